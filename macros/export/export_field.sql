@@ -1,0 +1,32 @@
+{#
+    One scalar field of an opened export by its dotted path, cast to a type; a typed null
+    where this export has no such field. Types: text, money, number, flag, moment (UTC).
+#}
+{% macro export_field(export, path, type='text') -%}
+    {%- set top = path.split('.')[0] -%}
+    {%- if path in export.fields or (export.form == 'text' and top in export_columns().known) -%}
+        {{ adapter.dispatch('export_field')(export, path, type) }}
+    {%- else -%}
+        cast(null as {{ engine_type(type) }})
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro duckdb__export_field(export, path, type) -%}
+    {%- set parts = path.split('.') -%}
+    {%- if export.form == 'typed' -%}
+        {%- set value = '"' ~ parts | join('"."') ~ '"' -%}
+    {%- elif parts | length == 1 -%}
+        {%- set value = '"' ~ path ~ '"' -%}
+    {%- else -%}
+        {%- set value = 'json_extract_string("' ~ parts[0] ~ '", ' ~ quote_text('$.' ~ parts[1:] | join('.')) ~ ')' -%}
+    {%- endif -%}
+    {%- if type == 'moment' and 'TIME ZONE' in (export.fields.get(path) or '') -%}
+        {{ value }} at time zone 'UTC'
+    {%- else -%}
+        cast({{ value }} as {{ engine_type(type) }})
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro bigquery__export_field(export, path, type) -%}
+    cast({{ path }} as {{ engine_type(type) }})
+{%- endmacro %}

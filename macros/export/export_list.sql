@@ -1,0 +1,41 @@
+{#
+    One repeated record of an opened export by its dotted path, element by element cast to
+    the given fields, in order: [(name, type), ...]. A null array, and one that this export
+    lacks, are an empty array: BigQuery stores no other.
+#}
+{% macro export_list(export, path, fields) -%}
+    {{ adapter.dispatch('export_list')(export, path, fields) }}
+{%- endmacro %}
+
+{% macro duckdb__export_list(export, path, fields) -%}
+    {%- set parts = path.split('.') -%}
+    {%- set type -%}
+        struct({% for name, type in fields %}"{{ name }}" {{ engine_type(type) }}{{ ', ' if not loop.last }}{% endfor %})[]
+    {%- endset -%}
+    {%- if export.form == 'text' -%}
+        {%- set value = 'json_extract("' ~ parts[0] ~ '", ' ~ quote_text('$.' ~ parts[1:] | join('.')) ~ ')'
+            if parts | length > 1 else 'cast("' ~ path ~ '" as json)' -%}
+    {%- elif path in export.fields or (path ~ '.' ~ fields[0][0]) in export.fields -%}
+        {%- set value = '"' ~ parts | join('"."') ~ '"' -%}
+    {%- else -%}
+        {%- set value = 'null' -%}
+    {%- endif -%}
+    coalesce(cast({{ value }} as {{ type }}), [])
+{%- endmacro %}
+
+{% macro bigquery__export_list(export, path, fields) -%}
+    array(
+        select as struct
+            {%- for name, type in fields %}
+            {% if (path ~ '.' ~ name) in export.fields -%}
+                cast(item.{{ name }} as {{ engine_type(type) }}) as {{ name }}
+            {%- else -%}
+                cast(null as {{ engine_type(type) }}) as {{ name }}
+            {%- endif -%}
+            {{ ',' if not loop.last }}
+            {%- endfor %}
+        from {{ 'unnest(' ~ path ~ ')' if (path ~ '.' ~ fields[0][0]) in export.fields
+            else 'unnest(cast([] as array<struct<' ~ fields[0][0] ~ ' string>>))' }} as item with offset as position
+        order by position
+    )
+{%- endmacro %}

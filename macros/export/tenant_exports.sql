@@ -1,0 +1,37 @@
+{#
+    The exports of this call's tenant, opened: what read_export returns, with `accounts` and
+    `projects` (lists, empty for all) and `has_unallocated`. Read from the tenant's own
+    x_meta_exports, so that bare dbt needs no vars but the tenant and the dates, and no
+    request can name another tenant's account.
+#}
+{% macro tenant_exports(registered) -%}
+    {%- set exports = [] -%}
+    {%- if execute -%}
+        {%- set rows = run_query(
+            'select export_ref, billing_account_ids, project_ids, has_unallocated from '
+            ~ registered ~ ' order by export_ref'
+        ).rows -%}
+        {%- if not rows -%}
+            {%- do exceptions.raise_compiler_error(
+                "Tenant " ~ tenant_id() ~ " has no export: runner tenant add " ~ tenant_id()
+                ~ " --admin-email ... --export ..."
+            ) -%}
+        {%- endif -%}
+        {%- for row in rows -%}
+            {%- set export = read_export(row[0]) -%}
+            {%- set missing = missing_columns(export) -%}
+            {%- if missing -%}
+                {%- do exceptions.raise_compiler_error(
+                    "The export " ~ row[0] ~ " lacks " ~ missing | join(', ') ~ "."
+                ) -%}
+            {%- endif -%}
+            {%- do export.update({
+                'accounts': fromjson(row[1] or '[]'),
+                'projects': fromjson(row[2] or '[]'),
+                'has_unallocated': row[3],
+            }) -%}
+            {%- do exports.append(export) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(exports) }}
+{%- endmacro %}

@@ -1,0 +1,4 @@
+{#
+    One row per tenant: its plan and the limits that the claim enforces.
+#}
+{{ declared_rows() }}

@@ -1,0 +1,45 @@
+{#
+    The model's net cost equals that of another model, to the last nano, per currency and,
+    where date columns are named, per date of this call. Fails for each date and currency
+    that differs, with both sums. Nothing is joined: a side that lacks a key is a difference.
+#}
+{% test sums_to_net(
+    model, against, date_column=none, against_date=none, net='billed_cost', against_net='billed_cost'
+) %}
+
+with both_sides as (
+
+    select
+        {{ date_column or 'cast(null as date)' }} as usage_date,
+        currency,
+        {{ money(net) }} as model_net,
+        {{ money('0') }} as against_net
+    from {{ model }}
+    {%- if date_column and has_slice() %}
+    where {{ date_in_slice(date_column) }}
+    {%- endif %}
+
+    union all
+
+    select
+        {{ (against_date or date_column) or 'cast(null as date)' }} as usage_date,
+        currency,
+        {{ money('0') }} as model_net,
+        {{ money(against_net) }} as against_net
+    from {{ against }}
+    {%- if date_column and has_slice() %}
+    where {{ date_in_slice(against_date or date_column) }}
+    {%- endif %}
+
+)
+
+select
+    usage_date,
+    currency,
+    sum(model_net) as model_net,
+    sum(against_net) as against_net
+from both_sides
+group by usage_date, currency
+having coalesce(sum(model_net), 0) <> coalesce(sum(against_net), 0)
+
+{% endtest %}

@@ -1,0 +1,26 @@
+{#
+    Silver has as many rows per date as billing_cost_daily: a filter or a join that slipped
+    into its SQL would drop or double charges whose cost happens to be zero, unseen by sums.
+#}
+with both_sides as (
+
+    select ingestion_date as usage_date, 1 as billing_rows, 0 as silver_rows
+    from {{ ref('billing_cost_daily') }}
+    {% if has_slice() -%}
+    where {{ date_in_slice('ingestion_date') }}
+    {%- endif %}
+
+    union all
+
+    select usage_date, 0 as billing_rows, 1 as silver_rows
+    from {{ ref('gcp_silver_cost') }}
+    {% if has_slice() -%}
+    where {{ date_in_slice('usage_date') }}
+    {%- endif %}
+
+)
+
+select usage_date, sum(billing_rows) as billing_rows, sum(silver_rows) as silver_rows
+from both_sides
+group by usage_date
+having sum(billing_rows) <> sum(silver_rows)
