@@ -1,0 +1,133 @@
+"""Quota and dedup: one transaction decides whether a run may start, and says why not."""
+
+import json
+import subprocess
+import uuid
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+
+from runner import control_sql as sql
+from runner.invoke import hostname_and_pid
+from runner.warehouse import Row, Warehouse
+
+# A run whose lease has passed counts as dead; the grace covers what follows dbt's own timeout.
+LEASE_GRACE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for: one pipeline, one tenant, usage dates from and to (both in, UTC)."""
+
+    tenant_id: str
+    pipeline_id: str
+    template: str
+    from_date: date
+    to_date: date
+    trigger_type: str
+    trigger_by: str
+    timeout_minutes: float
+    user_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A row of x_meta_pipeline_runs. `deduplicated`: it is another's run that covers the dates."""
+
+    id: str
+    pipeline_id: str
+    tenant_id: str
+    status: str
+    run_date: date
+    to_date: date
+    start_time: datetime
+    end_time: datetime | None
+    duration_ms: int | None
+    trigger_type: str
+    trigger_by: str
+    error_message: str | None
+    template: str
+    row_count: int | None
+    user_id: str | None
+    deduplicated: bool = False
+
+
+def take(warehouse: Warehouse, request: Request, project_dir: Path) -> Run:
+    """Claim the dates: a PENDING run of our own, a REFUSED one, or the active one in the way.
+
+    Looks for a duplicate before it looks at the quota: a duplicate is neither refused nor counted.
+    """
+    run_id = str(uuid.uuid4())
+    now = datetime.now(timezone.utc)
+    lease = timedelta(minutes=request.timeout_minutes) + LEASE_GRACE
+    statements = (
+        sql.CLAIM_LOCK,
+        sql.CLAIM_EXPIRE_EVENTS,
+        sql.CLAIM_EXPIRE,
+        sql.CLAIM_INSERT,
+        sql.CLAIM_EVENT,
+        sql.CLAIM_OUTCOME,
+    )
+    rows = warehouse.write(
+        *(statement.format(tenant=request.tenant_id) for statement in statements),
+        run_id=run_id,
+        now=now,
+        today=now.date(),
+        month_start=now.date().replace(day=1),
+        lease_expires_at=now + lease,
+        tenant_id=request.tenant_id,
+        pipeline_id=request.pipeline_id,
+        template=request.template,
+        from_date=request.from_date,
+        to_date=request.to_date,
+        trigger_type=request.trigger_type,
+        trigger_by=request.trigger_by,
+        user_id=request.user_id,
+        config_version=_git_commit(project_dir),
+        worker_instance=hostname_and_pid(),
+        parameters=json.dumps(
+            {
+                "date": request.from_date.isoformat(),
+                "to_date": request.to_date.isoformat(),
+                "trigger_by": request.trigger_by,
+            }
+        ),
+    )
+    return as_run(rows[0], deduplicated=rows[0]["pipeline_logging_id"] != run_id)
+
+
+def as_run(row: Row, deduplicated: bool = False) -> Run:
+    """A row with control_sql.RUN_COLUMNS as a Run."""
+    return Run(
+        id=row["pipeline_logging_id"],
+        pipeline_id=row["pipeline_id"],
+        tenant_id=row["tenant_id"],
+        status=row["status"],
+        run_date=row["run_date"],
+        to_date=row["to_date"],
+        start_time=row["start_time"],
+        end_time=row["end_time"],
+        duration_ms=row["duration_ms"],
+        trigger_type=row["trigger_type"],
+        trigger_by=row["trigger_by"],
+        error_message=row["error_message"],
+        template=row["template"],
+        row_count=row["row_count"],
+        user_id=row["user_id"],
+        deduplicated=deduplicated,
+    )
+
+
+def _git_commit(project_dir: Path) -> str:
+    """The project's commit, `unknown` outside a checkout."""
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"],
+            cwd=project_dir,
+            capture_output=True,
+            text=True,
+            timeout=5,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return answer.stdout.strip() if answer.returncode == 0 else "unknown"

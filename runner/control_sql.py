@@ -1,0 +1,319 @@
+"""Every statement over the control tables, in one dialect (BigQuery's, as DuckDB reads it, too).
+
+Values are always bound; `{tenant}` is a dataset's name and comes only from a validated slug.
+"""
+
+TENANTS = """
+select
+    profiles.tenant_id, profiles.company_name, profiles.admin_email, profiles.status,
+    profiles.subscription_plan, profiles.created_at, profiles.updated_at,
+    subscriptions.status as subscription_status, subscriptions.daily_limit,
+    subscriptions.monthly_limit, subscriptions.concurrent_limit, subscriptions.trial_end_date,
+    subscriptions.subscription_end_date
+from tenants.tenant_profiles as profiles
+left join tenants.tenant_subscriptions as subscriptions
+    on profiles.tenant_id = subscriptions.tenant_id
+where profiles.status <> 'DELETED'
+order by profiles.tenant_id
+"""
+
+EXPORTS = """
+select export_ref, billing_account_ids, project_ids, has_unallocated
+from tenants.tenant_exports
+where tenant_id = @tenant_id
+order by export_ref
+"""
+
+EXPORT_SHARERS = """
+select distinct tenant_id
+from tenants.tenant_exports
+where export_ref = @export_ref and tenant_id <> @tenant_id
+order by tenant_id
+"""
+
+ADD_PROFILE = """
+insert into tenants.tenant_profiles (
+    tenant_id, company_name, admin_email, tenant_dataset_id, status, subscription_plan,
+    created_at, updated_at
+)
+select @tenant_id, @company_name, @admin_email, @tenant_id, 'ACTIVE', @plan, @now, @now
+from (select 1 as one_row) as one_row
+where not exists (select 1 from tenants.tenant_profiles where tenant_id = @tenant_id)
+"""
+
+SET_PROFILE = """
+update tenants.tenant_profiles
+set company_name = @company_name, admin_email = @admin_email, subscription_plan = @plan,
+    status = case when status = 'DELETED' then 'ACTIVE' else status end, updated_at = @now
+where tenant_id = @tenant_id
+    and (
+        coalesce(company_name, '') <> @company_name or admin_email <> @admin_email
+        or subscription_plan <> @plan or status = 'DELETED'
+    )
+"""
+
+ADD_SUBSCRIPTION = """
+insert into tenants.tenant_subscriptions (subscription_id, tenant_id, status, created_at)
+select @subscription_id, @tenant_id, 'ACTIVE', @now
+from (select 1 as one_row) as one_row
+where not exists (select 1 from tenants.tenant_subscriptions where tenant_id = @tenant_id)
+"""
+
+SET_SUBSCRIPTION = """
+update tenants.tenant_subscriptions
+set plan_name = @plan, daily_limit = @daily_limit, monthly_limit = @monthly_limit,
+    concurrent_limit = @concurrent_limit, max_team_members = @max_team_members,
+    max_providers = @max_providers, max_pipelines_per_day = @daily_limit,
+    max_concurrent_pipelines = @concurrent_limit, updated_at = @now
+where tenant_id = @tenant_id
+    and (
+        coalesce(plan_name, '') <> @plan or daily_limit is null or max_team_members is null
+        or max_providers is null or max_pipelines_per_day is null
+        or max_concurrent_pipelines is null
+    )
+"""
+
+DROP_EXPORTS = "delete from {dataset}.{table} where tenant_id = @tenant_id"
+
+ADD_EXPORT = """
+insert into {dataset}.{table} (
+    export_id, tenant_id, export_ref, billing_account_ids, project_ids, has_unallocated,
+    created_at, updated_at
+)
+values (
+    @export_id_{n}, @tenant_id, @export_ref_{n}, @billing_account_ids, @project_ids,
+    @has_unallocated, @now, @now
+)
+"""
+
+ADD_LOCK = """
+insert into {tenant}.x_meta_lock (lock_name, locked_by, locked_at)
+select 'claim', 'tenant add', @now
+from (select 1 as one_row) as one_row
+where not exists (select 1 from {tenant}.x_meta_lock where lock_name = 'claim')
+"""
+
+# -- The claim: one transaction of the five statements below, in this order.
+
+# Updated first: on BigQuery a transaction that updates a row cancels any other that does.
+CLAIM_LOCK = """
+update {tenant}.x_meta_lock set locked_by = @run_id, locked_at = @now where lock_name = 'claim'
+"""
+
+CLAIM_EXPIRE_EVENTS = """
+insert into tenants.tenant_usage_events (
+    event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
+)
+select
+    concat(pipeline_logging_id, '-finished'), tenant_id, pipeline_logging_id, 'finished', 'FAILED',
+    cast(start_time as date), @now
+from {tenant}.x_meta_pipeline_runs
+where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
+"""
+
+CLAIM_EXPIRE = """
+update {tenant}.x_meta_pipeline_runs
+set status = 'FAILED', end_time = @now,
+    error_message = 'lease expired: the process that ran it ended without a word'
+where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
+"""
+
+# A duplicate inserts nothing; a refusal is a row. Counted, never stored: no counter can drift.
+CLAIM_INSERT = """
+insert into {tenant}.x_meta_pipeline_runs (
+    pipeline_logging_id, pipeline_id, tenant_id, status, trigger_type, trigger_by, user_id,
+    start_time, end_time, duration_ms, config_version, worker_instance, error_message, run_date,
+    to_date, parameters, template, lease_expires_at
+)
+select
+    @run_id, @pipeline_id, @tenant_id,
+    case when refusal is null then 'PENDING' else 'REFUSED' end,
+    @trigger_type, @trigger_by, cast(@user_id as string), @now,
+    case when refusal is null then null else @now end,
+    case when refusal is null then null else 0 end,
+    @config_version, @worker_instance, refusal, @from_date, @to_date, parse_json(@parameters),
+    @template, case when refusal is null then @lease_expires_at else null end
+from (
+    select
+        case
+            when profiles.status <> 'ACTIVE'
+                then concat('tenant is ', lower(profiles.status))
+            when subscriptions.tenant_id is null
+                then 'tenant has no subscription'
+            when subscriptions.status not in ('ACTIVE', 'TRIAL')
+                then concat('subscription is ', lower(subscriptions.status))
+            when subscriptions.status = 'TRIAL' and subscriptions.trial_end_date < @today
+                then concat('trial ended on ', cast(subscriptions.trial_end_date as string))
+            when subscriptions.subscription_end_date < @today
+                then concat(
+                    'subscription ended on ', cast(subscriptions.subscription_end_date as string)
+                )
+            when used.runs_today >= subscriptions.daily_limit
+                then concat(
+                    'daily limit reached: ', cast(used.runs_today as string), ' of ',
+                    cast(subscriptions.daily_limit as string), ' runs used today'
+                )
+            when used.runs_this_month >= subscriptions.monthly_limit
+                then concat(
+                    'monthly limit reached: ', cast(used.runs_this_month as string), ' of ',
+                    cast(subscriptions.monthly_limit as string), ' runs used this month'
+                )
+            when used.active_runs >= subscriptions.concurrent_limit
+                then concat(
+                    'concurrent limit reached: ', cast(used.active_runs as string), ' of ',
+                    cast(subscriptions.concurrent_limit as string), ' runs are active now'
+                )
+        end as refusal
+    from tenants.tenant_profiles as profiles
+    left join tenants.tenant_subscriptions as subscriptions
+        on profiles.tenant_id = subscriptions.tenant_id
+    cross join (
+        select
+            coalesce(sum(case
+                when status <> 'REFUSED' and cast(start_time as date) = @today then 1 else 0
+            end), 0) as runs_today,
+            coalesce(sum(case
+                when status <> 'REFUSED' and cast(start_time as date) >= @month_start then 1 else 0
+            end), 0) as runs_this_month,
+            coalesce(sum(case when status in ('PENDING', 'RUNNING') then 1 else 0 end), 0)
+                as active_runs
+        from {tenant}.x_meta_pipeline_runs
+    ) as used
+    where profiles.tenant_id = @tenant_id
+) as judged
+where not exists (
+    select 1
+    from {tenant}.x_meta_pipeline_runs
+    where pipeline_id = @pipeline_id and status in ('PENDING', 'RUNNING')
+        and run_date <= @to_date and to_date >= @from_date
+)
+"""
+
+CLAIM_EVENT = """
+insert into tenants.tenant_usage_events (
+    event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
+)
+select
+    concat(pipeline_logging_id, case when status = 'REFUSED' then '-refused' else '-started' end),
+    tenant_id, pipeline_logging_id,
+    case when status = 'REFUSED' then 'refused' else 'started' end,
+    status, cast(start_time as date), start_time
+from {tenant}.x_meta_pipeline_runs
+where pipeline_logging_id = @run_id
+"""
+
+RUN_COLUMNS = """
+pipeline_logging_id, pipeline_id, tenant_id, status, trigger_type, trigger_by, user_id,
+start_time, end_time, duration_ms, config_version, worker_instance, error_message, run_date,
+to_date, template, row_count
+"""
+
+# Own row first, if there is one; else the active run that stood in the way.
+CLAIM_OUTCOME = f"""
+select {RUN_COLUMNS}
+from {{tenant}}.x_meta_pipeline_runs
+where pipeline_logging_id = @run_id
+    or (
+        pipeline_id = @pipeline_id and status in ('PENDING', 'RUNNING')
+        and run_date <= @to_date and to_date >= @from_date
+    )
+order by case when pipeline_logging_id = @run_id then 0 else 1 end, start_time
+"""
+
+START = """
+update {tenant}.x_meta_pipeline_runs set status = 'RUNNING'
+where pipeline_logging_id = @run_id and status = 'PENDING'
+"""
+
+# Only a run that is still active is finished: one closed by another command stays closed.
+FINISH_EVENT = """
+insert into tenants.tenant_usage_events (
+    event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
+)
+select
+    concat(pipeline_logging_id, '-finished'), tenant_id, pipeline_logging_id, 'finished', @status,
+    cast(start_time as date), @now
+from {tenant}.x_meta_pipeline_runs
+where pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')
+"""
+
+FINISH = """
+update {tenant}.x_meta_pipeline_runs
+set status = @status, end_time = @now, duration_ms = @duration_ms,
+    error_message = cast(@error_message as string), row_count = cast(@row_count as bigint)
+where pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')
+"""
+
+DROP_STEP = "delete from {tenant}.x_meta_step_logs where step_logging_id = @step_logging_id_{n}"
+
+ADD_STEP = """
+insert into {tenant}.x_meta_step_logs (
+    step_logging_id, pipeline_logging_id, step_id, step_name, step_type, step_index, status,
+    start_time, end_time, duration_ms, row_count, rows_processed, error_message, user_id, metadata
+)
+values (
+    @step_logging_id_{n}, @run_id, @step_id_{n}, @step_name_{n}, @step_type_{n}, @step_index_{n},
+    @status_{n}, @start_time_{n}, cast(@end_time_{n} as timestamp),
+    cast(@duration_ms_{n} as bigint), cast(@row_count_{n} as bigint),
+    cast(@row_count_{n} as bigint), cast(@error_message_{n} as string), cast(@user_id as string),
+    parse_json(@metadata_{n})
+)
+"""
+
+RUN = f"""
+select {RUN_COLUMNS} from {{tenant}}.x_meta_pipeline_runs where pipeline_logging_id = @run_id
+"""
+
+RUNS = f"""
+select {RUN_COLUMNS}
+from {{tenant}}.x_meta_pipeline_runs
+where @status = '' or status = @status
+order by start_time desc, pipeline_logging_id
+"""
+
+STEPS = """
+select
+    step_id, step_name, step_type, step_index, status, start_time, end_time, duration_ms,
+    row_count, error_message
+from {tenant}.x_meta_step_logs
+where pipeline_logging_id = @run_id
+order by step_index
+"""
+
+QUOTA = """
+select
+    profiles.tenant_id, profiles.status, subscriptions.plan_name,
+    subscriptions.status as subscription_status, subscriptions.daily_limit,
+    subscriptions.monthly_limit, subscriptions.concurrent_limit,
+    coalesce(used.runs_today, 0) as runs_today,
+    coalesce(used.runs_this_month, 0) as runs_this_month,
+    coalesce(used.active_runs, 0) as active_runs
+from tenants.tenant_profiles as profiles
+left join tenants.tenant_subscriptions as subscriptions
+    on profiles.tenant_id = subscriptions.tenant_id
+cross join (
+    select
+        sum(case when status <> 'REFUSED' and cast(start_time as date) = @today then 1 else 0 end)
+            as runs_today,
+        sum(case
+            when status <> 'REFUSED' and cast(start_time as date) >= @month_start then 1 else 0
+        end) as runs_this_month,
+        sum(case
+            when status in ('PENDING', 'RUNNING') and lease_expires_at > @now then 1 else 0
+        end) as active_runs
+    from {tenant}.x_meta_pipeline_runs
+) as used
+where profiles.tenant_id = @tenant_id
+"""
+
+# -- Over the tenant's data tables.
+
+TOTALS = """
+select
+    currency, count(*) as charge_rows, sum(cost) as cost, sum(credits_total) as credits,
+    sum(cost) + sum(credits_total) as net
+from {tenant}.billing_cost_daily
+where ingestion_date between @from_date and @to_date
+group by currency
+order by currency
+"""

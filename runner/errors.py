@@ -1,0 +1,27 @@
+"""What the runner says to people when it cannot go on, and the exit code that goes with it."""
+
+import click
+
+
+class RunnerError(click.ClickException):
+    """One sentence: what is wrong, where, and what to do. Exit 1: the run failed."""
+
+    exit_code = 1
+
+
+class UsageProblem(RunnerError):
+    """The call or the configuration is wrong; nothing was started. Exit 2."""
+
+    exit_code = 2
+
+
+class Refused(RunnerError):
+    """The tenant's quota or standing does not allow the run. Exit 3."""
+
+    exit_code = 3
+
+
+class WarehouseUnreachable(RunnerError):
+    """The warehouse could not be opened or did not answer. Exit 4."""
+
+    exit_code = 4

@@ -1,0 +1,222 @@
+"""dbt, seen from the runner: hand it a job, follow its events, get its outcome."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from queue import Empty, Queue
+from types import TracebackType
+from typing import Any
+
+from runner.settings import Settings
+
+
+@dataclass(frozen=True)
+class Job:
+    """One dbt command for one tenant.
+
+    `shape_vars` decide the manifest (tenant, file) and are the same for all dates; `vars`
+    are read when statements run.
+    """
+
+    tenant_id: str
+    command: tuple[str, ...]
+    vars: Mapping[str, str] = field(default_factory=dict)
+    shape_vars: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Node:
+    """What became of one dbt node. `status` is dbt's: success, pass, warn, fail, error, skipped."""
+
+    unique_id: str
+    name: str
+    type: str
+    status: str
+    message: str | None
+    failures: int | None
+    severity: str
+    rows: int | None
+    bytes_processed: int | None
+    bytes_billed: int | None
+    job_id: str | None
+    started_at: datetime | None
+    completed_at: datetime | None
+
+    @property
+    def failed(self) -> bool:
+        return self.status in ("fail", "error", "runtime error", "partial success")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended. `error` is the first thing that went wrong, None if nothing did."""
+
+    success: bool
+    error: str | None
+    nodes: tuple[Node, ...] = ()
+
+    @property
+    def failed_node(self) -> Node | None:
+        return next((node for node in self.nodes if node.failed), None)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A node started or finished, or the number of nodes became known (`planned`)."""
+
+    kind: str
+    unique_id: str = ""
+    name: str = ""
+    type: str = ""
+    status: str = ""
+    nodes: int = 0
+
+
+class Worker:
+    """A child process with dbt in it. Use as a context manager; it ends with the block."""
+
+    def __init__(self, settings: Settings, log_path: Path) -> None:
+        self._settings = settings
+        self._log_path = log_path
+        log_path.mkdir(parents=True, exist_ok=True)
+        environ = {
+            **settings.environ,
+            "WAREHOUSE_DIR": str(settings.warehouse_dir),
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "DO_NOT_TRACK": "1",
+            "PYTHONUNBUFFERED": "1",
+        }
+        with (log_path / "dbt.stderr.log").open("ab") as stderr:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "runner.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                cwd=settings.project_dir,
+                env=environ,
+                # Ctrl-C is for the parent, which then ends the child in order.
+                start_new_session=True,
+            )
+        self._lines: Queue[bytes | None] = Queue()
+        threading.Thread(target=self._pump, daemon=True).start()
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def run(
+        self, job: Job, on_event: Callable[[Event], None] = lambda event: None, timeout: float = 1200
+    ) -> Outcome:
+        """Run one job to its end. A dead child or a timeout is an outcome, too, never an exception."""
+        assert self._process.stdin and self._process.stdout
+        request = {
+            "command": list(job.command),
+            "vars": dict(job.vars),
+            "shape_vars": {"tenant_id": job.tenant_id, **job.shape_vars},
+            "project_dir": str(self._settings.project_dir),
+            "profiles_dir": str(self._settings.profiles_path.parent),
+            "target": self._settings.target({"tenant_id": job.tenant_id}).name,
+            "target_path": str(self._target_path(job)),
+            "log_path": str(self._log_path),
+            "environ": dict(job.environ),
+        }
+        deadline = datetime.now(timezone.utc).timestamp() + timeout
+        try:
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return self._died()
+        while True:
+            try:
+                line = self._lines.get(
+                    timeout=max(0.0, deadline - datetime.now(timezone.utc).timestamp())
+                )
+            except Empty:
+                self.stop()
+                return Outcome(False, f"timed out after {timeout / 60:g} min")
+            if line is None:
+                return self._died()
+            message = json.loads(line)
+            if message.pop("event") == "result":
+                return _outcome(message)
+            on_event(_event(json.loads(line)))
+
+    def stop(self, grace_seconds: float = 5.0) -> None:
+        """End the child: politely first, so that dbt cancels its queries, then for good."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(grace_seconds)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream:
+                try:
+                    stream.close()
+                except OSError:
+                    pass
+
+    def _pump(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def _target_path(self, job: Job) -> Path:
+        # The dataset's name is baked into a manifest, so each tenant (and file) has its own.
+        file = job.shape_vars.get("duckdb_file", "data")
+        return self._settings.dbt_target_dir / "tenants" / job.tenant_id / file
+
+    def _died(self) -> Outcome:
+        code = self._process.wait()
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        return Outcome(False, f"the dbt process {how}: see {self._log_path / 'dbt.stderr.log'}")
+
+
+def _event(message: dict[str, Any]) -> Event:
+    kind = message.pop("event")
+    return Event(kind, **message)
+
+
+def _outcome(message: dict[str, Any]) -> Outcome:
+    nodes = tuple(
+        Node(
+            **{
+                **node,
+                "started_at": _moment(node["started_at"]),
+                "completed_at": _moment(node["completed_at"]),
+            }
+        )
+        for node in message.get("nodes", [])
+    )
+    first = next((node for node in nodes if node.failed), None)
+    error = message["error"] or (f"{first.name}: {first.message}" if first else None)
+    if not message["success"] and error is None:
+        error = "dbt failed without saying why: see its log"
+    return Outcome(message["success"], None if message["success"] else error, nodes)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).replace(tzinfo=timezone.utc) if text else None
+
+
+def hostname_and_pid() -> str:
+    """host:pid, as the runs table names who runs a run."""
+    import socket
+
+    return f"{socket.gethostname()}:{os.getpid()}"

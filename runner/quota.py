@@ -1,0 +1,67 @@
+"""What a tenant has used of its limits: counted from its runs, nothing is stored."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from runner import control_sql as sql
+from runner import tenants
+from runner.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One limit: runs used of it, and when the count begins anew (UTC; None: when a run ends)."""
+
+    name: str
+    used: int
+    limit: int
+    resets_at: datetime | None
+
+    @property
+    def remaining(self) -> int:
+        return max(self.limit - self.used, 0)
+
+
+@dataclass(frozen=True)
+class Quota:
+    """A tenant's standing and its three limits."""
+
+    tenant_id: str
+    tenant_status: str
+    plan: str | None
+    subscription_status: str | None
+    limits: tuple[Limit, ...]
+
+    def document(self) -> dict[str, Any]:
+        """As `quota --json` prints it."""
+        return {
+            **asdict(self),
+            "limits": [{**asdict(one), "remaining": one.remaining} for one in self.limits],
+        }
+
+
+def of(warehouse: Warehouse, tenant_id: str) -> Quota:
+    """The tenant's quota now. Raises UsageProblem for an unknown tenant."""
+    tenants.find(warehouse, tenant_id)
+    now = datetime.now(timezone.utc)
+    today = datetime(now.year, now.month, now.day, tzinfo=timezone.utc)
+    next_month = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+    row = warehouse.read(
+        sql.QUOTA.format(tenant=tenant_id),
+        tenant_id=tenant_id,
+        now=now,
+        today=now.date(),
+        month_start=now.date().replace(day=1),
+    )[0]
+    return Quota(
+        tenant_id,
+        row["status"],
+        row["plan_name"],
+        row["subscription_status"],
+        (
+            Limit("daily", row["runs_today"], row["daily_limit"] or 0, today + timedelta(days=1)),
+            Limit("monthly", row["runs_this_month"], row["monthly_limit"] or 0, next_month),
+            Limit("concurrent", row["active_runs"], row["concurrent_limit"] or 0, None),
+        ),
+    )

@@ -1,0 +1,165 @@
+"""What happened, written down: the steps of a run, and how it ended."""
+
+import json
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+
+from runner import control_sql as sql
+from runner.claim import Run
+from runner.invoke import Event, Node
+from runner.warehouse import Row, Value, Warehouse
+
+_NODE_STATUS = {
+    "success": "COMPLETED",
+    "pass": "COMPLETED",
+    "warn": "COMPLETED",
+    "skipped": "SKIPPED",
+    "no-op": "SKIPPED",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A row of x_meta_step_logs; times are UTC, `rows` of a test are its failing rows."""
+
+    id: str
+    step_id: str
+    name: str
+    type: str
+    index: int
+    status: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    rows: int | None = None
+    error: str | None = None
+    metadata: tuple[tuple[str, str | int | None], ...] = ()
+
+
+class StepLog:
+    """The steps of one run in order. Kept here, written by `flush`, several at a time.
+
+    A step is opened RUNNING and closed with its end; both are one row, rewritten.
+    """
+
+    def __init__(self, warehouse: Warehouse, run: Run) -> None:
+        self._warehouse = warehouse
+        self._run = run
+        self._steps: dict[str, Step] = {}
+        self._unwritten: set[str] = set()
+
+    def open(self, step_id: str, name: str, kind: str) -> None:
+        """Begin a step, RUNNING from now."""
+        now = datetime.now(timezone.utc)
+        self._keep(
+            Step(str(uuid.uuid4()), step_id, name, kind, len(self._steps), "RUNNING", now)
+        )
+
+    def close(self, step_id: str, status: str, error: str | None = None) -> None:
+        """End a step, now."""
+        ended = datetime.now(timezone.utc)
+        self._keep(replace(self._steps[step_id], status=status, ended_at=ended, error=error))
+
+    def follow(self, event: Event) -> None:
+        """Open a step when dbt starts a node. It is closed by `close_node`, which knows more."""
+        if event.kind == "started":
+            self.open(event.unique_id, event.name, event.type)
+
+    def close_node(self, node: Node) -> None:
+        """End a dbt node's step with its rows, bytes, timings and message."""
+        if node.unique_id not in self._steps:
+            self.open(node.unique_id, node.name, node.type)
+        step = self._steps[node.unique_id]
+        status = _NODE_STATUS.get(node.status, "FAILED")
+        told = {
+            "dbt_status": node.status,
+            "severity": node.severity or None,
+            "bytes_processed": node.bytes_processed,
+            "bytes_billed": node.bytes_billed,
+            "job_id": node.job_id,
+        }
+        self._keep(
+            replace(
+                step,
+                status=status,
+                started_at=node.started_at or step.started_at,
+                ended_at=node.completed_at or datetime.now(timezone.utc),
+                rows=node.failures if node.type == "test" else node.rows,
+                error=node.message if status == "FAILED" or node.status == "warn" else None,
+                metadata=tuple((key, value) for key, value in told.items() if value is not None),
+            )
+        )
+
+    def close_open(self, status: str, error: str | None) -> None:
+        """End what is still RUNNING, such as after the dbt process died."""
+        for step in list(self._steps.values()):
+            if step.status == "RUNNING":
+                self.close(step.step_id, status, error)
+
+    def flush(self, *statements: str, **values: Value) -> None:
+        """Write the steps that changed, and the given statements, in one transaction."""
+        steps = [self._steps[step_id] for step_id in sorted(self._unwritten)]
+        for n, step in enumerate(steps):
+            statements += (
+                sql.DROP_STEP.format(tenant=self._run.tenant_id, n=n),
+                sql.ADD_STEP.format(tenant=self._run.tenant_id, n=n),
+            )
+            values |= {f"{name}_{n}": value for name, value in _values(step).items()}
+        if statements:
+            self._warehouse.write(
+                *statements, run_id=self._run.id, user_id=self._run.user_id, **values
+            )
+        self._unwritten.clear()
+
+    def _keep(self, step: Step) -> None:
+        self._steps[step.step_id] = step
+        self._unwritten.add(step.step_id)
+
+
+def start(steps: StepLog, run: Run) -> None:
+    """Move the run from PENDING to RUNNING, with the steps so far."""
+    steps.flush(sql.START.format(tenant=run.tenant_id))
+
+
+def finish(
+    steps: StepLog, run: Run, status: str, error: str | None, row_count: int | None
+) -> int:
+    """End the run with its last steps, in one transaction; its duration in milliseconds.
+
+    A run that another command has closed meanwhile stays as that command left it.
+    """
+    now = datetime.now(timezone.utc)
+    duration_ms = int((now - run.start_time).total_seconds() * 1000)
+    steps.flush(
+        sql.FINISH_EVENT.format(tenant=run.tenant_id),
+        sql.FINISH.format(tenant=run.tenant_id),
+        status=status,
+        now=now,
+        duration_ms=duration_ms,
+        error_message=error,
+        row_count=row_count,
+    )
+    return duration_ms
+
+
+def steps_of(warehouse: Warehouse, tenant_id: str, run_id: str) -> list[Row]:
+    """The written steps of a run, in order."""
+    return warehouse.read(sql.STEPS.format(tenant=tenant_id), run_id=run_id)
+
+
+def _values(step: Step) -> dict[str, Value]:
+    ended = step.ended_at
+    return {
+        "step_logging_id": step.id,
+        "step_id": step.step_id,
+        "step_name": step.name,
+        "step_type": step.type,
+        "step_index": step.index,
+        "status": step.status,
+        "start_time": step.started_at,
+        "end_time": ended,
+        "duration_ms": int((ended - step.started_at).total_seconds() * 1000) if ended else None,
+        "row_count": step.rows,
+        "error_message": step.error,
+        "metadata": json.dumps(dict(step.metadata)),
+    }

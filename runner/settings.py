@@ -1,0 +1,172 @@
+"""Where things are: the project, the profile's target, the warehouse, the mail server."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.errors import UsageProblem
+
+PROFILE = "gcp_tenant_cost"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One output of profiles.yml, rendered; `type` is duckdb or bigquery."""
+
+    name: str
+    type: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Mail:
+    """The mail server from SMTP_* and ALERT_*; `host` is empty when none is set."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    starttls: bool
+    sender: str
+    alert_to: tuple[str, ...]
+    timeout_seconds: float = 20.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every command needs; reads the environment once."""
+
+    project_dir: Path
+    target_name: str | None
+    environ: Mapping[str, str]
+
+    @property
+    def profiles_path(self) -> Path:
+        return Path(self.environ.get("DBT_PROFILES_DIR") or self.project_dir) / "profiles.yml"
+
+    @property
+    def warehouse_dir(self) -> Path:
+        """Absolute, so that dbt's working directory does not matter."""
+        named = self.environ.get("WAREHOUSE_DIR")
+        return Path(named).absolute() if named else self.project_dir / "warehouse"
+
+    @property
+    def log_dir(self) -> Path:
+        return Path(self.environ.get("RUNNER_LOG_DIR") or self.project_dir / "logs").absolute()
+
+    @property
+    def dbt_target_dir(self) -> Path:
+        return Path(self.environ.get("RUNNER_TARGET_DIR") or self.project_dir / "target").absolute()
+
+    @property
+    def mail(self) -> Mail:
+        port = self.environ.get("SMTP_PORT") or "25"
+        if not port.isdigit():
+            raise UsageProblem(f"SMTP_PORT is '{port}': set it to a number, such as 587.")
+        recipients = self.environ.get("ALERT_TO", "").replace(";", ",").split(",")
+        return Mail(
+            host=self.environ.get("SMTP_HOST", ""),
+            port=int(port),
+            user=self.environ.get("SMTP_USER", ""),
+            password=self.environ.get("SMTP_PASSWORD", ""),
+            starttls=self.environ.get("SMTP_STARTTLS", "").lower() in ("1", "true", "yes"),
+            sender=self.environ.get("ALERT_FROM") or "billing-runner@localhost",
+            alert_to=tuple(part.strip() for part in recipients if part.strip()),
+        )
+
+    def target(self, dbt_vars: Mapping[str, str] | None = None) -> Target:
+        """The chosen output of profiles.yml, rendered as dbt would with these vars.
+
+        Raises UsageProblem when the file is missing, broken, or has no such target.
+        """
+        path = self.profiles_path
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise UsageProblem(f"{path} does not exist: run `runner init` to make it.") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageProblem(f"{path} cannot be read ({error}): mend or remove it.") from None
+        profile = _profile(path, text)
+        environ = {**self.environ, "WAREHOUSE_DIR": str(self.warehouse_dir)}
+        name = self.target_name or _render(path, profile.get("target", "local"), environ, {})
+        outputs = profile["outputs"]
+        if name not in outputs:
+            raise UsageProblem(
+                f"{path} has no target '{name}': use --target with one of {', '.join(outputs)}."
+            )
+        fields = {
+            key: _render(path, value, environ, dbt_vars or {})
+            for key, value in outputs[name].items()
+        }
+        if fields.get("type") not in ("duckdb", "bigquery"):
+            raise UsageProblem(
+                f"{path}: target '{name}' has type '{fields.get('type')}':"
+                " this project runs on duckdb and bigquery."
+            )
+        return Target(name, fields["type"], fields)
+
+
+def load(project_dir: str | None, target: str | None) -> Settings:
+    """Settings for a project folder: the one named, else the working directory, else our own.
+
+    Raises UsageProblem when there is no dbt_project.yml.
+    """
+    own = Path(__file__).resolve().parent.parent
+    if project_dir:
+        root = Path(project_dir).absolute()
+    else:
+        root = Path.cwd() if (Path.cwd() / "dbt_project.yml").exists() else own
+    if not (root / "dbt_project.yml").exists():
+        raise UsageProblem(
+            f"{root} has no dbt_project.yml: name the project's folder with --project-dir."
+        )
+    return Settings(root, target or os.environ.get("DBT_TARGET") or None, dict(os.environ))
+
+
+def _profile(path: Path, text: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise UsageProblem(
+            f"{path}{where} is not valid YAML: mend it, or remove it and run `runner init`."
+        ) from None
+    profile = document.get(PROFILE) if isinstance(document, dict) else None
+    if not isinstance(profile, dict) or not isinstance(profile.get("outputs"), dict):
+        raise UsageProblem(
+            f"{path} has no profile '{PROFILE}' with outputs: see profiles.yml.example."
+        )
+    for name, output in profile["outputs"].items():
+        if not isinstance(output, dict):
+            raise UsageProblem(f"{path}: target '{name}' is empty: see profiles.yml.example.")
+    return profile
+
+
+def _render(path: Path, value: Any, environ: Mapping[str, str], dbt_vars: Mapping[str, str]) -> Any:
+    """A profile's value as dbt renders it: Jinja with env_var and var."""
+    if not isinstance(value, str) or "{{" not in value:
+        return value
+    import jinja2
+
+    missing = object()
+
+    def lookup(source: Mapping[str, str], kind: str, name: str, default: Any = missing) -> Any:
+        if name not in source and default is missing:
+            raise UsageProblem(f"{path} wants the {kind} {name}, which is not set: set it.")
+        return source.get(name, default)
+
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    for name in ("as_number", "as_native", "as_bool", "as_text"):
+        environment.filters[name] = lambda text: text
+    try:
+        return environment.from_string(value).render(
+            env_var=lambda name, *default: lookup(environ, "environment variable", name, *default),
+            var=lambda name, *default: lookup(dbt_vars, "dbt var", name, *default),
+        )
+    except jinja2.TemplateError as error:
+        raise UsageProblem(f"{path}: '{value}' cannot be rendered ({error}): mend it.") from None

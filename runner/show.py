@@ -1,0 +1,258 @@
+"""What people see: progress while dbt works, summaries and tables after it."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from types import TracebackType
+from typing import Any
+
+from runner.claim import Run
+from runner.invoke import Event
+from runner.notify import again, dates
+from runner.quota import Quota
+from runner.run import Report
+from runner.warehouse import Row
+
+
+def as_json(document: Any) -> str:
+    """One JSON document; money as exact text, times as ISO 8601."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Decimal):
+            return money(value)
+        if isinstance(value, datetime | date):
+            return value.isoformat()
+        raise TypeError(type(value).__name__)
+
+    return json.dumps(document, indent=2, default=plain)
+
+
+def money(amount: Decimal) -> str:
+    """An amount as it is, without an exponent and without zeros at its end beyond the cents."""
+    whole, _, fraction = f"{amount:f}".partition(".")
+    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
+
+
+def report_document(report: Report) -> dict[str, Any]:
+    """A run as `run --json` prints it: the keys of DESIGN 6, and totals, tests and warnings."""
+    run = report.run
+    return {
+        "pipeline_logging_id": run.id,
+        "pipeline_id": run.pipeline_id,
+        "tenant_id": run.tenant_id,
+        "status": report.status,
+        "run_date": run.run_date,
+        "to_date": run.to_date,
+        "rows": report.rows,
+        "duration_ms": report.duration_ms,
+        "deduplicated": run.deduplicated,
+        "error": report.outcome.error if report.outcome else None,
+        "totals": [
+            {
+                "currency": total.currency,
+                "rows": total.rows,
+                "cost": total.cost,
+                "credits": total.credits,
+                "net": total.net,
+            }
+            for total in report.totals
+        ],
+        "tests": dict(zip(("passed", "warned", "failed"), test_counts(report), strict=True)),
+        "warnings": list(report.warnings),
+    }
+
+
+def test_counts(report: Report) -> tuple[int, int, int]:
+    """Tests passed, warned and failed."""
+    tests = [node for node in report.outcome.nodes if node.type == "test"] if report.outcome else []
+    return (
+        sum(node.status == "pass" for node in tests),
+        sum(node.status == "warn" for node in tests),
+        sum(node.failed for node in tests),
+    )
+
+
+def summary(report: Report, where: str) -> str:
+    """The end of a run, as people want to read it."""
+    run = report.run
+    if run.deduplicated:
+        return (
+            f"Run {run.id} of {run.tenant_id} already covers {dates(run)} and is {run.status}:"
+            f" nothing was started.\nFollow it with: runner status {run.id} --tenant {run.tenant_id}"
+        )
+    passed, warned, failed = test_counts(report)
+    seconds = report.duration_ms / 1000
+    head = f"{report.status}  {run.tenant_id}  {dates(run)}  in {seconds:.1f} s"
+    lines = [head, f"  run       {run.id}"]
+    if report.totals:
+        cells = [("currency", "rows", "gross", "credits", "net")]
+        cells += [
+            (t.currency, f"{t.rows:,}", money(t.cost), money(t.credits), money(t.net))
+            for t in report.totals
+        ]
+        lines += ["  bill      " + line for line in columns(cells, right=(1, 2, 3, 4))]
+    elif report.status == "COMPLETED":
+        lines.append("  bill      no rows")
+    lines.append(f"  tests     {passed} passed, {warned} warned, {failed} failed")
+    lines += [f"  warning   {warning}" for warning in report.warnings]
+    if report.outcome and report.outcome.error:
+        lines.append(f"  error     {report.outcome.error}")
+    lines.append(f"  data      {where}")
+    if report.status == "COMPLETED":
+        lines.append(f"  next      runner status {run.id} --tenant {run.tenant_id}")
+    else:
+        lines.append(f"  next      runner status {run.id} --tenant {run.tenant_id}, then {again(run)}")
+    return "\n".join(lines)
+
+
+def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    """Rows of cells as aligned lines, two blanks between."""
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.rjust(width) if n in right else cell.ljust(width)
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+class Progress:
+    """The current model, done of total and time gone: one line on a terminal, else plain lines.
+
+    Goes to stderr, so that stdout stays clean. Use as a context manager.
+    """
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._live = sys.stderr.isatty() and not quiet
+        self._began = time.monotonic()
+        self._total = self._done = 0
+        self._running: list[str] = []
+
+    def __enter__(self) -> "Progress":
+        self.say("starting dbt")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._live:
+            sys.stderr.write("\r\033[K")
+
+    def say(self, text: str) -> None:
+        """Something that is no dbt node."""
+        if self._live:
+            self._write(text)
+        elif not self._quiet:
+            sys.stderr.write(f"{text}\n")
+
+    def follow(self, event: Event) -> None:
+        """Show one event of dbt."""
+        if event.kind == "planned":
+            self._total = event.nodes
+        elif event.kind == "started":
+            self._running.append(event.name)
+        elif event.kind == "finished":
+            self._done += 1
+            if event.name in self._running:
+                self._running.remove(event.name)
+            if not self._live and not self._quiet and _worth_a_line(event):
+                sys.stderr.write(
+                    f"[{self._done}/{self._total}] {event.type} {event.name}: {event.status}\n"
+                )
+        if self._live:
+            self._write(f"[{self._done}/{self._total}] {self._running[-1] if self._running else ''}")
+
+    def _write(self, text: str) -> None:
+        line = f"{time.monotonic() - self._began:5.1f} s  {text}"
+        sys.stderr.write(f"\r\033[K{line[:100]}")
+        sys.stderr.flush()
+
+
+def _worth_a_line(event: Event) -> bool:
+    """Without a terminal a log is read later: models, and tests that did not pass."""
+    return event.type != "test" or event.status not in ("pass", "success")
+
+
+def run_list(runs: Sequence[Run]) -> str:
+    """Runs as a table."""
+    if not runs:
+        return "No such runs."
+    rows = [("run", "dates", "status", "rows", "started (UTC)", "seconds", "by", "message")]
+    rows += [
+        (
+            run.id,
+            dates(run),
+            run.status,
+            "" if run.row_count is None else f"{run.row_count:,}",
+            f"{run.start_time:%Y-%m-%d %H:%M:%S}",
+            "" if run.duration_ms is None else f"{run.duration_ms / 1000:.1f}",
+            run.trigger_by or "",
+            _short(run.error_message, 60),
+        )
+        for run in runs
+    ]
+    return "\n".join(columns(rows, right=(3, 5)))
+
+
+def run_with_steps(run: Run, steps: Sequence[Row]) -> str:
+    """One run and its steps; passed tests are only counted."""
+    head = [
+        ("run", run.id),
+        ("pipeline", run.pipeline_id),
+        ("dates (UTC)", dates(run)),
+        ("status", run.status),
+        ("started", f"{run.start_time:%Y-%m-%d %H:%M:%S} UTC by {run.trigger_by} ({run.trigger_type})"),
+        ("seconds", "" if run.duration_ms is None else f"{run.duration_ms / 1000:.1f}"),
+        ("rows", "" if run.row_count is None else f"{run.row_count:,}"),
+        ("message", run.error_message or ""),
+    ]
+    lines = columns(head)
+    passed = [s for s in steps if s["step_type"] == "test" and s["status"] == "COMPLETED"
+              and not s["error_message"]]
+    table = [("step", "type", "status", "rows", "ms", "message")]
+    table += [
+        (
+            step["step_name"],
+            step["step_type"],
+            step["status"],
+            "" if step["row_count"] is None else str(step["row_count"]),
+            "" if step["duration_ms"] is None else str(step["duration_ms"]),
+            _short(step["error_message"], 100),
+        )
+        for step in steps
+        if step not in passed
+    ]
+    lines += ["", *columns(table, right=(3, 4))]
+    if passed:
+        lines.append(f"and {len(passed)} tests that passed")
+    return "\n".join(lines)
+
+
+def quota(told: Quota) -> str:
+    """A tenant's limits as a table."""
+    head = f"{told.tenant_id}  tenant {told.tenant_status}, plan {told.plan}, subscription {told.subscription_status}"
+    rows = [("limit", "used", "of", "remaining", "resets (UTC)")]
+    rows += [
+        (
+            one.name,
+            str(one.used),
+            str(one.limit),
+            str(one.remaining),
+            f"{one.resets_at:%Y-%m-%d %H:%M}" if one.resets_at else "when a run ends",
+        )
+        for one in told.limits
+    ]
+    return "\n".join([head, *columns(rows, right=(1, 2, 3))])
+
+
+def _short(text: str | None, width: int) -> str:
+    line = " ".join((text or "").split())
+    return line if len(line) <= width else line[: width - 1] + "…"

@@ -1,0 +1,69 @@
+"""The few shapes that a name must have before it may come near SQL, a path or a mail."""
+
+import re
+from datetime import date, datetime, timezone
+
+from runner.errors import UsageProblem
+
+# Names that are something else in the warehouse: the central dataset, DuckDB's own, the control file.
+RESERVED = frozenset(
+    {"tenants", "control", "main", "temp", "system", "memory", "pg_catalog", "information_schema"}
+)
+TENANT = re.compile(r"[a-z][a-z0-9_]{0,62}")
+BILLING_ACCOUNT = re.compile(r"[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}")
+PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
+EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+\.[^@\s<>,;\"]+")
+TABLE = re.compile(r"[A-Za-z0-9:.-]+\.[A-Za-z0-9_]{1,1024}\.[A-Za-z0-9_-]{1,1024}")
+
+
+def tenant_id(text: str) -> str:
+    """The text, if it may be a tenant's id and so a dataset's name; else UsageProblem."""
+    if not TENANT.fullmatch(text):
+        raise UsageProblem(
+            f"'{text}' is no tenant id: write 1 to 63 lower-case letters, digits and underscores,"
+            " starting with a letter, such as acme1281."
+        )
+    if text in RESERVED:
+        raise UsageProblem(f"'{text}' is a reserved name: choose another tenant id.")
+    return text
+
+
+def usage_date(text: str) -> date:
+    """A usage date (UTC) written YYYY-MM-DD and not in the future; else UsageProblem."""
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError:
+        raise UsageProblem(f"'{text}' is not a date: write YYYY-MM-DD, such as 2024-11-01.") from None
+    today = datetime.now(timezone.utc).date()
+    if day.isoformat() != text:
+        raise UsageProblem(f"'{text}' is not a date: write YYYY-MM-DD, such as {day.isoformat()}.")
+    if day > today:
+        raise UsageProblem(
+            f"{text} is in the future: the export has usage up to today, {today.isoformat()} (UTC)."
+        )
+    return day
+
+
+def billing_account(text: str) -> str:
+    """A billing account id as the export writes it; else UsageProblem."""
+    if not BILLING_ACCOUNT.fullmatch(text):
+        raise UsageProblem(
+            f"'{text}' is no billing account: write it as in the export, such as 01ECB7-6EE0BA-7357F1."
+        )
+    return text
+
+
+def project(text: str) -> str:
+    """A Google Cloud project id; else UsageProblem."""
+    if not PROJECT.fullmatch(text):
+        raise UsageProblem(
+            f"'{text}' is no project id: write the id (not the name or number), such as acme-prod."
+        )
+    return text
+
+
+def email(text: str) -> str:
+    """One mail address; else UsageProblem."""
+    if not EMAIL.fullmatch(text):
+        raise UsageProblem(f"'{text}' is no mail address: write it as name@example.com.")
+    return text

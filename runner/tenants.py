@@ -1,0 +1,256 @@
+"""Tenants: who they are, what they may use, and how one is added, again and again if need be."""
+
+import glob
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from difflib import get_close_matches
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from runner import control_sql as sql
+from runner import slugs
+from runner.errors import RunnerError, UsageProblem
+from runner.invoke import Job, Outcome, Worker
+from runner.settings import Settings
+from runner.warehouse import Row, Warehouse
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a subscription allows: runs a day, at once, and the predecessor's team and provider limits.
+
+    Runs a month are 30 times those a day.
+    """
+
+    name: str
+    daily_limit: int
+    concurrent_limit: int
+    max_team_members: int
+    max_providers: int
+
+
+PLANS = {
+    "starter": Plan("STARTER", 6, 3, 2, 3),
+    "professional": Plan("PROFESSIONAL", 25, 5, 6, 6),
+    "scale": Plan("SCALE", 100, 10, 11, 10),
+}
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A tenant's profile and subscription, as far as the runner needs them."""
+
+    id: str
+    company_name: str
+    admin_email: str
+    status: str
+    plan: str
+    subscription_status: str | None
+    daily_limit: int | None
+    monthly_limit: int | None
+    concurrent_limit: int | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Export:
+    """Which rows of which export are a tenant's: empty tuples stand for all."""
+
+    ref: str
+    billing_accounts: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    has_unallocated: bool = True
+
+
+def every(warehouse: Warehouse) -> list[Tenant]:
+    """All tenants but the deleted, by id."""
+    if not warehouse.exists():
+        return []
+    return [_tenant(row) for row in warehouse.read(sql.TENANTS)]
+
+
+def find(warehouse: Warehouse, tenant_id: str) -> Tenant:
+    """The tenant of that id. Raises UsageProblem, with near matches, when there is none."""
+    slugs.tenant_id(tenant_id)
+    tenants = {tenant.id: tenant for tenant in every(warehouse)}
+    if tenant_id not in tenants:
+        near = get_close_matches(tenant_id, tenants, n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else "see `runner tenant list`."
+        raise UsageProblem(f"There is no tenant '{tenant_id}': {hint}")
+    return tenants[tenant_id]
+
+
+def exports(warehouse: Warehouse, tenant_id: str) -> list[Export]:
+    """The tenant's exports, as onboarding named them."""
+    rows = warehouse.read(sql.EXPORTS, tenant_id=tenant_id)
+    return [
+        Export(
+            row["export_ref"],
+            tuple(json.loads(row["billing_account_ids"])),
+            tuple(json.loads(row["project_ids"])),
+            row["has_unallocated"],
+        )
+        for row in rows
+    ]
+
+
+def add(
+    settings: Settings,
+    warehouse: Warehouse,
+    tenant_id: str,
+    admin_email: str,
+    company_name: str,
+    plan: Plan,
+    named_exports: list[Export],
+    say: Callable[[str], None],
+) -> None:
+    """Onboard a tenant, or bring one up to date: every step may be run again.
+
+    Checks the exports before anything is written. Raises UsageProblem for what the caller
+    can mend, RunnerError when dbt fails.
+    """
+    refs = [export.ref for export in named_exports]
+    with Worker(settings, settings.log_dir / "tenants" / tenant_id) as worker:
+        say("checking the export")
+        with TemporaryDirectory() as scratch:
+            checked = worker.run(
+                Job(
+                    tenant_id,
+                    ("run-operation", "check_exports", "--args", json.dumps({"refs": refs})),
+                    # Checked in a warehouse of its own: a refused tenant leaves nothing behind.
+                    environ={"WAREHOUSE_DIR": scratch},
+                )
+            )
+        if not checked.success:
+            raise UsageProblem(f"Tenant {tenant_id} was not added. {checked.error}")
+        _refuse_a_shared_export_without_filter(warehouse, tenant_id, named_exports)
+
+        real = {"WAREHOUSE_DIR": str(settings.warehouse_dir)}
+        make_folder(settings)
+        say("making the control tables")
+        control = warehouse.dbt_vars_for_control()
+        _must(
+            worker.run(Job(tenant_id, ("run", "--selector", "control"), {}, control, real)), "control"
+        )
+        _write_rows(warehouse, tenant_id, admin_email, company_name, plan, named_exports)
+        say("making the tenant's dataset")
+        _must(worker.run(Job(tenant_id, ("run", "--selector", "dataset"), environ=real)), "dataset")
+        warehouse.write_data(tenant_id, *_export_statements(tenant_id, "x_meta_exports", named_exports),
+                             **_export_values(tenant_id, named_exports))
+        view = ("run", "--select", "stg_gcp_billing__export")
+        _must(worker.run(Job(tenant_id, view, environ=real)), "view over the export")
+
+
+def local_export(text: str) -> str:
+    """A file or glob as an absolute path. Raises UsageProblem when nothing is there."""
+    path = str(Path(text).expanduser().absolute())
+    if not glob.glob(path, recursive=True):
+        raise UsageProblem(f"The export '{text}' was not found: no file is at {path}.")
+    return path
+
+
+def make_folder(settings: Settings) -> None:
+    """The local warehouse's folder. Raises WarehouseUnreachable when it cannot be written."""
+    from runner.errors import WarehouseUnreachable
+
+    if settings.target({"tenant_id": "none"}).type != "duckdb":
+        return
+    folder = Path(str(settings.target({"duckdb_file": "control"}).fields["path"])).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise WarehouseUnreachable(
+            f"The warehouse folder {folder} cannot be written ({error.strerror}):"
+            " mend its permissions, or name another with WAREHOUSE_DIR."
+        ) from error
+
+
+def _write_rows(
+    warehouse: Warehouse,
+    tenant_id: str,
+    admin_email: str,
+    company_name: str,
+    plan: Plan,
+    named_exports: list[Export],
+) -> None:
+    """The tenant's rows in the control tables, in one transaction; the same ones the second time."""
+    warehouse.write(
+        sql.ADD_PROFILE,
+        sql.SET_PROFILE,
+        sql.ADD_SUBSCRIPTION,
+        sql.SET_SUBSCRIPTION,
+        sql.ADD_LOCK.format(tenant=tenant_id),
+        *_export_statements("tenants", "tenant_exports", named_exports),
+        admin_email=admin_email,
+        company_name=company_name,
+        plan=plan.name,
+        subscription_id=str(uuid.uuid4()),
+        daily_limit=plan.daily_limit,
+        monthly_limit=plan.daily_limit * 30,
+        concurrent_limit=plan.concurrent_limit,
+        max_team_members=plan.max_team_members,
+        max_providers=plan.max_providers,
+        **_export_values(tenant_id, named_exports),
+    )
+
+
+def _export_statements(dataset: str, table: str, named: list[Export]) -> list[str]:
+    return [
+        sql.DROP_EXPORTS.format(dataset=dataset, table=table),
+        *(sql.ADD_EXPORT.format(dataset=dataset, table=table, n=n) for n in range(len(named))),
+    ]
+
+
+def _export_values(tenant_id: str, named: list[Export]) -> dict[str, str | bool | datetime]:
+    values: dict[str, str | bool | datetime] = {
+        "tenant_id": tenant_id,
+        "now": datetime.now(timezone.utc),
+        "billing_account_ids": json.dumps(list(named[0].billing_accounts)),
+        "project_ids": json.dumps(list(named[0].projects)),
+        "has_unallocated": named[0].has_unallocated,
+    }
+    for n, export in enumerate(named):
+        values[f"export_ref_{n}"] = export.ref
+        values[f"export_id_{n}"] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{tenant_id}/{export.ref}"))
+    return values
+
+
+def _refuse_a_shared_export_without_filter(
+    warehouse: Warehouse, tenant_id: str, named: list[Export]
+) -> None:
+    """Two tenants on one export must each name what is theirs: else one is billed for both."""
+    if not warehouse.exists():
+        return
+    for export in named:
+        others = warehouse.read(sql.EXPORT_SHARERS, tenant_id=tenant_id, export_ref=export.ref)
+        if others and not export.billing_accounts and not export.projects:
+            raise UsageProblem(
+                f"The export {export.ref} is shared with tenant {others[0]['tenant_id']}: name"
+                f" what is {tenant_id}'s with --billing-account (and --project)."
+            )
+
+
+def _must(outcome: Outcome, what: str) -> None:
+    if not outcome.success:
+        raise RunnerError(f"Making the {what} failed: {outcome.error}. Run the same command again.")
+
+
+def _tenant(row: Row) -> Tenant:
+    return Tenant(
+        id=row["tenant_id"],
+        company_name=row["company_name"] or "",
+        admin_email=row["admin_email"],
+        status=row["status"],
+        plan=row["subscription_plan"],
+        subscription_status=row["subscription_status"],
+        daily_limit=row["daily_limit"],
+        monthly_limit=row["monthly_limit"],
+        concurrent_limit=row["concurrent_limit"],
+        created_at=row["created_at"],
+    )

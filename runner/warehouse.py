@@ -1,0 +1,189 @@
+"""The control tables' warehouse: one small SQL interface, DuckDB and BigQuery behind it.
+
+Statements are written in BigQuery's dialect, with @named parameters, in words that DuckDB
+also reads; see control_sql.
+"""
+
+import random
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from runner.errors import UsageProblem, WarehouseUnreachable
+from runner.settings import Settings
+
+if TYPE_CHECKING:
+    import duckdb
+
+Value = str | int | bool | date | datetime | Decimal | None
+Row = Mapping[str, Any]
+
+
+class Warehouse(Protocol):
+    """What the runner asks of an engine. Timestamps go in and come out as aware UTC datetimes."""
+
+    def read(self, sql: str, **values: Value) -> list[Row]:
+        """The rows of one query over the control tables."""
+
+    def write(self, *statements: str, **values: Value) -> list[Row]:
+        """Run the statements in one transaction; the rows of the last, if it is a query."""
+
+    def read_data(self, tenant: str, sql: str, **values: Value) -> list[Row]:
+        """The rows of one query over the tenant's data tables."""
+
+    def write_data(self, tenant: str, *statements: str, **values: Value) -> None:
+        """Run the statements over the tenant's data tables in one transaction."""
+
+    def exists(self) -> bool:
+        """Whether the control tables were ever made."""
+
+    def dbt_vars_for_control(self) -> dict[str, str]:
+        """The vars with which dbt makes the control tables."""
+
+
+def open_warehouse(settings: Settings) -> Warehouse:
+    """The warehouse of the chosen target. Raises UsageProblem for a broken profile."""
+    target = settings.target({"tenant_id": "none"})
+    if target.type == "bigquery":
+        from runner.warehouse_bigquery import BigQueryWarehouse
+
+        return BigQueryWarehouse(target)
+
+    def path(file: str) -> Path:
+        return Path(str(settings.target({"duckdb_file": file}).fields["path"]))
+
+    return DuckDBWarehouse(path)
+
+
+class DuckDBWarehouse:
+    """Control tables in one file, opened for milliseconds; each tenant's data in a file of its own.
+
+    One process at a time may have a DuckDB file open, so an open file is waited for: up to
+    `patience_seconds`, then WarehouseUnreachable.
+    """
+
+    def __init__(self, path: Callable[[str], Path], patience_seconds: float = 60.0) -> None:
+        self._path = path
+        self._patience_seconds = patience_seconds
+
+    def read(self, sql: str, **values: Value) -> list[Row]:
+        with self._open(self._path("control"), read_only=True) as connection:
+            return _execute(connection, sql, values)
+
+    def write(self, *statements: str, **values: Value) -> list[Row]:
+        return self._transaction(self._path("control"), statements, values)
+
+    def read_data(self, tenant: str, sql: str, **values: Value) -> list[Row]:
+        with self._open(self._path(f"tenant_{tenant}"), read_only=True) as connection:
+            return _execute(connection, sql, values)
+
+    def write_data(self, tenant: str, *statements: str, **values: Value) -> None:
+        self._transaction(self._path(f"tenant_{tenant}"), statements, values)
+
+    def exists(self) -> bool:
+        return self._path("control").exists()
+
+    def dbt_vars_for_control(self) -> dict[str, str]:
+        return {"duckdb_file": "control"}
+
+    def _transaction(
+        self, path: Path, statements: Sequence[str], values: Mapping[str, Value]
+    ) -> list[Row]:
+        import duckdb
+
+        deadline = time.monotonic() + self._patience_seconds
+        with self._open(path, read_only=False) as connection:
+            while True:
+                connection.execute("begin transaction")
+                try:
+                    rows: list[Row] = []
+                    for statement in statements:
+                        rows = _execute(connection, statement, values)
+                    connection.execute("commit")
+                    return rows
+                except duckdb.TransactionException:
+                    # Threads of one process share the file; the loser of a conflict tries again.
+                    connection.execute("rollback")
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(random.uniform(0.005, 0.05))
+                except BaseException:
+                    connection.execute("rollback")
+                    raise
+
+    @contextmanager
+    def _open(self, path: Path, read_only: bool) -> "Iterator[duckdb.DuckDBPyConnection]":
+        import duckdb
+
+        if not path.exists():
+            raise UsageProblem(f"{path} does not exist yet: run `runner init`.")
+        deadline = time.monotonic() + self._patience_seconds
+        while True:
+            try:
+                connection = duckdb.connect(str(path), read_only=read_only)
+                break
+            except duckdb.IOException as error:
+                if "lock" not in str(error).lower():
+                    raise _unreachable(path, error) from error
+                if time.monotonic() > deadline:
+                    raise WarehouseUnreachable(
+                        f"{path} is held open by another program for over"
+                        f" {self._patience_seconds:.0f} s ({_holder(error)}): close it and try again."
+                    ) from error
+                time.sleep(random.uniform(0.005, 0.05))
+            except duckdb.Error as error:
+                raise _unreachable(path, error) from error
+        try:
+            connection.execute("set TimeZone = 'UTC'")
+            connection.execute("create or replace temp macro parse_json(text) as cast(text as json)")
+            yield connection
+        except duckdb.IOException as error:
+            raise _unreachable(path, error) from error
+        finally:
+            connection.close()
+
+
+def _execute(
+    connection: "duckdb.DuckDBPyConnection", sql: str, values: Mapping[str, Value]
+) -> list[Row]:
+    """Run one statement; @name becomes DuckDB's $name, and each statement gets only its own."""
+    names = set(re.findall(r"@(\w+)", sql))
+    bound = {name: _to_duckdb(values[name]) for name in names}
+    cursor = connection.execute(re.sub(r"@(\w+)", r"$\1", sql), bound or None)
+    if not cursor.description:
+        return []
+    columns = [column[0] for column in cursor.description]
+    return [
+        {name: _from_duckdb(value) for name, value in zip(columns, row, strict=True)}
+        for row in cursor.fetchall()
+    ]
+
+
+def _to_duckdb(value: Value) -> Value:
+    if isinstance(value, datetime) and value.tzinfo:
+        return value.astimezone(timezone.utc).replace(tzinfo=None)
+    return value
+
+
+def _from_duckdb(value: Any) -> Any:
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=timezone.utc)
+    return value
+
+
+def _holder(error: Exception) -> str:
+    found = re.search(r"PID (\d+)", str(error))
+    return f"process {found.group(1)}" if found else "its process is not known"
+
+
+def _unreachable(path: Path, error: Exception) -> WarehouseUnreachable:
+    first = str(error).strip().splitlines()[0]
+    return WarehouseUnreachable(
+        f"{path} cannot be used ({first}): check its permissions and the disk's free space,"
+        " or name another folder with WAREHOUSE_DIR."
+    )

@@ -1,0 +1,126 @@
+"""The child process that imports dbt once and runs what it is told, one job a line.
+
+Reads jobs as JSON lines on stdin, writes events and results as JSON lines on stdout.
+Whatever dbt or a library prints goes to stderr, so the two never mix.
+"""
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+Emit = Callable[[dict[str, Any]], None]
+
+
+def main() -> None:
+    """Serve jobs until stdin closes."""
+    out = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    os.dup2(2, 1)
+
+    def emit(message: dict[str, Any]) -> None:
+        out.write(json.dumps(message, default=str) + "\n")
+
+    from dbt.cli.main import dbtRunner
+
+    manifests: dict[str, Any] = {}
+    for line in sys.stdin:
+        job = json.loads(line)
+        os.environ.update(job["environ"])
+        answer = _run(dbtRunner, manifests, job, emit)
+        # Before the answer: who reads it may open the file at once.
+        _let_go_of_files()
+        emit(answer)
+
+
+def _run(runner_class: Any, manifests: dict[str, Any], job: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """One job: parse with the vars that shape the project, then run with all of them."""
+    common = [
+        *("--project-dir", job["project_dir"], "--profiles-dir", job["profiles_dir"]),
+        *("--target", job["target"], "--target-path", job["target_path"]),
+        *("--log-path", job["log_path"], "--log-level", "none", "--log-level-file", "debug"),
+        *("--no-use-colors", "--no-send-anonymous-usage-stats", "--no-version-check"),
+    ]
+    # One manifest serves all dates of a tenant: nothing in it depends on the dates.
+    key = job["target_path"]
+    if key not in manifests:
+        parsed = runner_class().invoke(["parse", *common, "--vars", json.dumps(job["shape_vars"])])
+        if not parsed.success:
+            return {"event": "result", "success": False, "error": _sentence(parsed.exception)}
+        manifests[key] = parsed.result
+    invoked = runner_class(manifest=manifests[key], callbacks=[_progress(emit)]).invoke(
+        [*job["command"], *common, "--vars", json.dumps({**job["shape_vars"], **job["vars"]})]
+    )
+    results = getattr(invoked.result, "results", None) or []
+    return {
+        "event": "result",
+        "success": bool(invoked.success),
+        "error": _sentence(invoked.exception),
+        "nodes": [_node(result) for result in results if hasattr(result, "node")],
+    }
+
+
+def _let_go_of_files() -> None:
+    """Close DuckDB's file, which dbt-duckdb would hold until the process ends."""
+    adapter = sys.modules.get("dbt.adapters.duckdb.connections")
+    if adapter is not None:
+        with contextlib.suppress(Exception):  # it raises a bare Exception when none is open
+            adapter.DuckDBConnectionManager.env().close()
+        adapter.DuckDBConnectionManager.close_all_connections()
+
+
+def _progress(emit: Emit) -> Callable[[Any], None]:
+    def on_event(event: Any) -> None:
+        name = event.info.name
+        if name in ("NodeStart", "NodeFinished"):
+            info = event.data.node_info
+            emit(
+                {
+                    "event": "started" if name == "NodeStart" else "finished",
+                    "unique_id": info.unique_id,
+                    "name": info.node_name,
+                    "type": info.resource_type,
+                    "status": info.node_status,
+                }
+            )
+        elif name == "ConcurrencyLine":
+            emit({"event": "planned", "nodes": int(event.data.node_count)})
+
+    return on_event
+
+
+def _node(result: Any) -> dict[str, Any]:
+    timing = {part.name: part for part in result.timing}
+    span = timing.get("execute") or timing.get("compile")
+    response = result.adapter_response or {}
+    return {
+        "unique_id": result.node.unique_id,
+        "name": result.node.name,
+        "type": str(result.node.resource_type),
+        "status": str(result.status),
+        "message": result.message,
+        "failures": result.failures,
+        "severity": str(getattr(result.node.config, "severity", "") or "").lower(),
+        "rows": response.get("rows_affected"),
+        "bytes_processed": response.get("bytes_processed"),
+        "bytes_billed": response.get("bytes_billed"),
+        "job_id": response.get("job_id"),
+        "started_at": span.started_at.isoformat() if span and span.started_at else None,
+        "completed_at": span.completed_at.isoformat() if span and span.completed_at else None,
+    }
+
+
+def _sentence(error: BaseException | None) -> str | None:
+    """dbt's error without its wrapping: "Compilation Error in macro x (path)\n  what"."""
+    if error is None:
+        return None
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    told = [line for line in lines if line and not line.startswith((">", "called by"))]
+    if len(told) > 1 and " Error" in told[0]:
+        told = told[1:]
+    return " ".join(told) or type(error).__name__
+
+
+if __name__ == "__main__":
+    main()
