@@ -78,12 +78,14 @@ class StepLog:
             "bytes_billed": node.bytes_billed,
             "job_id": node.job_id,
         }
+        began = node.started_at or step.started_at
+        ended = began if status == "SKIPPED" else node.completed_at or datetime.now(timezone.utc)
         self._keep(
             replace(
                 step,
                 status=status,
-                started_at=node.started_at or step.started_at,
-                ended_at=node.completed_at or datetime.now(timezone.utc),
+                started_at=began,
+                ended_at=ended,
                 rows=node.failures if node.type == "test" else node.rows,
                 error=node.message if status == "FAILED" or node.status == "warn" else None,
                 metadata=tuple((key, value) for key, value in told.items() if value is not None),

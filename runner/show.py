@@ -178,7 +178,7 @@ class Progress:
 
 def _worth_a_line(event: Event) -> bool:
     """Without a terminal a log is read later: models, and tests that did not pass."""
-    return event.type != "test" or event.status not in ("pass", "success")
+    return event.type != "test" or event.status not in ("pass", "success", "skipped")
 
 
 def run_list(runs: Sequence[Run]) -> str:
@@ -215,8 +215,14 @@ def run_with_steps(run: Run, steps: Sequence[Row]) -> str:
         ("message", run.error_message or ""),
     ]
     lines = columns(head)
-    passed = [s for s in steps if s["step_type"] == "test" and s["status"] == "COMPLETED"
-              and not s["error_message"]]
+    passed = [
+        step
+        for step in steps
+        if step["step_type"] == "test"
+        and step["status"] == "COMPLETED"
+        and not step["error_message"]
+    ]
+    skipped = [step for step in steps if step["status"] == "SKIPPED"]
     table = [("step", "type", "status", "rows", "ms", "message")]
     table += [
         (
@@ -228,11 +234,13 @@ def run_with_steps(run: Run, steps: Sequence[Row]) -> str:
             _short(step["error_message"], 100),
         )
         for step in steps
-        if step not in passed
+        if step not in passed and step not in skipped
     ]
     lines += ["", *columns(table, right=(3, 4))]
     if passed:
         lines.append(f"and {len(passed)} tests that passed")
+    if skipped:
+        lines.append(f"and {len(skipped)} steps that were skipped, because what they need failed")
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 import glob
 import json
+import os
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -125,7 +126,9 @@ def add(
                 )
             )
         if not checked.success:
-            raise UsageProblem(f"Tenant {tenant_id} was not added. {checked.error}")
+            raise UsageProblem(
+                f"Tenant {tenant_id} was not added: its export cannot be used. {checked.error}"
+            )
         _refuse_a_shared_export_without_filter(warehouse, tenant_id, named_exports)
 
         real = {"WAREHOUSE_DIR": str(settings.warehouse_dir)}
@@ -146,7 +149,7 @@ def add(
 
 def local_export(text: str) -> str:
     """A file or glob as an absolute path. Raises UsageProblem when nothing is there."""
-    path = str(Path(text).expanduser().absolute())
+    path = os.path.abspath(Path(text).expanduser())
     if not glob.glob(path, recursive=True):
         raise UsageProblem(f"The export '{text}' was not found: no file is at {path}.")
     return path

@@ -49,14 +49,15 @@ def _run(runner_class: Any, manifests: dict[str, Any], job: dict[str, Any], emit
         if not parsed.success:
             return {"event": "result", "success": False, "error": _sentence(parsed.exception)}
         manifests[key] = parsed.result
-    invoked = runner_class(manifest=manifests[key], callbacks=[_progress(emit)]).invoke(
+    told: list[str] = []
+    invoked = runner_class(manifest=manifests[key], callbacks=[_progress(emit, told)]).invoke(
         [*job["command"], *common, "--vars", json.dumps({**job["shape_vars"], **job["vars"]})]
     )
     results = getattr(invoked.result, "results", None) or []
     return {
         "event": "result",
         "success": bool(invoked.success),
-        "error": _sentence(invoked.exception),
+        "error": _sentence(invoked.exception or (told[0] if told else None)),
         "nodes": [_node(result) for result in results if hasattr(result, "node")],
     }
 
@@ -70,7 +71,7 @@ def _let_go_of_files() -> None:
         adapter.DuckDBConnectionManager.close_all_connections()
 
 
-def _progress(emit: Emit) -> Callable[[Any], None]:
+def _progress(emit: Emit, told: list[str]) -> Callable[[Any], None]:
     def on_event(event: Any) -> None:
         name = event.info.name
         if name in ("NodeStart", "NodeFinished"):
@@ -84,6 +85,8 @@ def _progress(emit: Emit) -> Callable[[Any], None]:
                     "status": info.node_status,
                 }
             )
+        elif name == "RunningOperationCaughtError":
+            told.append(event.data.exc)  # a run-operation's own result keeps no message
         elif name == "ConcurrencyLine":
             emit({"event": "planned", "nodes": int(event.data.node_count)})
 
@@ -99,7 +102,7 @@ def _node(result: Any) -> dict[str, Any]:
         "name": result.node.name,
         "type": str(result.node.resource_type),
         "status": str(result.status),
-        "message": result.message,
+        "message": _sentence(result.message) if str(result.status) == "error" else result.message,
         "failures": result.failures,
         "severity": str(getattr(result.node.config, "severity", "") or "").lower(),
         "rows": response.get("rows_affected"),
@@ -111,12 +114,12 @@ def _node(result: Any) -> dict[str, Any]:
     }
 
 
-def _sentence(error: BaseException | None) -> str | None:
-    """dbt's error without its wrapping: "Compilation Error in macro x (path)\n  what"."""
+def _sentence(error: BaseException | str | None) -> str | None:
+    """dbt's error without what it wraps it in: a first line that names the kind, a macro stack."""
     if error is None:
         return None
     lines = [line.strip() for line in str(error).strip().splitlines()]
-    told = [line for line in lines if line and not line.startswith((">", "called by"))]
+    told = [line for line in lines if line and not line.startswith((">", "compiled code at"))]
     if len(told) > 1 and " Error" in told[0]:
         told = told[1:]
     return " ".join(told) or type(error).__name__
