@@ -4,7 +4,7 @@ import json
 import subprocess
 import uuid
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from runner import control_sql as sql
@@ -58,7 +58,7 @@ def take(warehouse: Warehouse, request: Request, project_dir: Path) -> Run:
     Looks for a duplicate before it looks at the quota: a duplicate is neither refused nor counted.
     """
     run_id = str(uuid.uuid4())
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     lease = timedelta(minutes=request.timeout_minutes) + LEASE_GRACE
     statements = (
         sql.CLAIM_LOCK,

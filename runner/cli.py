@@ -4,7 +4,7 @@ import logging
 import logging.handlers
 import sys
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -36,7 +36,10 @@ def common(command: Command) -> Command:
         "--target", metavar="NAME", help="Target in profiles.yml (default: its own default)."
     )(command)
     return click.option(
-        "--project-dir", metavar="DIR", envvar="RUNNER_PROJECT_DIR", help="Folder of the dbt project."
+        "--project-dir",
+        metavar="DIR",
+        envvar="RUNNER_PROJECT_DIR",
+        help="Folder of the dbt project.",
     )(command)
 
 
@@ -55,8 +58,11 @@ def tenant_option(command: Command) -> Command:
 
 
 def _exports(
-    config: settings.Settings, refs: tuple[str, ...], accounts: tuple[str, ...],
-    projects: tuple[str, ...], unallocated: bool,
+    config: settings.Settings,
+    refs: tuple[str, ...],
+    accounts: tuple[str, ...],
+    projects: tuple[str, ...],
+    unallocated: bool,
 ) -> list[Any]:
     """The named exports, validated for the target's engine."""
     from runner import tenants
@@ -89,7 +95,9 @@ def cli() -> None:
 @cli.command()
 @common
 @click.option(
-    "--sample-rows", type=click.IntRange(min=1), default=None,
+    "--sample-rows",
+    type=click.IntRange(min=1),
+    default=None,
     help="About how many rows the sample export has (default: see dbt_project/sample).",
 )
 def init(project_dir: str | None, target: str | None, sample_rows: int | None) -> None:
@@ -116,28 +124,49 @@ def tenant() -> None:
 @click.option("--admin-email", required=True, metavar="E", help="Where the tenant's alerts go.")
 @click.option("--company", default="", metavar="N", help="Name of the company.")
 @click.option(
-    "--plan", type=click.Choice(["starter", "professional", "scale"]), default="starter",
-    show_default=True, help="Limits: 6, 25 or 100 runs a day; 3, 5 or 10 at once.",
+    "--plan",
+    type=click.Choice(["starter", "professional", "scale"]),
+    default="starter",
+    show_default=True,
+    help="Limits: 6, 25 or 100 runs a day; 3, 5 or 10 at once.",
 )
 @click.option(
-    "--export", "refs", required=True, multiple=True, metavar="REF",
-    help="BigQuery table project.dataset.table, or locally a .parquet, .ndjson or .csv path or glob.",
+    "--export",
+    "refs",
+    required=True,
+    multiple=True,
+    metavar="REF",
+    help="BigQuery table project.dataset.table, or locally a Parquet, NDJSON or CSV path or glob.",
 )
 @click.option(
-    "--billing-account", "accounts", multiple=True, metavar="A",
+    "--billing-account",
+    "accounts",
+    multiple=True,
+    metavar="A",
     help="Only this billing account of the export (may be given again).",
 )
 @click.option(
-    "--project", "projects", multiple=True, metavar="P",
+    "--project",
+    "projects",
+    multiple=True,
+    metavar="P",
     help="Only this project (may be given again). Leaves out charges without a project.",
 )
 @click.option(
-    "--with-unallocated", is_flag=True,
-    help="With --project: the accounts' charges without a project (tax, support) are the tenant's, too.",
+    "--with-unallocated",
+    is_flag=True,
+    help="With --project: charges without a project (tax, support) are the tenant's, too.",
 )
 def tenant_add(
-    project_dir: str | None, target: str | None, tenant_id: str, admin_email: str, company: str,
-    plan: str, refs: tuple[str, ...], accounts: tuple[str, ...], projects: tuple[str, ...],
+    project_dir: str | None,
+    target: str | None,
+    tenant_id: str,
+    admin_email: str,
+    company: str,
+    plan: str,
+    refs: tuple[str, ...],
+    accounts: tuple[str, ...],
+    projects: tuple[str, ...],
     with_unallocated: bool,
 ) -> None:
     """Add a tenant, or bring one up to date. Safe to run again."""
@@ -150,10 +179,18 @@ def tenant_add(
     _log_to(config)
     named = _exports(config, refs, accounts, projects, with_unallocated)
     tenants.add(
-        config, open_warehouse(config), tenant_id, admin_email, company, tenants.PLANS[plan], named,
+        config,
+        open_warehouse(config),
+        tenant_id,
+        admin_email,
+        company,
+        tenants.PLANS[plan],
+        named,
         lambda text: click.echo(text, err=True),
     )
-    click.echo(f"Tenant {tenant_id} is ready. Next: runner run --tenant {tenant_id} --date YYYY-MM-DD")
+    click.echo(
+        f"Tenant {tenant_id} is ready. Next: runner run --tenant {tenant_id} --date YYYY-MM-DD"
+    )
     if projects and not with_unallocated:
         click.echo(
             "Charges without a project (tax, support, rounding) are not in its bill:"
@@ -173,7 +210,9 @@ def tenant_list(project_dir: str | None, target: str | None, as_json: bool) -> N
     if as_json:
         click.echo(show.as_json([one.__dict__ for one in found]))
     elif not found:
-        click.echo("No tenants yet. Add one with: runner tenant add ID --admin-email E --export REF")
+        click.echo(
+            "No tenants yet. Add one with: runner tenant add ID --admin-email E --export REF"
+        )
     else:
         rows = [("tenant", "status", "plan", "admin", "company")]
         rows += [(t.id, t.status, t.plan, t.admin_email, t.company_name) for t in found]
@@ -195,8 +234,10 @@ def tenant_show(project_dir: str | None, target: str | None, as_json: bool, tena
     if as_json:
         click.echo(show.as_json({**one.__dict__, "exports": [e.__dict__ for e in named]}))
         return
-    rows = [(key.replace("_", " "), "" if value is None else str(value)) for key, value in
-            one.__dict__.items()]
+    rows = [
+        (key.replace("_", " "), "" if value is None else str(value))
+        for key, value in one.__dict__.items()
+    ]
     for export in named:
         rows.append(("export", export.ref))
         rows.append(("  accounts", ", ".join(export.billing_accounts) or "all"))
@@ -212,12 +253,24 @@ def tenant_show(project_dir: str | None, target: str | None, as_json: bool, tena
 @click.option("--date", "day", metavar="D", help="Usage date (UTC), YYYY-MM-DD.")
 @click.option("--from", "first", metavar="A", help="First usage date, with --to.")
 @click.option("--to", "last", metavar="B", help="Last usage date, included.")
-@click.option("--pipeline", default="gcp/cost/cost_billing", show_default=True, metavar="P",
-              help="Template to run.")
+@click.option(
+    "--pipeline",
+    default="gcp/cost/cost_billing",
+    show_default=True,
+    metavar="P",
+    help="Template to run.",
+)
 @click.option("--trigger-by", default=None, metavar="W", help="Who or what asks (default: you).")
 def run(
-    project_dir: str | None, target: str | None, as_json: bool, tenant: str, day: str | None,
-    first: str | None, last: str | None, pipeline: str, trigger_by: str | None,
+    project_dir: str | None,
+    target: str | None,
+    as_json: bool,
+    tenant: str,
+    day: str | None,
+    first: str | None,
+    last: str | None,
+    pipeline: str,
+    trigger_by: str | None,
 ) -> None:
     """Extract, build, test and reconcile a tenant's bill for one usage date or a range."""
     slugs.tenant_id(tenant)
@@ -254,7 +307,9 @@ def run(
 @json_option
 @tenant_option
 @click.argument("run_id")
-def status(project_dir: str | None, target: str | None, as_json: bool, tenant: str, run_id: str) -> None:
+def status(
+    project_dir: str | None, target: str | None, as_json: bool, tenant: str, run_id: str
+) -> None:
     """Show one run and its steps."""
     from runner import claim, control_sql, record, show, tenants
     from runner.warehouse import open_warehouse
@@ -277,14 +332,26 @@ def status(project_dir: str | None, target: str | None, as_json: bool, tenant: s
 @common
 @json_option
 @tenant_option
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True,
-              help="How many, newest first.")
 @click.option(
-    "--status", "run_status", default="", metavar="S",
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="How many, newest first.",
+)
+@click.option(
+    "--status",
+    "run_status",
+    default="",
+    metavar="S",
     help="Only PENDING, RUNNING, COMPLETED, FAILED, CANCELLED or REFUSED runs.",
 )
 def runs(
-    project_dir: str | None, target: str | None, as_json: bool, tenant: str, limit: int,
+    project_dir: str | None,
+    target: str | None,
+    as_json: bool,
+    tenant: str,
+    limit: int,
     run_status: str,
 ) -> None:
     """List a tenant's runs, newest first."""
@@ -329,7 +396,9 @@ def _log_to(config: settings.Settings) -> None:
             f"The log folder {config.log_dir} cannot be written ({error.strerror}):"
             " mend its permissions, or name another with RUNNER_LOG_DIR."
         ) from None
-    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s %(message)s")
+    )
     logging.getLogger("runner").addHandler(handler)
     logging.getLogger("runner").setLevel(logging.INFO)
 
@@ -357,9 +426,10 @@ def main() -> None:
         cli(prog_name="runner")
     except Exception as error:
         log = logging.getLogger("runner")
-        log.exception("internal error at %s", datetime.now(timezone.utc).isoformat())
+        log.exception("internal error at %s", datetime.now(UTC).isoformat())
         files = [h.baseFilename for h in log.handlers if isinstance(h, logging.FileHandler)]
         where = files[0] if files else "no log was open: run again with RUNNER_LOG_DIR set"
-        click.echo(f"Error: internal error ({type(error).__name__}); the full trace: {where}", err=True)
+        click.echo(
+            f"Error: internal error ({type(error).__name__}); the full trace: {where}", err=True
+        )
         sys.exit(1)
-

@@ -75,7 +75,9 @@ def _profile(settings: Settings) -> str:
     try:
         shutil.copyfile(example, path)
     except OSError as error:
-        raise UsageProblem(f"{path} could not be written ({error.strerror}): copy {example} there.") from None
+        raise UsageProblem(
+            f"{path} could not be written ({error.strerror}): copy {example} there."
+        ) from None
     return f"profile         {path} was made from {example.name}"
 
 
@@ -86,5 +88,3 @@ def _sample(settings: Settings, rows: int | None, say: Callable[[str], None]) ->
         say("writing the sample export")
         write_sample(settings, path, rows or DEFAULT_ROWS)
     return path
-
-

@@ -1,5 +1,6 @@
 """dbt, seen from the runner: hand it a job, follow its events, get its outcome."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -7,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, Queue
 from types import TracebackType
@@ -119,9 +120,12 @@ class Worker:
         self.stop()
 
     def run(
-        self, job: Job, on_event: Callable[[Event], None] = lambda event: None, timeout: float = 1200
+        self,
+        job: Job,
+        on_event: Callable[[Event], None] = lambda event: None,
+        timeout: float = 1200,
     ) -> Outcome:
-        """Run one job to its end. A dead child or a timeout is an outcome, too, never an exception."""
+        """Run one job to its end. A dead child or a timeout is an outcome, too, no exception."""
         assert self._process.stdin and self._process.stdout
         request = {
             "command": list(job.command),
@@ -134,7 +138,7 @@ class Worker:
             "log_path": str(self._log_path),
             "environ": dict(job.environ),
         }
-        deadline = datetime.now(timezone.utc).timestamp() + timeout
+        deadline = datetime.now(UTC).timestamp() + timeout
         try:
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
@@ -142,9 +146,7 @@ class Worker:
             return self._died()
         while True:
             try:
-                line = self._lines.get(
-                    timeout=max(0.0, deadline - datetime.now(timezone.utc).timestamp())
-                )
+                line = self._lines.get(timeout=max(0.0, deadline - datetime.now(UTC).timestamp()))
             except Empty:
                 self.stop()
                 return Outcome(False, f"timed out after {timeout / 60:g} min")
@@ -166,10 +168,8 @@ class Worker:
                 self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream:
-                try:
+                with contextlib.suppress(OSError):
                     stream.close()
-                except OSError:
-                    pass
 
     def _pump(self) -> None:
         assert self._process.stdout
@@ -212,7 +212,7 @@ def _outcome(message: dict[str, Any]) -> Outcome:
 
 
 def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text).replace(tzinfo=timezone.utc) if text else None
+    return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
 
 
 def hostname_and_pid() -> str:

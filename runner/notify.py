@@ -91,7 +91,10 @@ def again(run: Run) -> str:
 def _facts(told: Failure) -> list[tuple[str, str]]:
     run, node = told.run, told.outcome.failed_node
     return [
-        ("Tenant", f"{run.tenant_id} ({told.company_name})" if told.company_name else run.tenant_id),
+        (
+            "Tenant",
+            f"{run.tenant_id} ({told.company_name})" if told.company_name else run.tenant_id,
+        ),
         ("Run", run.id),
         ("Pipeline", run.pipeline_id),
         ("Usage dates (UTC)", dates(run)),
@@ -108,7 +111,10 @@ def _text(facts: list[tuple[str, str]], failing: list[Node]) -> str:
     if failing:
         lines += ["", "Failing tests (rows found):"]
         lines += [f"  {node.failures or 0:>8}  {node.name}" for node in failing]
-    lines += ["", "The dates keep the rows of their last good run or of this one, whole; see the run's status."]
+    lines += [
+        "",
+        "Each date keeps the rows of one run, whole: its last good one's, or this one's.",
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -80,7 +80,9 @@ def load(name: str) -> Template:
         document: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
         steps = document["steps"]
         if len(steps) != 1:
-            raise UsageProblem(f"{path} has {len(steps)} steps: name one dbt selector that builds all.")
+            raise UsageProblem(
+                f"{path} has {len(steps)} steps: name one dbt selector that builds all."
+            )
         template = Template(
             name=name,
             pipeline_id=str(document["pipeline_id"]),
@@ -97,7 +99,9 @@ def load(name: str) -> Template:
             ),
         )
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        raise UsageProblem(f"{path} is no template ({type(error).__name__}: {error}): mend it.") from None
+        raise UsageProblem(
+            f"{path} is no template ({type(error).__name__}: {error}): mend it."
+        ) from None
     texts = [template.pipeline_id, template.description]
     texts += [text for alert in template.alerts for text in (alert.subject, *alert.to)]
     for unknown in sorted({v for text in texts for v in _VARIABLE.findall(text)} - VARIABLES):

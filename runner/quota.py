@@ -1,7 +1,7 @@
 """What a tenant has used of its limits: counted from its runs, nothing is stored."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runner import control_sql as sql
@@ -44,8 +44,8 @@ class Quota:
 def of(warehouse: Warehouse, tenant_id: str) -> Quota:
     """The tenant's quota now. Raises UsageProblem for an unknown tenant."""
     tenants.find(warehouse, tenant_id)
-    now = datetime.now(timezone.utc)
-    today = datetime(now.year, now.month, now.day, tzinfo=timezone.utc)
+    now = datetime.now(UTC)
+    today = datetime(now.year, now.month, now.day, tzinfo=UTC)
     next_month = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
     row = warehouse.read(
         sql.QUOTA.format(tenant=tenant_id),

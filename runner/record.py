@@ -3,7 +3,7 @@
 import json
 import uuid
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from runner import control_sql as sql
 from runner.claim import Run
@@ -50,14 +50,12 @@ class StepLog:
 
     def open(self, step_id: str, name: str, kind: str) -> None:
         """Begin a step, RUNNING from now."""
-        now = datetime.now(timezone.utc)
-        self._keep(
-            Step(str(uuid.uuid4()), step_id, name, kind, len(self._steps), "RUNNING", now)
-        )
+        now = datetime.now(UTC)
+        self._keep(Step(str(uuid.uuid4()), step_id, name, kind, len(self._steps), "RUNNING", now))
 
     def close(self, step_id: str, status: str, error: str | None = None) -> None:
         """End a step, now."""
-        ended = datetime.now(timezone.utc)
+        ended = datetime.now(UTC)
         self._keep(replace(self._steps[step_id], status=status, ended_at=ended, error=error))
 
     def follow(self, event: Event) -> None:
@@ -79,7 +77,7 @@ class StepLog:
             "job_id": node.job_id,
         }
         began = node.started_at or step.started_at
-        ended = began if status == "SKIPPED" else node.completed_at or datetime.now(timezone.utc)
+        ended = began if status == "SKIPPED" else node.completed_at or datetime.now(UTC)
         self._keep(
             replace(
                 step,
@@ -123,14 +121,12 @@ def start(steps: StepLog, run: Run) -> None:
     steps.flush(sql.START.format(tenant=run.tenant_id))
 
 
-def finish(
-    steps: StepLog, run: Run, status: str, error: str | None, row_count: int | None
-) -> int:
+def finish(steps: StepLog, run: Run, status: str, error: str | None, row_count: int | None) -> int:
     """End the run with its last steps, in one transaction; its duration in milliseconds.
 
     A run that another command has closed meanwhile stays as that command left it.
     """
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     duration_ms = int((now - run.start_time).total_seconds() * 1000)
     steps.flush(
         sql.FINISH_EVENT.format(tenant=run.tenant_id),

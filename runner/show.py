@@ -80,8 +80,8 @@ def summary(report: Report, where: str) -> str:
     run = report.run
     if run.deduplicated:
         return (
-            f"Run {run.id} of {run.tenant_id} already covers {dates(run)} and is {run.status}:"
-            f" nothing was started.\nFollow it with: runner status {run.id} --tenant {run.tenant_id}"
+            f"Run {run.id} of {run.tenant_id} covers {dates(run)} and is {run.status}: nothing was"
+            f" started.\nFollow it with: runner status {run.id} --tenant {run.tenant_id}"
         )
     passed, warned, failed = test_counts(report)
     seconds = report.duration_ms / 1000
@@ -104,7 +104,9 @@ def summary(report: Report, where: str) -> str:
     if report.status == "COMPLETED":
         lines.append(f"  next      runner status {run.id} --tenant {run.tenant_id}")
     else:
-        lines.append(f"  next      runner status {run.id} --tenant {run.tenant_id}, then {again(run)}")
+        lines.append(
+            f"  next      runner status {run.id} --tenant {run.tenant_id}, then {again(run)}"
+        )
     return "\n".join(lines)
 
 
@@ -168,7 +170,9 @@ class Progress:
                     f"[{self._done}/{self._total}] {event.type} {event.name}: {event.status}\n"
                 )
         if self._live:
-            self._write(f"[{self._done}/{self._total}] {self._running[-1] if self._running else ''}")
+            self._write(
+                f"[{self._done}/{self._total}] {self._running[-1] if self._running else ''}"
+            )
 
     def _write(self, text: str) -> None:
         line = f"{time.monotonic() - self._began:5.1f} s  {text}"
@@ -209,7 +213,10 @@ def run_with_steps(run: Run, steps: Sequence[Row]) -> str:
         ("pipeline", run.pipeline_id),
         ("dates (UTC)", dates(run)),
         ("status", run.status),
-        ("started", f"{run.start_time:%Y-%m-%d %H:%M:%S} UTC by {run.trigger_by} ({run.trigger_type})"),
+        (
+            "started",
+            f"{run.start_time:%Y-%m-%d %H:%M:%S} UTC by {run.trigger_by} ({run.trigger_type})",
+        ),
         ("seconds", "" if run.duration_ms is None else f"{run.duration_ms / 1000:.1f}"),
         ("rows", "" if run.row_count is None else f"{run.row_count:,}"),
         ("message", run.error_message or ""),
@@ -246,7 +253,10 @@ def run_with_steps(run: Run, steps: Sequence[Row]) -> str:
 
 def quota(told: Quota) -> str:
     """A tenant's limits as a table."""
-    head = f"{told.tenant_id}  tenant {told.tenant_status}, plan {told.plan}, subscription {told.subscription_status}"
+    head = (
+        f"{told.tenant_id}  tenant {told.tenant_status}, plan {told.plan},"
+        f" subscription {told.subscription_status}"
+    )
     rows = [("limit", "used", "of", "remaining", "resets (UTC)")]
     rows += [
         (

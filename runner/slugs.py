@@ -1,11 +1,11 @@
 """The few shapes that a name must have before it may come near SQL, a path or a mail."""
 
 import re
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 
 from runner.errors import UsageProblem
 
-# Names that are something else in the warehouse: the central dataset, DuckDB's own, the control file.
+# Names that are taken in a warehouse: the central dataset, DuckDB's own, the control file.
 RESERVED = frozenset(
     {"tenants", "control", "main", "temp", "system", "memory", "pg_catalog", "information_schema"}
 )
@@ -33,8 +33,10 @@ def usage_date(text: str) -> date:
     try:
         day = datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError:
-        raise UsageProblem(f"'{text}' is not a date: write YYYY-MM-DD, such as 2024-11-01.") from None
-    today = datetime.now(timezone.utc).date()
+        raise UsageProblem(
+            f"'{text}' is not a date: write YYYY-MM-DD, such as 2024-11-01."
+        ) from None
+    today = datetime.now(UTC).date()
     if day.isoformat() != text:
         raise UsageProblem(f"'{text}' is not a date: write YYYY-MM-DD, such as {day.isoformat()}.")
     if day > today:
@@ -48,7 +50,7 @@ def billing_account(text: str) -> str:
     """A billing account id as the export writes it; else UsageProblem."""
     if not BILLING_ACCOUNT.fullmatch(text):
         raise UsageProblem(
-            f"'{text}' is no billing account: write it as in the export, such as 01ECB7-6EE0BA-7357F1."
+            f"'{text}' is no billing account: write it as the export does, 01ECB7-6EE0BA-7357F1."
         )
     return text
 

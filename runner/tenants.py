@@ -6,7 +6,7 @@ import os
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +21,7 @@ from runner.warehouse import Row, Warehouse
 
 @dataclass(frozen=True)
 class Plan:
-    """What a subscription allows: runs a day, at once, and the predecessor's team and provider limits.
+    """What a subscription allows: runs a day and at once, people, cloud providers.
 
     Runs a month are 30 times those a day.
     """
@@ -136,13 +136,17 @@ def add(
         say("making the control tables")
         control = warehouse.dbt_vars_for_control()
         _must(
-            worker.run(Job(tenant_id, ("run", "--selector", "control"), {}, control, real)), "control"
+            worker.run(Job(tenant_id, ("run", "--selector", "control"), {}, control, real)),
+            "control",
         )
         _write_rows(warehouse, tenant_id, admin_email, company_name, plan, named_exports)
         say("making the tenant's dataset")
         _must(worker.run(Job(tenant_id, ("run", "--selector", "dataset"), environ=real)), "dataset")
-        warehouse.write_data(tenant_id, *_export_statements(tenant_id, "x_meta_exports", named_exports),
-                             **_export_values(tenant_id, named_exports))
+        warehouse.write_data(
+            tenant_id,
+            *_export_statements(tenant_id, "x_meta_exports", named_exports),
+            **_export_values(tenant_id, named_exports),
+        )
         view = ("run", "--select", "stg_gcp_billing__export")
         _must(worker.run(Job(tenant_id, view, environ=real)), "view over the export")
 
@@ -182,7 +186,7 @@ def _write_rows(
     plan: Plan,
     named_exports: list[Export],
 ) -> None:
-    """The tenant's rows in the control tables, in one transaction; the same ones the second time."""
+    """The tenant's rows in the control tables, in one transaction; repeating changes nothing."""
     warehouse.write(
         sql.ADD_PROFILE,
         sql.SET_PROFILE,
@@ -213,7 +217,7 @@ def _export_statements(dataset: str, table: str, named: list[Export]) -> list[st
 def _export_values(tenant_id: str, named: list[Export]) -> dict[str, str | bool | datetime]:
     values: dict[str, str | bool | datetime] = {
         "tenant_id": tenant_id,
-        "now": datetime.now(timezone.utc),
+        "now": datetime.now(UTC),
         "billing_account_ids": json.dumps(list(named[0].billing_accounts)),
         "project_ids": json.dumps(list(named[0].projects)),
         "has_unallocated": named[0].has_unallocated,

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -52,7 +52,7 @@ def open_warehouse(settings: Settings) -> Warehouse:
     if target.type == "bigquery":
         from runner.warehouse_bigquery import BigQueryWarehouse
 
-        return BigQueryWarehouse(target)
+        return BigQueryWarehouse(target, settings.environ)
 
     def path(file: str) -> Path:
         return Path(str(settings.target({"duckdb_file": file}).fields["path"]))
@@ -133,14 +133,16 @@ class DuckDBWarehouse:
                 if time.monotonic() > deadline:
                     raise WarehouseUnreachable(
                         f"{path} is held open by another program for over"
-                        f" {self._patience_seconds:.0f} s ({_holder(error)}): close it and try again."
+                        f" {self._patience_seconds:.0f} s ({_holder(error)}): close that first."
                     ) from error
                 time.sleep(random.uniform(0.005, 0.05))
             except duckdb.Error as error:
                 raise _unreachable(path, error) from error
         try:
             connection.execute("set TimeZone = 'UTC'")
-            connection.execute("create or replace temp macro parse_json(text) as cast(text as json)")
+            connection.execute(
+                "create or replace temp macro parse_json(text) as cast(text as json)"
+            )
             yield connection
         except duckdb.IOException as error:
             raise _unreachable(path, error) from error
@@ -166,13 +168,13 @@ def _execute(
 
 def _to_duckdb(value: Value) -> Value:
     if isinstance(value, datetime) and value.tzinfo:
-        return value.astimezone(timezone.utc).replace(tzinfo=None)
+        return value.astimezone(UTC).replace(tzinfo=None)
     return value
 
 
 def _from_duckdb(value: Any) -> Any:
     if isinstance(value, datetime) and value.tzinfo is None:
-        return value.replace(tzinfo=timezone.utc)
+        return value.replace(tzinfo=UTC)
     return value
 
 

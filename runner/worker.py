@@ -34,7 +34,9 @@ def main() -> None:
         emit(answer)
 
 
-def _run(runner_class: Any, manifests: dict[str, Any], job: dict[str, Any], emit: Emit) -> dict[str, Any]:
+def _run(
+    runner_class: Any, manifests: dict[str, Any], job: dict[str, Any], emit: Emit
+) -> dict[str, Any]:
     """One job: parse with the vars that shape the project, then run with all of them."""
     common = [
         *("--project-dir", job["project_dir"], "--profiles-dir", job["profiles_dir"]),

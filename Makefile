@@ -1,0 +1,55 @@
+# Two commands: `make run` and `make test`. Everything they need they make themselves.
+TENANT ?= acme1281
+DATE ?= 2024-11-01
+
+# The first Python that is new enough; name another with PYTHON=.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
+BIN := .venv/bin
+LINT := .venvs/lint/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+export DO_NOT_TRACK := 1
+
+.PHONY: run test lint types unit end-to-end clean
+
+run: .venv/.runs
+	@$(BIN)/runner init
+	@$(BIN)/runner run --tenant $(TENANT) --date $(DATE)
+
+test: lint types unit end-to-end
+
+lint: .venvs/lint/.made
+	$(LINT)/ruff check .
+	$(LINT)/sqlfluff lint models tests/dbt
+
+types: .venvs/lint/.made .venv/.tests
+	$(LINT)/mypy --python-executable $(BIN)/python
+
+unit: .venv/.tests
+	$(BIN)/python -m pytest tests/runner
+
+end-to-end: .venv/.tests
+	$(BIN)/python -m pytest tests/end_to_end
+
+.venv/.python:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found: install one, or name it with PYTHON=."; exit 2; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.runs: .venv/.python requirements.txt constraints.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@touch $@
+
+.venv/.tests: .venv/.runs requirements-dev.txt
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@touch $@
+
+.venvs/lint/.made: requirements-lint.txt
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found: install one, or name it with PYTHON=."; exit 2; }
+	$(PYTHON) -m venv .venvs/lint
+	$(LINT)/python -m pip install --quiet -r requirements-lint.txt
+	@touch $@
+
+clean:
+	rm -rf .venv .venvs target logs
