@@ -73,7 +73,10 @@ def run_slice(
         steps.follow(event)
         on_event(event)
 
-    with Worker(settings, settings.log_dir / "runs" / run.id) as worker:
+    with (
+        warehouse.alone_with(run.tenant_id),
+        Worker(settings, settings.log_dir / "runs" / run.id) as worker,
+    ):
         outcome = worker.run(
             Job(
                 tenant_id=run.tenant_id,
@@ -91,10 +94,10 @@ def run_slice(
             follow,
             timeout=template.step.timeout_minutes * 60,
         )
+        totals, outcome = _totals(warehouse, run, outcome)
     for node in outcome.nodes:
         steps.close_node(node)
     steps.close_open("FAILED", outcome.error)
-    totals, outcome = _totals(warehouse, run, outcome)
     warnings = _warnings(outcome, totals)
     status = "COMPLETED" if outcome.success else "FAILED"
     error = outcome.error or "; ".join(warnings) or None

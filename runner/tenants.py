@@ -141,14 +141,18 @@ def add(
         )
         _write_rows(warehouse, tenant_id, admin_email, company_name, plan, named_exports)
         say("making the tenant's dataset")
-        _must(worker.run(Job(tenant_id, ("run", "--selector", "dataset"), environ=real)), "dataset")
-        warehouse.write_data(
-            tenant_id,
-            *_export_statements(tenant_id, "x_meta_exports", named_exports),
-            **_export_values(tenant_id, named_exports),
-        )
-        view = ("run", "--select", "stg_gcp_billing__export")
-        _must(worker.run(Job(tenant_id, view, environ=real)), "view over the export")
+        with warehouse.alone_with(tenant_id):
+            _must(
+                worker.run(Job(tenant_id, ("run", "--selector", "dataset"), environ=real)),
+                "dataset",
+            )
+            warehouse.write_data(
+                tenant_id,
+                *_export_statements(tenant_id, "x_meta_exports", named_exports),
+                **_export_values(tenant_id, named_exports),
+            )
+            view = ("run", "--select", "stg_gcp_billing__export")
+            _must(worker.run(Job(tenant_id, view, environ=real)), "view over the export")
 
 
 def local_export(text: str) -> str:

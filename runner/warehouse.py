@@ -4,11 +4,12 @@ Statements are written in BigQuery's dialect, with @named parameters, in words t
 also reads; see control_sql.
 """
 
+import fcntl
 import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -38,6 +39,9 @@ class Warehouse(Protocol):
 
     def write_data(self, tenant: str, *statements: str, **values: Value) -> None:
         """Run the statements over the tenant's data tables in one transaction."""
+
+    def alone_with(self, tenant: str) -> AbstractContextManager[None]:
+        """Hold the tenant's data where the engine lets only one process in; wait for it."""
 
     def exists(self) -> bool:
         """Whether the control tables were ever made."""
@@ -84,6 +88,14 @@ class DuckDBWarehouse:
 
     def write_data(self, tenant: str, *statements: str, **values: Value) -> None:
         self._transaction(self._path(f"tenant_{tenant}"), statements, values)
+
+    @contextmanager
+    def alone_with(self, tenant: str) -> Iterator[None]:
+        # The kernel lets go of the lock with the process, however that ends.
+        path = self._path(f"tenant_{tenant}").with_suffix(".lock")
+        with path.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def exists(self) -> bool:
         return self._path("control").exists()

@@ -4,6 +4,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -49,6 +50,9 @@ class BigQueryWarehouse:
 
     def write_data(self, tenant: str, *statements: str, **values: Value) -> None:
         self.write(*statements, **values)
+
+    def alone_with(self, tenant: str) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def exists(self) -> bool:
         from google.api_core.exceptions import NotFound
@@ -127,10 +131,8 @@ class BigQueryWarehouse:
             try:
                 return ask()
             except exceptions.GoogleAPICallError as error:
-                again = (
-                    isinstance(error, exceptions.TooManyRequests | exceptions.ServerError)
-                    or ("transaction" in str(error).lower()
-                    and "abort" in str(error).lower())
+                again = isinstance(error, exceptions.TooManyRequests | exceptions.ServerError) or (
+                    "transaction" in str(error).lower() and "abort" in str(error).lower()
                 )
                 if not again or attempt == ATTEMPTS:
                     raise WarehouseUnreachable(_told(error)) from error

@@ -8,14 +8,16 @@ import contextlib
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable
+from queue import Queue
 from typing import Any
 
 Emit = Callable[[dict[str, Any]], None]
 
 
 def main() -> None:
-    """Serve jobs until stdin closes."""
+    """Serve jobs until stdin closes, and no longer."""
     out = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)
 
@@ -25,13 +27,23 @@ def main() -> None:
     from dbt.cli.main import dbtRunner
 
     manifests: dict[str, Any] = {}
-    for line in sys.stdin:
-        job = json.loads(line)
+    jobs: Queue[str] = Queue()
+    threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
+    while True:
+        job = json.loads(jobs.get())
         os.environ.update(job["environ"])
         answer = _run(dbtRunner, manifests, job, emit)
         # Before the answer: who reads it may open the file at once.
         _let_go_of_files()
         emit(answer)
+
+
+def _listen(jobs: "Queue[str]") -> None:
+    """Take jobs while the parent lives; end with it, in the midst of a job if need be."""
+    for line in sys.stdin:
+        jobs.put(line)
+    # An open transaction is rolled back by the engine: a date half-written never shows.
+    os._exit(3)
 
 
 def _run(

@@ -3,5 +3,5 @@
     anything is summed: sums of floats drift, and so would the bill.
 #}
 {% macro money(expression) -%}
-    cast({{ expression }} as numeric(38, 9))
+    cast({{ expression }} as {{ engine_type('money') }})
 {%- endmacro %}
