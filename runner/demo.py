@@ -11,8 +11,8 @@ from runner.settings import Settings
 from runner.warehouse import open_warehouse
 
 TENANT = "acme1281"
-DEFAULT_ROWS = 600_000
-BILLING_ACCOUNTS = ("01ECB7-6EE0BA-7357F1",)
+# A dollar and a euro account; the other accounts of the sample are other tenants'.
+BILLING_ACCOUNTS = ("01ECB7-6EE0BA-7357F1", "01EA5E-2C40D9-B81F36")
 
 
 def prepare(settings: Settings, sample_rows: int | None, say: Callable[[str], None]) -> list[str]:
@@ -44,8 +44,8 @@ def prepare(settings: Settings, sample_rows: int | None, say: Callable[[str], No
     return [*told, f"Next: runner run --tenant {TENANT} --date 2024-11-01"]
 
 
-def write_sample(settings: Settings, path: Path, rows: int) -> None:
-    """Write the sample export of about so many rows to a Parquet file, whole or not at all."""
+def write_sample(settings: Settings, path: Path, rows: int | None) -> None:
+    """Write the sample export, of about so many rows, to a Parquet file: whole or not at all."""
     import duckdb
 
     script = settings.project_dir / "dbt_project" / "sample" / "gcp_billing_export.sql"
@@ -54,7 +54,8 @@ def write_sample(settings: Settings, path: Path, rows: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with duckdb.connect() as connection:
             connection.execute("set TimeZone = 'UTC'")
-            connection.execute("set variable rows = ?", [rows])
+            if rows is not None:
+                connection.execute("set variable rows = ?", [rows])
             connection.execute("set variable path = ?", [str(partial)])
             connection.execute(script.read_text(encoding="utf-8"))
         partial.replace(path)
@@ -86,5 +87,5 @@ def _sample(settings: Settings, rows: int | None, say: Callable[[str], None]) ->
     path = control.parent / "sample" / "gcp_billing_export_resource_v1_01ECB7_6EE0BA_7357F1.parquet"
     if rows is not None or not path.exists():
         say("writing the sample export")
-        write_sample(settings, path, rows or DEFAULT_ROWS)
+        write_sample(settings, path, rows)
     return path

@@ -301,7 +301,11 @@ with listed_slots (
 
 )
 
-select * from listed_slots;
+select
+    *,
+    -- What shares a resource shares its project.
+    min(slot) over (partition by coalesce(kind, sku)) as first_slot,
+from listed_slots;
 
 create or replace temp macro sku_id(sku) as
     upper(concat_ws('-', md5(sku)[1:4], md5(sku)[5:8], md5(sku)[9:12]));
@@ -400,7 +404,7 @@ assigned_meters as (
             else 'global'
         end as location,
         [1, 2, 1, 4][unit % 4 + 1] as size,
-        (length(coalesce(kind, sku)) * 7 + slot // 4 + unit * 3) as spread,
+        first_slot + unit * 5 as spread,
     from counted_meters
     join billing_accounts using (account)
     join slots on slots.slot = meter_of_account * 17 % 41
@@ -856,7 +860,7 @@ odd_amounts as (
             ('half-a-nano-more', 0.00000000062),
             ('one-nano', 0.000000001),
             ('nine-decimals', 0.123456789),
-            ('large', 4321.987654321),
+            ('large', 321.987654321),
     ) as amounts (resource_name, cost)
 
 ),
@@ -1003,9 +1007,9 @@ labelled_rows as (
                 ]
             ),
             (
-                E'caf\u00e9 "\u65e5\u672c" \'quoted\' back\\slash\nnew line',
+                E'café "日本" \'quoted\' back\\slash\nnew line',
                 [
-                    {'key': 'owner', 'value': E'Zo\u00eb O\'Hara "ops" \\ \U0001F680'},
+                    {'key': 'owner', 'value': E'Zoë O\'Hara "ops" \\ 🚀'},
                     {'key': 'note', 'value': E'two\nlines,\twith; a tab'},
                     {'key': 'attack', 'value': $$'); drop table billing_cost_daily; --$$},
                     {'key': 'template', 'value': $${{ var("date") }} {tenant_id} ${HOME}$$},
