@@ -21,11 +21,10 @@
     them); nearly all touch 2024-11-01 of acme1281, the date the demo shows.
 
     The same on every machine, thread count and time zone: no random(), now() or hash(), amounts
-    are whole nano-units until the last division, and md5 makes only the SKU ids. Ids are in
-    Google's form, those of Google's own services as Google publishes them; SKUs, projects and
-    organizations are nobody's. Columns that Google
-    added in July 2025 (consumption_model, cost_at_effective_price_default, ...) are set on the
-    new-model CUD rows only, though their usage is of 2024: one quarter shows both models.
+    are whole nano-units until the last division, and md5 makes only the SKU ids. Ids have
+    Google's form and are not to be looked up. Columns that Google added in July 2025
+    (consumption_model, cost_at_effective_price_default, ...) are set on the new-model CUD rows
+    only, though their usage is of 2024: one quarter shows both models.
 */
 
 create or replace temp macro credit(name, type, amount) as {
@@ -540,6 +539,13 @@ select
     -- Most rows come within a day; one in 67 comes 2 to 5 days late.
     if(noise % 67 = 0, 48 + noise % 73, 2 + noise % 22) * 3600 + noise % 3600 as lag_seconds,
     usage_end_epoch + lag_seconds as export_epoch,
+
+    -- Seconds that Pacific time is behind; its clocks change on 2024-11-03 at 09:00 UTC.
+    case
+        when not has_pacific_partitions then 0
+        when export_epoch < 1730624400 then 25200
+        else 28800
+    end as partition_shift,
 from paired_hours;
 
 create or replace temp view ordinary_rows as
@@ -612,9 +618,7 @@ select
     null as consumption_model,
     null as cost_at_effective_price_default,
     null as cost_at_list_consumption_model,
-    to_timestamp(
-        86400 * ((export_epoch - if(has_pacific_partitions, 25200, 0)) // 86400)
-    ) as _PARTITIONTIME,
+    to_timestamp(86400 * ((export_epoch - partition_shift) // 86400)) as _PARTITIONTIME,
 from metered_hours;
 
 /*
@@ -702,8 +706,8 @@ relabelled_rows as (
 
 ),
 
--- Several credits on one row: joined to credits, its cost counts twice. Every type Google names,
--- one it does not name yet, and a credit above zero, which takes an earlier one back.
+-- Several credits on one row: joined to credits, its cost counts twice. Every type we know of,
+-- one that nobody knows yet, and a credit above zero, which takes an earlier one back.
 credited_rows as (
 
     select
@@ -1399,7 +1403,12 @@ special_rows as (
         cast(cost_at_default as double) as cost_at_effective_price_default,
         cast(cost_at_list_consumption_model as double) as cost_at_list_consumption_model,
         date_trunc(
-            'day', exported_at - to_hours(if(is_pacific_partition, 7, 0))
+            'day',
+            if(
+                is_pacific_partition,
+                exported_at at time zone 'UTC' at time zone 'America/Los_Angeles',
+                exported_at
+            )
         ) at time zone 'UTC' as _PARTITIONTIME,
     from invoiced_rows
     join billing_accounts using (account)
