@@ -93,7 +93,43 @@ from (select 1 as one_row) as one_row
 where not exists (select 1 from {tenant}.x_meta_lock where lock_name = 'claim')
 """
 
-# -- The claim: one transaction of the five statements below, in this order.
+SET_STATUS = """
+update tenants.tenant_profiles set status = @status, updated_at = @now where tenant_id = @tenant_id
+"""
+
+UPDATE_PROFILE = """
+update tenants.tenant_profiles
+set company_name = coalesce(cast(@company_name as string), company_name),
+    admin_email = coalesce(cast(@admin_email as string), admin_email),
+    subscription_plan = coalesce(cast(@plan as string), subscription_plan), updated_at = @now
+where tenant_id = @tenant_id
+"""
+
+UPDATE_SUBSCRIPTION = """
+update tenants.tenant_subscriptions
+set plan_name = coalesce(cast(@plan as string), plan_name),
+    status = coalesce(cast(@subscription_status as string), status),
+    daily_limit = coalesce(cast(@daily_limit as int64), daily_limit),
+    monthly_limit = coalesce(cast(@monthly_limit as int64), monthly_limit),
+    concurrent_limit = coalesce(cast(@concurrent_limit as int64), concurrent_limit),
+    max_pipelines_per_day = coalesce(cast(@daily_limit as int64), max_pipelines_per_day),
+    max_concurrent_pipelines = coalesce(cast(@concurrent_limit as int64), max_concurrent_pipelines),
+    max_team_members = coalesce(cast(@max_team_members as int64), max_team_members),
+    max_providers = coalesce(cast(@max_providers as int64), max_providers),
+    subscription_end_date = coalesce(cast(@end_date as date), subscription_end_date),
+    updated_at = @now
+where tenant_id = @tenant_id
+"""
+
+REMOVE_TENANT = (
+    "update tenants.tenant_profiles set status = 'DELETED', updated_at = @now"
+    " where tenant_id = @tenant_id",
+    "delete from tenants.tenant_subscriptions where tenant_id = @tenant_id",
+    "delete from tenants.tenant_exports where tenant_id = @tenant_id",
+    "delete from tenants.tenant_api_keys where tenant_id = @tenant_id",
+)
+
+# -- The claim: one transaction of the statements below, in this order.
 
 # Updated first: on BigQuery a transaction that updates a row cancels any other that does.
 CLAIM_LOCK = """
@@ -111,11 +147,34 @@ from {tenant}.x_meta_pipeline_runs
 where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
 """
 
+CLAIM_EXPIRE_STEPS = """
+update {tenant}.x_meta_step_logs
+set status = 'FAILED', end_time = @now,
+    error_message = 'lease expired: the process that ran it ended without a word'
+where status = 'RUNNING' and pipeline_logging_id in (
+    select pipeline_logging_id
+    from {tenant}.x_meta_pipeline_runs
+    where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
+)
+"""
+
 CLAIM_EXPIRE = """
 update {tenant}.x_meta_pipeline_runs
 set status = 'FAILED', end_time = @now,
     error_message = 'lease expired: the process that ran it ended without a word'
 where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
+"""
+
+# A run whose process on this host is gone is dead at once: its lease ends now.
+END_LEASE = """
+update {tenant}.x_meta_pipeline_runs set lease_expires_at = @now
+where pipeline_logging_id = @dead_{n} and status in ('PENDING', 'RUNNING')
+"""
+
+ACTIVE_RUNS = """
+select pipeline_logging_id, worker_instance, lease_expires_at
+from {tenant}.x_meta_pipeline_runs
+where status in ('PENDING', 'RUNNING')
 """
 
 # A duplicate inserts nothing; a refusal is a row. Counted, never stored: no counter can drift.
@@ -260,6 +319,121 @@ values (
 )
 """
 
+# Somebody's wish, not the runner's own word: the process sees it at its next look.
+CANCEL_STEPS = """
+update {tenant}.x_meta_step_logs
+set status = 'CANCELLED', end_time = @now
+where status = 'RUNNING' and pipeline_logging_id in (
+    select pipeline_logging_id
+    from {tenant}.x_meta_pipeline_runs
+    where pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')
+)
+"""
+
+CANCEL = """
+update {tenant}.x_meta_pipeline_runs
+set status = 'CANCELLED', end_time = @now, error_message = @error_message
+where pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')
+"""
+
+RUN_STATUS = """
+select status from {tenant}.x_meta_pipeline_runs where pipeline_logging_id = @run_id
+"""
+
+# -- The outbox: an alert is a row before it is a mail.
+
+# The same failure again within some hours is told once: the later row says SUPPRESSED.
+ADD_FAILURE_ALERT = """
+insert into {tenant}.x_meta_alerts (
+    alert_id, pipeline_logging_id, tenant_id, pipeline_id, kind, fingerprint, status, recipients,
+    subject, body_text, body_html, run_date, to_date, attempts, created_at, next_attempt_at
+)
+select
+    @alert_id, @run_id, @tenant_id, @pipeline_id, 'failure', @fingerprint,
+    case when repeated.failures > 0 then 'SUPPRESSED' else 'PENDING' end,
+    @recipients, @subject, @body_text, @body_html, @run_date, @to_date, 0, @now, @now
+from (
+    select count(*) as failures
+    from {tenant}.x_meta_alerts
+    where kind = 'failure' and fingerprint = @fingerprint and created_at > @quiet_since
+        and status in ('PENDING', 'SENDING', 'SENT')
+) as repeated
+where not exists (select 1 from {tenant}.x_meta_alerts where alert_id = @alert_id)
+"""
+
+# Only when a failure of these dates was told and no recovery since.
+ADD_RECOVERY_ALERT = """
+insert into {tenant}.x_meta_alerts (
+    alert_id, pipeline_logging_id, tenant_id, pipeline_id, kind, fingerprint, status, recipients,
+    subject, body_text, body_html, run_date, to_date, attempts, created_at, next_attempt_at
+)
+select
+    @alert_id, @run_id, @tenant_id, @pipeline_id, 'recovery', '', 'PENDING', @recipients,
+    @subject, @body_text, @body_html, @run_date, @to_date, 0, @now, @now
+from (select 1 as one_row) as one_row
+where not exists (select 1 from {tenant}.x_meta_alerts where alert_id = @alert_id)
+    and exists (
+        select 1
+        from {tenant}.x_meta_alerts as failure
+        where failure.kind = 'failure' and failure.pipeline_id = @pipeline_id
+            and failure.status in ('PENDING', 'SENDING', 'SENT')
+            and failure.run_date <= @to_date and failure.to_date >= @run_date
+            and not exists (
+                select 1
+                from {tenant}.x_meta_alerts as recovery
+                where recovery.kind = 'recovery' and recovery.pipeline_id = @pipeline_id
+                    and recovery.created_at > failure.created_at
+                    and recovery.run_date <= failure.to_date
+                    and recovery.to_date >= failure.run_date
+            )
+    )
+"""
+
+# A sender that died in the act is taken for dead after ten minutes (@stale_since).
+DUE_ALERTS = """
+select
+    alert_id, pipeline_logging_id, kind, recipients, subject, body_text, body_html, attempts
+from {tenant}.x_meta_alerts
+where (status = 'PENDING' and next_attempt_at <= @now)
+    or (status = 'SENDING' and next_attempt_at <= @stale_since)
+order by created_at, alert_id
+"""
+
+TAKE_ALERT = """
+update {tenant}.x_meta_alerts
+set status = 'SENDING', attempts = attempts + 1, next_attempt_at = @now, taken_by = @taken_by
+where alert_id = @alert_id
+    and (
+        (status = 'PENDING' and next_attempt_at <= @now)
+        or (status = 'SENDING' and next_attempt_at <= @stale_since)
+    )
+"""
+
+TAKEN_ALERT = """
+select alert_id from {tenant}.x_meta_alerts
+where alert_id = @alert_id and status = 'SENDING' and taken_by = @taken_by
+"""
+
+CLOSE_ALERT = """
+update {tenant}.x_meta_alerts
+set status = @status, last_error = cast(@last_error as string), next_attempt_at = @next_attempt_at,
+    sent_at = cast(@sent_at as timestamp)
+where alert_id = @alert_id and status = 'SENDING' and taken_by = @taken_by
+"""
+
+ALERT_OF_RUN = """
+select status, last_error, attempts from {tenant}.x_meta_alerts
+where pipeline_logging_id = @run_id
+order by created_at
+"""
+
+UNSENT_ALERTS = """
+select alert_id, subject, attempts, last_error, created_at
+from {tenant}.x_meta_alerts
+where status in ('PENDING', 'SENDING', 'ABANDONED')
+order by created_at
+"""
+
 RUN = f"""
 select {RUN_COLUMNS} from {{tenant}}.x_meta_pipeline_runs where pipeline_logging_id = @run_id
 """
@@ -267,7 +441,12 @@ select {RUN_COLUMNS} from {{tenant}}.x_meta_pipeline_runs where pipeline_logging
 RUNS = f"""
 select {RUN_COLUMNS}
 from {{tenant}}.x_meta_pipeline_runs
-where @status = '' or status = @status
+where (@status = '' or status = @status)
+    and (@pipeline = '' or pipeline_id = @pipeline or template = @pipeline)
+    and (
+        cast(@day as date) is null
+        or (run_date <= cast(@day as date) and to_date >= cast(@day as date))
+    )
 order by start_time desc, pipeline_logging_id
 """
 
