@@ -1,6 +1,8 @@
 """Quota and dedup: one transaction decides whether a run may start, and says why not."""
 
 import json
+import os
+import socket
 import subprocess
 import uuid
 from dataclasses import dataclass
@@ -8,8 +10,12 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from runner import control_sql as sql
+from runner.errors import WarehouseUnreachable
 from runner.invoke import hostname_and_pid
-from runner.warehouse import Row, Warehouse
+from runner.warehouse import Row, Value, Warehouse
+
+# Closing dead runs: their usage events and steps with them.
+_EXPIRE = (sql.CLAIM_EXPIRE_EVENTS, sql.CLAIM_EXPIRE_STEPS, sql.CLAIM_EXPIRE)
 
 # A run whose lease has passed counts as dead; the grace covers what follows dbt's own timeout.
 LEASE_GRACE = timedelta(minutes=10)
@@ -57,13 +63,13 @@ def take(warehouse: Warehouse, request: Request, project_dir: Path) -> Run:
 
     Looks for a duplicate before it looks at the quota: a duplicate is neither refused nor counted.
     """
+    end_dead_leases(warehouse, request.tenant_id)
     run_id = str(uuid.uuid4())
     now = datetime.now(UTC)
     lease = timedelta(minutes=request.timeout_minutes) + LEASE_GRACE
     statements = (
         sql.CLAIM_LOCK,
-        sql.CLAIM_EXPIRE_EVENTS,
-        sql.CLAIM_EXPIRE,
+        *_EXPIRE,
         sql.CLAIM_INSERT,
         sql.CLAIM_EVENT,
         sql.CLAIM_OUTCOME,
@@ -94,6 +100,75 @@ def take(warehouse: Warehouse, request: Request, project_dir: Path) -> Run:
         ),
     )
     return as_run(rows[0], deduplicated=rows[0]["pipeline_logging_id"] != run_id)
+
+
+def end_dead_leases(warehouse: Warehouse, tenant_id: str) -> None:
+    """Close what nobody runs any more: its lease is over, or its process on this host is gone.
+
+    Whoever looks at a tenant's runs calls this first, so that no run stays RUNNING for ever.
+    """
+    now = datetime.now(UTC)
+    active = warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant_id))
+    dead = [row for row in active if _is_gone(row["worker_instance"])]
+    if not dead and not any(row["lease_expires_at"] <= now for row in active):
+        return
+    values: dict[str, Value] = {
+        f"dead_{n}": row["pipeline_logging_id"] for n, row in enumerate(dead)
+    }
+    warehouse.write(
+        sql.CLAIM_LOCK.format(tenant=tenant_id),
+        *(sql.END_LEASE.format(tenant=tenant_id, n=n) for n in range(len(dead))),
+        *(statement.format(tenant=tenant_id) for statement in _EXPIRE),
+        run_id="sweep",
+        now=now,
+        **values,
+    )
+
+
+def is_ours(warehouse: Warehouse, run: Run) -> bool:
+    """Whether the run is still active; False once somebody cancelled it or took it for dead.
+
+    A warehouse that does not answer leaves it ours: the end will tell.
+    """
+    try:
+        rows = warehouse.read(sql.RUN_STATUS.format(tenant=run.tenant_id), run_id=run.id)
+    except WarehouseUnreachable:
+        return True
+    return bool(rows) and rows[0]["status"] in ("PENDING", "RUNNING")
+
+
+def cancel(warehouse: Warehouse, tenant_id: str, run_id: str, by: str) -> bool:
+    """Close an active run as CANCELLED; its process stops at its next look. False: it had ended."""
+    rows = warehouse.write(
+        sql.FINISH_EVENT.format(tenant=tenant_id),
+        sql.CANCEL_STEPS.format(tenant=tenant_id),
+        sql.CANCEL.format(tenant=tenant_id),
+        sql.RUN.format(tenant=tenant_id),
+        run_id=run_id,
+        now=datetime.now(UTC),
+        status="CANCELLED",
+        error_message=f"cancelled by {by}",
+    )
+    return bool(rows) and rows[0]["error_message"] == f"cancelled by {by}"
+
+
+def _is_gone(worker_instance: str | None) -> bool:
+    """Whether a host:pid is on this host and no runner any more; False for other hosts."""
+    host, _, pid = (worker_instance or "").rpartition(":")
+    if host != socket.gethostname() or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    try:
+        # The pid may have been given to another program since.
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"runner" not in command and b"python" not in command
 
 
 def as_run(row: Row, deduplicated: bool = False) -> Run:

@@ -1,19 +1,26 @@
 """The command line: parse, call, say, exit."""
 
+import functools
 import logging
-import logging.handlers
+import signal
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from runner import __version__, settings, slugs
+from runner import __version__, runlog, settings, slugs
 from runner.errors import UsageProblem
+from runner.settings import Settings
+
+if TYPE_CHECKING:
+    from runner.run import Report
+    from runner.warehouse import Warehouse
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+STATUSES = ("PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "REFUSED")
 
 
 class NearMatches(click.Group):
@@ -30,17 +37,26 @@ class NearMatches(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def common(command: Command) -> Command:
-    """The options that every command takes."""
-    command = click.option(
-        "--target", metavar="NAME", help="Target in profiles.yml (default: its own default)."
-    )(command)
-    return click.option(
+def common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that every command takes; the command gets the settings they make."""
+
+    @click.option(
         "--project-dir",
         metavar="DIR",
         envvar="RUNNER_PROJECT_DIR",
-        help="Folder of the dbt project.",
-    )(command)
+        help="The dbt project's folder.",
+    )
+    @click.option("--target", metavar="NAME", help="Target in profiles.yml (default: its own).")
+    @click.option("--verbose", is_flag=True, help="Show the log, tracebacks included, on stderr.")
+    @functools.wraps(command)
+    def with_settings(
+        project_dir: str | None, target: str | None, verbose: bool, **rest: Any
+    ) -> Any:
+        config = settings.load(project_dir, target)
+        runlog.setup(config, verbose)
+        return command(config, **rest)
+
+    return with_settings
 
 
 def json_option(command: Command) -> Command:
@@ -57,38 +73,13 @@ def tenant_option(command: Command) -> Command:
     )
 
 
-def _exports(
-    config: settings.Settings,
-    refs: tuple[str, ...],
-    accounts: tuple[str, ...],
-    projects: tuple[str, ...],
-    unallocated: bool,
-) -> list[Any]:
-    """The named exports, validated for the target's engine."""
-    from runner import tenants
-
-    local = config.target({"tenant_id": "none"}).type == "duckdb"
-    for ref in refs:
-        if not local and not slugs.TABLE.fullmatch(ref):
-            raise UsageProblem(f"'{ref}' is no BigQuery table: write project.dataset.table.")
-    return [
-        tenants.Export(
-            tenants.local_export(ref) if local else ref,
-            tuple(slugs.billing_account(account) for account in accounts),
-            tuple(slugs.project(project) for project in projects),
-            not projects or unallocated,
-        )
-        for ref in dict.fromkeys(refs)
-    ]
-
-
 @click.group(cls=NearMatches, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="runner")
 def cli() -> None:
     """What each tenant spends on Google Cloud: run, record and watch the dbt project.
 
     Exit codes: 0 done, 1 the run failed, 2 usage or configuration, 3 refused by quota,
-    4 the warehouse could not be reached.
+    4 the warehouse could not be reached, 130 and 143 stopped by Ctrl-C and SIGTERM.
     """
 
 
@@ -98,24 +89,22 @@ def cli() -> None:
     "--sample-rows",
     type=click.IntRange(min=1),
     default=None,
-    help="About how many rows the sample export has (default: see dbt_project/sample).",
+    help="About how many rows the sample export has (default 750,000).",
 )
-def init(project_dir: str | None, target: str | None, sample_rows: int | None) -> None:
+def init(config: Settings, sample_rows: int | None) -> None:
     """Make profiles.yml, and on the local target a sample export and the tenant acme1281.
 
     What is there is left as it is: run it as often as you like.
     """
     from runner import demo
 
-    config = settings.load(project_dir, target)
-    _log_to(config)
-    for line in demo.prepare(config, sample_rows, lambda text: click.echo(text, err=True)):
+    for line in demo.prepare(config, sample_rows, _say):
         click.echo(line)
 
 
 @cli.group(cls=NearMatches)
 def tenant() -> None:
-    """Add and look at tenants."""
+    """Add, look at, change and remove tenants."""
 
 
 @tenant.command("add")
@@ -158,8 +147,7 @@ def tenant() -> None:
     help="With --project: charges without a project (tax, support) are the tenant's, too.",
 )
 def tenant_add(
-    project_dir: str | None,
-    target: str | None,
+    config: Settings,
     tenant_id: str,
     admin_email: str,
     company: str,
@@ -171,26 +159,15 @@ def tenant_add(
 ) -> None:
     """Add a tenant, or bring one up to date. Safe to run again."""
     from runner import tenants
-    from runner.warehouse import open_warehouse
 
     slugs.tenant_id(tenant_id)
     slugs.email(admin_email)
-    config = settings.load(project_dir, target)
-    _log_to(config)
-    named = _exports(config, refs, accounts, projects, with_unallocated)
+    named = tenants.named_exports(config, refs, accounts, projects, with_unallocated)
+    warehouse = _open(config)
     tenants.add(
-        config,
-        open_warehouse(config),
-        tenant_id,
-        admin_email,
-        company,
-        tenants.PLANS[plan],
-        named,
-        lambda text: click.echo(text, err=True),
+        config, warehouse, tenant_id, admin_email, company, tenants.PLANS[plan], named, _say
     )
-    click.echo(
-        f"Tenant {tenant_id} is ready. Next: runner run --tenant {tenant_id} --date YYYY-MM-DD"
-    )
+    click.echo(f"Tenant {tenant_id} is ready. Next: runner run --tenant {tenant_id} --date D")
     if projects and not with_unallocated:
         click.echo(
             "Charges without a project (tax, support, rounding) are not in its bill:"
@@ -201,49 +178,124 @@ def tenant_add(
 @tenant.command("list")
 @common
 @json_option
-def tenant_list(project_dir: str | None, target: str | None, as_json: bool) -> None:
+def tenant_list(config: Settings, as_json: bool) -> None:
     """List the tenants."""
     from runner import show, tenants
-    from runner.warehouse import open_warehouse
 
-    found = tenants.every(open_warehouse(settings.load(project_dir, target)))
+    found = tenants.every(_open(config))
     if as_json:
         click.echo(show.as_json([one.__dict__ for one in found]))
-    elif not found:
-        click.echo(
-            "No tenants yet. Add one with: runner tenant add ID --admin-email E --export REF"
-        )
     else:
-        rows = [("tenant", "status", "plan", "admin", "company")]
-        rows += [(t.id, t.status, t.plan, t.admin_email, t.company_name) for t in found]
-        click.echo("\n".join(show.columns(rows)))
+        click.echo(show.tenant_list(found))
 
 
 @tenant.command("show")
 @common
 @json_option
 @click.argument("tenant_id", metavar="ID")
-def tenant_show(project_dir: str | None, target: str | None, as_json: bool, tenant_id: str) -> None:
+def tenant_show(config: Settings, as_json: bool, tenant_id: str) -> None:
     """Show one tenant: profile, limits and exports."""
     from runner import show, tenants
-    from runner.warehouse import open_warehouse
 
-    warehouse = open_warehouse(settings.load(project_dir, target))
+    warehouse = _open(config)
     one = tenants.find(warehouse, tenant_id)
     named = tenants.exports(warehouse, tenant_id)
     if as_json:
         click.echo(show.as_json({**one.__dict__, "exports": [e.__dict__ for e in named]}))
-        return
-    rows = [
-        (key.replace("_", " "), "" if value is None else str(value))
-        for key, value in one.__dict__.items()
-    ]
-    for export in named:
-        rows.append(("export", export.ref))
-        rows.append(("  accounts", ", ".join(export.billing_accounts) or "all"))
-        rows.append(("  projects", ", ".join(export.projects) or "all"))
-        rows.append(("  unallocated", "included" if export.has_unallocated else "left out"))
-    click.echo("\n".join(show.columns(rows)))
+    else:
+        click.echo(show.tenant(one, named))
+
+
+@tenant.command("update")
+@common
+@click.argument("tenant_id", metavar="ID")
+@click.option("--admin-email", metavar="E", help="Where the tenant's alerts go.")
+@click.option("--company", metavar="N", help="Name of the company.")
+@click.option(
+    "--plan",
+    type=click.Choice(["starter", "professional", "scale"]),
+    help="Another plan, with its limits.",
+)
+@click.option(
+    "--subscription",
+    type=click.Choice(["active", "trial", "expired", "cancelled"]),
+    help="Standing of the subscription; only the first two may run.",
+)
+@click.option("--ends", metavar="D", help="Last day of the subscription, YYYY-MM-DD.")
+@click.option("--daily-limit", type=click.IntRange(min=0), help="Runs a day.")
+@click.option("--monthly-limit", type=click.IntRange(min=0), help="Runs a month.")
+@click.option("--concurrent-limit", type=click.IntRange(min=0), help="Runs at once.")
+def tenant_update(
+    config: Settings,
+    tenant_id: str,
+    admin_email: str | None,
+    company: str | None,
+    plan: str | None,
+    subscription: str | None,
+    ends: str | None,
+    daily_limit: int | None,
+    monthly_limit: int | None,
+    concurrent_limit: int | None,
+) -> None:
+    """Change what is named, and nothing else. Exports are changed by `tenant add`."""
+    from runner import tenants
+
+    named = (admin_email, company, plan, subscription, ends, daily_limit, monthly_limit)
+    if all(value is None for value in (*named, concurrent_limit)):
+        raise UsageProblem("Nothing to change: name at least one option; see --help.")
+    tenants.update(
+        _open(config),
+        tenant_id,
+        admin_email=slugs.email(admin_email) if admin_email is not None else None,
+        company_name=company,
+        plan=tenants.PLANS[plan] if plan else None,
+        subscription_status=subscription.upper() if subscription else None,
+        end_date=slugs.day(ends) if ends else None,
+        daily_limit=daily_limit,
+        monthly_limit=monthly_limit,
+        concurrent_limit=concurrent_limit,
+    )
+    click.echo(f"Tenant {tenant_id} was changed: see `runner tenant show {tenant_id}`.")
+
+
+@tenant.command("suspend")
+@common
+@click.argument("tenant_id", metavar="ID")
+def tenant_suspend(config: Settings, tenant_id: str) -> None:
+    """Refuse the tenant's runs until it is resumed; what runs now ends by itself."""
+    from runner import tenants
+
+    tenants.set_status(_open(config), tenant_id, "SUSPENDED")
+    click.echo(f"Tenant {tenant_id} is suspended. Undo with: runner tenant resume {tenant_id}")
+
+
+@tenant.command("resume")
+@common
+@click.argument("tenant_id", metavar="ID")
+def tenant_resume(config: Settings, tenant_id: str) -> None:
+    """Let a suspended tenant run again."""
+    from runner import tenants
+
+    tenants.set_status(_open(config), tenant_id, "ACTIVE")
+    click.echo(f"Tenant {tenant_id} is active.")
+
+
+@tenant.command("remove")
+@common
+@click.argument("tenant_id", metavar="ID")
+@click.option("--yes", is_flag=True, help="Do not ask for the id again.")
+def tenant_remove(config: Settings, tenant_id: str, yes: bool) -> None:
+    """Delete one tenant's dataset, its bill and its records. Nothing is exported first."""
+    from runner import tenants
+
+    slugs.tenant_id(tenant_id)
+    warehouse = _open(config)
+    if not yes:
+        again = click.prompt(f"This deletes all of tenant {tenant_id}. Type its id again", err=True)
+        if again != tenant_id:
+            raise UsageProblem(f"'{again}' is not '{tenant_id}': nothing was deleted.")
+    tenants.remove(warehouse, tenant_id)
+    click.echo(f"Tenant {tenant_id} was removed.")
 
 
 @cli.command()
@@ -254,16 +306,12 @@ def tenant_show(project_dir: str | None, target: str | None, as_json: bool, tena
 @click.option("--from", "first", metavar="A", help="First usage date, with --to.")
 @click.option("--to", "last", metavar="B", help="Last usage date, included.")
 @click.option(
-    "--pipeline",
-    default="gcp/cost/cost_billing",
-    show_default=True,
-    metavar="P",
-    help="Template to run.",
+    "--pipeline", default="gcp/cost/cost_billing", show_default=True, metavar="P", help="Template."
 )
 @click.option("--trigger-by", default=None, metavar="W", help="Who or what asks (default: you).")
+@click.option("--wait", is_flag=True, help="If a run covers the dates already, wait for its end.")
 def run(
-    project_dir: str | None,
-    target: str | None,
+    config: Settings,
     as_json: bool,
     tenant: str,
     day: str | None,
@@ -271,6 +319,7 @@ def run(
     last: str | None,
     pipeline: str,
     trigger_by: str | None,
+    wait: bool,
 ) -> None:
     """Extract, build, test and reconcile a tenant's bill for one usage date or a range."""
     slugs.tenant_id(tenant)
@@ -280,26 +329,27 @@ def run(
     if from_date > to_date:
         raise UsageProblem(f"--from {from_date} is after --to {to_date}: swap them.")
 
-    from runner import notify, pipelines, show
+    from runner import follow, notify, pipelines, show
     from runner import run as one_run
-    from runner.warehouse import open_warehouse
 
-    config = settings.load(project_dir, target)
-    _log_to(config)
     template = pipelines.load(pipeline)
-    warehouse = open_warehouse(config)
     mailbox = notify.SmtpMailbox(config.mail)
+    warehouse = _open(config)
     request = one_run.request_for(
         warehouse, tenant, template, from_date, to_date, "manual", trigger_by or _who()
     )
+    _stop_in_order()
     with show.Progress(quiet=False) as progress:
-        report = one_run.run_slice(config, warehouse, mailbox, request, template, progress.follow)
-    if as_json:
-        click.echo(show.as_json(show.report_document(report)))
-    else:
-        click.echo(show.summary(report, _where(config, tenant)))
-    if report.status == "FAILED":
-        sys.exit(1)
+        try:
+            report = one_run.run_slice(
+                config, warehouse, mailbox, request, template, progress.follow
+            )
+            if report.run.deduplicated and wait:
+                report = follow.to_its_end(warehouse, report.run, progress.say)
+        except one_run.Interrupted as stop:
+            # Before the claim or while waiting for another's run: there is nothing to record.
+            sys.exit(128 + stop.number)
+    _tell(config, report, as_json)
 
 
 @cli.command()
@@ -307,15 +357,11 @@ def run(
 @json_option
 @tenant_option
 @click.argument("run_id")
-def status(
-    project_dir: str | None, target: str | None, as_json: bool, tenant: str, run_id: str
-) -> None:
-    """Show one run and its steps."""
-    from runner import claim, control_sql, record, show, tenants
-    from runner.warehouse import open_warehouse
+def status(config: Settings, as_json: bool, tenant: str, run_id: str) -> None:
+    """Show one run and its steps, failing tests among them."""
+    from runner import claim, control_sql, record, show
 
-    warehouse = open_warehouse(settings.load(project_dir, target))
-    tenants.find(warehouse, tenant)
+    warehouse = _open(config, tenant)
     rows = warehouse.read(control_sql.RUN.format(tenant=tenant), run_id=run_id)
     if not rows:
         raise UsageProblem(
@@ -333,37 +379,31 @@ def status(
 @json_option
 @tenant_option
 @click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=20,
-    show_default=True,
-    help="How many, newest first.",
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most."
 )
-@click.option(
-    "--status",
-    "run_status",
-    default="",
-    metavar="S",
-    help="Only PENDING, RUNNING, COMPLETED, FAILED, CANCELLED or REFUSED runs.",
-)
+@click.option("--status", "run_status", default="", metavar="S", help="Only runs of this status.")
+@click.option("--date", "day", default=None, metavar="D", help="Only runs that cover this date.")
+@click.option("--pipeline", default="", metavar="P", help="Only this pipeline or template.")
 def runs(
-    project_dir: str | None,
-    target: str | None,
+    config: Settings,
     as_json: bool,
     tenant: str,
     limit: int,
     run_status: str,
+    day: str | None,
+    pipeline: str,
 ) -> None:
     """List a tenant's runs, newest first."""
-    from runner import claim, control_sql, show, tenants
-    from runner.warehouse import open_warehouse
+    from runner import claim, control_sql, show
 
-    known = ("PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "REFUSED")
-    if run_status and run_status.upper() not in known:
-        raise UsageProblem(f"'{run_status}' is no status: use one of {', '.join(known)}.")
-    warehouse = open_warehouse(settings.load(project_dir, target))
-    tenants.find(warehouse, tenant)
-    rows = warehouse.read(control_sql.RUNS.format(tenant=tenant), status=run_status.upper())[:limit]
+    if run_status and run_status.upper() not in STATUSES:
+        raise UsageProblem(f"'{run_status}' is no status: use one of {', '.join(STATUSES)}.")
+    rows = _open(config, tenant).read(
+        control_sql.RUNS.format(tenant=tenant),
+        status=run_status.upper(),
+        day=slugs.day(day) if day else None,
+        pipeline=pipeline,
+    )[:limit]
     if as_json:
         click.echo(show.as_json(rows))
     else:
@@ -372,35 +412,83 @@ def runs(
 
 @cli.command()
 @common
+@tenant_option
+@click.argument("run_id")
+def cancel(config: Settings, tenant: str, run_id: str) -> None:
+    """Stop an active run: it is CANCELLED at once, its process ends within seconds."""
+    from runner import claim, control_sql
+
+    warehouse = _open(config, tenant)
+    rows = warehouse.read(control_sql.RUN.format(tenant=tenant), run_id=run_id)
+    if not rows:
+        raise UsageProblem(
+            f"Tenant {tenant} has no run '{run_id}': see `runner runs --tenant {tenant}`."
+        )
+    if not claim.cancel(warehouse, tenant, run_id, _who()):
+        raise UsageProblem(f"Run {run_id} has ended already: it is {rows[0]['status']}.")
+    click.echo(f"Run {run_id} was cancelled.")
+
+
+@cli.command()
+@common
 @json_option
 @tenant_option
-def quota(project_dir: str | None, target: str | None, as_json: bool, tenant: str) -> None:
+def quota(config: Settings, as_json: bool, tenant: str) -> None:
     """Show what a tenant has used of its limits, what is left and when it resets."""
     from runner import quota as quotas
     from runner import show
-    from runner.warehouse import open_warehouse
 
-    told = quotas.of(open_warehouse(settings.load(project_dir, target)), tenant)
+    told = quotas.of(_open(config, tenant), tenant)
     click.echo(show.as_json(told.document()) if as_json else show.quota(told))
 
 
-def _log_to(config: settings.Settings) -> None:
-    """Our own log: every command's warnings and full tracebacks, rotated."""
-    try:
-        config.log_dir.mkdir(parents=True, exist_ok=True)
-        handler = logging.handlers.RotatingFileHandler(
-            config.log_dir / "runner.log", maxBytes=5_000_000, backupCount=3, encoding="utf-8"
-        )
-    except OSError as error:
-        raise UsageProblem(
-            f"The log folder {config.log_dir} cannot be written ({error.strerror}):"
-            " mend its permissions, or name another with RUNNER_LOG_DIR."
-        ) from None
-    handler.setFormatter(
-        logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s %(message)s")
-    )
-    logging.getLogger("runner").addHandler(handler)
-    logging.getLogger("runner").setLevel(logging.INFO)
+def _open(config: Settings, tenant: str | None = None) -> "Warehouse":
+    """The warehouse, with what earlier commands left undone done first.
+
+    That is: the spool written; for a tenant, dead runs closed and due alerts sent.
+    """
+    from runner import spool
+    from runner.warehouse import open_warehouse
+
+    warehouse = open_warehouse(config)
+    if warehouse.exists():
+        spool.drain(config, warehouse)
+    if tenant is not None:
+        from runner import alerts, claim, notify, tenants
+
+        tenants.find(warehouse, tenant)
+        claim.end_dead_leases(warehouse, tenant)
+        alerts.deliver(warehouse, notify.SmtpMailbox(config.mail), config.mail.sender, tenant)
+    return warehouse
+
+
+def _tell(config: Settings, report: "Report", as_json: bool) -> None:
+    """Say how a run ended, and exit as it did."""
+    from runner import show
+
+    if as_json:
+        click.echo(show.as_json(show.report_document(report)))
+    else:
+        click.echo(show.summary(report, _where(config, report.run.tenant_id)))
+    if report.interrupted:
+        sys.exit(128 + report.interrupted)
+    if report.status in ("FAILED", "CANCELLED"):
+        sys.exit(1)
+
+
+def _stop_in_order() -> None:
+    """Ctrl-C and SIGTERM end the run in order: dbt stopped, the run recorded."""
+    from runner.run import Interrupted
+
+    def stop(number: int, frame: object) -> None:
+        raise Interrupted(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _who() -> str:
@@ -426,10 +514,8 @@ def main() -> None:
         cli(prog_name="runner")
     except Exception as error:
         log = logging.getLogger("runner")
-        log.exception("internal error at %s", datetime.now(UTC).isoformat())
+        log.exception("internal error")
         files = [h.baseFilename for h in log.handlers if isinstance(h, logging.FileHandler)]
-        where = files[0] if files else "no log was open: run again with RUNNER_LOG_DIR set"
-        click.echo(
-            f"Error: internal error ({type(error).__name__}); the full trace: {where}", err=True
-        )
+        where = f"the full trace: {files[0]}" if files else "run again with --verbose"
+        click.echo(f"Error: internal error ({type(error).__name__}); {where}", err=True)
         sys.exit(1)

@@ -17,6 +17,8 @@ where profiles.status <> 'DELETED'
 order by profiles.tenant_id
 """
 
+PROFILE_STATUS = "select status from tenants.tenant_profiles where tenant_id = @tenant_id"
+
 EXPORTS = """
 select export_ref, billing_account_ids, project_ids, has_unallocated
 from tenants.tenant_exports
@@ -486,6 +488,13 @@ where profiles.tenant_id = @tenant_id
 """
 
 # -- Over the tenant's data tables.
+
+DQ_FAILURES = """
+select dq_config_id, failed_rows, sample_rows
+from {tenant}.x_meta_dq_results
+where pipeline_logging_id = @run_id and overall_status = 'FAIL'
+order by dq_config_id
+"""
 
 TOTALS = """
 select

@@ -3,9 +3,11 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -124,8 +126,13 @@ class Worker:
         job: Job,
         on_event: Callable[[Event], None] = lambda event: None,
         timeout: float = 1200,
+        on_tick: Callable[[], None] = lambda: None,
+        tick_seconds: float = 1.0,
     ) -> Outcome:
-        """Run one job to its end. A dead child or a timeout is an outcome, too, no exception."""
+        """Run one job to its end. A dead child or a timeout is an outcome, too, no exception.
+
+        `on_tick` is called about every `tick_seconds`; what it raises ends the job.
+        """
         assert self._process.stdin and self._process.stdout
         request = {
             "command": list(job.command),
@@ -138,18 +145,26 @@ class Worker:
             "log_path": str(self._log_path),
             "environ": dict(job.environ),
         }
-        deadline = datetime.now(UTC).timestamp() + timeout
+        # Monotonic: a clock that jumps ends no run.
+        now = time.monotonic()
+        deadline, next_tick = now + timeout, now + tick_seconds
         try:
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             return self._died()
         while True:
-            try:
-                line = self._lines.get(timeout=max(0.0, deadline - datetime.now(UTC).timestamp()))
-            except Empty:
+            now = time.monotonic()
+            if now >= next_tick:
+                on_tick()
+                next_tick = time.monotonic() + tick_seconds
+            if now >= deadline:
                 self.stop()
                 return Outcome(False, f"timed out after {timeout / 60:g} min")
+            try:
+                line = self._lines.get(timeout=max(0.0, min(deadline, next_tick) - now))
+            except Empty:
+                continue
             if line is None:
                 return self._died()
             message = json.loads(line)
@@ -184,8 +199,14 @@ class Worker:
 
     def _died(self) -> Outcome:
         code = self._process.wait()
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
         return Outcome(False, f"the dbt process {how}: see {self._log_path / 'dbt.stderr.log'}")
+
+
+def _signal_name(number: int) -> str:
+    """A signal's name, and for the kernel's favourite what it may mean."""
+    name = signal.Signals(number).name
+    return f"{name} (out of memory?)" if name == "SIGKILL" else name
 
 
 def _event(message: dict[str, Any]) -> Event:

@@ -1,4 +1,4 @@
-"""The failure mail: who hears what when a run failed, and the sending of it."""
+"""The mails: what they say when a run failed or is well again, and the sending of one."""
 
 import smtplib
 import ssl
@@ -15,9 +15,10 @@ from runner.settings import Mail
 
 
 class Mailbox(Protocol):
-    """Where mails go. Raises OSError or smtplib.SMTPException when one cannot go."""
+    """Where mails go. Raises OSError or smtplib.SMTPException when none of it can go."""
 
-    def send(self, message: EmailMessage) -> None: ...
+    def send(self, message: EmailMessage) -> Mapping[str, object]:
+        """Send to all recipients; those that the server refused, empty if none."""
 
 
 class SmtpMailbox:
@@ -26,7 +27,7 @@ class SmtpMailbox:
     def __init__(self, mail: Mail) -> None:
         self._mail = mail
 
-    def send(self, message: EmailMessage) -> None:
+    def send(self, message: EmailMessage) -> Mapping[str, object]:
         mail = self._mail
         if not mail.host:
             raise OSError("SMTP_HOST is not set, so no mail can go: set SMTP_HOST and SMTP_PORT")
@@ -35,43 +36,65 @@ class SmtpMailbox:
                 server.starttls(context=ssl.create_default_context())
             if mail.user:
                 server.login(mail.user, mail.password)
-            refused = server.send_message(message)
-        if refused:
-            raise smtplib.SMTPRecipientsRefused(refused)
+            return server.send_message(message)
 
 
 @dataclass(frozen=True)
-class Failure:
-    """All that a failure mail tells."""
+class Letter:
+    """A mail before it is one: addresses, subject, and the same words as text and as HTML."""
 
-    run: Run
-    outcome: Outcome
-    company_name: str
+    to: tuple[str, ...]
+    subject: str
+    text: str
+    html: str
 
 
 def failure(
-    mailbox: Mailbox, mail: Mail, alert: Alert, told: Failure, values: Mapping[str, str]
-) -> list[str]:
-    """Send the failure mail; the addresses it went to.
+    alert: Alert,
+    run: Run,
+    outcome: Outcome,
+    samples: Mapping[str, str],
+    values: Mapping[str, str],
+) -> Letter:
+    """What is said of a failed run; `samples` has sample rows of failing tests by test."""
+    node = outcome.failed_node
+    facts = [
+        *_facts(run, values),
+        ("Failing step", f"{node.type} {node.name}" if node else "dbt"),
+        ("First error", outcome.error or "unknown"),
+        ("Look closer", f"runner status {run.id} --tenant {run.tenant_id}"),
+        ("Run again", again(run)),
+    ]
+    failing = [node for node in outcome.nodes if node.failed and node.type == "test"]
+    return Letter(
+        _recipients(alert, values),
+        fill(alert.subject, values),
+        _text(facts, failing, samples),
+        _html(facts, failing, samples),
+    )
 
-    Raises OSError or smtplib.SMTPException when it cannot go.
-    """
-    recipients: list[str] = []
-    for entry in alert.to:
-        for address in fill(entry, values).split(","):
-            if address.strip() and address.strip() not in recipients:
-                recipients.append(address.strip())
-    message = EmailMessage()
-    message["Subject"] = fill(alert.subject, values)
-    message["From"] = mail.sender
-    message["To"] = ", ".join(recipients)
-    message["X-Pipeline-Logging-Id"] = told.run.id
-    facts = _facts(told)
-    failing = [node for node in told.outcome.nodes if node.failed and node.type == "test"]
-    message.set_content(_text(facts, failing))
-    message.add_alternative(_html(facts, failing), subtype="html")
-    mailbox.send(message)
-    return recipients
+
+def recovery(alert: Alert, run: Run, values: Mapping[str, str]) -> Letter:
+    """What is said of a success after a failure that was told."""
+    facts = [*_facts(run, values), ("Now", "these dates are loaded, tested and reconciled")]
+    return Letter(
+        _recipients(alert, values),
+        fill(alert.recovered_subject, values),
+        _text(facts, [], {}),
+        _html(facts, [], {}),
+    )
+
+
+def message(letter: Letter, sender: str, run_id: str) -> EmailMessage:
+    """A letter as a mail."""
+    mail = EmailMessage()
+    mail["Subject"] = letter.subject
+    mail["From"] = sender
+    mail["To"] = ", ".join(letter.to)
+    mail["X-Pipeline-Logging-Id"] = run_id
+    mail.set_content(letter.text)
+    mail.add_alternative(letter.html, subtype="html")
+    return mail
 
 
 def dates(run: Run) -> str:
@@ -88,44 +111,45 @@ def again(run: Run) -> str:
     return f"runner run --tenant {run.tenant_id} --from {run.run_date} --to {run.to_date}"
 
 
-def _facts(told: Failure) -> list[tuple[str, str]]:
-    run, node = told.run, told.outcome.failed_node
+def _recipients(alert: Alert, values: Mapping[str, str]) -> tuple[str, ...]:
+    """The alert's addresses, each once; a variable may hold several, or none."""
+    filled = ",".join(fill(entry, values) for entry in alert.to).split(",")
+    return tuple(dict.fromkeys(address.strip() for address in filled if address.strip()))
+
+
+def _facts(run: Run, values: Mapping[str, str]) -> list[tuple[str, str]]:
+    company = values.get("company_name")
     return [
-        (
-            "Tenant",
-            f"{run.tenant_id} ({told.company_name})" if told.company_name else run.tenant_id,
-        ),
+        ("Tenant", f"{run.tenant_id} ({company})" if company else run.tenant_id),
         ("Run", run.id),
         ("Pipeline", run.pipeline_id),
         ("Usage dates (UTC)", dates(run)),
         ("Started", f"{run.start_time:%Y-%m-%d %H:%M:%S} UTC by {run.trigger_by}"),
-        ("Failing step", f"{node.type} {node.name}" if node else "dbt"),
-        ("First error", told.outcome.error or "unknown"),
-        ("Look closer", f"runner status {run.id} --tenant {run.tenant_id}"),
-        ("Run again", again(run)),
     ]
 
 
-def _text(facts: list[tuple[str, str]], failing: list[Node]) -> str:
+def _text(facts: list[tuple[str, str]], failing: list[Node], samples: Mapping[str, str]) -> str:
     lines = [f"{name + ':':<19} {value}" for name, value in facts]
     if failing:
-        lines += ["", "Failing tests (rows found):"]
-        lines += [f"  {node.failures or 0:>8}  {node.name}" for node in failing]
-    lines += [
-        "",
-        "Each date keeps the rows of one run, whole: its last good one's, or this one's.",
-    ]
+        lines += ["", "Failing tests (rows found, and a few of them):"]
+    for node in failing:
+        lines.append(f"  {node.failures or 0:>8}  {node.name}")
+        if samples.get(node.name):
+            lines.append(f"            {samples[node.name]}")
     return "\n".join(lines) + "\n"
 
 
-def _html(facts: list[tuple[str, str]], failing: list[Node]) -> str:
+def _html(facts: list[tuple[str, str]], failing: list[Node], samples: Mapping[str, str]) -> str:
     rows = "".join(
         f"<tr><th align='left' valign='top'>{escape(name)}</th><td>{escape(value)}</td></tr>"
         for name, value in facts
     )
     tests = "".join(
-        f"<tr><td align='right'>{node.failures or 0}</td><td>{escape(node.name)}</td></tr>"
+        f"<tr><td align='right' valign='top'>{node.failures or 0}</td><td>{escape(node.name)}"
+        f"<br><code>{escape(samples.get(node.name, ''))}</code></td></tr>"
         for node in failing
     )
-    found = f"<h3>Failing tests (rows found)</h3><table>{tests}</table>" if failing else ""
-    return f"<html><body><table cellpadding='4'>{rows}</table>{found}</body></html>"
+    found = f"<h3>Failing tests (rows found, and a few of them)</h3><table>{tests}</table>"
+    return (
+        f"<html><body><table cellpadding='4'>{rows}</table>{found if failing else ''}</body></html>"
+    )

@@ -41,11 +41,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Alert:
-    """One mail on failure; subject and recipients may hold variables."""
+    """One mail on failure, one when it is over; subjects and recipients may hold variables."""
 
     id: str
     to: tuple[str, ...]
     subject: str
+    recovered_subject: str
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,12 @@ def load(name: str) -> Template:
                 float(steps[0]["timeout_minutes"]),
             ),
             alerts=tuple(
-                Alert(str(alert["id"]), tuple(map(str, alert["to"])), str(alert["subject"]))
+                Alert(
+                    str(alert["id"]),
+                    tuple(map(str, alert["to"])),
+                    str(alert["subject"]),
+                    str(alert["recovered_subject"]),
+                )
                 for alert in document.get("on_failure", [])
             ),
         )
@@ -103,7 +109,8 @@ def load(name: str) -> Template:
             f"{path} is no template ({type(error).__name__}: {error}): mend it."
         ) from None
     texts = [template.pipeline_id, template.description]
-    texts += [text for alert in template.alerts for text in (alert.subject, *alert.to)]
+    for alert in template.alerts:
+        texts += [alert.subject, alert.recovered_subject, *alert.to]
     for unknown in sorted({v for text in texts for v in _VARIABLE.findall(text)} - VARIABLES):
         raise UsageProblem(
             f"{path} uses the variable {{{unknown}}}, which is unknown:"

@@ -1,14 +1,21 @@
 """What happened, written down: the steps of a run, and how it ended."""
 
 import json
+import logging
 import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from runner import control_sql as sql
+from runner import spool
+from runner.alerts import Statement
 from runner.claim import Run
+from runner.errors import WarehouseUnreachable
 from runner.invoke import Event, Node
+from runner.settings import Settings
 from runner.warehouse import Row, Value, Warehouse
+
+log = logging.getLogger(__name__)
 
 _NODE_STATUS = {
     "success": "COMPLETED",
@@ -59,9 +66,11 @@ class StepLog:
         self._keep(replace(self._steps[step_id], status=status, ended_at=ended, error=error))
 
     def follow(self, event: Event) -> None:
-        """Open a step when dbt starts a node. It is closed by `close_node`, which knows more."""
+        """Open and close steps as dbt goes; `close_node` adds later what only the result knows."""
         if event.kind == "started":
             self.open(event.unique_id, event.name, event.type)
+        elif event.kind == "finished" and event.unique_id in self._steps:
+            self.close(event.unique_id, _NODE_STATUS.get(event.status, "FAILED"))
 
     def close_node(self, node: Node) -> None:
         """End a dbt node's step with its rows, bytes, timings and message."""
@@ -96,8 +105,21 @@ class StepLog:
             if step.status == "RUNNING":
                 self.close(step.step_id, status, error)
 
-    def flush(self, *statements: str, **values: Value) -> None:
-        """Write the steps that changed, and the given statements, in one transaction."""
+    def flush(self) -> None:
+        """Write the steps that changed. What cannot be written now goes with the next flush."""
+        if not self._unwritten:
+            return
+        statements, values = self.pending()
+        try:
+            self._warehouse.write(*statements, **values)
+            self._unwritten.clear()
+        except WarehouseUnreachable as error:
+            log.warning("steps of run %s wait: %s", self._run.id, error.message)
+
+    def pending(
+        self, *statements: str, **values: Value
+    ) -> tuple[tuple[str, ...], dict[str, Value]]:
+        """The given statements and those that write the changed steps: one transaction."""
         steps = [self._steps[step_id] for step_id in sorted(self._unwritten)]
         for n, step in enumerate(steps):
             statements += (
@@ -105,39 +127,76 @@ class StepLog:
                 sql.ADD_STEP.format(tenant=self._run.tenant_id, n=n),
             )
             values |= {f"{name}_{n}": value for name, value in _values(step).items()}
-        if statements:
-            self._warehouse.write(
-                *statements, run_id=self._run.id, user_id=self._run.user_id, **values
-            )
-        self._unwritten.clear()
+        return statements, {"run_id": self._run.id, "user_id": self._run.user_id, **values}
 
     def _keep(self, step: Step) -> None:
         self._steps[step.step_id] = step
         self._unwritten.add(step.step_id)
 
 
-def start(steps: StepLog, run: Run) -> None:
+def start(warehouse: Warehouse, steps: StepLog, run: Run) -> None:
     """Move the run from PENDING to RUNNING, with the steps so far."""
-    steps.flush(sql.START.format(tenant=run.tenant_id))
+    statements, values = steps.pending(sql.START.format(tenant=run.tenant_id))
+    warehouse.write(*statements, **values)
 
 
-def finish(steps: StepLog, run: Run, status: str, error: str | None, row_count: int | None) -> int:
-    """End the run with its last steps, in one transaction; its duration in milliseconds.
+def finish(
+    settings: Settings,
+    warehouse: Warehouse,
+    steps: StepLog,
+    run: Run,
+    status: str,
+    error: str | None,
+    row_count: int | None,
+    *alerts: Statement,
+) -> int:
+    """End the run with its last steps and its alert, in one transaction; its duration in ms.
 
-    A run that another command has closed meanwhile stays as that command left it.
+    A run that another command has closed meanwhile stays as that command left it. Raises
+    WarehouseUnreachable when the end could not be written; it is then in the spool.
     """
     now = datetime.now(UTC)
     duration_ms = int((now - run.start_time).total_seconds() * 1000)
-    steps.flush(
+    values: dict[str, Value] = {}
+    for alert in alerts:
+        values |= alert.values
+    values |= {
+        "status": status,
+        "now": now,
+        "duration_ms": duration_ms,
+        "error_message": error,
+        "row_count": row_count,
+    }
+    statements, values = steps.pending(
         sql.FINISH_EVENT.format(tenant=run.tenant_id),
         sql.FINISH.format(tenant=run.tenant_id),
-        status=status,
-        now=now,
-        duration_ms=duration_ms,
-        error_message=error,
-        row_count=row_count,
+        *(alert.sql for alert in alerts),
+        **values,
     )
+    write_or_spool(settings, warehouse, statements, values)
     return duration_ms
+
+
+def write_or_spool(
+    settings: Settings,
+    warehouse: Warehouse,
+    statements: tuple[str, ...],
+    values: dict[str, Value],
+) -> None:
+    """Write now, or keep for the next command and raise WarehouseUnreachable."""
+    try:
+        warehouse.write(*statements, **values)
+    except WarehouseUnreachable as error:
+        try:
+            path = spool.keep(settings, statements, values)
+        except OSError as full:
+            log.error("lost, as neither warehouse nor disk takes it: %s %s", statements, values)
+            raise WarehouseUnreachable(
+                f"{error.message} It could not be kept in {spool.folder(settings)} either ({full})."
+            ) from error
+        raise WarehouseUnreachable(
+            f"{error.message} What happened is kept in {path} and written by the next command."
+        ) from error
 
 
 def steps_of(warehouse: Warehouse, tenant_id: str, run_id: str) -> list[Row]:

@@ -1,14 +1,17 @@
 """One run, in order: claim (quota, dedup), dbt, record, notify."""
 
+import contextlib
 import logging
+import signal
 import smtplib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from runner import claim, control_sql, notify, pipelines, record, tenants
-from runner.errors import Refused, RunnerError, UsageProblem
+from runner import alerts, claim, control_sql, notify, pipelines, record, runlog, tenants
+from runner.errors import Refused, RunnerError, UsageProblem, WarehouseUnreachable
 from runner.invoke import Event, Job, Outcome, Worker
 from runner.settings import Settings
 from runner.warehouse import Warehouse
@@ -29,18 +32,32 @@ class Total:
 
 @dataclass(frozen=True)
 class Report:
-    """How a run ended, for people and for machines."""
+    """How a run ended, for people and for machines. `interrupted`: the signal, 0 for none."""
 
     run: claim.Run
     status: str
     duration_ms: int
     outcome: Outcome | None = None
     totals: tuple[Total, ...] = ()
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
+    interrupted: int = 0
 
     @property
     def rows(self) -> int:
-        return sum(total.rows for total in self.totals)
+        """Charge rows loaded for the dates; for another's run as its record says."""
+        return sum(total.rows for total in self.totals) or self.run.row_count or 0
+
+
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM, by its number: raised wherever the run is."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class _ClosedElsewhere(Exception):
+    """Somebody cancelled the run, or took it for dead: it is no longer ours."""
 
 
 def run_slice(
@@ -53,8 +70,8 @@ def run_slice(
 ) -> Report:
     """Build and test the dates asked for and record what happened.
 
-    Raises Refused before dbt starts, with the refusal recorded. A failed run is a report,
-    returned after it was recorded and mailed.
+    Raises Refused before dbt starts, with the refusal recorded; WarehouseUnreachable when the
+    end could not be written (it is then in the spool). A failed or interrupted run is a report.
     """
     run = claim.take(warehouse, request, settings.project_dir)
     if run.deduplicated:
@@ -64,14 +81,66 @@ def run_slice(
             f"Tenant {run.tenant_id} may not run: {run.error_message}."
             f" See `runner quota --tenant {run.tenant_id}`."
         )
+    with runlog.of_run(settings, run.id, run.tenant_id):
+        return _execute(settings, warehouse, mailbox, template, run, on_event)
+
+
+def _execute(
+    settings: Settings,
+    warehouse: Warehouse,
+    mailbox: notify.Mailbox,
+    template: pipelines.Template,
+    run: claim.Run,
+    on_event: Callable[[Event], None],
+) -> Report:
+    """What follows a claim of our own: dbt, the record, the alert."""
+    log.info("run of %s by %s began", notify.dates(run), run.trigger_by)
     steps = record.StepLog(warehouse, run)
     steps.open("claim", "Claim the dates", "claim")
     steps.close("claim", "COMPLETED")
-    record.start(steps, run)
+    interrupted = 0
+    totals: tuple[Total, ...] = ()
+    try:
+        record.start(warehouse, steps, run)
+        outcome, totals = _build(settings, warehouse, run, template, steps, on_event)
+        status = "COMPLETED" if outcome.success else "FAILED"
+    except Interrupted as stop:
+        interrupted = stop.number
+        outcome = Outcome(False, f"stopped by {signal.Signals(stop.number).name}")
+        status = "CANCELLED"
+    except _ClosedElsewhere:
+        outcome = Outcome(False, "closed by another command")
+        status = "CANCELLED"
+    except Exception as error:
+        # Ours or the warehouse's: told, and recorded like any other failure before it goes on.
+        outcome = Outcome(False, getattr(error, "message", f"{type(error).__name__}: {error}"))
+        status = "FAILED"
+        log.exception("run %s broke", run.id)
+    with _undisturbed():
+        return _finish(
+            settings, warehouse, mailbox, template, run, steps, status, outcome, totals, interrupted
+        )
+
+
+def _build(
+    settings: Settings,
+    warehouse: Warehouse,
+    run: claim.Run,
+    template: pipelines.Template,
+    steps: record.StepLog,
+    on_event: Callable[[Event], None],
+) -> tuple[Outcome, tuple[Total, ...]]:
+    """Have dbt build and test the dates; its outcome and, when all is well, the totals."""
 
     def follow(event: Event) -> None:
+        log.info("%s %s", event.kind, event.status, extra={"step": event.unique_id})
         steps.follow(event)
         on_event(event)
+
+    def look() -> None:
+        steps.flush()
+        if not claim.is_ours(warehouse, run):
+            raise _ClosedElsewhere
 
     with (
         warehouse.alone_with(run.tenant_id),
@@ -93,23 +162,77 @@ def run_slice(
             ),
             follow,
             timeout=template.step.timeout_minutes * 60,
+            on_tick=look,
+            tick_seconds=warehouse.seconds_between_looks,
         )
-        totals, outcome = _totals(warehouse, run, outcome)
+        if not outcome.success:
+            return outcome, ()
+        totals = _totals(warehouse, run)
+        loaded = sum(total.rows for total in totals)
+        nodes = tuple(
+            replace(node, rows=loaded) if node.name == "billing_cost_daily" else node
+            for node in outcome.nodes
+        )
+        return replace(outcome, nodes=nodes), totals
+
+
+def _finish(
+    settings: Settings,
+    warehouse: Warehouse,
+    mailbox: notify.Mailbox,
+    template: pipelines.Template,
+    run: claim.Run,
+    steps: record.StepLog,
+    status: str,
+    outcome: Outcome,
+    totals: tuple[Total, ...],
+    interrupted: int,
+) -> Report:
+    """Record the end and the alert in one transaction, then send what is due."""
     for node in outcome.nodes:
         steps.close_node(node)
-    steps.close_open("FAILED", outcome.error)
+    steps.close_open("CANCELLED" if status == "CANCELLED" else "FAILED", outcome.error)
     warnings = _warnings(outcome, totals)
-    status = "COMPLETED" if outcome.success else "FAILED"
+    for node in outcome.nodes:
+        if node.failed or node.status == "warn":
+            log.warning("%s: %s", node.status, node.message, extra={"step": node.unique_id})
+    log.info("run ended %s%s", status, f": {outcome.error}" if outcome.error else "")
     error = outcome.error or "; ".join(warnings) or None
+    rows = sum(total.rows for total in totals) if status == "COMPLETED" else None
+    letters = _alerts(settings, warehouse, template, run, status, outcome)
+    if status == "FAILED":
+        for alert in template.alerts:
+            steps.open(alert.id, "Mail the failure", "notify")
     try:
         duration_ms = record.finish(
-            steps, run, status, error, sum(total.rows for total in totals) if totals else 0
+            settings, warehouse, steps, run, status, error, rows, *(s for s, _ in letters)
         )
+        problems = alerts.deliver(warehouse, mailbox, settings.mail.sender, run.tenant_id)
+    except WarehouseUnreachable:
+        # The mail goes even when the warehouse, and so the outbox, is down.
+        if status == "FAILED":
+            _send_unrecorded(settings, mailbox, run, [letter for _, letter in letters])
+        raise
+    if status == "FAILED":
+        for alert in template.alerts:
+            _close_notify(warehouse, steps, run, alert.id, problems)
+    return Report(run, status, duration_ms, outcome, totals, warnings, interrupted)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A second Ctrl-C does not stop the record of the first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
     finally:
-        # The mail goes even when the warehouse, and so the record, is down.
-        if not outcome.success:
-            _notify(settings, warehouse, mailbox, template, run, outcome, steps)
-    return Report(run, status, duration_ms, outcome, totals, warnings)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def request_for(
@@ -137,25 +260,18 @@ def request_for(
     )
 
 
-def _totals(
-    warehouse: Warehouse, run: claim.Run, outcome: Outcome
-) -> tuple[tuple[Total, ...], Outcome]:
-    """The loaded totals per currency; a warehouse that will not tell them fails the run."""
-    if not outcome.success:
-        return (), outcome
-    try:
-        rows = warehouse.read_data(
-            run.tenant_id,
-            control_sql.TOTALS.format(tenant=run.tenant_id),
-            from_date=run.run_date,
-            to_date=run.to_date,
-        )
-    except RunnerError as error:
-        return (), Outcome(False, error.message, outcome.nodes)
+def _totals(warehouse: Warehouse, run: claim.Run) -> tuple[Total, ...]:
+    """What stands in billing_cost_daily for the run's dates, per currency."""
+    rows = warehouse.read_data(
+        run.tenant_id,
+        control_sql.TOTALS.format(tenant=run.tenant_id),
+        from_date=run.run_date,
+        to_date=run.to_date,
+    )
     return tuple(
         Total(row["currency"], row["charge_rows"], row["cost"], row["credits"], row["net"])
         for row in rows
-    ), outcome
+    )
 
 
 def _warnings(outcome: Outcome, totals: tuple[Total, ...]) -> tuple[str, ...]:
@@ -165,39 +281,87 @@ def _warnings(outcome: Outcome, totals: tuple[Total, ...]) -> tuple[str, ...]:
     return tuple(warned)
 
 
-def _notify(
+def _alerts(
     settings: Settings,
     warehouse: Warehouse,
-    mailbox: notify.Mailbox,
     template: pipelines.Template,
     run: claim.Run,
+    status: str,
     outcome: Outcome,
-    steps: record.StepLog,
-) -> None:
-    """Mail the failure and record how that went; never raises, never changes the run."""
-    for alert in template.alerts:
-        steps.open(alert.id, "Mail the failure", "notify")
-        try:
-            tenant = tenants.find(warehouse, run.tenant_id)
-            values = {
-                "tenant_id": run.tenant_id,
-                "company_name": tenant.company_name,
-                "admin_email": tenant.admin_email,
-                "alert_to": ",".join(settings.mail.alert_to),
-                "pipeline_id": run.pipeline_id,
-                "pipeline_logging_id": run.id,
-                "date": run.run_date.isoformat(),
-                "from_date": run.run_date.isoformat(),
-                "to_date": run.to_date.isoformat(),
-            }
-            told = notify.Failure(run, outcome, tenant.company_name)
-            sent = notify.failure(mailbox, settings.mail, alert, told, values)
-            log.info("failure mail of run %s sent to %s", run.id, ", ".join(sent))
-            steps.close(alert.id, "COMPLETED")
-        except (OSError, smtplib.SMTPException, RunnerError) as error:
-            log.warning("failure mail of run %s could not go: %s", run.id, error)
-            steps.close(alert.id, "FAILED", f"{type(error).__name__}: {error}")
+) -> list[tuple[alerts.Statement, notify.Letter]]:
+    """The alert of a failure, or of a success in case it follows one; a cancelled run has none."""
+    if status == "CANCELLED":
+        return []
+    mail = settings.mail
     try:
-        steps.flush()
+        tenant = tenants.find(warehouse, run.tenant_id)
+        admin_email, company = tenant.admin_email, tenant.company_name
     except RunnerError as error:
-        log.warning("the outcome of the mail of run %s was not recorded: %s", run.id, error)
+        log.warning("who to tell of run %s is not known: %s", run.id, error.message)
+        admin_email, company = "", ""
+    values = {
+        "tenant_id": run.tenant_id,
+        "company_name": company,
+        "admin_email": admin_email,
+        "alert_to": ",".join(mail.alert_to),
+        "pipeline_id": run.pipeline_id,
+        "pipeline_logging_id": run.id,
+        "date": run.run_date.isoformat(),
+        "from_date": run.run_date.isoformat(),
+        "to_date": run.to_date.isoformat(),
+    }
+    if status == "COMPLETED":
+        letters = [notify.recovery(alert, run, values) for alert in template.alerts]
+        return [(alerts.recovery(run, letter), letter) for letter in letters]
+    samples = _samples(warehouse, run)
+    letters = [notify.failure(alert, run, outcome, samples, values) for alert in template.alerts]
+    return [(alerts.failure(run, outcome, one, mail.quiet_hours), one) for one in letters]
+
+
+def _samples(warehouse: Warehouse, run: claim.Run) -> dict[str, str]:
+    """Sample rows of the failing tests by test, as the data-quality hook kept them."""
+    try:
+        rows = warehouse.read_data(
+            run.tenant_id, control_sql.DQ_FAILURES.format(tenant=run.tenant_id), run_id=run.id
+        )
+    except Exception as error:  # a mail with fewer words is better than none
+        log.warning("no sample rows for the mail of run %s: %s", run.id, error)
+        return {}
+    return {row["dq_config_id"]: row["sample_rows"] or "" for row in rows}
+
+
+def _send_unrecorded(
+    settings: Settings, mailbox: notify.Mailbox, run: claim.Run, letters: list[notify.Letter]
+) -> None:
+    """Send without an outbox. The spooled alert goes again later: better twice than never."""
+    for letter in letters:
+        try:
+            mailbox.send(notify.message(letter, settings.mail.sender, run.id))
+        except (OSError, smtplib.SMTPException) as error:
+            log.warning("failure mail of run %s could not go: %s", run.id, error)
+
+
+def _close_notify(
+    warehouse: Warehouse,
+    steps: record.StepLog,
+    run: claim.Run,
+    step_id: str,
+    problems: list[str],
+) -> None:
+    """The mail's own outcome; it never touches the run's."""
+    try:
+        rows = warehouse.read(control_sql.ALERT_OF_RUN.format(tenant=run.tenant_id), run_id=run.id)
+    except RunnerError as error:
+        log.warning("the outcome of the mail of run %s is not known: %s", run.id, error.message)
+        return
+    status = rows[0]["status"] if rows else "PENDING"
+    if status == "SENT":
+        steps.close(step_id, "COMPLETED", rows[0]["last_error"])
+    elif status == "SUPPRESSED":
+        steps.close(step_id, "SKIPPED", "the same failure was told within the quiet hours")
+    else:
+        told = rows[0]["last_error"] if rows else None
+        steps.close(
+            step_id, "FAILED", f"{told or '; '.join(problems)}; a later command tries again"
+        )
+    steps.flush()

@@ -31,7 +31,8 @@ class Mail:
     starttls: bool
     sender: str
     alert_to: tuple[str, ...]
-    timeout_seconds: float = 20.0
+    timeout_seconds: float
+    quiet_hours: float
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,7 @@ class Settings:
 
     @property
     def mail(self) -> Mail:
-        port = self.environ.get("SMTP_PORT") or "25"
-        if not port.isdigit():
-            raise UsageProblem(f"SMTP_PORT is '{port}': set it to a number, such as 587.")
+        port = self._number("SMTP_PORT", "25", "587")
         recipients = self.environ.get("ALERT_TO", "").replace(";", ",").split(",")
         return Mail(
             host=self.environ.get("SMTP_HOST", ""),
@@ -74,7 +73,18 @@ class Settings:
             starttls=self.environ.get("SMTP_STARTTLS", "").lower() in ("1", "true", "yes"),
             sender=self.environ.get("ALERT_FROM") or "billing-runner@localhost",
             alert_to=tuple(part.strip() for part in recipients if part.strip()),
+            timeout_seconds=self._number("SMTP_TIMEOUT_SECONDS", "10", "10"),
+            quiet_hours=self._number("ALERT_QUIET_HOURS", "24", "24"),
         )
+
+    def _number(self, name: str, default: str, example: str) -> float:
+        text = self.environ.get(name) or default
+        try:
+            return float(text)
+        except ValueError:
+            raise UsageProblem(
+                f"{name} is '{text}': set it to a number, such as {example}."
+            ) from None
 
     def target(self, dbt_vars: Mapping[str, str] | None = None) -> Target:
         """The chosen output of profiles.yml, rendered as dbt would with these vars.

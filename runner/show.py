@@ -14,6 +14,7 @@ from runner.invoke import Event
 from runner.notify import again, dates
 from runner.quota import Quota
 from runner.run import Report
+from runner.tenants import Export, Tenant
 from runner.warehouse import Row
 
 
@@ -78,10 +79,16 @@ def test_counts(report: Report) -> tuple[int, int, int]:
 def summary(report: Report, where: str) -> str:
     """The end of a run, as people want to read it."""
     run = report.run
-    if run.deduplicated:
+    if run.deduplicated and report.status in ("PENDING", "RUNNING"):
         return (
             f"Run {run.id} of {run.tenant_id} covers {dates(run)} and is {run.status}: nothing was"
             f" started.\nFollow it with: runner status {run.id} --tenant {run.tenant_id}"
+        )
+    if run.deduplicated:
+        rows = "" if run.row_count is None else f", {run.row_count:,} rows"
+        return (
+            f"{report.status}  {run.tenant_id}  {dates(run)}  by run {run.id}{rows}\n"
+            f"  next      runner status {run.id} --tenant {run.tenant_id}"
         )
     passed, warned, failed = test_counts(report)
     seconds = report.duration_ms / 1000
@@ -183,6 +190,29 @@ class Progress:
 def _worth_a_line(event: Event) -> bool:
     """Without a terminal a log is read later: models, and tests that did not pass."""
     return event.type != "test" or event.status not in ("pass", "success", "skipped")
+
+
+def tenant_list(found: Sequence[Tenant]) -> str:
+    """Tenants as a table."""
+    if not found:
+        return "No tenants yet. Add one with: runner tenant add ID --admin-email E --export REF"
+    rows = [("tenant", "status", "plan", "admin", "company")]
+    rows += [(t.id, t.status, t.plan, t.admin_email, t.company_name) for t in found]
+    return "\n".join(columns(rows))
+
+
+def tenant(one: Tenant, named: Sequence[Export]) -> str:
+    """One tenant with its exports."""
+    rows = [
+        (key.replace("_", " "), "" if value is None else str(value))
+        for key, value in one.__dict__.items()
+    ]
+    for export in named:
+        rows.append(("export", export.ref))
+        rows.append(("  accounts", ", ".join(export.billing_accounts) or "all"))
+        rows.append(("  projects", ", ".join(export.projects) or "all"))
+        rows.append(("  unallocated", "included" if export.has_unallocated else "left out"))
+    return "\n".join(columns(rows))
 
 
 def run_list(runs: Sequence[Run]) -> str:

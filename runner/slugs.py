@@ -28,22 +28,26 @@ def tenant_id(text: str) -> str:
     return text
 
 
+def day(text: str) -> date:
+    """A date written YYYY-MM-DD; else UsageProblem."""
+    try:
+        parsed = datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError:
+        parsed = None
+    if parsed is None or parsed.isoformat() != text:
+        raise UsageProblem(f"'{text}' is not a date: write YYYY-MM-DD, such as 2024-11-01.")
+    return parsed
+
+
 def usage_date(text: str) -> date:
     """A usage date (UTC) written YYYY-MM-DD and not in the future; else UsageProblem."""
-    try:
-        day = datetime.strptime(text, "%Y-%m-%d").date()
-    except ValueError:
-        raise UsageProblem(
-            f"'{text}' is not a date: write YYYY-MM-DD, such as 2024-11-01."
-        ) from None
+    parsed = day(text)
     today = datetime.now(UTC).date()
-    if day.isoformat() != text:
-        raise UsageProblem(f"'{text}' is not a date: write YYYY-MM-DD, such as {day.isoformat()}.")
-    if day > today:
+    if parsed > today:
         raise UsageProblem(
             f"{text} is in the future: the export has usage up to today, {today.isoformat()} (UTC)."
         )
-    return day
+    return parsed
 
 
 def billing_account(text: str) -> str:

@@ -6,13 +6,13 @@ import os
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from runner import claim, slugs
 from runner import control_sql as sql
-from runner import slugs
 from runner.errors import RunnerError, UsageProblem
 from runner.invoke import Job, Outcome, Worker
 from runner.settings import Settings
@@ -153,6 +153,94 @@ def add(
             )
             view = ("run", "--select", "stg_gcp_billing__export")
             _must(worker.run(Job(tenant_id, view, environ=real)), "view over the export")
+
+
+def update(
+    warehouse: Warehouse,
+    tenant_id: str,
+    *,
+    admin_email: str | None = None,
+    company_name: str | None = None,
+    plan: Plan | None = None,
+    subscription_status: str | None = None,
+    end_date: date | None = None,
+    daily_limit: int | None = None,
+    monthly_limit: int | None = None,
+    concurrent_limit: int | None = None,
+) -> None:
+    """Change what is named and leave the rest. A plan brings its limits, unless they are named."""
+    find(warehouse, tenant_id)
+    if plan:
+        daily_limit = daily_limit or plan.daily_limit
+        monthly_limit = monthly_limit or plan.daily_limit * 30
+        concurrent_limit = concurrent_limit or plan.concurrent_limit
+    warehouse.write(
+        sql.UPDATE_PROFILE,
+        sql.UPDATE_SUBSCRIPTION,
+        tenant_id=tenant_id,
+        now=datetime.now(UTC),
+        admin_email=admin_email,
+        company_name=company_name,
+        plan=plan.name if plan else None,
+        subscription_status=subscription_status,
+        end_date=end_date,
+        daily_limit=daily_limit,
+        monthly_limit=monthly_limit,
+        concurrent_limit=concurrent_limit,
+        max_team_members=plan.max_team_members if plan else None,
+        max_providers=plan.max_providers if plan else None,
+    )
+
+
+def set_status(warehouse: Warehouse, tenant_id: str, status: str) -> None:
+    """Suspend or resume a tenant: ACTIVE or SUSPENDED. A suspended tenant's runs are refused."""
+    find(warehouse, tenant_id)
+    warehouse.write(sql.SET_STATUS, tenant_id=tenant_id, status=status, now=datetime.now(UTC))
+
+
+def remove(warehouse: Warehouse, tenant_id: str) -> None:
+    """Delete a tenant's data and control tables, and what the central tables say of it.
+
+    Its profile stays, as DELETED, and so do its usage events. Goes on where it was stopped
+    half-way. Raises UsageProblem while a run is active.
+    """
+    slugs.tenant_id(tenant_id)
+    known = warehouse.read(sql.PROFILE_STATUS, tenant_id=tenant_id) if warehouse.exists() else []
+    if not known or known[0]["status"] != "DELETED":
+        find(warehouse, tenant_id)
+        claim.end_dead_leases(warehouse, tenant_id)
+        active = warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant_id))
+        if active:
+            raise UsageProblem(
+                f"Tenant {tenant_id} has an active run, {active[0]['pipeline_logging_id']}:"
+                " wait for it, or `runner cancel` it first."
+            )
+        warehouse.write(*sql.REMOVE_TENANT, tenant_id=tenant_id, now=datetime.now(UTC))
+    warehouse.drop_control(tenant_id)
+    warehouse.drop_data(tenant_id)
+
+
+def named_exports(
+    settings: Settings,
+    refs: tuple[str, ...],
+    accounts: tuple[str, ...],
+    projects: tuple[str, ...],
+    with_unallocated: bool,
+) -> list[Export]:
+    """The exports that somebody named, checked as far as words go. Raises UsageProblem."""
+    local = settings.target({"tenant_id": "none"}).type == "duckdb"
+    for ref in refs:
+        if not local and not slugs.TABLE.fullmatch(ref):
+            raise UsageProblem(f"'{ref}' is no BigQuery table: write project.dataset.table.")
+    return [
+        Export(
+            local_export(ref) if local else ref,
+            tuple(slugs.billing_account(account) for account in accounts),
+            tuple(slugs.project(project) for project in projects),
+            not projects or with_unallocated,
+        )
+        for ref in dict.fromkeys(refs)
+    ]
 
 
 def local_export(text: str) -> str:

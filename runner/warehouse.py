@@ -28,6 +28,8 @@ Row = Mapping[str, Any]
 class Warehouse(Protocol):
     """What the runner asks of an engine. Timestamps go in and come out as aware UTC datetimes."""
 
+    seconds_between_looks: float
+
     def read(self, sql: str, **values: Value) -> list[Row]:
         """The rows of one query over the control tables."""
 
@@ -45,6 +47,12 @@ class Warehouse(Protocol):
 
     def exists(self) -> bool:
         """Whether the control tables were ever made."""
+
+    def drop_data(self, tenant: str) -> None:
+        """Delete the tenant's data tables, and nothing of another's. Nothing to delete is fine."""
+
+    def drop_control(self, tenant: str) -> None:
+        """Delete the tenant's own control tables, and nothing of another's."""
 
     def dbt_vars_for_control(self) -> dict[str, str]:
         """The vars with which dbt makes the control tables."""
@@ -70,6 +78,8 @@ class DuckDBWarehouse:
     One process at a time may have a DuckDB file open, so an open file is waited for: up to
     `patience_seconds`, then WarehouseUnreachable.
     """
+
+    seconds_between_looks = 1.0
 
     def __init__(self, path: Callable[[str], Path], patience_seconds: float = 60.0) -> None:
         self._path = path
@@ -99,6 +109,16 @@ class DuckDBWarehouse:
 
     def exists(self) -> bool:
         return self._path("control").exists()
+
+    def drop_data(self, tenant: str) -> None:
+        data = self._path(f"tenant_{tenant}")
+        with self.alone_with(tenant):
+            for path in (data, data.with_name(f"{data.name}.wal")):
+                path.unlink(missing_ok=True)
+        data.with_suffix(".lock").unlink(missing_ok=True)
+
+    def drop_control(self, tenant: str) -> None:
+        self.write(f"drop schema if exists {tenant} cascade")
 
     def dbt_vars_for_control(self) -> dict[str, str]:
         return {"duckdb_file": "control"}

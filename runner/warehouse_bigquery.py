@@ -26,6 +26,9 @@ ATTEMPTS = 8
 class BigQueryWarehouse:
     """Control tables and data in the target's project; one dataset per tenant."""
 
+    # A look is a query: often enough for a cancel, seldom enough for the bill.
+    seconds_between_looks = 15.0
+
     def __init__(self, target: Target, environ: Mapping[str, str]) -> None:
         self._fields = target.fields
         self._environ = environ
@@ -65,6 +68,16 @@ class BigQueryWarehouse:
             return True
 
         return self._call(get)
+
+    def drop_data(self, tenant: str) -> None:
+        """Nothing by itself: data and control tables share the tenant's dataset."""
+
+    def drop_control(self, tenant: str) -> None:
+        self._call(
+            lambda: self._client.delete_dataset(
+                tenant, delete_contents=True, not_found_ok=True, timeout=TIMEOUT_SECONDS
+            )
+        )
 
     def dbt_vars_for_control(self) -> dict[str, str]:
         return {}

@@ -7,6 +7,7 @@ Whatever dbt or a library prints goes to stderr, so the two never mix.
 import contextlib
 import json
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -18,6 +19,7 @@ Emit = Callable[[dict[str, Any]], None]
 
 def main() -> None:
     """Serve jobs until stdin closes, and no longer."""
+    signal.signal(signal.SIGTERM, _interrupt)
     out = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)
 
@@ -32,10 +34,29 @@ def main() -> None:
     while True:
         job = json.loads(jobs.get())
         os.environ.update(job["environ"])
+        _Busy.now = True
         answer = _run(dbtRunner, manifests, job, emit)
         # Before the answer: who reads it may open the file at once.
         _let_go_of_files()
         emit(answer)
+        _Busy.now = False
+        if _Busy.asked_to_stop:
+            os._exit(0)
+
+
+class _Busy:
+    """Whether a job runs, and whether the parent asked to stop meanwhile."""
+
+    now = False
+    asked_to_stop = False
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """On SIGTERM: idle, end; else interrupt dbt as Ctrl-C does, so that it cancels its queries."""
+    if not _Busy.now:
+        os._exit(0)
+    _Busy.asked_to_stop = True
+    raise KeyboardInterrupt
 
 
 def _listen(jobs: "Queue[str]") -> None:

@@ -16,7 +16,7 @@
 insert into {{ dq_results }} (
     dq_result_id, pipeline_logging_id, tenant_id, target_table, dq_config_id, severity,
     executed_at, expectations_passed, expectations_failed, failed_rows, failed_expectations,
-    overall_status, error_message, user_id, ingestion_date, to_date
+    sample_rows, overall_status, error_message, user_id, ingestion_date, to_date
 )
         {%- set dates = slice_dates() if has_slice() else [none, none] %}
         {%- for result in tested %}
@@ -32,6 +32,7 @@ select
     {{ 0 if result.status == 'pass' else 1 }},
     cast({{ result.failures if result.failures is not none else 'null' }} as bigint),
     {{ dq_failure(result) }},
+    {{ quote_text(failing_rows(result)) }},
     {{ quote_text({'pass': 'PASS', 'warn': 'WARNING', 'skipped': 'SKIPPED'}.get(result.status | string, 'FAIL')) }},
     {{ quote_text(none if result.status == 'pass' else result.message) }},
     {{ quote_text(var('user_id', none)) }},

@@ -1,0 +1,115 @@
+"""The logs: JSON lines, one file for all commands and one per run; secrets never stand in them."""
+
+import contextlib
+import json
+import logging
+import logging.handlers
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from pathlib import Path
+
+from runner.errors import UsageProblem
+from runner.settings import Settings
+
+_context: ContextVar[dict[str, str] | None] = ContextVar("log_context", default=None)
+_SECRET_NAMES = ("PASSWORD", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY")
+KEEP_RUN_LOGS_DAYS = 30
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a record: time, level, what, where, the run's context and any traceback."""
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        super().__init__()
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        document = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "logger": record.name,
+            "pid": record.process,
+            **(_context.get() or {}),
+            **{key: value for key in ("step", "event") if (value := getattr(record, key, None))},
+        }
+        if record.exc_info:
+            document["traceback"] = self.formatException(record.exc_info)
+        line = json.dumps(document, ensure_ascii=False, default=str)
+        for secret in self._secrets:
+            line = line.replace(secret, "***")
+        return line
+
+
+def setup(settings: Settings, verbose: bool = False) -> Path:
+    """Begin the log of this command, rotated at 5 MB; its path. `verbose` shows it on stderr too.
+
+    Raises UsageProblem when the folder cannot be written.
+    """
+    path = settings.log_dir / "runner.jsonl"
+    try:
+        settings.log_dir.mkdir(parents=True, exist_ok=True)
+        handler: logging.Handler = logging.handlers.RotatingFileHandler(
+            path, maxBytes=5_000_000, backupCount=5, encoding="utf-8"
+        )
+    except OSError as error:
+        raise UsageProblem(
+            f"The log folder {settings.log_dir} cannot be written ({error.strerror}):"
+            " mend its permissions, or name another with RUNNER_LOG_DIR."
+        ) from None
+    handler.setFormatter(JsonLines(_secrets(settings)))
+    # A full disk must not end a run for want of a log line.
+    logging.raiseExceptions = False
+    logger = logging.getLogger("runner")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    if verbose:
+        shown = logging.StreamHandler(sys.stderr)
+        shown.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        logger.addHandler(shown)
+    return path
+
+
+@contextlib.contextmanager
+def of_run(settings: Settings, run_id: str, tenant_id: str) -> Iterator[None]:
+    """Give every line the run's id and tenant, and the run a log file of its own."""
+    folder = settings.log_dir / "runs" / run_id
+    logger = logging.getLogger("runner")
+    token = _context.set({"run_id": run_id, "tenant_id": tenant_id})
+    handler: logging.Handler = logging.NullHandler()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(folder / "run.jsonl", encoding="utf-8")
+        handler.setFormatter(JsonLines(_secrets(settings)))
+    except OSError as error:
+        logger.warning("the run has no log of its own: %s", error)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+        _context.reset(token)
+        _prune(settings.log_dir / "runs")
+
+
+def _prune(runs: Path) -> None:
+    """Forget the logs of runs that ended long ago."""
+    oldest = time.time() - KEEP_RUN_LOGS_DAYS * 86_400
+    with contextlib.suppress(OSError):
+        for folder in runs.iterdir():
+            if folder.stat().st_mtime < oldest:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _secrets(settings: Settings) -> tuple[str, ...]:
+    """The values of the environment's secrets, to be blotted out wherever they turn up."""
+    return tuple(
+        value
+        for name, value in settings.environ.items()
+        if len(value) >= 6 and any(word in name.upper() for word in _SECRET_NAMES)
+    )
