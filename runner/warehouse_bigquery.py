@@ -127,9 +127,13 @@ class BigQueryWarehouse:
         )
 
         def ask() -> list[Row]:
-            # A fixed id: when the answer to the insert is lost, the retry meets the same job.
+            # A fixed id: a request that is sent again meets the job it made the first time.
             job = self._client.query(
-                sql, job_config=config, job_id=f"runner-{uuid.uuid4()}", timeout=TIMEOUT_SECONDS
+                sql,
+                job_config=config,
+                job_id=f"runner-{uuid.uuid4()}",
+                job_retry=None,
+                timeout=TIMEOUT_SECONDS,
             )
             rows = job.result(timeout=TIMEOUT_SECONDS)
             return [dict(row.items()) for row in rows]

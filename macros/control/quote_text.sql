@@ -1,7 +1,7 @@
 {# A text as a literal of the engine, whatever quotes, backslashes or line ends it has; none is null. #}
 {% macro quote_text(value) -%}
     {%- if value is none -%}
-        null
+        cast(null as string)
     {%- else -%}
         {{ adapter.dispatch('quote_text')(value | string) }}
     {%- endif -%}

@@ -36,8 +36,8 @@ with both_sides as (
 select
     usage_date,
     currency,
-    sum(model_net) as model_net,
-    sum(against_net) as against_net
+    sum(model_net) as net_of_model,
+    sum(against_net) as net_of_other
 from both_sides
 group by usage_date, currency
 having coalesce(sum(model_net), 0) <> coalesce(sum(against_net), 0)

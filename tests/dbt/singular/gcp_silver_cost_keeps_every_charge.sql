@@ -20,7 +20,10 @@ with both_sides as (
 
 )
 
-select usage_date, sum(billing_rows) as billing_rows, sum(silver_rows) as silver_rows
+select
+    usage_date,
+    sum(billing_rows) as rows_in_billing,
+    sum(silver_rows) as rows_in_silver
 from both_sides
 group by usage_date
 having sum(billing_rows) <> sum(silver_rows)

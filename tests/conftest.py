@@ -1,0 +1,57 @@
+"""What both layers share: an environment of their own, and no way to the network."""
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aiosmtpd.controller import Controller
+from support import Inbox, free_port
+
+# What a shell may have set, and would lead a test to somebody's warehouse or mail server.
+OURS = ("WAREHOUSE_", "RUNNER_", "DBT_", "SMTP_", "ALERT_", "BIGQUERY_", "GOOGLE_", "GCP_")
+
+sys.dont_write_bytecode = True
+# Before tests/, where the folder tests/runner would pass for a package of that name.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing of the caller's: an empty HOME, none of the variables that the runner reads."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(OURS)]:
+            patch.delenv(name)
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+        patch.setenv("DO_NOT_TRACK", "1")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_network() -> Iterator[None]:
+    """A connection to anything but this machine is an error."""
+    connect = socket.socket.connect
+
+    def connect_here(self: socket.socket, address: object) -> None:
+        if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise AssertionError(f"a test wanted to reach {address}")
+        connect(self, address)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect_here)
+        yield
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    """A real SMTP server, until the test ends."""
+    box = Inbox(free_port())
+    controller = Controller(box, hostname="127.0.0.1", port=box.port)
+    controller.start()
+    try:
+        yield box
+    finally:
+        controller.stop()

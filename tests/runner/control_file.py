@@ -1,0 +1,137 @@
+"""A real control file without dbt: plain tables, made from the contracts that dbt enforces."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import jinja2
+import yaml
+from support import ROOT
+
+from runner import claim
+from runner.settings import Settings
+from runner.warehouse import open_warehouse
+
+TENANTS = ("acme", "globex")
+PIPELINE = "gcp-cost-billing"
+DAY = date(2024, 11, 1)
+
+
+def control_tables(tenants: tuple[str, ...]) -> Iterator[str]:
+    """The DDL of the central dataset and of each tenant's runs."""
+    for folder, schemas in (("tenants", ("tenants",)), ("runs", tenants)):
+        models = ROOT / "models" / "control" / folder
+        document = yaml.safe_load((models / f"_{folder}.yml").read_text())
+        for schema in schemas:
+            yield f"create schema if not exists {schema}"
+            for model in document["models"]:
+                columns = ", ".join(
+                    f"{column['name']} {_rendered(column['data_type'])}"
+                    for column in model["columns"]
+                )
+                text = (models / f"{model['name']}.sql").read_text()
+                if "declared_rows()" in text:
+                    yield f"create table {schema}.{model['name']} ({columns})"
+                else:
+                    yield f"create view {schema}.{model['name']} as {_rendered(text)}"
+
+
+def _rendered(text: str) -> str:
+    """A contract's type or a view's SQL as dbt renders it for DuckDB."""
+    environment = jinja2.Environment()
+    return environment.from_string(text).render(
+        target={"type": "duckdb"},
+        config=lambda **values: "",
+        ref=lambda name: f"tenants.{name}",
+        now_utc=lambda: "make_timestamp(epoch_us(now()))",
+        engine_type=lambda name: {"text": "varchar", "money": "decimal(38, 9)"}[name],
+    )
+
+
+class Control:
+    """A control file with two tenants, and short ways to look at it and to write into it."""
+
+    def __init__(self, folder: Path, environ: dict[str, str]) -> None:
+        self.folder = folder
+        self.environ = environ
+        self.settings = Settings(ROOT, None, environ)
+        self.warehouse = open_warehouse(self.settings)
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "warehouse" / "control.duckdb"
+
+    def sql(self, text: str, *values: Any) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.path)) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            return connection.execute(text, list(values)).fetchall()
+
+    def value(self, text: str, *values: Any) -> Any:
+        return self.sql(text, *values)[0][0]
+
+    def subscribe(self, tenant: str = "acme", **columns: Any) -> None:
+        """Change a tenant's subscription."""
+        for name, value in columns.items():
+            self.sql(
+                f"update tenants.tenant_subscriptions set {name} = ? where tenant_id = ?",
+                value,
+                tenant,
+            )
+
+    def add_run(
+        self,
+        status: str = "COMPLETED",
+        tenant: str = "acme",
+        started: datetime | None = None,
+        day: date = date(2024, 10, 1),
+        to_day: date | None = None,
+        leased_for: timedelta = timedelta(minutes=30),
+        pipeline: str | None = None,
+    ) -> str:
+        """Write a run as if a claim had made it; its id."""
+        run_id = str(uuid.uuid4())
+        began = started or datetime.now(UTC)
+        self.sql(
+            f"insert into {tenant}.x_meta_pipeline_runs by name select ? as pipeline_logging_id,"
+            " ? as pipeline_id, ? as tenant_id, ? as status, ? as start_time, ? as run_date,"
+            " ? as to_date, ? as lease_expires_at, 'manual' as trigger_type, 'test' as trigger_by,"
+            " 'gcp/cost/cost_billing' as template",
+            run_id,
+            pipeline or f"{tenant}-{PIPELINE}",
+            tenant,
+            status,
+            began.replace(tzinfo=None),
+            day,
+            to_day or day,
+            (datetime.now(UTC) + leased_for).replace(tzinfo=None),
+        )
+        return run_id
+
+    def runs(self, tenant: str = "acme") -> list[tuple[Any, ...]]:
+        """Status and message of each run, oldest first."""
+        return self.sql(
+            f"select status, error_message from {tenant}.x_meta_pipeline_runs order by start_time"
+        )
+
+    def take(self, first: date = DAY, last: date | None = None, **changes: Any) -> claim.Run:
+        """Claim dates."""
+        return claim.take(self.warehouse, request(first, last, **changes), ROOT)
+
+
+def request(first: date = DAY, last: date | None = None, **changes: Any) -> claim.Request:
+    """A request for the tenant acme."""
+    tenant = changes.pop("tenant_id", "acme")
+    values: dict[str, Any] = {
+        "tenant_id": tenant,
+        "pipeline_id": f"{tenant}-{PIPELINE}",
+        "template": "gcp/cost/cost_billing",
+        "from_date": first,
+        "to_date": last or first,
+        "trigger_type": "manual",
+        "trigger_by": "test",
+        "timeout_minutes": 20.0,
+    }
+    return claim.Request(**{**values, **changes})

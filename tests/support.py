@@ -1,0 +1,64 @@
+"""Where a test finds the project, and folders of its own."""
+
+import shutil
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+def environment_in(folder: Path) -> dict[str, str]:
+    """The variables that keep warehouse, profile, logs and artefacts within a folder."""
+    profiles = folder / "profiles"
+    profiles.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(ROOT / "profiles.yml.example", profiles / "profiles.yml")
+    return {
+        "WAREHOUSE_DIR": str(folder / "warehouse"),
+        "DBT_PROFILES_DIR": str(profiles),
+        "RUNNER_PROJECT_DIR": str(ROOT),
+        "RUNNER_LOG_DIR": str(folder / "logs"),
+        "RUNNER_TARGET_DIR": str(folder / "target"),
+        "DBT_LOG_PATH": str(folder / "logs" / "bare"),
+        "DBT_TARGET_PATH": str(folder / "target" / "bare"),
+    }
+
+
+def shared(name: str) -> Path:
+    """A file of the shared folder beside the repository; the test is skipped, aloud, without it."""
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"{path} is not there: its figures are NOT proved on this machine")
+    return path
+
+
+@dataclass
+class Inbox:
+    """A mail server in this process. `refuses` are addresses it will not take."""
+
+    port: int
+    letters: list[Envelope] = field(default_factory=list)
+    refuses: set[str] = field(default_factory=set)
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address in self.refuses:
+            return "550 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        self.letters.append(envelope)
+        return "250 OK"
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
