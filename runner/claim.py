@@ -109,7 +109,7 @@ def end_dead_leases(warehouse: Warehouse, tenant_id: str) -> None:
     """
     now = datetime.now(UTC)
     active = warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant_id))
-    dead = [row for row in active if _is_gone(row["worker_instance"])]
+    dead = [row for row in active if is_gone(row["worker_instance"])]
     if not dead and not any(row["lease_expires_at"] <= now for row in active):
         return
     values: dict[str, Value] = {
@@ -152,7 +152,7 @@ def cancel(warehouse: Warehouse, tenant_id: str, run_id: str, by: str) -> bool:
     return bool(rows) and rows[0]["error_message"] == f"cancelled by {by}"
 
 
-def _is_gone(worker_instance: str | None) -> bool:
+def is_gone(worker_instance: str | None) -> bool:
     """Whether a host:pid is on this host and no runner any more; False for other hosts."""
     host, _, pid = (worker_instance or "").rpartition(":")
     if host != socket.gethostname() or not pid.isdigit():

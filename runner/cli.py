@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from runner import __version__, runlog, settings, slugs
-from runner.errors import UsageProblem
+from runner.errors import Refused, UsageProblem
 from runner.settings import Settings
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    from runner.pipelines import Template
     from runner.run import Report
     from runner.warehouse import Warehouse
 
@@ -280,6 +283,18 @@ def tenant_resume(config: Settings, tenant_id: str) -> None:
     click.echo(f"Tenant {tenant_id} is active.")
 
 
+@tenant.command("repair")
+@common
+@click.argument("tenant_id", metavar="ID")
+def tenant_repair(config: Settings, tenant_id: str) -> None:
+    """Make what a tenant's tables lack, from its own rows. What is there stays as it is."""
+    from runner import tenants
+
+    slugs.tenant_id(tenant_id)
+    tenants.repair(config, _open(config), tenant_id, _say)
+    click.echo(f"Tenant {tenant_id} is whole. See for yourself: runner doctor --tenant {tenant_id}")
+
+
 @tenant.command("remove")
 @common
 @click.argument("tenant_id", metavar="ID")
@@ -310,6 +325,9 @@ def tenant_remove(config: Settings, tenant_id: str, yes: bool) -> None:
 )
 @click.option("--trigger-by", default=None, metavar="W", help="Who or what asks (default: you).")
 @click.option("--wait", is_flag=True, help="If a run covers the dates already, wait for its end.")
+@click.option(
+    "--dry-run", is_flag=True, help="Only tell what it would read and cost; nothing is written."
+)
 def run(
     config: Settings,
     as_json: bool,
@@ -320,6 +338,7 @@ def run(
     pipeline: str,
     trigger_by: str | None,
     wait: bool,
+    dry_run: bool,
 ) -> None:
     """Extract, build, test and reconcile a tenant's bill for one usage date or a range."""
     slugs.tenant_id(tenant)
@@ -338,6 +357,9 @@ def run(
     request = one_run.request_for(
         warehouse, tenant, template, from_date, to_date, "manual", trigger_by or _who()
     )
+    if dry_run:
+        _estimate(config, warehouse, tenant, template, from_date, to_date, as_json)
+        return
     _stop_in_order()
     with show.Progress(quiet=False) as progress:
         try:
@@ -442,6 +464,32 @@ def quota(config: Settings, as_json: bool, tenant: str) -> None:
     click.echo(show.as_json(told.document()) if as_json else show.quota(told))
 
 
+@cli.command()
+@common
+@json_option
+@click.option(
+    "--tenant", default=None, metavar="ID", help="Only this tenant, and its data tables, too."
+)
+@click.option("--send-mail", is_flag=True, help="Send a test to ALERT_TO and the tenant's admin.")
+def doctor(config: Settings, as_json: bool, tenant: str | None, send_mail: bool) -> None:
+    """Look at all that a run needs, and name for each trouble the command that mends it.
+
+    Changes nothing. Exit 0 when nothing failed (warnings are fine), else 1.
+    """
+    from runner import doctor as doctors
+    from runner import show
+
+    if tenant is not None:
+        slugs.tenant_id(tenant)
+    checks = doctors.examine(config, tenant, send_mail)
+    if as_json:
+        click.echo(show.as_json(doctors.document(checks)))
+    else:
+        click.echo(show.checks(checks))
+    if any(check.status == doctors.FAIL for check in checks):
+        sys.exit(1)
+
+
 def _open(config: Settings, tenant: str | None = None) -> "Warehouse":
     """The warehouse, with what earlier commands left undone done first.
 
@@ -460,6 +508,29 @@ def _open(config: Settings, tenant: str | None = None) -> "Warehouse":
         claim.end_dead_leases(warehouse, tenant)
         alerts.deliver(warehouse, notify.SmtpMailbox(config.mail), config.mail.sender, tenant)
     return warehouse
+
+
+def _estimate(
+    config: Settings,
+    warehouse: "Warehouse",
+    tenant: str,
+    template: "Template",
+    from_date: "date",
+    to_date: "date",
+    as_json: bool,
+) -> None:
+    """Print what a run would read; Refused when a query of it is over the cap."""
+    from runner import estimate, show
+
+    with show.Progress(quiet=False) as progress:
+        told = estimate.of(config, warehouse, tenant, template, from_date, to_date, progress.follow)
+    click.echo(show.as_json(show.estimate_document(told)) if as_json else show.estimate(told))
+    if told.over_the_cap:
+        raise Refused(
+            f"{told.over_the_cap[0].model} would read more than maximum_bytes_billed"
+            f" ({told.maximum_bytes_billed:,} bytes): name fewer dates, or raise"
+            " BIGQUERY_MAXIMUM_BYTES_BILLED."
+        )
 
 
 def _tell(config: Settings, report: "Report", as_json: bool) -> None:

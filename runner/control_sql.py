@@ -17,6 +17,9 @@ where profiles.status <> 'DELETED'
 order by profiles.tenant_id
 """
 
+# Whatever columns the table has left: for who looks at a warehouse that may be damaged.
+REGISTERED = "select * from tenants.tenant_profiles order by tenant_id"
+
 PROFILE_STATUS = "select status from tenants.tenant_profiles where tenant_id = @tenant_id"
 
 EXPORTS = """
@@ -25,6 +28,9 @@ from tenants.tenant_exports
 where tenant_id = @tenant_id
 order by export_ref
 """
+
+# The tenant's own copy of the same, over its data.
+OWN_EXPORTS = EXPORTS.replace("tenants.tenant_exports", "{tenant}.x_meta_exports")
 
 EXPORT_SHARERS = """
 select distinct tenant_id
@@ -72,6 +78,35 @@ where tenant_id = @tenant_id
         coalesce(plan_name, '') <> @plan or daily_limit is null or max_team_members is null
         or max_providers is null or max_pipelines_per_day is null
         or max_concurrent_pipelines is null
+    )
+"""
+
+# Repair fills what is null and changes nothing else: a limit that somebody set stays.
+FILL_PROFILE = """
+update tenants.tenant_profiles
+set status = coalesce(status, 'SUSPENDED'), subscription_plan = coalesce(subscription_plan, @plan),
+    updated_at = @now
+where tenant_id = @tenant_id and (status is null or subscription_plan is null)
+"""
+
+FILL_SUBSCRIPTION = """
+update tenants.tenant_subscriptions
+set plan_name = coalesce(plan_name, @plan), status = coalesce(status, 'ACTIVE'),
+    daily_limit = coalesce(daily_limit, @daily_limit),
+    monthly_limit = coalesce(monthly_limit, @monthly_limit),
+    concurrent_limit = coalesce(concurrent_limit, @concurrent_limit),
+    max_team_members = coalesce(max_team_members, @max_team_members),
+    max_providers = coalesce(max_providers, @max_providers),
+    max_pipelines_per_day = coalesce(max_pipelines_per_day, daily_limit, @daily_limit),
+    max_concurrent_pipelines = coalesce(
+        max_concurrent_pipelines, concurrent_limit, @concurrent_limit
+    ),
+    updated_at = @now
+where tenant_id = @tenant_id
+    and (
+        plan_name is null or status is null or daily_limit is null or monthly_limit is null
+        or concurrent_limit is null or max_team_members is null or max_providers is null
+        or max_pipelines_per_day is null or max_concurrent_pipelines is null
     )
 """
 
@@ -179,9 +214,59 @@ from {tenant}.x_meta_pipeline_runs
 where status in ('PENDING', 'RUNNING')
 """
 
+# Why a run of the tenant would be refused now; null when it would not.
+REFUSAL = """
+select
+    case
+        when profiles.status <> 'ACTIVE'
+            then concat('tenant is ', lower(profiles.status))
+        when subscriptions.tenant_id is null
+            then 'tenant has no subscription'
+        when subscriptions.status not in ('ACTIVE', 'TRIAL')
+            then concat('subscription is ', lower(subscriptions.status))
+        when subscriptions.status = 'TRIAL' and subscriptions.trial_end_date < @today
+            then concat('trial ended on ', cast(subscriptions.trial_end_date as string))
+        when subscriptions.subscription_end_date < @today
+            then concat(
+                'subscription ended on ', cast(subscriptions.subscription_end_date as string)
+            )
+        when used.runs_today >= subscriptions.daily_limit
+            then concat(
+                'daily limit reached: ', cast(used.runs_today as string), ' of ',
+                cast(subscriptions.daily_limit as string), ' runs used today'
+            )
+        when used.runs_this_month >= subscriptions.monthly_limit
+            then concat(
+                'monthly limit reached: ', cast(used.runs_this_month as string), ' of ',
+                cast(subscriptions.monthly_limit as string), ' runs used this month'
+            )
+        when used.active_runs >= subscriptions.concurrent_limit
+            then concat(
+                'concurrent limit reached: ', cast(used.active_runs as string), ' of ',
+                cast(subscriptions.concurrent_limit as string), ' runs are active now'
+            )
+    end as refusal
+from tenants.tenant_profiles as profiles
+left join tenants.tenant_subscriptions as subscriptions
+    on profiles.tenant_id = subscriptions.tenant_id
+cross join (
+    select
+        coalesce(sum(case
+            when status <> 'REFUSED' and cast(start_time as date) = @today then 1 else 0
+        end), 0) as runs_today,
+        coalesce(sum(case
+            when status <> 'REFUSED' and cast(start_time as date) >= @month_start then 1 else 0
+        end), 0) as runs_this_month,
+        coalesce(sum(case when status in ('PENDING', 'RUNNING') then 1 else 0 end), 0)
+            as active_runs
+    from {tenant}.x_meta_pipeline_runs
+) as used
+where profiles.tenant_id = @tenant_id
+"""
+
 # A duplicate inserts nothing; a refusal is a row. Counted, never stored: no counter can drift.
-CLAIM_INSERT = """
-insert into {tenant}.x_meta_pipeline_runs (
+CLAIM_INSERT = f"""
+insert into {{tenant}}.x_meta_pipeline_runs (
     pipeline_logging_id, pipeline_id, tenant_id, status, trigger_type, trigger_by, user_id,
     start_time, end_time, duration_ms, config_version, worker_instance, error_message, run_date,
     to_date, parameters, template, lease_expires_at
@@ -195,56 +280,11 @@ select
     @config_version, @worker_instance, refusal, @from_date, @to_date, parse_json(@parameters),
     @template, case when refusal is null then @lease_expires_at else null end
 from (
-    select
-        case
-            when profiles.status <> 'ACTIVE'
-                then concat('tenant is ', lower(profiles.status))
-            when subscriptions.tenant_id is null
-                then 'tenant has no subscription'
-            when subscriptions.status not in ('ACTIVE', 'TRIAL')
-                then concat('subscription is ', lower(subscriptions.status))
-            when subscriptions.status = 'TRIAL' and subscriptions.trial_end_date < @today
-                then concat('trial ended on ', cast(subscriptions.trial_end_date as string))
-            when subscriptions.subscription_end_date < @today
-                then concat(
-                    'subscription ended on ', cast(subscriptions.subscription_end_date as string)
-                )
-            when used.runs_today >= subscriptions.daily_limit
-                then concat(
-                    'daily limit reached: ', cast(used.runs_today as string), ' of ',
-                    cast(subscriptions.daily_limit as string), ' runs used today'
-                )
-            when used.runs_this_month >= subscriptions.monthly_limit
-                then concat(
-                    'monthly limit reached: ', cast(used.runs_this_month as string), ' of ',
-                    cast(subscriptions.monthly_limit as string), ' runs used this month'
-                )
-            when used.active_runs >= subscriptions.concurrent_limit
-                then concat(
-                    'concurrent limit reached: ', cast(used.active_runs as string), ' of ',
-                    cast(subscriptions.concurrent_limit as string), ' runs are active now'
-                )
-        end as refusal
-    from tenants.tenant_profiles as profiles
-    left join tenants.tenant_subscriptions as subscriptions
-        on profiles.tenant_id = subscriptions.tenant_id
-    cross join (
-        select
-            coalesce(sum(case
-                when status <> 'REFUSED' and cast(start_time as date) = @today then 1 else 0
-            end), 0) as runs_today,
-            coalesce(sum(case
-                when status <> 'REFUSED' and cast(start_time as date) >= @month_start then 1 else 0
-            end), 0) as runs_this_month,
-            coalesce(sum(case when status in ('PENDING', 'RUNNING') then 1 else 0 end), 0)
-                as active_runs
-        from {tenant}.x_meta_pipeline_runs
-    ) as used
-    where profiles.tenant_id = @tenant_id
+{REFUSAL}
 ) as judged
 where not exists (
     select 1
-    from {tenant}.x_meta_pipeline_runs
+    from {{tenant}}.x_meta_pipeline_runs
     where pipeline_id = @pipeline_id and status in ('PENDING', 'RUNNING')
         and run_date <= @to_date and to_date >= @from_date
 )
@@ -429,11 +469,44 @@ where pipeline_logging_id = @run_id
 order by created_at
 """
 
+# What was given up long ago is history.
 UNSENT_ALERTS = """
-select alert_id, subject, attempts, last_error, created_at
+select pipeline_logging_id, subject, status, attempts, last_error, created_at
 from {tenant}.x_meta_alerts
-where status in ('PENDING', 'SENDING', 'ABANDONED')
+where status in ('PENDING', 'SENDING') or (status = 'ABANDONED' and created_at > @since)
 order by created_at
+"""
+
+# -- What `runner doctor` asks.
+
+PROBE = "select 1 as answer"
+
+NOW = "select cast(current_timestamp as timestamp) as now_at"
+
+NEWEST_EVENT = "select max(occurred_at) as newest from tenants.tenant_usage_events"
+
+LOADED_DATES = """
+select min(run_date) as first_date, max(to_date) as last_date
+from {tenant}.x_meta_pipeline_runs
+where status = 'COMPLETED'
+"""
+
+# Bound by partition, so that BigQuery reads a week; rows without a partition time are read, too.
+NEWEST_EXPORT = """
+select max(export_time) as newest
+from {tenant}.stg_gcp_billing__export
+where export_partition_time >= @since or export_partition_time is null
+"""
+
+COLUMNS_DUCKDB = """
+select lower(table_name) as table_name, lower(column_name) as column_name
+from information_schema.columns
+where table_schema = @dataset
+"""
+
+COLUMNS_BIGQUERY = """
+select lower(table_name) as table_name, lower(column_name) as column_name
+from {dataset}.INFORMATION_SCHEMA.COLUMNS
 """
 
 RUN = f"""

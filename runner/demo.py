@@ -23,10 +23,10 @@ def prepare(settings: Settings, sample_rows: int | None, say: Callable[[str], No
     told = [_profile(settings)]
     if settings.target({"tenant_id": "none"}).type != "duckdb":
         return [*told, "Next: runner tenant add ID --admin-email E --export project.dataset.table"]
-    tenants.make_folder(settings)
+    warehouse = open_warehouse(settings)
+    warehouse.prepare(TENANT)
     sample = _sample(settings, sample_rows, say)
     told.append(f"sample export   {sample}")
-    warehouse = open_warehouse(settings)
     if TENANT in {tenant.id for tenant in tenants.every(warehouse)} and sample_rows is None:
         told.append(f"tenant          {TENANT} is there")
     else:

@@ -51,6 +51,7 @@ class Node:
     job_id: str | None
     started_at: datetime | None
     completed_at: datetime | None
+    compiled_code: str | None = None
 
     @property
     def failed(self) -> bool:

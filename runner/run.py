@@ -157,6 +157,7 @@ def _build(
                     "from_date": run.run_date.isoformat(),
                     "to_date": run.to_date.isoformat(),
                     "pipeline_logging_id": run.id,
+                    "pipeline": template.name,
                     **({"user_id": run.user_id} if run.user_id else {}),
                 },
             ),

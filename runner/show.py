@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Any
 
 from runner.claim import Run
+from runner.doctor import Check
+from runner.estimate import Estimate
 from runner.invoke import Event
 from runner.notify import again, dates
 from runner.quota import Quota
@@ -215,6 +217,29 @@ def tenant(one: Tenant, named: Sequence[Export]) -> str:
     return "\n".join(columns(rows))
 
 
+def estimate(told: Estimate) -> str:
+    """What a run would read, model by model."""
+    rows = [("model", "bytes", "")]
+    rows += [
+        (one.model, "" if one.bytes_read is None else f"{one.bytes_read:,}", _short(one.why, 60))
+        for one in told.models
+    ]
+    if all(one.bytes_read is None and not one.why for one in told.models):
+        return "\n".join([*columns(rows), "This target reads local files: nothing is billed."])
+    total = f"{told.bytes_read:,} bytes, about ${told.dollars} at ${told.dollars_per_tib} a TiB"
+    return "\n".join([*columns(rows, right=(1,)), total])
+
+
+def estimate_document(told: Estimate) -> dict[str, Any]:
+    """An estimate as `run --dry-run --json` prints it."""
+    return {
+        "models": [one.__dict__ for one in told.models],
+        "bytes_read": told.bytes_read,
+        "dollars": told.dollars,
+        "maximum_bytes_billed": told.maximum_bytes_billed,
+    }
+
+
 def run_list(runs: Sequence[Run]) -> str:
     """Runs as a table."""
     if not runs:
@@ -299,6 +324,19 @@ def quota(told: Quota) -> str:
         for one in told.limits
     ]
     return "\n".join([head, *columns(rows, right=(1, 2, 3))])
+
+
+def checks(found: Sequence[Check]) -> str:
+    """What `runner doctor` found as a table; under each trouble its remedy, to be copied."""
+    names = [f"{one.name} {one.tenant or ''}".rstrip() for one in found]
+    width = max(len(name) for name in names)
+    lines = []
+    for name, one in zip(names, found, strict=True):
+        lines.append(f"{one.status:<4}  {name:<{width}}  {' '.join(one.detail.split())}")
+        if one.remedy:
+            lines.append(f"      remedy: {one.remedy}")
+    counts = [sum(one.status == status for one in found) for status in ("ok", "warn", "fail")]
+    return "\n".join([*lines, "{} ok, {} warn, {} fail".format(*counts)])
 
 
 def _short(text: str | None, width: int) -> str:

@@ -4,7 +4,7 @@ import glob
 import json
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
@@ -16,7 +16,7 @@ from runner import control_sql as sql
 from runner.errors import RunnerError, UsageProblem
 from runner.invoke import Job, Outcome, Worker
 from runner.settings import Settings
-from runner.warehouse import Row, Warehouse
+from runner.warehouse import Row, Value, Warehouse
 
 
 @dataclass(frozen=True)
@@ -78,24 +78,19 @@ def find(warehouse: Warehouse, tenant_id: str) -> Tenant:
     slugs.tenant_id(tenant_id)
     tenants = {tenant.id: tenant for tenant in every(warehouse)}
     if tenant_id not in tenants:
-        near = get_close_matches(tenant_id, tenants, n=3)
-        hint = f"did you mean {', '.join(near)}?" if near else "see `runner tenant list`."
-        raise UsageProblem(f"There is no tenant '{tenant_id}': {hint}")
+        raise _unknown(tenant_id, tenants)
     return tenants[tenant_id]
+
+
+def registered(warehouse: Warehouse) -> dict[str, Row]:
+    """Profiles by tenant, but the deleted, with whatever columns a damaged table has left."""
+    rows = warehouse.read(sql.REGISTERED)
+    return {row["tenant_id"]: row for row in rows if row.get("status") != "DELETED"}
 
 
 def exports(warehouse: Warehouse, tenant_id: str) -> list[Export]:
     """The tenant's exports, as onboarding named them."""
-    rows = warehouse.read(sql.EXPORTS, tenant_id=tenant_id)
-    return [
-        Export(
-            row["export_ref"],
-            tuple(json.loads(row["billing_account_ids"])),
-            tuple(json.loads(row["project_ids"])),
-            row["has_unallocated"],
-        )
-        for row in rows
-    ]
+    return _exports(warehouse.read(sql.EXPORTS, tenant_id=tenant_id))
 
 
 def add(
@@ -131,28 +126,40 @@ def add(
             )
         _refuse_a_shared_export_without_filter(warehouse, tenant_id, named_exports)
 
-        real = {"WAREHOUSE_DIR": str(settings.warehouse_dir)}
-        make_folder(settings)
-        say("making the control tables")
-        control = warehouse.dbt_vars_for_control()
-        _must(
-            worker.run(Job(tenant_id, ("run", "--selector", "control"), {}, control, real)),
-            "control",
-        )
+        warehouse.prepare(tenant_id)
+        _make_control(settings, warehouse, worker, tenant_id, say)
         _write_rows(warehouse, tenant_id, admin_email, company_name, plan, named_exports)
-        say("making the tenant's dataset")
-        with warehouse.alone_with(tenant_id):
-            _must(
-                worker.run(Job(tenant_id, ("run", "--selector", "dataset"), environ=real)),
-                "dataset",
-            )
-            warehouse.write_data(
-                tenant_id,
-                *_export_statements(tenant_id, "x_meta_exports", named_exports),
-                **_export_values(tenant_id, named_exports),
-            )
-            view = ("run", "--select", "stg_gcp_billing__export")
-            _must(worker.run(Job(tenant_id, view, environ=real)), "view over the export")
+        _make_dataset(settings, warehouse, worker, tenant_id, named_exports, say)
+
+
+def repair(
+    settings: Settings, warehouse: Warehouse, tenant_id: str, say: Callable[[str], None]
+) -> None:
+    """Make what a registered tenant lacks: tables, columns, limits, the view over its export.
+
+    As `add` does, but from the tenant's own rows; what is there stays as it is. Raises
+    UsageProblem for an unknown tenant and when its exports are no longer known, RunnerError
+    when dbt fails.
+    """
+    slugs.tenant_id(tenant_id)
+    known = registered(warehouse)
+    if tenant_id not in known:
+        raise _unknown(tenant_id, known)
+    plans = {plan.name: plan for plan in PLANS.values()}
+    plan = plans.get(known[tenant_id].get("subscription_plan") or "", PLANS["starter"])
+    with Worker(settings, settings.log_dir / "tenants" / tenant_id) as worker:
+        _make_control(settings, warehouse, worker, tenant_id, say)
+        warehouse.write(
+            sql.FILL_PROFILE,
+            sql.ADD_SUBSCRIPTION,
+            sql.FILL_SUBSCRIPTION,
+            sql.ADD_LOCK.format(tenant=tenant_id),
+            tenant_id=tenant_id,
+            now=datetime.now(UTC),
+            **_plan_values(plan),
+        )
+        named = _known_exports(warehouse, tenant_id)
+        _make_dataset(settings, warehouse, worker, tenant_id, named, say)
 
 
 def update(
@@ -251,23 +258,46 @@ def local_export(text: str) -> str:
     return path
 
 
-def make_folder(settings: Settings) -> None:
-    """The local warehouse's folder. Raises WarehouseUnreachable when it cannot be written."""
-    from runner.errors import WarehouseUnreachable
+def _make_control(
+    settings: Settings,
+    warehouse: Warehouse,
+    worker: Worker,
+    tenant_id: str,
+    say: Callable[[str], None],
+) -> None:
+    """Have dbt make or complete the central tables and the tenant's control tables."""
+    say("making the control tables")
+    real = {"WAREHOUSE_DIR": str(settings.warehouse_dir)}
+    control = warehouse.dbt_vars_for_control()
+    _must(
+        worker.run(Job(tenant_id, ("run", "--selector", "control"), {}, control, real)),
+        "control tables",
+    )
 
-    if settings.target({"tenant_id": "none"}).type != "duckdb":
-        return
-    folder = Path(str(settings.target({"duckdb_file": "control"}).fields["path"])).parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise WarehouseUnreachable(
-            f"The warehouse folder {folder} cannot be written ({error.strerror}):"
-            " mend its permissions, or name another with WAREHOUSE_DIR."
-        ) from error
+
+def _make_dataset(
+    settings: Settings,
+    warehouse: Warehouse,
+    worker: Worker,
+    tenant_id: str,
+    named_exports: list[Export],
+    say: Callable[[str], None],
+) -> None:
+    """Have dbt make or complete the tenant's dataset and the view over its export."""
+    say("making the tenant's dataset")
+    real = {"WAREHOUSE_DIR": str(settings.warehouse_dir)}
+    with warehouse.alone_with(tenant_id):
+        _must(
+            worker.run(Job(tenant_id, ("run", "--selector", "dataset"), environ=real)),
+            "dataset",
+        )
+        warehouse.write_data(
+            tenant_id,
+            *_export_statements(tenant_id, "x_meta_exports", named_exports),
+            **_export_values(tenant_id, named_exports),
+        )
+        view = ("run", "--select", "stg_gcp_billing__export")
+        _must(worker.run(Job(tenant_id, view, environ=real)), "view over the export")
 
 
 def _write_rows(
@@ -288,15 +318,68 @@ def _write_rows(
         *_export_statements("tenants", "tenant_exports", named_exports),
         admin_email=admin_email,
         company_name=company_name,
-        plan=plan.name,
-        subscription_id=str(uuid.uuid4()),
-        daily_limit=plan.daily_limit,
-        monthly_limit=plan.daily_limit * 30,
-        concurrent_limit=plan.concurrent_limit,
-        max_team_members=plan.max_team_members,
-        max_providers=plan.max_providers,
+        **_plan_values(plan),
         **_export_values(tenant_id, named_exports),
     )
+
+
+def _plan_values(plan: Plan) -> dict[str, Value]:
+    return {
+        "plan": plan.name,
+        "subscription_id": str(uuid.uuid4()),
+        "daily_limit": plan.daily_limit,
+        "monthly_limit": plan.daily_limit * 30,
+        "concurrent_limit": plan.concurrent_limit,
+        "max_team_members": plan.max_team_members,
+        "max_providers": plan.max_providers,
+    }
+
+
+def _known_exports(warehouse: Warehouse, tenant_id: str) -> list[Export]:
+    """The tenant's exports from the central table, or put back there from its own copy.
+
+    Raises UsageProblem when neither is whole: whose charges they are is not to be guessed.
+    """
+    rows = warehouse.read(sql.EXPORTS, tenant_id=tenant_id)
+    if _whole(rows):
+        return _exports(rows)
+    own = warehouse.columns(tenant_id, data=True).get("x_meta_exports", set())
+    if own >= {"tenant_id", "export_ref", "billing_account_ids", "project_ids", "has_unallocated"}:
+        rows = warehouse.read_data(
+            tenant_id, sql.OWN_EXPORTS.format(tenant=tenant_id), tenant_id=tenant_id
+        )
+    if not _whole(rows):
+        raise UsageProblem(
+            f"Which export is tenant {tenant_id}'s cannot be read any more: run `runner tenant add"
+            f" {tenant_id}` with its --admin-email, --export and --billing-account."
+        )
+    named = _exports(rows)
+    warehouse.write(
+        *_export_statements("tenants", "tenant_exports", named), **_export_values(tenant_id, named)
+    )
+    return named
+
+
+def _whole(rows: list[Row]) -> bool:
+    return bool(rows) and not any(value is None for row in rows for value in row.values())
+
+
+def _exports(rows: list[Row]) -> list[Export]:
+    return [
+        Export(
+            row["export_ref"],
+            tuple(json.loads(row["billing_account_ids"])),
+            tuple(json.loads(row["project_ids"])),
+            row["has_unallocated"],
+        )
+        for row in rows
+    ]
+
+
+def _unknown(tenant_id: str, known: Iterable[str]) -> UsageProblem:
+    near = get_close_matches(tenant_id, list(known), n=3)
+    hint = f"did you mean {', '.join(near)}?" if near else "see `runner tenant list`."
+    return UsageProblem(f"There is no tenant '{tenant_id}': {hint}")
 
 
 def _export_statements(dataset: str, table: str, named: list[Export]) -> list[str]:
@@ -306,8 +389,8 @@ def _export_statements(dataset: str, table: str, named: list[Export]) -> list[st
     ]
 
 
-def _export_values(tenant_id: str, named: list[Export]) -> dict[str, str | bool | datetime]:
-    values: dict[str, str | bool | datetime] = {
+def _export_values(tenant_id: str, named: list[Export]) -> dict[str, Value]:
+    values: dict[str, Value] = {
         "tenant_id": tenant_id,
         "now": datetime.now(UTC),
         "billing_account_ids": json.dumps(list(named[0].billing_accounts)),

@@ -5,8 +5,10 @@ also reads; see control_sql.
 """
 
 import fcntl
+import os
 import random
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from runner import control_sql
 from runner.errors import UsageProblem, WarehouseUnreachable
 from runner.settings import Settings
 
@@ -45,8 +48,23 @@ class Warehouse(Protocol):
     def alone_with(self, tenant: str) -> AbstractContextManager[None]:
         """Hold the tenant's data where the engine lets only one process in; wait for it."""
 
+    def bytes_read(self, sql: str) -> int | None:
+        """Bytes that a query would read, asked without running it; None where nothing is billed."""
+
+    def prepare(self, tenant: str) -> None:
+        """Make the place where dbt will make the tenant's tables; there already is fine.
+
+        Raises WarehouseUnreachable when it cannot be written.
+        """
+
     def exists(self) -> bool:
         """Whether the control tables were ever made."""
+
+    def columns(self, dataset: str, data: bool = False) -> dict[str, set[str]]:
+        """The columns of each table of `tenants` or a tenant; empty without the dataset.
+
+        `data`: where the engine keeps them apart, the tenant's data instead of its control tables.
+        """
 
     def drop_data(self, tenant: str) -> None:
         """Delete the tenant's data tables, and nothing of another's. Nothing to delete is fine."""
@@ -58,8 +76,11 @@ class Warehouse(Protocol):
         """The vars with which dbt makes the control tables."""
 
 
-def open_warehouse(settings: Settings) -> Warehouse:
-    """The warehouse of the chosen target. Raises UsageProblem for a broken profile."""
+def open_warehouse(settings: Settings, patience_seconds: float = 60.0) -> Warehouse:
+    """The warehouse of the chosen target. Raises UsageProblem for a broken profile.
+
+    `patience_seconds`: how long to wait for a file that another program has open.
+    """
     target = settings.target({"tenant_id": "none"})
     if target.type == "bigquery":
         from runner.warehouse_bigquery import BigQueryWarehouse
@@ -69,7 +90,7 @@ def open_warehouse(settings: Settings) -> Warehouse:
     def path(file: str) -> Path:
         return Path(str(settings.target({"duckdb_file": file}).fields["path"]))
 
-    return DuckDBWarehouse(path)
+    return DuckDBWarehouse(path, patience_seconds)
 
 
 class DuckDBWarehouse:
@@ -107,8 +128,33 @@ class DuckDBWarehouse:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
+    def bytes_read(self, sql: str) -> int | None:
+        return None
+
+    def prepare(self, tenant: str) -> None:
+        control = self._path("control")
+        try:
+            control.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=control.parent):
+                pass
+        except OSError as error:
+            raise WarehouseUnreachable(
+                f"The warehouse folder {control.parent} cannot be written ({error.strerror}):"
+                " mend its permissions, or name another with WAREHOUSE_DIR."
+            ) from error
+        for path in (control, self._path(f"tenant_{tenant}")):
+            if path.exists() and not os.access(path, os.W_OK):
+                raise WarehouseUnreachable(f"{path} cannot be written: mend its permissions.")
+
     def exists(self) -> bool:
         return self._path("control").exists()
+
+    def columns(self, dataset: str, data: bool = False) -> dict[str, set[str]]:
+        path = self._path(f"tenant_{dataset}" if data else "control")
+        if not path.exists():
+            return {}
+        with self._open(path, read_only=True) as connection:
+            return by_table(_execute(connection, control_sql.COLUMNS_DUCKDB, {"dataset": dataset}))
 
     def drop_data(self, tenant: str) -> None:
         data = self._path(f"tenant_{tenant}")
@@ -180,6 +226,14 @@ class DuckDBWarehouse:
             raise _unreachable(path, error) from error
         finally:
             connection.close()
+
+
+def by_table(rows: Sequence[Row]) -> dict[str, set[str]]:
+    """Rows of table_name and column_name, by table."""
+    tables: dict[str, set[str]] = {}
+    for row in rows:
+        tables.setdefault(row["table_name"], set()).add(row["column_name"])
+    return tables
 
 
 def _execute(

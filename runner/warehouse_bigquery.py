@@ -9,9 +9,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from runner import control_sql
 from runner.errors import WarehouseUnreachable
 from runner.settings import Target
-from runner.warehouse import Row, Value
+from runner.warehouse import Row, Value, by_table
 
 if TYPE_CHECKING:
     from google.cloud import bigquery
@@ -57,6 +58,30 @@ class BigQueryWarehouse:
     def alone_with(self, tenant: str) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def bytes_read(self, sql: str) -> int | None:
+        from google.cloud import bigquery
+
+        config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
+        return self._call(
+            lambda: int(
+                self._client.query(
+                    sql, job_config=config, timeout=TIMEOUT_SECONDS
+                ).total_bytes_processed
+            )
+        )
+
+    def prepare(self, tenant: str) -> None:
+        from google.cloud import bigquery
+
+        def make(name: str, labels: dict[str, str]) -> None:
+            dataset = bigquery.Dataset(f"{self._client.project}.{name}")
+            dataset.location = self._fields.get("location")
+            dataset.labels = labels
+            self._client.create_dataset(dataset, exists_ok=True, timeout=TIMEOUT_SECONDS)
+
+        self._call(lambda: make("tenants", {"app": "gcp_tenant_cost"}))
+        self._call(lambda: make(tenant, {"app": "gcp_tenant_cost", "tenant": tenant}))
+
     def exists(self) -> bool:
         from google.api_core.exceptions import NotFound
 
@@ -68,6 +93,16 @@ class BigQueryWarehouse:
             return True
 
         return self._call(get)
+
+    def columns(self, dataset: str, data: bool = False) -> dict[str, set[str]]:
+        from google.api_core.exceptions import NotFound
+
+        try:
+            return by_table(self._query(control_sql.COLUMNS_BIGQUERY.format(dataset=dataset), {}))
+        except WarehouseUnreachable as error:
+            if isinstance(error.__cause__, NotFound):
+                return {}
+            raise
 
     def drop_data(self, tenant: str) -> None:
         """Nothing by itself: data and control tables share the tenant's dataset."""

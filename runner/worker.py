@@ -93,7 +93,7 @@ def _run(
         "event": "result",
         "success": bool(invoked.success),
         "error": _sentence(invoked.exception or (told[0] if told else None)),
-        "nodes": [_node(result) for result in results if hasattr(result, "node")],
+        "nodes": [_node(job["command"], result) for result in results if hasattr(result, "node")],
     }
 
 
@@ -128,7 +128,7 @@ def _progress(emit: Emit, told: list[str]) -> Callable[[Any], None]:
     return on_event
 
 
-def _node(result: Any) -> dict[str, Any]:
+def _node(command: list[str], result: Any) -> dict[str, Any]:
     timing = {part.name: part for part in result.timing}
     span = timing.get("execute") or timing.get("compile")
     response = result.adapter_response or {}
@@ -139,6 +139,7 @@ def _node(result: Any) -> dict[str, Any]:
         "status": str(result.status),
         "message": _sentence(result.message) if str(result.status) == "error" else result.message,
         "failures": result.failures,
+        "compiled_code": result.node.compiled_code if command[0] == "compile" else None,
         "severity": str(getattr(result.node.config, "severity", "") or "").lower(),
         "rows": response.get("rows_affected"),
         "bytes_processed": response.get("bytes_processed"),

@@ -1,10 +1,11 @@
 {#
     One export, opened: how SQL reads it and what columns it has.
 
-    Returns {ref, relation, form, fields}: `relation` stands after FROM; `form` is 'typed' for
+    Returns {ref, relation, form, fields, has_partitions}: `relation` stands after FROM; `form` is 'typed' for
     tables and Parquet, whose records are structs, or 'text' for NDJSON and CSV, whose records
     are JSON text; `fields` maps every field's dotted path to its type, for text the names of
-    the columns alone. Raises what the engine raises when the export cannot be opened.
+    the columns alone; `has_partitions` is false for a BigQuery table that is not partitioned by
+    day of ingestion, as Google's exports are. Raises what the engine raises when the export cannot be opened.
 #}
 {% macro read_export(ref) -%}
     {{ return(adapter.dispatch('read_export')(ref)) }}
@@ -45,7 +46,9 @@
             {%- endfor -%}
         {%- endif -%}
     {%- endfor -%}
-    {{ return({'ref': ref, 'relation': relation, 'form': form, 'fields': fields}) }}
+    {{ return({
+        'ref': ref, 'relation': relation, 'form': form, 'fields': fields, 'has_partitions': true,
+    }) }}
 {%- endmacro %}
 
 {% macro bigquery__read_export(ref) -%}
@@ -67,8 +70,13 @@
             {%- do fields.update({field.name: field.data_type}) -%}
         {%- endfor -%}
     {%- endfor -%}
-    {%- if found.time_partitioning and not found.time_partitioning.field -%}
+    {%- set partitions = found.time_partitioning -%}
+    {%- set has_partitions = true if partitions and partitions.type_ == 'DAY' and not partitions.field else false -%}
+    {%- if has_partitions -%}
         {%- do fields.update({export_columns().partition_time: 'TIMESTAMP'}) -%}
     {%- endif -%}
-    {{ return({'ref': ref, 'relation': table.render(), 'form': 'typed', 'fields': fields}) }}
+    {{ return({
+        'ref': ref, 'relation': table.render(), 'form': 'typed', 'fields': fields,
+        'has_partitions': has_partitions,
+    }) }}
 {%- endmacro %}

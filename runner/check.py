@@ -1,0 +1,85 @@
+"""One look at one thing, for `runner doctor`: what was found, and the command that mends it."""
+
+import logging
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.errors import RunnerError
+from runner.settings import Settings
+
+log = logging.getLogger(__name__)
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+# Status, detail and remedy of one look.
+Finding = tuple[str, str, str | None]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at: ok, warn or fail, and the command that mends it."""
+
+    name: str
+    status: str
+    detail: str
+    remedy: str | None = None
+    tenant: str | None = None
+
+
+class Visit:
+    """The looks so far, in order."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.checks: list[Check] = []
+
+    def look(
+        self,
+        name: str,
+        find: Callable[..., Finding],
+        *args: object,
+        tenant: str | None = None,
+        needs: str | None = None,
+        remedy: str = "runner doctor --verbose",
+    ) -> str:
+        """Look, keep what was found and return its status; what breaks the look is a failure.
+
+        `needs` is a look that must have been well; `remedy` is for a look that breaks.
+        """
+        if any(check.name == needs and check.status != OK for check in self.checks):
+            found: Finding = (WARN, f"not looked at: '{needs}' comes first", None)
+        else:
+            try:
+                found = find(*args)
+            except Exception as error:  # whatever it is, the other looks go on
+                log.exception("the look at '%s' broke", name)
+                told = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+                found = (FAIL, error.message if isinstance(error, RunnerError) else told, remedy)
+        status, detail, command = found
+        target = self._settings.target_name
+        if command and command.startswith("runner ") and target and "--target" not in command:
+            command += f" --target {target}"
+        self.checks.append(Check(name, status, detail, command, tenant))
+        return status
+
+
+def document(checks: list[Check]) -> dict[str, Any]:
+    """The checks as `doctor --json` prints them."""
+    is_well = not any(check.status == FAIL for check in checks)
+    return {"ok": is_well, "checks": [check.__dict__ for check in checks]}
+
+
+def remedy_for(message: str, *pairs: tuple[str, str]) -> str | None:
+    """The remedy of the first pattern that is in the message, the pattern's groups filled in."""
+    for pattern, remedy in pairs:
+        if found := re.search(pattern, message):
+            return remedy.format(*found.groups()) if found.groups() else remedy
+    return None
+
+
+def quoted(path: Path | str) -> str:
+    """A path as a shell takes it."""
+    return shlex.quote(str(path))

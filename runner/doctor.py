@@ -1,0 +1,353 @@
+"""`runner doctor`: what a run needs, looked at piece by piece, and for each trouble its remedy."""
+
+import json
+import logging
+import re
+import shlex
+import shutil
+import smtplib
+import ssl
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from runner import claim, notify, pipelines, quota, spool, tenants
+from runner import control_sql as sql
+from runner.errors import RunnerError, UsageProblem, WarehouseUnreachable
+from runner.invoke import Job, Outcome, Worker
+from runner.settings import Settings
+from runner.warehouse import Warehouse, open_warehouse
+
+log = logging.getLogger(__name__)
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+# Status, detail and remedy of one look.
+Finding = tuple[str, str, str | None]
+Reader = Callable[[list[str]], Outcome]
+
+# A runner has the control file open for milliseconds: who has it for longer is found out here.
+PATIENCE_SECONDS = 5.0
+CLOCK_TOLERANCE = timedelta(seconds=60)
+STALE, TOO_OLD = timedelta(hours=24), timedelta(hours=48)
+LITTLE_SPACE, NO_SPACE = 5e9, 5e8
+ADD = "runner tenant add {} --admin-email E --export REF"
+
+
+def examine(settings: Settings, tenant: str | None = None, send_mail: bool = False) -> list[Check]:
+    """Look at everything; with `tenant` at no other tenant, but at its data tables, too."""
+    visit = Visit(settings)
+    visit.look("versions", machine.versions, settings)
+    visit.look("templates", machine.templates, settings)
+    warehouse = None
+    if visit.look("profile", _profile, settings) == OK:
+        warehouse = open_warehouse(settings, PATIENCE_SECONDS)
+    visit.look("warehouse", _warehouse, settings, warehouse, needs="profile")
+    visit.look("tables", _central_tables, settings, warehouse, needs="warehouse")
+    visit.look("clock", _clock, warehouse, needs="warehouse")
+    known = visit.look("tenants", _tenants, warehouse, tenant, needs="warehouse")
+    if warehouse and known == OK:
+        with ExitStack() as stack:
+            read = _reader(settings, stack)
+            for one in [tenant] if tenant else tenants.registered(warehouse):
+                _visit_tenant(visit, settings, warehouse, read, one, asked=tenant is not None)
+    visit.look("spool", machine.spool, settings)
+    visit.look("disk", machine.disk, settings)
+    visit.look("mail", machine.mail, settings)
+    if send_mail:
+        visit.look("test mail", machine.test_mail, settings, warehouse, tenant, needs="mail")
+    return visit.checks
+
+
+def _visit_tenant(
+    visit: "Visit",
+    settings: Settings,
+    warehouse: Warehouse,
+    read: Reader,
+    tenant: str,
+    asked: bool,
+) -> None:
+    """The looks at one tenant. What refuses its runs is a failure only for who asks about it."""
+
+    def look(name: str, find: Callable[..., Finding], *more: object) -> str:
+        remedy = f"runner tenant repair {tenant}"
+        return visit.look(name, find, warehouse, tenant, *more, tenant=tenant, remedy=remedy)
+
+    local = _is_local(settings)
+    look("tables", _tenant_tables, settings)
+    if asked:
+        look("data", _data_tables, settings)
+    look("limits", _limits, FAIL if asked else WARN)
+    if look("export", _export, read, local) == OK:
+        look("freshness", _freshness, local)
+    look("runs", _runs)
+    look("alerts", _alerts)
+
+
+def _profile(settings: Settings) -> Finding:
+    """profiles.yml names a target that can be used, and a local warehouse can be written."""
+    path = quoted(settings.profiles_path)
+    try:
+        target = settings.target({"tenant_id": "none"})
+        folder = _control_path(settings).parent
+        if target.type == "duckdb" and folder.exists():
+            tenants.make_folder(settings)
+    except (UsageProblem, WarehouseUnreachable) as error:
+        return (
+            FAIL,
+            error.message,
+            remedy_for(
+                error.message,
+                ("does not exist", "runner init"),
+                (r"environment variable (\w+)", "export {0}=..."),
+                ("has no target", "runner doctor --target local"),
+                (r"File exists|Not a dir", 'export WAREHOUSE_DIR="$HOME/warehouse"'),
+                (r"warehouse folder (\S+)", "chmod u+rwx {0}"),
+                ("", f"mv {path} {path}.broken && runner init"),
+            ),
+        )
+    if target.type == "duckdb":
+        return OK, f"{path}: target {target.name}, duckdb in {folder}", None
+    for field, example in (
+        ("project", "GCP_PROJECT=my-project"),
+        ("location", "BIGQUERY_LOCATION=US"),
+    ):
+        if str(target.fields.get(field) or "set-").startswith("set-"):
+            return FAIL, f"{path}: the {field} is not set", f"export {example}"
+    return OK, f"{path}: target {target.name}, project {target.fields['project']}", None
+
+
+def _warehouse(settings: Settings, warehouse: Warehouse) -> Finding:
+    """The warehouse answers, may be written if it is a file, and has control tables."""
+    local = _is_local(settings)
+    place = quoted(_control_path(settings)) if local else settings.target().fields["project"]
+    try:
+        if not warehouse.exists():
+            return FAIL, "no tenant was ever added", "runner init" if local else ADD.format("ID")
+        (warehouse.write if local else warehouse.read)(sql.PROBE)
+    except WarehouseUnreachable as error:
+        return (
+            FAIL,
+            error.message,
+            remedy_for(
+                error.message,
+                (r"process (\d+)", "ps -fp {0}"),
+                ("not a valid DuckDB", f"mv {place} {place}.damaged && runner init"),
+                ("credentials", "gcloud auth application-default login"),
+                (str(place), f"ls -l {place}; df -h {place}"),
+                ("", f"bq --project_id={place} query --use_legacy_sql=false 'select 1'"),
+            ),
+        )
+    return OK, f"{place} answers", None
+
+
+def _central_tables(settings: Settings, warehouse: Warehouse) -> Finding:
+    """The tables of all tenants have the columns that their contracts declare."""
+    found = warehouse.columns("tenants")
+    lacking = _lacking(settings, found, "control/tenants")
+    if not lacking:
+        return OK, "as declared", None
+    has_profiles = "tenant_id" in found.get("tenant_profiles", ())
+    anyone = next(iter(tenants.registered(warehouse)), None) if has_profiles else None
+    return FAIL, lacking, f"runner tenant repair {anyone}" if anyone else ADD.format("ID")
+
+
+def _clock(warehouse: Warehouse) -> Finding:
+    """Our clock is the warehouse's, and no row is from the future."""
+    sync, now = "sudo timedatectl set-ntp true", datetime.now(UTC)
+    theirs = warehouse.read(sql.NOW)[0]["now_at"]
+    if abs(theirs - now) > CLOCK_TOLERANCE:
+        return WARN, f"the warehouse's clock is at {_minute(theirs)}, ours at {_minute(now)}", sync
+    newest = warehouse.read(sql.NEWEST_EVENT)[0]["newest"]
+    if newest and newest > now + CLOCK_TOLERANCE:
+        return FAIL, f"the newest event is of {_minute(newest)}, and now is {_minute(now)}", sync
+    return OK, f"{_minute(now)}, no event is later", None
+
+
+def _tenants(warehouse: Warehouse, tenant: str | None) -> Finding:
+    """There are tenants, and the one asked for is among them."""
+    known = tenants.registered(warehouse)
+    if tenant and tenant not in known:
+        told = f"there is no tenant '{tenant}', there is {', '.join(known) or 'none'}"
+        return FAIL, told, ADD.format(tenant)
+    if not known:
+        return WARN, "there are none yet", ADD.format("ID")
+    return OK, tenant or f"{len(known)}: {', '.join(known)}", None
+
+
+def _tenant_tables(warehouse: Warehouse, tenant: str, settings: Settings) -> Finding:
+    """The tenant's control tables, its dataset and the view over its export are as declared."""
+    lacking = _lacking(settings, warehouse.columns(tenant), "control/runs")
+    if not lacking and (busy := _busy(warehouse, tenant, _is_local(settings))):
+        return busy
+    data = warehouse.columns(tenant, data=True) if not lacking else {}
+    lacking = lacking or _lacking(settings, data, "control/dataset", "staging")
+    if lacking:
+        return FAIL, lacking, f"runner tenant repair {tenant}"
+    return OK, "as declared, with the view over the export", None
+
+
+def _data_tables(warehouse: Warehouse, tenant: str, settings: Settings) -> Finding:
+    """The tenant's bill, silver and marts are as declared; runs complete and fill them."""
+    dates = warehouse.read(sql.LOADED_DATES.format(tenant=tenant))[0]
+    first, last = dates["first_date"], dates["last_date"]
+    if first is None:
+        yesterday = datetime.now(UTC).date() - timedelta(days=1)
+        return WARN, "nothing was loaded yet", f"runner run --tenant {tenant} --date {yesterday}"
+    if busy := _busy(warehouse, tenant, _is_local(settings)):
+        return busy
+    data = warehouse.columns(tenant, data=True)
+    if lacking := _lacking(settings, data, "billing", "silver", "marts"):
+        return FAIL, lacking, f"runner run --tenant {tenant} --from {first} --to {last}"
+    return OK, f"as declared; loaded from {first} to {last}", None
+
+
+def _limits(warehouse: Warehouse, tenant: str, trouble: str) -> Finding:
+    """A run of the tenant would not be refused now, in the claim's own words if it would."""
+    now = datetime.now(UTC)
+    rows = warehouse.read(
+        sql.REFUSAL.format(tenant=tenant),
+        tenant_id=tenant,
+        today=now.date(),
+        month_start=now.date().replace(day=1),
+    )
+    update = f"runner tenant update {tenant}"
+    if rows[0]["refusal"]:
+        remedy = remedy_for(
+            rows[0]["refusal"],
+            ("^tenant is", f"runner tenant resume {tenant}"),
+            ("no subscription", f"runner tenant repair {tenant}"),
+            ("^subscription is|^trial", f"{update} --subscription active"),
+            ("^subscription ended", f"{update} --ends {now.date() + timedelta(days=365)}"),
+            ("^concurrent", f"runner runs --tenant {tenant} --status running"),
+            (r"^(\w+) limit.* of (\d+)", f"{update} --{{0}}-limit {{1}}0"),
+        )
+        return trouble, rows[0]["refusal"], remedy
+    told = quota.of(warehouse, tenant)
+    if not all(one.limit for one in told.limits):
+        return FAIL, "a limit is not set: nothing is refused", f"runner tenant repair {tenant}"
+    if "@" not in (tenants.find(warehouse, tenant).admin_email or ""):
+        return FAIL, "its admin has no address", f"{update} --admin-email name@example.com"
+    left = ", ".join(f"{one.remaining} of {one.limit} {one.name}" for one in told.limits)
+    return OK, f"active, plan {told.plan}; left: {left}", None
+
+
+def _export(warehouse: Warehouse, tenant: str, read: Reader, local: bool) -> Finding:
+    """The tenant's exports can be opened and have the columns that a bill needs."""
+    named = tenants.exports(warehouse, tenant)
+    if not named:
+        return FAIL, "no export is registered", f"runner tenant repair {tenant}"
+    refs = [export.ref for export in named]
+    outcome = read(refs)
+    if outcome.success:
+        return OK, f"{', '.join(refs)}: opens, no column is missing", None
+    if not local:
+        return FAIL, outcome.error or "", f"bq show --schema {refs[0].replace('.', ':', 1)}"
+    one = tenants.find(warehouse, tenant)
+    words = ["runner", "tenant", "add", tenant, "--admin-email", one.admin_email]
+    words += ["--company", one.company_name, "--plan", one.plan.lower(), "--export", "NEW_EXPORT"]
+    words += [part for id in named[0].billing_accounts for part in ("--billing-account", id)]
+    words += [part for id in named[0].projects for part in ("--project", id)]
+    words += ["--with-unallocated"] if named[0].projects and named[0].has_unallocated else []
+    return FAIL, outcome.error or "", shlex.join(words)
+
+
+def _reader(settings: Settings, stack: ExitStack) -> Reader:
+    """Opens exports in dbt as `tenant add` does: one process for all, a new one after a failure."""
+    environ = {"WAREHOUSE_DIR": stack.enter_context(TemporaryDirectory())}
+    workers: list[Worker] = []
+
+    def read(refs: list[str]) -> Outcome:
+        if not workers:
+            workers.append(stack.enter_context(Worker(settings, settings.log_dir / "doctor")))
+        command = ("run-operation", "check_exports", "--args", json.dumps({"refs": refs}))
+        outcome = workers[-1].run(Job("none", command, environ=environ), timeout=300)
+        if not outcome.success:
+            workers.pop().stop()
+        return outcome
+
+    return read
+
+
+def _freshness(warehouse: Warehouse, tenant: str, local: bool) -> Finding:
+    """The newest of the tenant's rows in the export is not old; in a file it may be."""
+    if busy := _busy(warehouse, tenant, local):
+        return busy
+    now = datetime.now(UTC)
+    statement = sql.NEWEST_EXPORT.format(tenant=tenant)
+    newest = warehouse.read_data(tenant, statement, since=now - timedelta(days=7))[0]["newest"]
+    age = now - newest if newest else timedelta.max
+    told = f"the newest row was exported {_minute(newest)}" if newest else "no row in 7 days"
+    if age <= STALE:
+        return OK, told, None
+    table = tenants.exports(warehouse, tenant)[0].ref.replace(".", ":", 1)
+    look = f"runner tenant show {tenant}" if local else f"bq show {table}"
+    return WARN if local or age <= TOO_OLD else FAIL, told, look
+
+
+def _runs(warehouse: Warehouse, tenant: str) -> Finding:
+    """No run counts as active that nobody runs; any look at the tenant's runs closes it."""
+    now = datetime.now(UTC)
+    active = warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant))
+    for row in active:
+        if row["lease_expires_at"] <= now or claim.is_gone(row["worker_instance"]):
+            who = f"run {row['pipeline_logging_id']} of {row['worker_instance']}"
+            told = f"{who} is active, but its lease is over or its process is gone"
+            return WARN, told, f"runner runs --tenant {tenant}"
+    return OK, f"{len(active)} active, no orphan", None
+
+
+def _alerts(warehouse: Warehouse, tenant: str) -> Finding:
+    """Every alert was sent."""
+    month_ago = datetime.now(UTC) - timedelta(days=30)
+    rows = warehouse.read(sql.UNSENT_ALERTS.format(tenant=tenant), since=month_ago)
+    for row in rows:
+        told = f"'{row['subject']}' of {_minute(row['created_at'])} did not go"
+        told += f" after {row['attempts']} attempts: {row['last_error']}"
+        if row["status"] == "ABANDONED":
+            run = row["pipeline_logging_id"]
+            return FAIL, f"{told}; given up", f"runner status {run} --tenant {tenant}"
+    return (WARN, told, f"runner runs --tenant {tenant}") if rows else (OK, "none waits", None)
+
+
+def _busy(warehouse: Warehouse, tenant: str, local: bool) -> Finding | None:
+    """Why a tenant's data cannot be read now: locally a run has the file to itself."""
+    now = datetime.now(UTC)
+    for row in warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant)) if local else []:
+        if row["lease_expires_at"] > now and not claim.is_gone(row["worker_instance"]):
+            run = row["pipeline_logging_id"]
+            told = f"not looked at: run {run} has the data to itself"
+            return WARN, told, f"runner status {run} --tenant {tenant}"
+    return None
+
+
+def _lacking(settings: Settings, found: dict[str, set[str]], *folders: str) -> str:
+    """What the contracts in these folders of models/ declare and is not there; empty if all is."""
+    import yaml
+
+    told = []
+    for folder in folders:
+        for path in sorted((settings.project_dir / "models" / folder).glob("*.yml")):
+            for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", []):
+                wanted = {column["name"].lower() for column in model.get("columns", [])}
+                if model["name"] not in found:
+                    told.append(f"{model['name']} is missing")
+                elif lacks := wanted - found[model["name"]]:
+                    told.append(f"{model['name']} lacks {', '.join(sorted(lacks))}")
+    return "; ".join(told)
+
+
+def _is_local(settings: Settings) -> bool:
+    return settings.target({"tenant_id": "none"}).type == "duckdb"
+
+
+def _control_path(settings: Settings) -> Path:
+    return Path(str(settings.target({"duckdb_file": "control"}).fields.get("path")))
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,145 @@
+"""What the machine gives a run, looked at for `runner doctor`: packages, templates, disk, mail."""
+
+import re
+import shlex
+import shutil
+import smtplib
+import ssl
+import sys
+
+from runner import notify, pipelines, spool, tenants
+from runner.check import FAIL, OK, WARN, Finding, quoted, remedy_for
+from runner.errors import UsageProblem
+from runner.settings import Settings
+from runner.warehouse import Warehouse
+
+LITTLE_SPACE, NO_SPACE = 5e9, 5e8
+
+
+def versions(settings: Settings) -> Finding:
+    """Python and the packages are those that pyproject.toml asks for; none is imported."""
+    import tomllib
+    from importlib import metadata
+
+    from packaging.requirements import Requirement
+
+    text = (settings.project_dir / "pyproject.toml").read_text(encoding="utf-8")
+    project = tomllib.loads(text)["project"]
+    found, wrong = [], []
+    for line in (f"Python{project['requires-python']}", *project["dependencies"]):
+        wanted = Requirement(line)
+        version = ".".join(map(str, sys.version_info[:3]))
+        try:
+            version = version if wanted.name == "Python" else metadata.version(wanted.name)
+        except metadata.PackageNotFoundError:
+            version = "none"
+        is_right = version != "none" and wanted.specifier.contains(version, prereleases=True)
+        (found if is_right else wrong).append((f"{wanted.name} {version}", wanted))
+    if not wrong:
+        return OK, ", ".join(name for name, _ in found), None
+    told = "; ".join(f"{name}, wanted {wanted.specifier}" for name, wanted in wrong)
+    if wrong[0][1].name == "Python":
+        return FAIL, told, "python3.12 -m venv .venv && .venv/bin/pip install -e ."
+    packages = shlex.join(str(wanted) for _, wanted in wrong)
+    return FAIL, told, f"{quoted(sys.executable)} -m pip install {packages}"
+
+
+def templates(settings: Settings) -> Finding:
+    """Every template loads, its texts substitute, and dbt has its selector."""
+    import yaml
+
+    document = yaml.safe_load((settings.project_dir / "selectors.yml").read_text(encoding="utf-8"))
+    selectors = {selector["name"] for selector in document["selectors"]}
+    folder = quoted(pipelines.FOLDER)
+    if pipelines.DEFAULT not in pipelines.names():
+        told = f"the template {pipelines.DEFAULT} is not in {folder}"
+        return FAIL, told, f"git -C {quoted(settings.project_dir)} checkout -- {folder}"
+    for name in pipelines.names():
+        try:
+            template = pipelines.load(name)
+            texts = [template.pipeline_id, template.description]
+            for alert in template.alerts:
+                texts += [alert.subject, alert.recovered_subject, *alert.to]
+            for text in texts:
+                if re.search("[{}]", pipelines.fill(text, dict.fromkeys(pipelines.VARIABLES, ""))):
+                    raise UsageProblem(f"{name}: '{text}' has a brace too many or too few.")
+            if template.step.selector not in selectors:
+                raise UsageProblem(f"{name}: selectors.yml has no '{template.step.selector}'.")
+        except UsageProblem as error:
+            return FAIL, error.message, f"${{EDITOR:-vi}} {folder}/{name}.yml"
+    return OK, ", ".join(pipelines.names()), None
+
+
+def spool(settings: Settings) -> Finding:
+    """Nothing waits on disk to be written, and nothing of it is damaged."""
+    folder = spool.folder(settings)
+    if damaged := sorted(folder.glob("*.damaged")):
+        names = shlex.join(map(str, damaged))
+        return FAIL, f"{len(damaged)} damaged in {folder}", f"cat {names}; rm -i {names}"
+    if waiting := spool.waiting(settings):
+        return WARN, f"{len(waiting)} wait to be written in {folder}", "runner tenant list"
+    return OK, "nothing waits", None
+
+
+def disk(settings: Settings) -> Finding:
+    """There is room for the logs and, locally, for the warehouse."""
+    free = {}
+    for folder in (settings.log_dir, settings.warehouse_dir):
+        there = next(path for path in (folder, *folder.parents) if path.is_dir())
+        free[shutil.disk_usage(there).free] = folder
+    least, folder = min(free.items())
+    status = FAIL if least < NO_SPACE else WARN if least < LITTLE_SPACE else OK
+    remedy = None if status == OK else f"du -xh {quoted(folder)} | sort -h | tail"
+    return status, f"{least / 1e9:.1f} GB free in {folder}", remedy
+
+
+def mail(settings: Settings) -> Finding:
+    """The mail server takes us, encrypted and logged in as the settings say. Nothing is sent."""
+    mail = settings.mail
+    for variable, value, example in (
+        ("SMTP_HOST", mail.host, "smtp.example.com SMTP_PORT=587 SMTP_STARTTLS=1"),
+        ("ALERT_TO", mail.alert_to, "ops@example.com"),
+    ):
+        if not value:
+            return WARN, f"{variable} is not set: no alert goes", f"export {variable}={example}"
+    place = f"{mail.host}:{mail.port}"
+    try:
+        with smtplib.SMTP(mail.host, mail.port, timeout=mail.timeout_seconds) as server:
+            if mail.starttls:
+                server.starttls(context=ssl.create_default_context())
+            if mail.user:
+                server.login(mail.user, mail.password)
+            server.noop()
+    except OSError as error:  # smtplib's and ssl's own are OSErrors, too
+        told = f"{place}: {type(error).__name__}: {error}"
+        remedy = remedy_for(
+            told,
+            ("Authentication", "export SMTP_USER=... SMTP_PASSWORD=..."),
+            ("SSL|STARTTLS", f"openssl s_client -starttls smtp -connect {place}"),
+            ("", f"nc -vz {mail.host} {mail.port}"),
+        )
+        return FAIL, told, remedy
+    return OK, f"{place} takes mail; alerts go to {', '.join(mail.alert_to)}", None
+
+
+def test_mail(settings: Settings, warehouse: Warehouse | None, tenant: str | None) -> Finding:
+    """A test mail goes to everyone whom a failure would be mailed to."""
+    admin = tenants.find(warehouse, tenant).admin_email if warehouse and tenant else ""
+    to = tuple(dict.fromkeys(address for address in (*settings.mail.alert_to, admin) if address))
+    text = "A test of `runner doctor --send-mail`: nothing has failed."
+    letter = notify.Letter(to, "[TEST] runner doctor", text, f"<p>{text}</p>")
+    try:
+        refused = notify.SmtpMailbox(settings.mail).send(
+            notify.message(letter, settings.mail.sender, "doctor")
+        )
+    except smtplib.SMTPRecipientsRefused as error:
+        refused = error.recipients
+    if refused == {} or set(refused) - {admin}:
+        remedy = "export ALERT_TO=ops@example.com" if refused else None
+    else:
+        remedy = f"runner tenant update {tenant} --admin-email name@example.com"
+    return (
+        (FAIL if refused else OK),
+        f"refused: {', '.join(refused) or 'none'} of {', '.join(to)}",
+        remedy,
+    )
