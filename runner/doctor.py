@@ -1,40 +1,27 @@
 """`runner doctor`: what a run needs, looked at piece by piece, and for each trouble its remedy."""
 
 import json
-import logging
-import re
 import shlex
-import shutil
-import smtplib
-import ssl
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from runner import claim, notify, pipelines, quota, spool, tenants
+from runner import claim, machine, quota, tenants
 from runner import control_sql as sql
-from runner.errors import RunnerError, UsageProblem, WarehouseUnreachable
+from runner.check import FAIL, OK, WARN, Check, Finding, Visit, quoted, remedy_for
+from runner.errors import UsageProblem, WarehouseUnreachable
 from runner.invoke import Job, Outcome, Worker
 from runner.settings import Settings
 from runner.warehouse import Warehouse, open_warehouse
 
-log = logging.getLogger(__name__)
-
-OK, WARN, FAIL = "ok", "warn", "fail"
-# Status, detail and remedy of one look.
-Finding = tuple[str, str, str | None]
 Reader = Callable[[list[str]], Outcome]
 
 # A runner has the control file open for milliseconds: who has it for longer is found out here.
 PATIENCE_SECONDS = 5.0
 CLOCK_TOLERANCE = timedelta(seconds=60)
 STALE, TOO_OLD = timedelta(hours=24), timedelta(hours=48)
-LITTLE_SPACE, NO_SPACE = 5e9, 5e8
 ADD = "runner tenant add {} --admin-email E --export REF"
 
 
@@ -43,10 +30,9 @@ def examine(settings: Settings, tenant: str | None = None, send_mail: bool = Fal
     visit = Visit(settings)
     visit.look("versions", machine.versions, settings)
     visit.look("templates", machine.templates, settings)
-    warehouse = None
-    if visit.look("profile", _profile, settings) == OK:
-        warehouse = open_warehouse(settings, PATIENCE_SECONDS)
-    visit.look("warehouse", _warehouse, settings, warehouse, needs="profile")
+    visit.look("profile", _profile, settings)
+    answers = visit.look("warehouse", _warehouse, settings, needs="profile") == OK
+    warehouse = open_warehouse(settings, PATIENCE_SECONDS) if answers else None
     visit.look("tables", _central_tables, settings, warehouse, needs="warehouse")
     visit.look("clock", _clock, warehouse, needs="warehouse")
     known = visit.look("tenants", _tenants, warehouse, tenant, needs="warehouse")
@@ -55,16 +41,16 @@ def examine(settings: Settings, tenant: str | None = None, send_mail: bool = Fal
             read = _reader(settings, stack)
             for one in [tenant] if tenant else tenants.registered(warehouse):
                 _visit_tenant(visit, settings, warehouse, read, one, asked=tenant is not None)
-    visit.look("spool", machine.spool, settings)
-    visit.look("disk", machine.disk, settings)
-    visit.look("mail", machine.mail, settings)
+    visit.look("spool", machine.unwritten, settings)
+    visit.look("disk", machine.room, settings)
+    visit.look("mail", machine.mail_server, settings)
     if send_mail:
-        visit.look("test mail", machine.test_mail, settings, warehouse, tenant, needs="mail")
+        visit.look("test mail", machine.test_letter, settings, warehouse, tenant, needs="mail")
     return visit.checks
 
 
 def _visit_tenant(
-    visit: "Visit",
+    visit: Visit,
     settings: Settings,
     warehouse: Warehouse,
     read: Reader,
@@ -89,59 +75,51 @@ def _visit_tenant(
 
 
 def _profile(settings: Settings) -> Finding:
-    """profiles.yml names a target that can be used, and a local warehouse can be written."""
+    """profiles.yml names a target that can be used, on BigQuery its project and location."""
     path = quoted(settings.profiles_path)
     try:
         target = settings.target({"tenant_id": "none"})
-        folder = _control_path(settings).parent
-        if target.type == "duckdb" and folder.exists():
-            tenants.make_folder(settings)
-    except (UsageProblem, WarehouseUnreachable) as error:
-        return (
-            FAIL,
+    except UsageProblem as error:
+        remedy = remedy_for(
             error.message,
-            remedy_for(
-                error.message,
-                ("does not exist", "runner init"),
-                (r"environment variable (\w+)", "export {0}=..."),
-                ("has no target", "runner doctor --target local"),
-                (r"File exists|Not a dir", 'export WAREHOUSE_DIR="$HOME/warehouse"'),
-                (r"warehouse folder (\S+)", "chmod u+rwx {0}"),
-                ("", f"mv {path} {path}.broken && runner init"),
-            ),
+            ("does not exist", "runner init"),
+            (r"environment variable (\w+)", "export {0}=..."),
+            ("has no target", "runner doctor --target local"),
+            ("", f"mv {path} {path}.broken && runner init"),
         )
+        return FAIL, error.message, remedy
     if target.type == "duckdb":
-        return OK, f"{path}: target {target.name}, duckdb in {folder}", None
-    for field, example in (
-        ("project", "GCP_PROJECT=my-project"),
-        ("location", "BIGQUERY_LOCATION=US"),
-    ):
+        return OK, f"{path}: target {target.name}, duckdb in {_control_path(settings).parent}", None
+    examples = {"project": "GCP_PROJECT=my-project", "location": "BIGQUERY_LOCATION=US"}
+    for field, example in examples.items():
         if str(target.fields.get(field) or "set-").startswith("set-"):
             return FAIL, f"{path}: the {field} is not set", f"export {example}"
     return OK, f"{path}: target {target.name}, project {target.fields['project']}", None
 
 
-def _warehouse(settings: Settings, warehouse: Warehouse) -> Finding:
-    """The warehouse answers, may be written if it is a file, and has control tables."""
-    local = _is_local(settings)
-    place = quoted(_control_path(settings)) if local else settings.target().fields["project"]
+def _warehouse(settings: Settings) -> Finding:
+    """The warehouse answers, has control tables and, if it is files, may be written."""
+    warehouse = open_warehouse(settings, PATIENCE_SECONDS)
+    path, local = _control_path(settings), _is_local(settings)
+    place = quoted(path) if local else settings.target({"tenant_id": "none"}).fields["project"]
     try:
+        if local and path.parent.exists():
+            warehouse.prepare("none")
         if not warehouse.exists():
             return FAIL, "no tenant was ever added", "runner init" if local else ADD.format("ID")
         (warehouse.write if local else warehouse.read)(sql.PROBE)
     except WarehouseUnreachable as error:
-        return (
-            FAIL,
+        remedy = remedy_for(
             error.message,
-            remedy_for(
-                error.message,
-                (r"process (\d+)", "ps -fp {0}"),
-                ("not a valid DuckDB", f"mv {place} {place}.damaged && runner init"),
-                ("credentials", "gcloud auth application-default login"),
-                (str(place), f"ls -l {place}; df -h {place}"),
-                ("", f"bq --project_id={place} query --use_legacy_sql=false 'select 1'"),
-            ),
+            (r"File exists|Not a dir", 'export WAREHOUSE_DIR="$HOME/warehouse"'),
+            (r"folder (\S+) cannot be written", "chmod u+rwx {0}; df -h {0}"),
+            (r"process (\d+)", "ps -fp {0}"),
+            ("not a valid DuckDB", f"mv {place} {place}.damaged && runner init"),
+            ("credentials", "gcloud auth application-default login"),
+            (r"\.duckdb", f"chmod u+rw {place}; df -h {place}"),
+            ("", f"bq --project_id={place} query --use_legacy_sql=false 'select 1'"),
         )
+        return FAIL, error.message, remedy
     return OK, f"{place} answers", None
 
 
@@ -228,7 +206,7 @@ def _limits(warehouse: Warehouse, tenant: str, trouble: str) -> Finding:
         )
         return trouble, rows[0]["refusal"], remedy
     told = quota.of(warehouse, tenant)
-    if not all(one.limit for one in told.limits):
+    if not told.subscription_status or not all(one.limit for one in told.limits):
         return FAIL, "a limit is not set: nothing is refused", f"runner tenant repair {tenant}"
     if "@" not in (tenants.find(warehouse, tenant).admin_email or ""):
         return FAIL, "its admin has no address", f"{update} --admin-email name@example.com"
@@ -248,7 +226,7 @@ def _export(warehouse: Warehouse, tenant: str, read: Reader, local: bool) -> Fin
     if not local:
         return FAIL, outcome.error or "", f"bq show --schema {refs[0].replace('.', ':', 1)}"
     one = tenants.find(warehouse, tenant)
-    words = ["runner", "tenant", "add", tenant, "--admin-email", one.admin_email]
+    words = ["runner", "tenant", "add", tenant, "--admin-email", one.admin_email or "E"]
     words += ["--company", one.company_name, "--plan", one.plan.lower(), "--export", "NEW_EXPORT"]
     words += [part for id in named[0].billing_accounts for part in ("--billing-account", id)]
     words += [part for id in named[0].projects for part in ("--project", id)]
@@ -258,10 +236,10 @@ def _export(warehouse: Warehouse, tenant: str, read: Reader, local: bool) -> Fin
 
 def _reader(settings: Settings, stack: ExitStack) -> Reader:
     """Opens exports in dbt as `tenant add` does: one process for all, a new one after a failure."""
-    environ = {"WAREHOUSE_DIR": stack.enter_context(TemporaryDirectory())}
     workers: list[Worker] = []
 
     def read(refs: list[str]) -> Outcome:
+        environ = {"WAREHOUSE_DIR": stack.enter_context(TemporaryDirectory())}
         if not workers:
             workers.append(stack.enter_context(Worker(settings, settings.log_dir / "doctor")))
         command = ("run-operation", "check_exports", "--args", json.dumps({"refs": refs}))

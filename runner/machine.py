@@ -25,7 +25,8 @@ def versions(settings: Settings) -> Finding:
 
     text = (settings.project_dir / "pyproject.toml").read_text(encoding="utf-8")
     project = tomllib.loads(text)["project"]
-    found, wrong = [], []
+    found: list[tuple[str, Requirement]] = []
+    wrong: list[tuple[str, Requirement]] = []
     for line in (f"Python{project['requires-python']}", *project["dependencies"]):
         wanted = Requirement(line)
         version = ".".join(map(str, sys.version_info[:3]))
@@ -70,7 +71,7 @@ def templates(settings: Settings) -> Finding:
     return OK, ", ".join(pipelines.names()), None
 
 
-def spool(settings: Settings) -> Finding:
+def unwritten(settings: Settings) -> Finding:
     """Nothing waits on disk to be written, and nothing of it is damaged."""
     folder = spool.folder(settings)
     if damaged := sorted(folder.glob("*.damaged")):
@@ -81,7 +82,7 @@ def spool(settings: Settings) -> Finding:
     return OK, "nothing waits", None
 
 
-def disk(settings: Settings) -> Finding:
+def room(settings: Settings) -> Finding:
     """There is room for the logs and, locally, for the warehouse."""
     free = {}
     for folder in (settings.log_dir, settings.warehouse_dir):
@@ -93,7 +94,7 @@ def disk(settings: Settings) -> Finding:
     return status, f"{least / 1e9:.1f} GB free in {folder}", remedy
 
 
-def mail(settings: Settings) -> Finding:
+def mail_server(settings: Settings) -> Finding:
     """The mail server takes us, encrypted and logged in as the settings say. Nothing is sent."""
     mail = settings.mail
     for variable, value, example in (
@@ -122,24 +123,19 @@ def mail(settings: Settings) -> Finding:
     return OK, f"{place} takes mail; alerts go to {', '.join(mail.alert_to)}", None
 
 
-def test_mail(settings: Settings, warehouse: Warehouse | None, tenant: str | None) -> Finding:
+def test_letter(settings: Settings, warehouse: Warehouse | None, tenant: str | None) -> Finding:
     """A test mail goes to everyone whom a failure would be mailed to."""
     admin = tenants.find(warehouse, tenant).admin_email if warehouse and tenant else ""
     to = tuple(dict.fromkeys(address for address in (*settings.mail.alert_to, admin) if address))
     text = "A test of `runner doctor --send-mail`: nothing has failed."
     letter = notify.Letter(to, "[TEST] runner doctor", text, f"<p>{text}</p>")
+    message = notify.message(letter, settings.mail.sender, "doctor")
     try:
-        refused = notify.SmtpMailbox(settings.mail).send(
-            notify.message(letter, settings.mail.sender, "doctor")
-        )
+        refused = set(notify.SmtpMailbox(settings.mail).send(message))
     except smtplib.SMTPRecipientsRefused as error:
-        refused = error.recipients
-    if refused == {} or set(refused) - {admin}:
-        remedy = "export ALERT_TO=ops@example.com" if refused else None
-    else:
-        remedy = f"runner tenant update {tenant} --admin-email name@example.com"
-    return (
-        (FAIL if refused else OK),
-        f"refused: {', '.join(refused) or 'none'} of {', '.join(to)}",
-        remedy,
-    )
+        refused = set(error.recipients)
+    if not refused:
+        return OK, f"sent to {', '.join(to)}", None
+    mend = f"runner tenant update {tenant} --admin-email name@example.com"
+    remedy = mend if refused == {admin} else "export ALERT_TO=ops@example.com"
+    return FAIL, f"the server refuses {', '.join(sorted(refused))}", remedy

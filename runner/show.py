@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from runner.claim import Run
-from runner.doctor import Check
+from runner.check import Check
 from runner.estimate import Estimate
 from runner.invoke import Event
 from runner.notify import again, dates

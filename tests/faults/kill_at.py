@@ -1,0 +1,235 @@
+"""Run `runner` and end it at one exact point: `kill_at.py POINT ARGS...`. No hook in the runner.
+
+    before:runner.claim.take        before the call; after: once it has returned
+    after:runner.record.start=TERM  with another signal than KILL
+    event:finished:NODE             when dbt's event about a node reaches the runner
+    commit:claim                    before a control transaction is committed: claim, start,
+    close:claim                     finish, alert, sent; or after, before the file is closed
+    child:boot                      the dbt process, before it imports dbt
+    child:started:NODE              the dbt process, when a node starts or has `finished`
+    child:between:NODE              the dbt process, between a slice's delete and its insert
+    child:commit:NODE               the dbt process, after both and before they are committed
+    child:end                       the dbt process, before it hands over its result
+    patience:SECONDS                kill nothing: wait only so long for a locked warehouse
+    clock:SECONDS                   kill nothing: the runner's clock is off by so much
+    timeout:MINUTES                 kill nothing: the template's timeout
+"""
+
+import importlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
+
+
+def end(name: str = "KILL") -> None:
+    os.kill(os.getpid(), signal.Signals[f"SIG{name}"])
+
+
+def found(path: str) -> tuple[Any, str]:
+    """The module or class that holds a dotted name, and the name's last part."""
+    parts = path.split(".")
+    owner: Any = importlib.import_module(".".join(parts[:2]))
+    for part in parts[2:-1]:
+        owner = getattr(owner, part)
+    return owner, parts[-1]
+
+
+def wrap(path: str, around: Callable[..., Any]) -> None:
+    """Replace a function by `around(function, *args)`."""
+    owner, name = found(path)
+    inner = getattr(owner, name)
+    setattr(owner, name, lambda *args, **named: around(inner, *args, **named))
+
+
+def at_call(when: str, path: str, count: int, name: str) -> None:
+    calls = 0
+
+    def around(inner: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == count and when == "before":
+            end(name)
+        answer = inner(*args, **named)
+        if calls == count and when == "after":
+            end(name)
+        return answer
+
+    wrap(path, around)
+
+
+def at_event(kind: str, node: str, name: str) -> None:
+    def around(inner: Callable[..., Any], steps: Any, event: Any) -> Any:
+        inner(steps, event)
+        if (event.kind, event.name) == (kind, node):
+            end(name)
+
+    wrap("runner.record.StepLog.follow", around)
+
+
+# A transaction is known by a statement in it.
+MARKS = {
+    "claim": "case when refusal is null then 'PENDING'",
+    "start": "set status = 'RUNNING'",
+    "finish": "duration_ms = $duration_ms",
+    "alert": "set status = 'SENDING'",
+    "sent": "sent_at = cast($sent_at",
+}
+
+
+class Connection:
+    """A connection that ends the process at the commit or the close of one transaction."""
+
+    def __init__(self, inner: Any, what: str, mark: str) -> None:
+        self._inner, self._what, self._mark, self._is_it = inner, what, mark, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def execute(self, sql: str, *args: Any) -> Any:
+        self._is_it |= self._mark in sql
+        if sql == "commit" and self._is_it and self._what == "commit":
+            end()
+        return self._inner.execute(sql, *args)
+
+    def close(self) -> None:
+        if self._is_it and self._what == "close":
+            end()
+        self._inner.close()
+
+
+def at_write(what: str, transaction: str) -> None:
+    import duckdb
+
+    connect = duckdb.connect
+    mark = MARKS[transaction]
+    duckdb.connect = lambda *args, **named: Connection(connect(*args, **named), what, mark)
+
+
+def set_patience(seconds: float) -> None:
+    from runner.warehouse import DuckDBWarehouse
+
+    inner = DuckDBWarehouse.__init__
+
+    def make(self: Any, path: Any, patience_seconds: float = 0) -> None:
+        inner(self, path, seconds)
+
+    DuckDBWarehouse.__init__ = make  # type: ignore[method-assign]
+
+
+def set_clock(seconds: float) -> None:
+    """Every module of the runner that looks at the clock gets one that is off."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) + timedelta(seconds=seconds)
+
+    for name in ("claim", "record", "alerts", "quota", "spool", "slugs", "tenants"):
+        module = importlib.import_module(f"runner.{name}")
+        if hasattr(module, "datetime"):
+            module.datetime = Clock
+
+
+def set_timeout(minutes: float) -> None:
+    """A copy of the templates that differs in nothing but the timeout."""
+    import tempfile
+
+    from runner import pipelines
+
+    copy = Path(tempfile.mkdtemp()) / "pipelines"
+    for path in pipelines.FOLDER.rglob("*.yml"):
+        target = copy / path.relative_to(pipelines.FOLDER)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        text, changed = re.subn(
+            r"timeout_minutes: \d+", f"timeout_minutes: {minutes}", path.read_text()
+        )
+        assert changed == 1
+        target.write_text(text)
+    pipelines.FOLDER = copy
+
+
+def in_child(point: str) -> None:
+    """Have the runner start this file in place of its worker."""
+    start = subprocess.Popen
+
+    def popen(command: list[str], *args: Any, **named: Any) -> Any:
+        if command[1:] == ["-m", "runner.worker"]:
+            command = [sys.executable, __file__, f"in-child:{point}"]
+        return start(command, *args, **named)
+
+    subprocess.Popen = popen  # type: ignore[assignment,misc]
+
+
+def be_child(point: str) -> None:
+    what, _, node = point.partition(":")
+    if what == "boot":
+        end()
+    from runner import worker
+
+    if what == "end":
+        worker._let_go_of_files = end
+    if what in ("started", "finished"):
+        inner = worker._progress
+
+        def progress(emit: Any, told: Any) -> Any:
+            def on_event(event: Any) -> None:
+                name = {"started": "NodeStart", "finished": "NodeFinished"}[what]
+                if event.info.name == name and event.data.node_info.node_name == node:
+                    end()
+                inner(emit, told)(event)
+
+            return on_event
+
+        worker._progress = progress
+    if what in ("between", "commit"):
+        from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
+
+        execute = DuckDBCursorWrapper.execute
+
+        def broken(self: Any, sql: str, bindings: Any = None) -> Any:
+            if "delete from" not in sql or f'"{node}"' not in sql or "insert into" not in sql:
+                return execute(self, sql, bindings)
+            first, second = sql.split(";", 1)
+            execute(self, first)
+            if what == "between":
+                end()
+            execute(self, second)
+            end()
+
+        DuckDBCursorWrapper.execute = broken  # type: ignore[method-assign]
+    worker.main()
+
+
+def main() -> None:
+    point = sys.argv.pop(1)
+    what, _, rest = point.partition(":")
+    rest, _, name = rest.partition("=")
+    rest, _, count = rest.partition("#")
+    if what == "in-child":
+        return be_child(point.removeprefix("in-child:"))
+    if what in ("before", "after"):
+        at_call(what, rest, int(count or 1), name or "KILL")
+    elif what == "event":
+        kind, node = rest.split(":")
+        at_event(kind, node, name or "KILL")
+    elif what in ("commit", "close"):
+        at_write(what, rest)
+    elif what == "child":
+        in_child(rest)
+    else:
+        {"patience": set_patience, "clock": set_clock, "timeout": set_timeout}[what](float(rest))
+    from runner.cli import main as runner
+
+    return runner()
+
+
+if __name__ == "__main__":
+    main()

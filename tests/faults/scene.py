@@ -1,0 +1,301 @@
+"""A warehouse to break: tenants onboarded without dbt, an export to change, the real commands."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psutil
+import yaml
+from control_file import DAY, control_tables
+from support import ROOT, environment_in
+
+from runner import quota
+from runner.settings import Settings
+from runner.warehouse import open_warehouse
+
+KILL_AT = Path(__file__).with_name("kill_at.py")
+ACCOUNT = "01ECB7-6EE0BA-7357F1"
+
+# The columns that a bill needs, and no others: `rows` charges that cost as much together.
+EXPORT = f"""
+copy (
+    select
+        '{ACCOUNT}' as billing_account_id,
+        {{'id': 's1', 'description': 'Compute Engine'}} as service,
+        {{'id': 'k' || n % 7, 'description': 'N2 core'}} as sku,
+        timestamptz '{DAY} 00:00:00+00' + to_seconds(n % 86000) as usage_start_time,
+        timestamptz '{DAY} 00:00:00+00' + to_seconds(n % 86000 + 60) as usage_end_time,
+        {{'id': 'acme-prod'}} as project,
+        [{{'key': 'team', 'value': md5(n::varchar)}}] as labels,
+        timestamptz '{DAY} 06:00:00+00' as export_time,
+        ($cost / $rows)::double as cost,
+        'USD' as currency,
+        $rate::double as currency_conversion_rate,
+        {{'amount': 60.0, 'unit': 'seconds'}} as usage,
+        []::struct(name varchar, amount double)[] as credits,
+        {{'month': '{DAY:%Y%m}'}} as invoice,
+        'regular' as cost_type,
+        timestamptz '{DAY} 00:00:00+00' as _PARTITIONTIME
+    from range(0, $rows) as charges (n)
+) to '@path' (format parquet)
+"""
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What a reader finds for the date in billing_cost_daily and in gcp_silver_cost."""
+
+    billing: tuple[int, Decimal]
+    silver: tuple[int, Decimal]
+
+
+class Scene:
+    """One folder that holds a warehouse, its exports, logs and artefacts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environ = environment_in(folder)
+        self._started: list[subprocess.Popen[str]] = []
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(ROOT, None, {**os.environ, **self.environ})
+
+    def path(self, name: str) -> Path:
+        """One of the DuckDB files, such as `control` or `tenant_acme`."""
+        return Path(self.environ["WAREHOUSE_DIR"]) / f"{name}.duckdb"
+
+    # -- What is given
+
+    def export(self, cost: int, rows: int = 4, tenant: str = "acme", rate: float = 1) -> None:
+        """Put other charges into the tenant's export, all at once."""
+        path = self.folder / f"export_{tenant}.parquet"
+        partial = path.with_suffix(".partial")
+        with duckdb.connect() as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            connection.execute(
+                EXPORT.replace("@path", str(partial)), {"cost": cost, "rows": rows, "rate": rate}
+            )
+        partial.replace(path)
+
+    def sql(self, text: str, *values: Any, file: str = "control") -> list[tuple[Any, ...]]:
+        """Run a statement on one of the files, waiting while a process has it open."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with duckdb.connect(str(self.path(file))) as connection:
+                    connection.execute("set TimeZone = 'UTC'")
+                    return connection.execute(text, list(values)).fetchall()
+            except duckdb.IOException as error:
+                if "lock" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+    # -- What is done
+
+    def start(
+        self, *args: str, at: str | None = None, under: tuple[str, ...] = (), **environ: str
+    ) -> "subprocess.Popen[str]":
+        """Start `runner`; `at` names a point of kill_at.py, `under` is put before it."""
+        command = [sys.executable, "-m", "runner"]
+        if at is not None:
+            command = [sys.executable, str(KILL_AT), at]
+        process = subprocess.Popen(
+            [*under, *command, *args],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **self.environ, **environ},
+        )
+        self._started.append(process)
+        return process
+
+    def call(
+        self, *args: str, at: str | None = None, under: tuple[str, ...] = (), **environ: str
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run `runner` to its end."""
+        process = self.start(*args, at=at, under=under, **environ)
+        out, err = process.communicate(timeout=240)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def run(
+        self, at: str | None = None, under: tuple[str, ...] = (), **environ: str
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run acme's date."""
+        return self.call(*RUN, at=at, under=under, **environ)
+
+    @contextlib.contextmanager
+    def holding(self, name: str) -> Iterator[None]:
+        """Have one of the files open, as another program would."""
+        code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(1, flush=True); input()"
+        holder = subprocess.Popen(
+            [sys.executable, "-c", code, str(self.path(name))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert holder.stdout and holder.stdout.readline() == "1\n"
+            yield
+        finally:
+            holder.kill()
+            holder.communicate()
+
+    def end(self) -> None:
+        """Let no process outlive its test."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+
+    # -- What is found
+
+    def bill(self, tenant: str = "acme") -> Bill:
+        """What stands for the date: rows and cost."""
+        found = []
+        for table, column, cost in (
+            ("billing_cost_daily", "ingestion_date", "cost"),
+            ("gcp_silver_cost", "usage_date", "billed_cost"),
+        ):
+            ((rows, total),) = self.sql(
+                f"select count(*), coalesce(sum({cost}), 0) from {tenant}.{table}"
+                f" where {column} = ?",
+                DAY,
+                file=f"tenant_{tenant}",
+            )
+            found.append((rows, total))
+        return Bill(*found)
+
+    def last_run(self, tenant: str = "acme") -> dict[str, Any]:
+        """The newest run's row."""
+        path = f"{tenant}.x_meta_pipeline_runs"
+        columns = ("pipeline_logging_id", "status", "error_message", "worker_instance")
+        (row,) = self.sql(f"select {', '.join(columns)} from {path} order by start_time desc limit 1")
+        return dict(zip(columns, row, strict=True))
+
+    def statuses(self, tenant: str = "acme") -> list[str]:
+        """The status of each run, oldest first."""
+        rows = self.sql(f"select status from {tenant}.x_meta_pipeline_runs order by start_time")
+        return [status for (status,) in rows]
+
+    def hanging(self, tenant: str = "acme") -> list[tuple[Any, ...]]:
+        """Runs and steps that claim to be at work, slots that are taken. Should be none."""
+        at_work = self.sql(
+            f"select 'run', pipeline_logging_id from {tenant}.x_meta_pipeline_runs"
+            f" where status in ('PENDING', 'RUNNING') union all"
+            f" select 'step', step_id from {tenant}.x_meta_step_logs"
+            f" where status in ('PENDING', 'RUNNING') union all"
+            f" select 'quota view', concurrent_pipelines_running::varchar"
+            f" from tenants.tenant_usage_quotas"
+            f" where tenant_id = '{tenant}' and concurrent_pipelines_running <> 0"
+        )
+        told = quota.of(open_warehouse(self.settings), tenant)
+        taken = [("slot", one.used) for one in told.limits if one.name == "concurrent" and one.used]
+        return at_work + taken
+
+
+RUN = ("run", "--tenant", "acme", "--date", str(DAY), "--json")
+
+
+def made_in(folder: Path, *tenants: str, cost: int = 100) -> Scene:
+    """A scene in which the tenants (acme, if none is named) are ready to run.
+
+    Made from the contracts that dbt enforces, so that only what is tried costs time.
+    """
+    place = Scene(folder)
+    tenants = tenants or ("acme",)
+    place.path("control").parent.mkdir()
+    with duckdb.connect(str(place.path("control"))) as connection:
+        for statement in control_tables(tenants):
+            connection.execute(statement)
+        for tenant in tenants:
+            connection.execute(
+                "insert into tenants.tenant_profiles by name select ? as tenant_id,"
+                " 'Acme & Sons' as company_name, 'admin@acme.example' as admin_email,"
+                " ? as tenant_dataset_id, 'ACTIVE' as status, 'SCALE' as subscription_plan,"
+                " timestamp '2024-01-01' as created_at",
+                [tenant, tenant],
+            )
+            connection.execute(
+                "insert into tenants.tenant_subscriptions by name select 's' as subscription_id,"
+                " ? as tenant_id, 'SCALE' as plan_name, 'ACTIVE' as status, 100 as daily_limit,"
+                " 3000 as monthly_limit, 10 as concurrent_limit",
+                [tenant],
+            )
+            connection.execute(
+                f"insert into {tenant}.x_meta_lock by name select 'claim' as lock_name"
+            )
+    document = yaml.safe_load((ROOT / "models/control/dataset/_dataset.yml").read_text())
+    exports = next(model for model in document["models"] if model["name"] == "x_meta_exports")
+    columns = ", ".join(f"{one['name']} {one['data_type']}" for one in exports["columns"])
+    for tenant in tenants:
+        place.export(cost, tenant=tenant)
+        with duckdb.connect(str(place.path(f"tenant_{tenant}"))) as connection:
+            connection.execute(f"create schema {tenant}")
+            connection.execute(f"create table {tenant}.x_meta_exports ({columns})")
+            connection.execute(
+                f"insert into {tenant}.x_meta_exports by name select 'e' as export_id,"
+                " ? as tenant_id, ? as export_ref, '[]' as billing_account_ids,"
+                " '[]' as project_ids, true as has_unallocated",
+                [tenant, str(folder / f"export_{tenant}.parquet")],
+            )
+    return place
+
+
+def document(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
+    """What `--json` printed."""
+    return dict(json.loads(done.stdout))
+
+
+def until(true: Callable[[], Any], seconds: float = 60) -> Any:
+    """Wait until it is true; what it then is."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = true()
+        if found:
+            return found
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def children(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+    """The living dbt processes of a runner."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return [
+            child
+            for child in psutil.Process(process.pid).children(recursive=True)
+            if child.status() != psutil.STATUS_ZOMBIE
+            and any("worker" in part or "kill_at" in part for part in child.cmdline())
+        ]
+    return []
+
+
+def gone(processes: list[psutil.Process], seconds: float = 10) -> bool:
+    """Whether they all end within some seconds."""
+    return not psutil.wait_procs(processes, timeout=seconds)[1]
+
+
+def copied(source: Path, target: Path) -> Path:
+    """A folder, copied whole."""
+    return Path(shutil.copytree(source, target))
+
+
+def day_after(days: int) -> date:
+    """A date after the usual one."""
+    return date.fromordinal(DAY.toordinal() + days)
+
+
+STOPPED_BY = {signal.SIGINT: 130, signal.SIGTERM: 143}

@@ -1,0 +1,203 @@
+"""Many at the same moment: one run a date, no limit passed, tenants beside each other."""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from control_file import DAY, Control, request
+from scene import RUN, Bill, Scene, document, made_in, until
+from support import ROOT
+
+from runner import claim
+from runner import control_sql as sql
+from runner.warehouse import open_warehouse
+
+# Claims each of the dates, holds it for a while, ends it. Prints, per claim: date, status,
+# and from when to when (one clock for all processes) the run was surely active.
+CLAIMANT = """
+import json, os, random, sys, time
+from datetime import UTC, date, datetime
+from control_file import request
+from runner import claim, control_sql as sql
+from runner.settings import Settings
+from runner.warehouse import open_warehouse
+from support import ROOT
+
+warehouse = open_warehouse(Settings(ROOT, None, dict(os.environ)))
+hold, patient, *days = sys.argv[1:]
+print("ready", flush=True)
+sys.stdin.readline()
+for day in days:
+    while True:
+        run = claim.take(warehouse, request(date.fromisoformat(day)), ROOT)
+        began = time.monotonic()
+        if run.status == "PENDING" or not int(patient):
+            break
+        time.sleep(random.uniform(0.05, 0.25))
+    ended = None
+    if float(hold):
+        time.sleep(float(hold))
+        ended = time.monotonic()
+        warehouse.write(
+            sql.FINISH_EVENT.format(tenant="acme"), sql.FINISH.format(tenant="acme"),
+            run_id=run.id, status="COMPLETED", now=datetime.now(UTC), duration_ms=0,
+            error_message=None, row_count=0,
+        )
+    print(json.dumps([day, run.status, began, ended]), flush=True)
+print("done", flush=True)
+sys.stdin.readline()
+"""
+
+
+def claimed(control: Control, hold: float, patient: bool, shares: list[list[str]]) -> list[Any]:
+    """What processes that claim their dates side by side are told, each its share of dates."""
+    here = Path(__file__).parent
+    paths = ":".join(map(str, (ROOT, here.parent, here.parent / "runner")))
+    claimants = [
+        subprocess.Popen(
+            [sys.executable, "-c", CLAIMANT, str(hold), str(int(patient)), *share],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **control.environ, "PYTHONPATH": paths},
+        )
+        for share in shares
+    ]
+    told: list[Any] = []
+    try:
+        for one in claimants:
+            assert one.stdout and one.stdout.readline() == "ready\n"
+        for one in claimants:
+            assert one.stdin
+            one.stdin.write("go\n")
+            one.stdin.flush()
+        # None ends before all are done: the run of a process that is gone would be closed.
+        for one in claimants:
+            assert one.stdout
+            for line in one.stdout:
+                if line == "done\n":
+                    break
+                told.append(json.loads(line))
+    finally:
+        for one in claimants:
+            one.kill()
+            one.communicate()
+    return told
+
+
+def days(count: int) -> list[str]:
+    return [(DAY + timedelta(days=n)).isoformat() for n in range(count)]
+
+
+def most_at_once(spans: list[tuple[Any, Any]]) -> int:
+    """How many of the spans lie over one another, at most."""
+    edges = sorted([(begin, 1) for begin, _ in spans] + [(end, -1) for _, end in spans])
+    active = most = 0
+    for _, step in edges:
+        active += step
+        most = max(most, active)
+    return most
+
+
+def test_of_fifty_processes_that_start_one_date_one_runs_and_the_others_get_its_id(
+    scene: Scene,
+) -> None:
+    # The tenant's place in the queue is taken, so that the winner is active until all have asked.
+    with scene.path("tenant_acme").with_suffix(".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        asked = [scene.start(*RUN) for _ in range(50)]
+        until(lambda: sum(one.poll() is not None for one in asked) >= 49, seconds=200)
+        (winner,) = [one for one in asked if one.poll() is None]
+    out, err = winner.communicate(timeout=120)
+    assert winner.returncode == 0, err
+    won = json.loads(out)
+    assert (won["status"], won["deduplicated"]) == ("COMPLETED", False)
+    for loser in (one for one in asked if one is not winner):
+        out, err = loser.communicate()
+        assert loser.returncode == 0, err
+        told = json.loads(out)
+        assert (told["pipeline_logging_id"], told["deduplicated"]) == (
+            won["pipeline_logging_id"],
+            True,
+        )
+    assert scene.statuses() == ["COMPLETED"], "no other row, not even a refused one"
+    assert scene.bill() == Bill((4, Decimal(100)), (4, Decimal(100)))
+    assert scene.hanging() == []
+    # dbt was started for one of them: what it writes is in a folder of the run.
+    assert len(list((scene.folder / "logs" / "runs").iterdir())) == 1
+
+
+def test_fifty_dates_never_pass_the_concurrent_limit(control: Control) -> None:
+    control.subscribe(concurrent_limit=5, daily_limit=1000, monthly_limit=1000)
+    samples: list[int] = []
+    stop = threading.Event()
+
+    def sample() -> None:
+        while not stop.wait(0.02):
+            samples.append(len(control.warehouse.read(sql.ACTIVE_RUNS.format(tenant="acme"))))
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    every = days(50)
+    try:
+        told = claimed(control, 0.2, True, [every[n::10] for n in range(10)])
+    finally:
+        stop.set()
+        sampler.join()
+    assert sorted(day for day, *_ in told) == every, "each date had its turn"
+    history = control.sql(
+        "select start_time, end_time from acme.x_meta_pipeline_runs where status = 'COMPLETED'"
+    )
+    assert len(history) == 50
+    assert most_at_once([(began, ended) for _, _, began, ended in told]) <= 5
+    assert len(samples) > 20 and max(samples) == 5, "reached, and never passed"
+    assert control.value("select count(*) from acme.x_meta_pipeline_runs where status = 'REFUSED'")
+
+
+def test_two_hundred_claims_on_a_daily_limit_of_a_hundred_admit_exactly_a_hundred(
+    control: Control,
+) -> None:
+    control.subscribe(concurrent_limit=1000, daily_limit=100, monthly_limit=1000)
+    every = days(200)
+    told = claimed(control, 0, False, [every[n::8] for n in range(8)])
+    statuses = [status for _, status, *_ in told]
+    assert (statuses.count("PENDING"), statuses.count("REFUSED")) == (100, 100)
+    assert sorted(status for status, _ in control.runs()) == sorted(statuses), "each is a row"
+    reasons = {reason for status, reason in control.runs() if status == "REFUSED"}
+    assert reasons == {"daily limit reached: 100 of 100 runs used today"}
+
+
+def test_two_hundred_claims_on_a_monthly_limit_admit_exactly_that_many(control: Control) -> None:
+    control.subscribe(concurrent_limit=1000, daily_limit=1000, monthly_limit=30)
+    told = claimed(control, 0, False, [days(60)[n::6] for n in range(6)])
+    assert [status for _, status, *_ in told].count("PENDING") == 30
+
+
+@pytest.mark.heavy
+def test_ten_tenants_side_by_side_all_complete_with_their_own_totals(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    names = [f"tenant{n}" for n in range(10)]
+    place = made_in(tmp_path_factory.mktemp("ten"), *names)
+    for n, name in enumerate(names):
+        place.export(cost=100 + n, rows=1 + n, tenant=name)
+    runs = [
+        place.start("run", "--tenant", name, "--date", str(DAY), "--json") for name in names
+    ]
+    for n, run in enumerate(runs):
+        out, err = run.communicate(timeout=280)
+        assert run.returncode == 0, err
+        assert json.loads(out)["rows"] == 1 + n
+    for n, name in enumerate(names):
+        assert place.statuses(name) == ["COMPLETED"] and place.hanging(name) == []
+        rows, cost = place.bill(name).billing
+        assert rows == 1 + n and abs(cost - (100 + n)) < Decimal("0.000001")
