@@ -11,13 +11,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 
-.PHONY: run test lint types unit end-to-end clean
+.PHONY: run test lint types unit dbt-unit end-to-end clean
 
 run: .venv/.runs
 	@$(BIN)/runner init
 	@$(BIN)/runner run --tenant $(TENANT) --date $(DATE)
 
-test: lint types unit end-to-end
+test: lint types unit dbt-unit end-to-end
 
 lint: .venvs/lint/.made
 	$(LINT)/ruff check .
@@ -28,6 +28,15 @@ types: .venvs/lint/.made .venv/.tests
 
 unit: .venv/.tests
 	$(BIN)/python -m pytest tests/runner
+
+# From an empty folder: the unit tests bring their own rows.
+dbt-unit: .venv/.runs
+	@mkdir -p target/unit && cp profiles.yml.example target/unit/profiles.yml
+	WAREHOUSE_DIR=$(CURDIR)/target/unit $(BIN)/dbt --quiet test --select test_type:unit \
+		--vars '{tenant_id: unit}' --target local --project-dir . \
+		--profiles-dir $(CURDIR)/target/unit --target-path $(CURDIR)/target/unit \
+		--log-path $(CURDIR)/target/unit
+	@echo "dbt unit tests passed"
 
 end-to-end: .venv/.tests
 	$(BIN)/python -m pytest tests/end_to_end

@@ -289,9 +289,11 @@ def tenant_resume(config: Settings, tenant_id: str) -> None:
 def tenant_repair(config: Settings, tenant_id: str) -> None:
     """Make what a tenant's tables lack, from its own rows. What is there stays as it is."""
     from runner import tenants
+    from runner.warehouse import open_warehouse
 
     slugs.tenant_id(tenant_id)
-    tenants.repair(config, _open(config), tenant_id, _say)
+    # Not _open: what waits in the spool may want the very tables that are made here.
+    tenants.repair(config, open_warehouse(config), tenant_id, _say)
     click.echo(f"Tenant {tenant_id} is whole. See for yourself: runner doctor --tenant {tenant_id}")
 
 
@@ -476,17 +478,17 @@ def doctor(config: Settings, as_json: bool, tenant: str | None, send_mail: bool)
 
     Changes nothing. Exit 0 when nothing failed (warnings are fine), else 1.
     """
+    from runner import check, show
     from runner import doctor as doctors
-    from runner import show
 
     if tenant is not None:
         slugs.tenant_id(tenant)
     checks = doctors.examine(config, tenant, send_mail)
     if as_json:
-        click.echo(show.as_json(doctors.document(checks)))
+        click.echo(show.as_json(check.document(checks)))
     else:
         click.echo(show.checks(checks))
-    if any(check.status == doctors.FAIL for check in checks):
+    if any(one.status == check.FAIL for one in checks):
         sys.exit(1)
 
 

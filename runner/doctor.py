@@ -237,10 +237,11 @@ def _export(warehouse: Warehouse, tenant: str, read: Reader, local: bool) -> Fin
 def _reader(settings: Settings, stack: ExitStack) -> Reader:
     """Opens exports in dbt as `tenant add` does: one process for all, a new one after a failure."""
     workers: list[Worker] = []
+    environ: dict[str, str] = {}
 
     def read(refs: list[str]) -> Outcome:
-        environ = {"WAREHOUSE_DIR": stack.enter_context(TemporaryDirectory())}
         if not workers:
+            environ["WAREHOUSE_DIR"] = stack.enter_context(TemporaryDirectory())
             workers.append(stack.enter_context(Worker(settings, settings.log_dir / "doctor")))
         command = ("run-operation", "check_exports", "--args", json.dumps({"refs": refs}))
         outcome = workers[-1].run(Job("none", command, environ=environ), timeout=300)

@@ -147,6 +147,7 @@ def repair(
         raise _unknown(tenant_id, known)
     plans = {plan.name: plan for plan in PLANS.values()}
     plan = plans.get(known[tenant_id].get("subscription_plan") or "", PLANS["starter"])
+    warehouse.prepare(tenant_id)
     with Worker(settings, settings.log_dir / "tenants" / tenant_id) as worker:
         _make_control(settings, warehouse, worker, tenant_id, say)
         warehouse.write(

@@ -5,7 +5,10 @@
 #}
 with charges as (
 
-    select * from {{ ref('gcp_silver_cost') }}
+    select
+        *,
+        {{ year_month('usage_date_pacific') }} as usage_month_pacific
+    from {{ ref('gcp_silver_cost') }}
     where {{ date_in_slice('usage_date') }}
 
 ),
@@ -15,7 +18,7 @@ invoice_lines as (
     select
         -- keys
         usage_date,
-        {{ year_month('usage_date_pacific') }} as usage_month_pacific,
+        usage_month_pacific,
         billing_account_id,
         invoice_month,
         cost_type,

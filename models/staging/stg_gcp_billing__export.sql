@@ -75,7 +75,9 @@ select
     {{ export_field(export, 'price.effective_price', 'money') }} as price_effective_price,
     {{ export_field(export, 'price.tier_start_amount', 'money') }} as price_tier_start_amount,
     {{ export_field(export, 'price.unit') }} as price_unit,
-    {{ export_field(export, 'price.pricing_unit_quantity', 'money') }} as price_pricing_unit_quantity,
+    {{ export_field(
+        export, 'price.pricing_unit_quantity', 'money'
+    ) }} as price_pricing_unit_quantity,
     {{ export_field(export, 'price.list_price', 'money') }} as price_list_price,
     {{ export_field(
         export, 'price.effective_price_default', 'money'

@@ -19,11 +19,19 @@ subscriptions as (
 
 tenant_days as (
 
-    select tenant_id, usage_date
+    select
+        tenant_id,
+        usage_date
     from (
-        select tenant_id, usage_date from events
+        select
+            tenant_id,
+            usage_date
+        from events
         union all
-        select tenant_id, cast({{ now_utc() }} as date) as usage_date from subscriptions
+        select
+            tenant_id,
+            cast({{ now_utc() }} as date) as usage_date
+        from subscriptions
     ) as mentioned_days
     group by tenant_id, usage_date
 
@@ -35,8 +43,12 @@ runs_per_day as (
         tenant_id,
         usage_date,
         sum(case when event_type = 'started' then 1 else 0 end) as started,
-        sum(case when event_type = 'finished' and run_status = 'COMPLETED' then 1 else 0 end) as succeeded,
-        sum(case when event_type = 'finished' and run_status = 'FAILED' then 1 else 0 end) as failed,
+        sum(
+            case when event_type = 'finished' and run_status = 'COMPLETED' then 1 else 0 end
+        ) as succeeded,
+        sum(
+            case when event_type = 'finished' and run_status = 'FAILED' then 1 else 0 end
+        ) as failed,
         max(occurred_at) as last_updated,
         min(occurred_at) as created_at
     from events
@@ -54,18 +66,24 @@ runs_per_month as (
     left join runs_per_day
         on
             tenant_days.tenant_id = runs_per_day.tenant_id
-            and runs_per_day.usage_date <= tenant_days.usage_date
-            and extract(year from runs_per_day.usage_date) = extract(year from tenant_days.usage_date)
-            and extract(month from runs_per_day.usage_date) = extract(month from tenant_days.usage_date)
+            and tenant_days.usage_date >= runs_per_day.usage_date
+            and extract(year from tenant_days.usage_date)
+            = extract(year from runs_per_day.usage_date)
+            and extract(month from tenant_days.usage_date)
+            = extract(month from runs_per_day.usage_date)
     group by tenant_days.tenant_id, tenant_days.usage_date
 
 ),
 
 running_now as (
 
-    select tenant_id, count(*) as running
+    select
+        tenant_id,
+        count(*) as running
     from (
-        select tenant_id, pipeline_logging_id
+        select
+            tenant_id,
+            pipeline_logging_id
         from events
         group by tenant_id, pipeline_logging_id
         having
@@ -80,7 +98,9 @@ quotas as (
 
     select
         -- keys
-        concat(tenant_days.tenant_id, '-', cast(tenant_days.usage_date as {{ engine_type('text') }})) as usage_id,
+        concat(
+            tenant_days.tenant_id, '-', cast(tenant_days.usage_date as {{ engine_type('text') }})
+        ) as usage_id,
         tenant_days.tenant_id,
         tenant_days.usage_date,
 

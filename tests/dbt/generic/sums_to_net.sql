@@ -15,9 +15,7 @@ with both_sides as (
         {{ money(net) }} as model_net,
         {{ money('0') }} as against_net
     from {{ model }}
-    {%- if date_column and has_slice() %}
-    where {{ date_in_slice(date_column) }}
-    {%- endif %}
+    where {{ date_in_slice(date_column) if date_column and has_slice() else '1 = 1' }}
 
     union all
 
@@ -27,9 +25,7 @@ with both_sides as (
         {{ money('0') }} as model_net,
         {{ money(against_net) }} as against_net
     from {{ against }}
-    {%- if date_column and has_slice() %}
-    where {{ date_in_slice(against_date or date_column) }}
-    {%- endif %}
+    where {{ date_in_slice(against_date or date_column) if date_column and has_slice() else '1 = 1' }}
 
 )
 

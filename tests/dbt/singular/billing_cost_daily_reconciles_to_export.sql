@@ -44,23 +44,37 @@ exported as (
         {{ in_slice('usage_start_time') }}
         and {{ exported_since_slice('export_partition_time', days_before=8) }}
     {%- else %}
-        cast(usage_start_time as date) in (select usage_date from copied)
+        cast(usage_start_time as date) in (select copied.usage_date from copied)
     {%- endif %}
 
 ),
 
 both_sides as (
 
-    select usage_date, currency, export_time, 1 as copied_rows, 0 as exported_rows,
-        cost as copied_cost, {{ money('0') }} as exported_cost,
-        credits_total as copied_credits, {{ money('0') }} as exported_credits
+    select
+        usage_date,
+        currency,
+        export_time,
+        1 as copied_rows,
+        0 as exported_rows,
+        cost as copied_cost,
+        {{ money('0') }} as exported_cost,
+        credits_total as copied_credits,
+        {{ money('0') }} as exported_credits
     from copied
 
     union all
 
-    select usage_date, currency, export_time, 0 as copied_rows, 1 as exported_rows,
-        {{ money('0') }} as copied_cost, cost as exported_cost,
-        {{ money('0') }} as copied_credits, credits_total as exported_credits
+    select
+        usage_date,
+        currency,
+        export_time,
+        0 as copied_rows,
+        1 as exported_rows,
+        {{ money('0') }} as copied_cost,
+        cost as exported_cost,
+        {{ money('0') }} as copied_credits,
+        credits_total as exported_credits
     from exported
 
 ),

@@ -4,7 +4,10 @@
 #}
 with both_sides as (
 
-    select ingestion_date as usage_date, 1 as billing_rows, 0 as silver_rows
+    select
+        ingestion_date as usage_date,
+        1 as billing_rows,
+        0 as silver_rows
     from {{ ref('billing_cost_daily') }}
     {% if has_slice() -%}
     where {{ date_in_slice('ingestion_date') }}
@@ -12,7 +15,10 @@ with both_sides as (
 
     union all
 
-    select usage_date, 0 as billing_rows, 1 as silver_rows
+    select
+        usage_date,
+        0 as billing_rows,
+        1 as silver_rows
     from {{ ref('gcp_silver_cost') }}
     {% if has_slice() -%}
     where {{ date_in_slice('usage_date') }}

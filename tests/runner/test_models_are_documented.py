@@ -1,0 +1,161 @@
+"""The dbt project's own rules: all is described, a row is what the model says, dates are vars."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = {path.stem: path for path in sorted((ROOT / "models").rglob("*.sql"))}
+MACROS = {path.stem: path for path in sorted((ROOT / "macros").rglob("*.sql"))}
+GENERIC_TESTS = {path.stem: path for path in sorted((ROOT / "tests/dbt/generic").glob("*.sql"))}
+SIDES = ("duckdb__", "bigquery__", "default__")
+
+# Row for row as the export, which has no row id: identical rows are separate charges, so no
+# columns name a row. Reconciliation tests stand in for a grain test.
+ROW_GRAIN = {"stg_gcp_billing__export", "billing_cost_daily", "gcp_silver_cost"}
+
+# What no model may say: the rule, as a pattern, and a line that breaks it.
+FORBIDDEN = {
+    "dialect stands in macros, not in target.type": (
+        r"\btarget\s*\.\s*(type|name)\b",
+        "{% if target.type == 'bigquery' %}",
+    ),
+    "dates come from vars, not from the clock": (
+        r"\b(current_date|current_timestamp|current_time|getdate|sysdate|today\s*\(|now\s*\()",
+        "where usage_date < now()",
+    ),
+    "rows are never cut off": (
+        r"\b(limit|fetch\s+first|tablesample|sample)\s",
+        "select * from charges limit 1000",
+    ),
+    "identical rows are two charges": (
+        r"\b(distinct|row_number|qualify|rank|dense_rank|first_value)\b",
+        "select distinct billing_account_id from charges",
+    ),
+    "money is fixed point": (
+        r"(\b(float(4|8|32|64)?|double|real)\b|'number')(?!.*\bas\s+"
+        r"(currency_conversion_rate|usage_amount(_in_pricing_units)?)\b)",
+        "cast(cost as double) as cost",
+    ),
+    "a source's columns are taken by name": (
+        r"(\*\s*(from|exclude|except|replace)\b.*(source\(|\.relation|read_))",
+        "select * from {{ export.relation }}",
+    ),
+}
+
+
+def yaml_models() -> dict[str, dict[str, Any]]:
+    """Every model that the YAML under models/ declares, by name."""
+    declared: dict[str, dict[str, Any]] = {}
+    for path in sorted((ROOT / "models").rglob("*.yml")):
+        for model in yaml.safe_load(path.read_text()).get("models", []):
+            assert model["name"] not in declared, f"{model['name']} is declared twice: {path}"
+            declared[model["name"]] = model
+    return declared
+
+
+DECLARED = yaml_models()
+
+
+def code(path: Path) -> str:
+    """The file without its comments, on lines that hold a whole Jinja call."""
+    text = re.sub(r"\{#.*?#\}|--[^\n]*", "", path.read_text(), flags=re.DOTALL)
+    return re.sub(
+        r"\{\{.*?\}\}", lambda call: re.sub(r"\s+", " ", call.group()), text, flags=re.DOTALL
+    )
+
+
+def test_every_model_is_declared_in_yaml_and_every_declaration_has_a_model() -> None:
+    assert set(MODELS) == set(DECLARED)
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_a_model_and_each_of_its_columns_are_described(name: str) -> None:
+    model = DECLARED[name]
+    assert (model.get("description") or "").strip(), f"{name} has no description"
+    assert model.get("columns"), f"{name} declares no columns"
+    bare = [
+        column["name"]
+        for column in model["columns"]
+        if not (column.get("description") or "").strip()
+    ]
+    assert not bare, f"{name} has columns without a description: {', '.join(bare)}"
+
+
+def test_every_doc_block_that_is_named_exists_and_is_used() -> None:
+    written = set()
+    for path in sorted((ROOT / "dbt_project/docs").glob("*.md")):
+        written |= set(re.findall(r"\{%\s*docs\s+(\w+)", path.read_text()))
+    named = set()
+    for path in sorted((ROOT / "models").rglob("*.yml")):
+        named |= set(re.findall(r"doc\('(\w+)'\)", path.read_text()))
+    assert named == written
+
+
+def test_the_export_view_declares_the_columns_it_selects() -> None:
+    # The one model without a contract to hold it to its YAML: its SQL is made per export.
+    selected = re.findall(r"\}\} as (\w+)", code(MODELS["stg_gcp_billing__export"]))
+    declared = [column["name"] for column in DECLARED["stg_gcp_billing__export"]["columns"]]
+    assert selected == declared
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_a_model_has_a_grain_test_unless_it_is_row_for_row(name: str) -> None:
+    tests = DECLARED[name].get("data_tests", [])
+    grains = [test["unique_together"] for test in tests if "unique_together" in test]
+    if name in ROW_GRAIN:
+        assert not grains, f"{name} has a grain after all: take it off ROW_GRAIN"
+    else:
+        assert len(grains) == 1, f"{name} needs one unique_together test of its grain"
+        named = set(grains[0]["arguments"]["columns"])
+        missing = named - {column["name"] for column in DECLARED[name]["columns"]}
+        assert not missing, f"the grain test of {name} names no column of it: {missing}"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_opens_with_what_a_row_is(name: str) -> None:
+    opening = re.match(r"\{#\s*(.*?)#\}", MODELS[name].read_text(), flags=re.DOTALL)
+    assert opening and opening.group(1).startswith("One row"), (
+        f"{MODELS[name]} opens without {{# One row per ... #}}"
+    )
+
+
+@pytest.mark.parametrize("name", MACROS)
+def test_a_macro_file_holds_the_macro_it_is_named_after(name: str) -> None:
+    found = re.findall(r"\{%-?\s*macro\s+(\w+)", MACROS[name].read_text())
+    assert [macro for macro in found if not macro.startswith(SIDES)] == [name]
+
+
+@pytest.mark.parametrize("name", GENERIC_TESTS)
+def test_a_generic_test_file_holds_the_test_it_is_named_after(name: str) -> None:
+    assert re.findall(r"\{%-?\s*test\s+(\w+)", GENERIC_TESTS[name].read_text()) == [name]
+
+
+def test_every_dispatched_macro_has_both_sides_and_every_side_is_dispatched() -> None:
+    text = "\n".join(path.read_text() for path in MACROS.values())
+    dispatched = set(re.findall(r"adapter\.dispatch\('(\w+)'\)", text))
+    sides = set(re.findall(r"\{%-?\s*macro\s+((?:duckdb|bigquery|default)__\w+)", text))
+    for macro in dispatched:
+        for engine in ("duckdb__", "bigquery__"):
+            assert {engine + macro, "default__" + macro} & sides, f"{engine}{macro} is not written"
+    assert {side.split("__", 1)[1] for side in sides} == dispatched
+
+
+@pytest.mark.parametrize("rule", FORBIDDEN)
+def test_a_rule_catches_the_line_that_breaks_it(rule: str) -> None:
+    pattern, offence = FORBIDDEN[rule]
+    assert re.search(pattern, offence, flags=re.IGNORECASE)
+
+
+@pytest.mark.parametrize("rule", FORBIDDEN)
+@pytest.mark.parametrize("name", MODELS)
+def test_no_model_breaks_a_rule(name: str, rule: str) -> None:
+    pattern, _ = FORBIDDEN[rule]
+    for line in code(MODELS[name]).splitlines():
+        offence = re.search(pattern, line, flags=re.IGNORECASE)
+        assert not offence, f"{name}: {rule}: {line.strip()}"
