@@ -101,7 +101,7 @@ def _send(mailbox: notify.Mailbox, sender: str, row: Row) -> tuple[str | None, b
     )
     try:
         refused = mailbox.send(notify.message(letter, sender, row["pipeline_logging_id"]))
-    except (OSError, smtplib.SMTPException) as error:
+    except (OSError, smtplib.SMTPException, ValueError, OverflowError) as error:
         log.warning("alert %s could not go: %s: %s", row["alert_id"], type(error).__name__, error)
         return f"{type(error).__name__}: {error}", False
     if refused:

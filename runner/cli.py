@@ -1,10 +1,11 @@
 """The command line: parse, call, say, exit."""
 
+import contextlib
 import functools
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -362,14 +363,17 @@ def run(
     if dry_run:
         _estimate(config, warehouse, tenant, template, from_date, to_date, as_json)
         return
-    _stop_in_order()
-    with show.Progress(quiet=False) as progress:
+    with _stopping_in_order(), show.Progress(quiet=False) as progress:
         try:
             report = one_run.run_slice(
                 config, warehouse, mailbox, request, template, progress.follow
             )
             if report.run.deduplicated and wait:
                 report = follow.to_its_end(warehouse, report.run, progress.say)
+        except Refused as refusal:
+            if as_json and refusal.run is not None:
+                click.echo(show.as_json(show.refusal_document(refusal)))
+            raise
         except one_run.Interrupted as stop:
             # Before the claim or while waiting for another's run: there is nothing to record.
             sys.exit(128 + stop.number)
@@ -549,15 +553,20 @@ def _tell(config: Settings, report: "Report", as_json: bool) -> None:
         sys.exit(1)
 
 
-def _stop_in_order() -> None:
+@contextlib.contextmanager
+def _stopping_in_order() -> Iterator[None]:
     """Ctrl-C and SIGTERM end the run in order: dbt stopped, the run recorded."""
     from runner.run import Interrupted
 
     def stop(number: int, frame: object) -> None:
         raise Interrupted(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _say(text: str) -> None:

@@ -1,6 +1,7 @@
 """Every statement over the control tables, in one dialect (BigQuery's, as DuckDB reads it, too).
 
 Values are always bound; `{tenant}` is a dataset's name and comes only from a validated slug.
+It is quoted all the same: a tenant may be called `order`.
 """
 
 TENANTS = """
@@ -30,10 +31,10 @@ order by export_ref
 """
 
 # The tenant's own copy of the same, over its data.
-OWN_EXPORTS = EXPORTS.replace("tenants.tenant_exports", "{tenant}.x_meta_exports")
+OWN_EXPORTS = EXPORTS.replace("tenants.tenant_exports", "`{tenant}`.x_meta_exports")
 
 EXPORT_SHARERS = """
-select distinct tenant_id
+select tenant_id, export_ref, billing_account_ids, project_ids, has_unallocated
 from tenants.tenant_exports
 where export_ref = @export_ref and tenant_id <> @tenant_id
 order by tenant_id
@@ -110,10 +111,10 @@ where tenant_id = @tenant_id
     )
 """
 
-DROP_EXPORTS = "delete from {dataset}.{table} where tenant_id = @tenant_id"
+DROP_EXPORTS = "delete from `{dataset}`.{table} where tenant_id = @tenant_id"
 
 ADD_EXPORT = """
-insert into {dataset}.{table} (
+insert into `{dataset}`.{table} (
     export_id, tenant_id, export_ref, billing_account_ids, project_ids, has_unallocated,
     created_at, updated_at
 )
@@ -124,10 +125,10 @@ values (
 """
 
 ADD_LOCK = """
-insert into {tenant}.x_meta_lock (lock_name, locked_by, locked_at)
+insert into `{tenant}`.x_meta_lock (lock_name, locked_by, locked_at)
 select 'claim', 'tenant add', @now
 from (select 1 as one_row) as one_row
-where not exists (select 1 from {tenant}.x_meta_lock where lock_name = 'claim')
+where not exists (select 1 from `{tenant}`.x_meta_lock where lock_name = 'claim')
 """
 
 SET_STATUS = """
@@ -170,7 +171,7 @@ REMOVE_TENANT = (
 
 # Updated first: on BigQuery a transaction that updates a row cancels any other that does.
 CLAIM_LOCK = """
-update {tenant}.x_meta_lock set locked_by = @run_id, locked_at = @now where lock_name = 'claim'
+update `{tenant}`.x_meta_lock set locked_by = @run_id, locked_at = @now where lock_name = 'claim'
 """
 
 CLAIM_EXPIRE_EVENTS = """
@@ -180,37 +181,38 @@ insert into tenants.tenant_usage_events (
 select
     concat(pipeline_logging_id, '-finished'), tenant_id, pipeline_logging_id, 'finished', 'FAILED',
     cast(start_time as date), @now
-from {tenant}.x_meta_pipeline_runs
+from `{tenant}`.x_meta_pipeline_runs
 where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
 """
 
 CLAIM_EXPIRE_STEPS = """
-update {tenant}.x_meta_step_logs
+update `{tenant}`.x_meta_step_logs
 set status = 'FAILED', end_time = @now,
     error_message = 'lease expired: the process that ran it ended without a word'
 where status = 'RUNNING' and pipeline_logging_id in (
     select pipeline_logging_id
-    from {tenant}.x_meta_pipeline_runs
+    from `{tenant}`.x_meta_pipeline_runs
     where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
 )
 """
 
 CLAIM_EXPIRE = """
-update {tenant}.x_meta_pipeline_runs
+update `{tenant}`.x_meta_pipeline_runs
 set status = 'FAILED', end_time = @now,
+    duration_ms = unix_millis(@now) - unix_millis(start_time),
     error_message = 'lease expired: the process that ran it ended without a word'
 where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
 """
 
 # A run whose process on this host is gone is dead at once: its lease ends now.
 END_LEASE = """
-update {tenant}.x_meta_pipeline_runs set lease_expires_at = @now
+update `{tenant}`.x_meta_pipeline_runs set lease_expires_at = @now
 where pipeline_logging_id = @dead_{n} and status in ('PENDING', 'RUNNING')
 """
 
 ACTIVE_RUNS = """
 select pipeline_logging_id, worker_instance, lease_expires_at
-from {tenant}.x_meta_pipeline_runs
+from `{tenant}`.x_meta_pipeline_runs
 where status in ('PENDING', 'RUNNING')
 """
 
@@ -230,6 +232,9 @@ select
             then concat(
                 'subscription ended on ', cast(subscriptions.subscription_end_date as string)
             )
+        when subscriptions.daily_limit is null or subscriptions.monthly_limit is null
+            or subscriptions.concurrent_limit is null
+            then 'subscription has no limits: a limit is not set'
         when used.runs_today >= subscriptions.daily_limit
             then concat(
                 'daily limit reached: ', cast(used.runs_today as string), ' of ',
@@ -259,14 +264,14 @@ cross join (
         end), 0) as runs_this_month,
         coalesce(sum(case when status in ('PENDING', 'RUNNING') then 1 else 0 end), 0)
             as active_runs
-    from {tenant}.x_meta_pipeline_runs
+    from `{tenant}`.x_meta_pipeline_runs
 ) as used
 where profiles.tenant_id = @tenant_id
 """
 
 # A duplicate inserts nothing; a refusal is a row. Counted, never stored: no counter can drift.
 CLAIM_INSERT = f"""
-insert into {{tenant}}.x_meta_pipeline_runs (
+insert into `{{tenant}}`.x_meta_pipeline_runs (
     pipeline_logging_id, pipeline_id, tenant_id, status, trigger_type, trigger_by, user_id,
     start_time, end_time, duration_ms, config_version, worker_instance, error_message, run_date,
     to_date, parameters, template, lease_expires_at
@@ -284,7 +289,7 @@ from (
 ) as judged
 where not exists (
     select 1
-    from {{tenant}}.x_meta_pipeline_runs
+    from `{{tenant}}`.x_meta_pipeline_runs
     where pipeline_id = @pipeline_id and status in ('PENDING', 'RUNNING')
         and run_date <= @to_date and to_date >= @from_date
 )
@@ -299,7 +304,7 @@ select
     tenant_id, pipeline_logging_id,
     case when status = 'REFUSED' then 'refused' else 'started' end,
     status, cast(start_time as date), start_time
-from {tenant}.x_meta_pipeline_runs
+from `{tenant}`.x_meta_pipeline_runs
 where pipeline_logging_id = @run_id
 """
 
@@ -312,7 +317,7 @@ to_date, template, row_count
 # Own row first, if there is one; else the active run that stood in the way.
 CLAIM_OUTCOME = f"""
 select {RUN_COLUMNS}
-from {{tenant}}.x_meta_pipeline_runs
+from `{{tenant}}`.x_meta_pipeline_runs
 where pipeline_logging_id = @run_id
     or (
         pipeline_id = @pipeline_id and status in ('PENDING', 'RUNNING')
@@ -322,7 +327,7 @@ order by case when pipeline_logging_id = @run_id then 0 else 1 end, start_time
 """
 
 START = """
-update {tenant}.x_meta_pipeline_runs set status = 'RUNNING'
+update `{tenant}`.x_meta_pipeline_runs set status = 'RUNNING'
 where pipeline_logging_id = @run_id and status = 'PENDING'
 """
 
@@ -334,21 +339,21 @@ insert into tenants.tenant_usage_events (
 select
     concat(pipeline_logging_id, '-finished'), tenant_id, pipeline_logging_id, 'finished', @status,
     cast(start_time as date), @now
-from {tenant}.x_meta_pipeline_runs
+from `{tenant}`.x_meta_pipeline_runs
 where pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')
 """
 
 FINISH = """
-update {tenant}.x_meta_pipeline_runs
+update `{tenant}`.x_meta_pipeline_runs
 set status = @status, end_time = @now, duration_ms = @duration_ms,
     error_message = cast(@error_message as string), row_count = cast(@row_count as bigint)
 where pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')
 """
 
-DROP_STEP = "delete from {tenant}.x_meta_step_logs where step_logging_id = @step_logging_id_{n}"
+DROP_STEP = "delete from `{tenant}`.x_meta_step_logs where step_logging_id = @step_logging_id_{n}"
 
 ADD_STEP = """
-insert into {tenant}.x_meta_step_logs (
+insert into `{tenant}`.x_meta_step_logs (
     step_logging_id, pipeline_logging_id, step_id, step_name, step_type, step_index, status,
     start_time, end_time, duration_ms, row_count, rows_processed, error_message, user_id, metadata
 )
@@ -363,30 +368,31 @@ values (
 
 # Somebody's wish, not the runner's own word: the process sees it at its next look.
 CANCEL_STEPS = """
-update {tenant}.x_meta_step_logs
+update `{tenant}`.x_meta_step_logs
 set status = 'CANCELLED', end_time = @now
 where status = 'RUNNING' and pipeline_logging_id in (
     select pipeline_logging_id
-    from {tenant}.x_meta_pipeline_runs
+    from `{tenant}`.x_meta_pipeline_runs
     where pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')
 )
 """
 
 CANCEL = """
-update {tenant}.x_meta_pipeline_runs
-set status = 'CANCELLED', end_time = @now, error_message = @error_message
+update `{tenant}`.x_meta_pipeline_runs
+set status = 'CANCELLED', end_time = @now,
+    duration_ms = unix_millis(@now) - unix_millis(start_time), error_message = @error_message
 where pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')
 """
 
 RUN_STATUS = """
-select status from {tenant}.x_meta_pipeline_runs where pipeline_logging_id = @run_id
+select status from `{tenant}`.x_meta_pipeline_runs where pipeline_logging_id = @run_id
 """
 
 # -- The outbox: an alert is a row before it is a mail.
 
 # The same failure again within some hours is told once: the later row says SUPPRESSED.
 ADD_FAILURE_ALERT = """
-insert into {tenant}.x_meta_alerts (
+insert into `{tenant}`.x_meta_alerts (
     alert_id, pipeline_logging_id, tenant_id, pipeline_id, kind, fingerprint, status, recipients,
     subject, body_text, body_html, run_date, to_date, attempts, created_at, next_attempt_at
 )
@@ -396,16 +402,16 @@ select
     @recipients, @subject, @body_text, @body_html, @run_date, @to_date, 0, @now, @now
 from (
     select count(*) as failures
-    from {tenant}.x_meta_alerts
+    from `{tenant}`.x_meta_alerts
     where kind = 'failure' and fingerprint = @fingerprint and created_at > @quiet_since
         and status in ('PENDING', 'SENDING', 'SENT')
 ) as repeated
-where not exists (select 1 from {tenant}.x_meta_alerts where alert_id = @alert_id)
+where not exists (select 1 from `{tenant}`.x_meta_alerts where alert_id = @alert_id)
 """
 
 # Only when a failure of these dates was told and no recovery since.
 ADD_RECOVERY_ALERT = """
-insert into {tenant}.x_meta_alerts (
+insert into `{tenant}`.x_meta_alerts (
     alert_id, pipeline_logging_id, tenant_id, pipeline_id, kind, fingerprint, status, recipients,
     subject, body_text, body_html, run_date, to_date, attempts, created_at, next_attempt_at
 )
@@ -413,16 +419,16 @@ select
     @alert_id, @run_id, @tenant_id, @pipeline_id, 'recovery', '', 'PENDING', @recipients,
     @subject, @body_text, @body_html, @run_date, @to_date, 0, @now, @now
 from (select 1 as one_row) as one_row
-where not exists (select 1 from {tenant}.x_meta_alerts where alert_id = @alert_id)
+where not exists (select 1 from `{tenant}`.x_meta_alerts where alert_id = @alert_id)
     and exists (
         select 1
-        from {tenant}.x_meta_alerts as failure
+        from `{tenant}`.x_meta_alerts as failure
         where failure.kind = 'failure' and failure.pipeline_id = @pipeline_id
             and failure.status in ('PENDING', 'SENDING', 'SENT')
             and failure.run_date <= @to_date and failure.to_date >= @run_date
             and not exists (
                 select 1
-                from {tenant}.x_meta_alerts as recovery
+                from `{tenant}`.x_meta_alerts as recovery
                 where recovery.kind = 'recovery' and recovery.pipeline_id = @pipeline_id
                     and recovery.created_at > failure.created_at
                     and recovery.run_date <= failure.to_date
@@ -434,15 +440,16 @@ where not exists (select 1 from {tenant}.x_meta_alerts where alert_id = @alert_i
 # A sender that died in the act is taken for dead after ten minutes (@stale_since).
 DUE_ALERTS = """
 select
-    alert_id, pipeline_logging_id, kind, recipients, subject, body_text, body_html, attempts
-from {tenant}.x_meta_alerts
+    alert_id, pipeline_logging_id, kind, recipients, subject, body_text, body_html, attempts,
+    created_at
+from `{tenant}`.x_meta_alerts
 where (status = 'PENDING' and next_attempt_at <= @now)
     or (status = 'SENDING' and next_attempt_at <= @stale_since)
 order by created_at, alert_id
 """
 
 TAKE_ALERT = """
-update {tenant}.x_meta_alerts
+update `{tenant}`.x_meta_alerts
 set status = 'SENDING', attempts = attempts + 1, next_attempt_at = @now, taken_by = @taken_by
 where alert_id = @alert_id
     and (
@@ -452,19 +459,19 @@ where alert_id = @alert_id
 """
 
 TAKEN_ALERT = """
-select alert_id from {tenant}.x_meta_alerts
+select alert_id from `{tenant}`.x_meta_alerts
 where alert_id = @alert_id and status = 'SENDING' and taken_by = @taken_by
 """
 
 CLOSE_ALERT = """
-update {tenant}.x_meta_alerts
+update `{tenant}`.x_meta_alerts
 set status = @status, last_error = cast(@last_error as string), next_attempt_at = @next_attempt_at,
     sent_at = cast(@sent_at as timestamp)
 where alert_id = @alert_id and status = 'SENDING' and taken_by = @taken_by
 """
 
 ALERT_OF_RUN = """
-select status, last_error, attempts from {tenant}.x_meta_alerts
+select status, last_error, attempts from `{tenant}`.x_meta_alerts
 where pipeline_logging_id = @run_id
 order by created_at
 """
@@ -472,7 +479,7 @@ order by created_at
 # What was given up long ago is history.
 UNSENT_ALERTS = """
 select pipeline_logging_id, subject, status, attempts, last_error, created_at
-from {tenant}.x_meta_alerts
+from `{tenant}`.x_meta_alerts
 where status in ('PENDING', 'SENDING') or (status = 'ABANDONED' and created_at > @since)
 order by created_at
 """
@@ -487,14 +494,14 @@ NEWEST_EVENT = "select max(occurred_at) as newest from tenants.tenant_usage_even
 
 LOADED_DATES = """
 select min(run_date) as first_date, max(to_date) as last_date
-from {tenant}.x_meta_pipeline_runs
+from `{tenant}`.x_meta_pipeline_runs
 where status = 'COMPLETED'
 """
 
 # Bound by partition, so that BigQuery reads a week; rows without a partition time are read, too.
 NEWEST_EXPORT = """
 select max(export_time) as newest
-from {tenant}.stg_gcp_billing__export
+from `{tenant}`.stg_gcp_billing__export
 where export_partition_time >= @since or export_partition_time is null
 """
 
@@ -506,16 +513,16 @@ where table_schema = @dataset
 
 COLUMNS_BIGQUERY = """
 select lower(table_name) as table_name, lower(column_name) as column_name
-from {dataset}.INFORMATION_SCHEMA.COLUMNS
+from `{dataset}`.INFORMATION_SCHEMA.COLUMNS
 """
 
 RUN = f"""
-select {RUN_COLUMNS} from {{tenant}}.x_meta_pipeline_runs where pipeline_logging_id = @run_id
+select {RUN_COLUMNS} from `{{tenant}}`.x_meta_pipeline_runs where pipeline_logging_id = @run_id
 """
 
 RUNS = f"""
 select {RUN_COLUMNS}
-from {{tenant}}.x_meta_pipeline_runs
+from `{{tenant}}`.x_meta_pipeline_runs
 where (@status = '' or status = @status)
     and (@pipeline = '' or pipeline_id = @pipeline or template = @pipeline)
     and (
@@ -529,7 +536,7 @@ STEPS = """
 select
     step_id, step_name, step_type, step_index, status, start_time, end_time, duration_ms,
     row_count, error_message
-from {tenant}.x_meta_step_logs
+from `{tenant}`.x_meta_step_logs
 where pipeline_logging_id = @run_id
 order by step_index
 """
@@ -555,7 +562,7 @@ cross join (
         sum(case
             when status in ('PENDING', 'RUNNING') and lease_expires_at > @now then 1 else 0
         end) as active_runs
-    from {tenant}.x_meta_pipeline_runs
+    from `{tenant}`.x_meta_pipeline_runs
 ) as used
 where profiles.tenant_id = @tenant_id
 """
@@ -564,7 +571,7 @@ where profiles.tenant_id = @tenant_id
 
 DQ_FAILURES = """
 select dq_config_id, failed_rows, sample_rows
-from {tenant}.x_meta_dq_results
+from `{tenant}`.x_meta_dq_results
 where pipeline_logging_id = @run_id and overall_status = 'FAIL'
 order by dq_config_id
 """
@@ -573,7 +580,7 @@ TOTALS = """
 select
     currency, count(*) as charge_rows, sum(cost) as cost, sum(credits_total) as credits,
     sum(cost) + sum(credits_total) as net
-from {tenant}.billing_cost_daily
+from `{tenant}`.billing_cost_daily
 where ingestion_date between @from_date and @to_date
 group by currency
 order by currency

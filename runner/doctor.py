@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -103,7 +104,9 @@ def _warehouse(settings: Settings) -> Finding:
     path, local = _control_path(settings), _is_local(settings)
     place = quoted(path) if local else settings.target({"tenant_id": "none"}).fields["project"]
     try:
-        if local and path.parent.exists():
+        if not local:
+            machine.knock(settings)
+        elif path.parent.exists():
             warehouse.prepare("none")
         if not warehouse.exists():
             return FAIL, "no tenant was ever added", "runner init" if local else ADD.format("ID")
@@ -115,6 +118,7 @@ def _warehouse(settings: Settings) -> Finding:
             (r"folder (\S+) cannot be written", "chmod u+rwx {0}; df -h {0}"),
             (r"process (\d+)", "ps -fp {0}"),
             ("not a valid DuckDB", f"mv {place} {place}.damaged && runner init"),
+            (r"^(\S+) does not take", "curl -sSI {0}"),
             ("credentials", "gcloud auth application-default login"),
             (r"\.duckdb", f"chmod u+rw {place}; df -h {place}"),
             ("", f"bq --project_id={place} query --use_legacy_sql=false 'select 1'"),
@@ -198,16 +202,18 @@ def _limits(warehouse: Warehouse, tenant: str, trouble: str) -> Finding:
         remedy = remedy_for(
             rows[0]["refusal"],
             ("^tenant is", f"runner tenant resume {tenant}"),
-            ("no subscription", f"runner tenant repair {tenant}"),
+            ("no subscription|no limits", f"runner tenant repair {tenant}"),
             ("^subscription is|^trial", f"{update} --subscription active"),
             ("^subscription ended", f"{update} --ends {now.date() + timedelta(days=365)}"),
             ("^concurrent", f"runner runs --tenant {tenant} --status running"),
+            (r"^(\w+) limit.* of 0 ", f"{update} --{{0}}-limit 10"),
             (r"^(\w+) limit.* of (\d+)", f"{update} --{{0}}-limit {{1}}0"),
+            ("", f"runner quota --tenant {tenant}"),
         )
         return trouble, rows[0]["refusal"], remedy
     told = quota.of(warehouse, tenant)
-    if not told.subscription_status or not all(one.limit for one in told.limits):
-        return FAIL, "a limit is not set: nothing is refused", f"runner tenant repair {tenant}"
+    if not told.subscription_status:
+        return FAIL, "its subscription has no status", f"runner tenant repair {tenant}"
     if "@" not in (tenants.find(warehouse, tenant).admin_email or ""):
         return FAIL, "its admin has no address", f"{update} --admin-email name@example.com"
     left = ", ".join(f"{one.remaining} of {one.limit} {one.name}" for one in told.limits)
@@ -306,18 +312,26 @@ def _busy(warehouse: Warehouse, tenant: str, local: bool) -> Finding | None:
 
 def _lacking(settings: Settings, found: dict[str, set[str]], *folders: str) -> str:
     """What the contracts in these folders of models/ declare and is not there; empty if all is."""
-    import yaml
-
     told = []
     for folder in folders:
-        for path in sorted((settings.project_dir / "models" / folder).glob("*.yml")):
-            for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", []):
-                wanted = {column["name"].lower() for column in model.get("columns", [])}
-                if model["name"] not in found:
-                    told.append(f"{model['name']} is missing")
-                elif lacks := wanted - found[model["name"]]:
-                    told.append(f"{model['name']} lacks {', '.join(sorted(lacks))}")
+        for table, wanted in _contracts(settings.project_dir / "models" / folder).items():
+            if table not in found:
+                told.append(f"{table} is missing")
+            elif lacks := wanted - found[table]:
+                told.append(f"{table} lacks {', '.join(sorted(lacks))}")
     return "; ".join(told)
+
+
+@cache
+def _contracts(folder: Path) -> dict[str, set[str]]:
+    """The columns of each model of a folder, as its YAML declares them."""
+    import yaml
+
+    return {
+        model["name"]: {column["name"].lower() for column in model.get("columns", [])}
+        for path in sorted(folder.glob("*.yml"))
+        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", [])
+    }
 
 
 def _is_local(settings: Settings) -> bool:

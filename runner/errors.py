@@ -16,9 +16,16 @@ class UsageProblem(RunnerError):
 
 
 class Refused(RunnerError):
-    """The tenant's quota or standing does not allow the run. Exit 3."""
+    """The tenant's quota or standing does not allow the run. Exit 3.
+
+    `run`: the row that was left behind, if one was, as a claim.Run.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, run: object = None) -> None:
+        super().__init__(message)
+        self.run = run
 
 
 class WarehouseUnreachable(RunnerError):

@@ -4,12 +4,15 @@ import re
 import shlex
 import shutil
 import smtplib
+import socket
 import ssl
 import sys
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from runner import notify, pipelines, spool, tenants
 from runner.check import FAIL, OK, WARN, Finding, quoted, remedy_for
-from runner.errors import UsageProblem
+from runner.errors import UsageProblem, WarehouseUnreachable
 from runner.settings import Settings
 from runner.warehouse import Warehouse
 
@@ -82,10 +85,24 @@ def unwritten(settings: Settings) -> Finding:
     return OK, "nothing waits", None
 
 
+def knock(settings: Settings) -> None:
+    """Raises WarehouseUnreachable at once where BigQuery's client would try for ten minutes."""
+    named = settings.environ.get("BIGQUERY_EMULATOR_HOST") or "https://bigquery.googleapis.com"
+    url = urlsplit(named if "://" in named else f"http://{named}")
+    if getproxies().get(url.scheme):
+        return
+    try:
+        port = url.port or (443 if url.scheme == "https" else 80)
+        socket.create_connection((url.hostname, port), timeout=10).close()
+    except OSError as error:
+        raise WarehouseUnreachable(f"{url.geturl()} does not take a call ({error}).") from error
+
+
 def room(settings: Settings) -> Finding:
     """There is room for the logs and, locally, for the warehouse."""
     free = {}
-    for folder in (settings.log_dir, settings.warehouse_dir):
+    local = [settings.warehouse_dir] if settings.warehouse_dir.is_dir() else []
+    for folder in (settings.log_dir, *local):
         there = next(path for path in (folder, *folder.parents) if path.is_dir())
         free[shutil.disk_usage(there).free] = folder
     least, folder = min(free.items())

@@ -25,6 +25,7 @@ VARIABLES = frozenset(
         "to_date",
     }
 )
+LONGEST_MINUTES = 24 * 60
 _NAME = re.compile(r"[a-z0-9_]+/[a-z0-9_]+/[a-z0-9_]+")
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 
@@ -82,7 +83,13 @@ def load(name: str) -> Template:
         steps = document["steps"]
         if len(steps) != 1:
             raise UsageProblem(
-                f"{path} has {len(steps)} steps: name one dbt selector that builds all."
+                f"{path} has {len(steps)} steps, not one dbt selector that builds all: mend it."
+            )
+        minutes = float(steps[0]["timeout_minutes"])
+        if not 0 < minutes <= LONGEST_MINUTES:
+            raise UsageProblem(
+                f"{path} has a timeout of {minutes:g} minutes, not between 0 and"
+                f" {LONGEST_MINUTES}: mend it."
             )
         template = Template(
             name=name,
@@ -92,22 +99,21 @@ def load(name: str) -> Template:
                 str(steps[0]["id"]),
                 str(steps[0].get("name", steps[0]["id"])),
                 str(steps[0]["selector"]),
-                float(steps[0]["timeout_minutes"]),
+                minutes,
             ),
             alerts=tuple(
                 Alert(
                     str(alert["id"]),
                     tuple(map(str, alert["to"])),
                     str(alert["subject"]),
-                    str(alert["recovered_subject"]),
+                    str(alert.get("recovered_subject", "[RECOVERED] {pipeline_id}")),
                 )
                 for alert in document.get("on_failure", [])
             ),
         )
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        raise UsageProblem(
-            f"{path} is no template ({type(error).__name__}: {error}): mend it."
-        ) from None
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UsageProblem(f"{path} is no template ({why}): mend it.") from None
     texts = [template.pipeline_id, template.description]
     for alert in template.alerts:
         texts += [alert.subject, alert.recovered_subject, *alert.to]

@@ -33,6 +33,19 @@ class Quota:
     subscription_status: str | None
     limits: tuple[Limit, ...]
 
+    def in_words(self) -> str:
+        """What is left, in one sentence."""
+        parts = [
+            f"{one.remaining} {one.name}"
+            + (
+                f" (resets {one.resets_at:%Y-%m-%d %H:%M} UTC)"
+                if one.resets_at and not one.remaining
+                else ""
+            )
+            for one in self.limits
+        ]
+        return f"Left: {', '.join(parts)}."
+
     def document(self) -> dict[str, Any]:
         """As `quota --json` prints it."""
         return {

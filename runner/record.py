@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from runner import control_sql as sql
 from runner import spool
 from runner.alerts import Statement
-from runner.claim import Run
+from runner.claim import Run, as_run
 from runner.errors import WarehouseUnreachable
 from runner.invoke import Event, Node
 from runner.settings import Settings
@@ -149,8 +149,8 @@ def finish(
     error: str | None,
     row_count: int | None,
     *alerts: Statement,
-) -> int:
-    """End the run with its last steps and its alert, in one transaction; its duration in ms.
+) -> Run:
+    """End the run with its last steps and its alert, in one transaction; the run as it is now.
 
     A run that another command has closed meanwhile stays as that command left it. Raises
     WarehouseUnreachable when the end could not be written; it is then in the spool.
@@ -173,8 +173,8 @@ def finish(
         *(alert.sql for alert in alerts),
         **values,
     )
-    write_or_spool(settings, warehouse, statements, values)
-    return duration_ms
+    statements = (*statements, sql.RUN.format(tenant=run.tenant_id))
+    return as_run(write_or_spool(settings, warehouse, statements, values)[0])
 
 
 def write_or_spool(
@@ -182,10 +182,10 @@ def write_or_spool(
     warehouse: Warehouse,
     statements: tuple[str, ...],
     values: dict[str, Value],
-) -> None:
+) -> list[Row]:
     """Write now, or keep for the next command and raise WarehouseUnreachable."""
     try:
-        warehouse.write(*statements, **values)
+        return warehouse.write(*statements, **values)
     except WarehouseUnreachable as error:
         try:
             path = spool.keep(settings, statements, values)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from runner import alerts, claim, control_sql, notify, pipelines, record, runlog, tenants
+from runner import alerts, claim, control_sql, notify, pipelines, quota, record, runlog, tenants
 from runner.errors import Refused, RunnerError, UsageProblem, WarehouseUnreachable
 from runner.invoke import Event, Job, Outcome, Worker
 from runner.settings import Settings
@@ -77,9 +77,11 @@ def run_slice(
     if run.deduplicated:
         return Report(run, run.status, 0)
     if run.status == "REFUSED":
+        left = quota.of(warehouse, run.tenant_id).in_words()
         raise Refused(
-            f"Tenant {run.tenant_id} may not run: {run.error_message}."
-            f" See `runner quota --tenant {run.tenant_id}`."
+            f"Tenant {run.tenant_id} may not run: {run.error_message}. {left}"
+            f" See `runner quota --tenant {run.tenant_id}`.",
+            run,
         )
     with runlog.of_run(settings, run.id, run.tenant_id):
         return _execute(settings, warehouse, mailbox, template, run, on_event)
@@ -99,6 +101,7 @@ def _execute(
     steps.open("claim", "Claim the dates", "claim")
     steps.close("claim", "COMPLETED")
     interrupted = 0
+    broke: BaseException | None = None
     totals: tuple[Total, ...] = ()
     try:
         record.start(warehouse, steps, run)
@@ -111,15 +114,19 @@ def _execute(
     except _ClosedElsewhere:
         outcome = Outcome(False, "closed by another command")
         status = "CANCELLED"
-    except Exception as error:
-        # Ours or the warehouse's: told, and recorded like any other failure before it goes on.
+    except (Exception, KeyboardInterrupt) as error:
+        # Ours or the warehouse's: recorded like any other end before it goes on.
+        broke = error
         outcome = Outcome(False, getattr(error, "message", f"{type(error).__name__}: {error}"))
-        status = "FAILED"
+        status = "FAILED" if isinstance(error, Exception) else "CANCELLED"
         log.exception("run %s broke", run.id)
     with _undisturbed():
-        return _finish(
+        report = _finish(
             settings, warehouse, mailbox, template, run, steps, status, outcome, totals, interrupted
         )
+    if broke is not None:
+        raise broke
+    return report
 
 
 def _build(
@@ -166,15 +173,17 @@ def _build(
             on_tick=look,
             tick_seconds=warehouse.seconds_between_looks,
         )
-        if not outcome.success:
-            return outcome, ()
-        totals = _totals(warehouse, run)
-        loaded = sum(total.rows for total in totals)
+        is_loaded = any(
+            node.name == "billing_cost_daily" and node.status == "success" for node in outcome.nodes
+        )
+        totals = _totals(warehouse, run) if is_loaded else ()
+        # DuckDB's adapter does not say how many rows it wrote.
+        rows = sum(total.rows for total in totals)
         nodes = tuple(
-            replace(node, rows=loaded) if node.name == "billing_cost_daily" else node
+            replace(node, rows=rows) if node.name == "billing_cost_daily" and is_loaded else node
             for node in outcome.nodes
         )
-        return replace(outcome, nodes=nodes), totals
+        return replace(outcome, nodes=nodes), totals if outcome.success else ()
 
 
 def _finish(
@@ -205,7 +214,7 @@ def _finish(
         for alert in template.alerts:
             steps.open(alert.id, "Mail the failure", "notify")
     try:
-        duration_ms = record.finish(
+        ended = record.finish(
             settings, warehouse, steps, run, status, error, rows, *(s for s, _ in letters)
         )
         problems = alerts.deliver(warehouse, mailbox, settings.mail.sender, run.tenant_id)
@@ -217,7 +226,11 @@ def _finish(
     if status == "FAILED":
         for alert in template.alerts:
             _close_notify(warehouse, steps, run, alert.id, problems)
-    return Report(run, status, duration_ms, outcome, totals, warnings, interrupted)
+    if ended.status != status:
+        # Closed by another command meanwhile: its word stands.
+        outcome = Outcome(False, ended.error_message, outcome.nodes)
+    duration_ms = ended.duration_ms or 0
+    return Report(run, ended.status, duration_ms, outcome, totals, warnings, interrupted)
 
 
 @contextlib.contextmanager
@@ -338,7 +351,7 @@ def _send_unrecorded(
     for letter in letters:
         try:
             mailbox.send(notify.message(letter, settings.mail.sender, run.id))
-        except (OSError, smtplib.SMTPException) as error:
+        except (OSError, smtplib.SMTPException, ValueError, OverflowError) as error:
             log.warning("failure mail of run %s could not go: %s", run.id, error)
 
 

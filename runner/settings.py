@@ -1,6 +1,7 @@
 """Where things are: the project, the profile's target, the warehouse, the mail server."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +32,8 @@ class Mail:
     starttls: bool
     sender: str
     alert_to: tuple[str, ...]
-    timeout_seconds: float
-    quiet_hours: float
+    timeout_seconds: float = 10.0
+    quiet_hours: float = 24.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Settings:
 
     @property
     def profiles_path(self) -> Path:
-        return Path(self.environ.get("DBT_PROFILES_DIR") or self.project_dir) / "profiles.yml"
+        folder = Path(self.environ.get("DBT_PROFILES_DIR") or self.project_dir)
+        return folder.absolute() / "profiles.yml"
 
     @property
     def warehouse_dir(self) -> Path:
@@ -63,11 +65,13 @@ class Settings:
 
     @property
     def mail(self) -> Mail:
-        port = self._number("SMTP_PORT", "25", "587")
+        text = self.environ.get("SMTP_PORT") or "25"
+        if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) < 65536:
+            raise UsageProblem(f"SMTP_PORT is '{text}': set it to a port, such as 587.")
         recipients = self.environ.get("ALERT_TO", "").replace(";", ",").split(",")
         return Mail(
             host=self.environ.get("SMTP_HOST", ""),
-            port=int(port),
+            port=int(text),
             user=self.environ.get("SMTP_USER", ""),
             password=self.environ.get("SMTP_PASSWORD", ""),
             starttls=self.environ.get("SMTP_STARTTLS", "").lower() in ("1", "true", "yes"),
@@ -178,5 +182,5 @@ def _render(path: Path, value: Any, environ: Mapping[str, str], dbt_vars: Mappin
             env_var=lambda name, *default: lookup(environ, "environment variable", name, *default),
             var=lambda name, *default: lookup(dbt_vars, "dbt var", name, *default),
         )
-    except jinja2.TemplateError as error:
+    except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError) as error:
         raise UsageProblem(f"{path}: '{value}' cannot be rendered ({error}): mend it.") from None

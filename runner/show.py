@@ -9,8 +9,9 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any
 
-from runner.claim import Run
 from runner.check import Check
+from runner.claim import Run
+from runner.errors import Refused
 from runner.estimate import Estimate
 from runner.invoke import Event
 from runner.notify import again, dates
@@ -66,6 +67,13 @@ def report_document(report: Report) -> dict[str, Any]:
         "tests": dict(zip(("passed", "warned", "failed"), test_counts(report), strict=True)),
         "warnings": list(report.warnings),
     }
+
+
+def refusal_document(refusal: Refused) -> dict[str, Any]:
+    """A refusal as `run --json` prints it: the same keys, nothing loaded."""
+    assert isinstance(refusal.run, Run)
+    document = report_document(Report(refusal.run, refusal.run.status, 0))
+    return {**document, "error": refusal.message}
 
 
 def test_counts(report: Report) -> tuple[int, int, int]:

@@ -124,8 +124,17 @@ def add(
             raise UsageProblem(
                 f"Tenant {tenant_id} was not added: its export cannot be used. {checked.error}"
             )
-        _refuse_a_shared_export_without_filter(warehouse, tenant_id, named_exports)
-
+        others = ", ".join(also_billed_to(warehouse, tenant_id, named_exports))
+        if others and not named_exports[0].billing_accounts and not named_exports[0].projects:
+            raise UsageProblem(
+                f"The export {refs[0]} is shared with tenant {others}: name what is {tenant_id}'s"
+                " with --billing-account (and --project)."
+            )
+        if others:
+            say(
+                f"WARNING: charges of {tenant_id} are billed to {others} as well: if that is"
+                " not meant, name what is whose with --billing-account and --project."
+            )
         warehouse.prepare(tenant_id)
         _make_control(settings, warehouse, worker, tenant_id, say)
         _write_rows(warehouse, tenant_id, admin_email, company_name, plan, named_exports)
@@ -366,15 +375,16 @@ def _whole(rows: list[Row]) -> bool:
 
 
 def _exports(rows: list[Row]) -> list[Export]:
-    return [
-        Export(
-            row["export_ref"],
-            tuple(json.loads(row["billing_account_ids"])),
-            tuple(json.loads(row["project_ids"])),
-            row["has_unallocated"],
-        )
-        for row in rows
-    ]
+    return [_export(row) for row in rows]
+
+
+def _export(row: Row) -> Export:
+    return Export(
+        row["export_ref"],
+        tuple(json.loads(row["billing_account_ids"])),
+        tuple(json.loads(row["project_ids"])),
+        row["has_unallocated"],
+    )
 
 
 def _unknown(tenant_id: str, known: Iterable[str]) -> UsageProblem:
@@ -404,19 +414,29 @@ def _export_values(tenant_id: str, named: list[Export]) -> dict[str, Value]:
     return values
 
 
-def _refuse_a_shared_export_without_filter(
-    warehouse: Warehouse, tenant_id: str, named: list[Export]
-) -> None:
-    """Two tenants on one export must each name what is theirs: else one is billed for both."""
-    if not warehouse.exists():
-        return
-    for export in named:
-        others = warehouse.read(sql.EXPORT_SHARERS, tenant_id=tenant_id, export_ref=export.ref)
-        if others and not export.billing_accounts and not export.projects:
-            raise UsageProblem(
-                f"The export {export.ref} is shared with tenant {others[0]['tenant_id']}: name"
-                f" what is {tenant_id}'s with --billing-account (and --project)."
-            )
+def also_billed_to(warehouse: Warehouse, tenant_id: str, named: list[Export]) -> list[str]:
+    """The other tenants to which some charge of these exports is billed as well.
+
+    A parent company may want that; anybody else forgot a filter, and must be told.
+    """
+    found = []
+    for export in named if warehouse.exists() else []:
+        rows = warehouse.read(sql.EXPORT_SHARERS, tenant_id=tenant_id, export_ref=export.ref)
+        found += [row["tenant_id"] for row in rows if _share_a_charge(export, _export(row))]
+    return sorted(set(found))
+
+
+def _share_a_charge(one: Export, other: Export) -> bool:
+    """Whether a row of the export could be both tenants'; an empty filter takes all."""
+
+    def meet(these: tuple[str, ...], those: tuple[str, ...]) -> bool:
+        return not these or not those or bool(set(these) & set(those))
+
+    if not meet(one.billing_accounts, other.billing_accounts):
+        return False
+    if one.has_unallocated and other.has_unallocated:
+        return True
+    return meet(one.projects, other.projects)
 
 
 def _must(outcome: Outcome, what: str) -> None:

@@ -9,6 +9,7 @@ import os
 import random
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -88,9 +89,25 @@ def open_warehouse(settings: Settings, patience_seconds: float = 60.0) -> Wareho
         return BigQueryWarehouse(target, settings.environ)
 
     def path(file: str) -> Path:
-        return Path(str(settings.target({"duckdb_file": file}).fields["path"]))
+        found = settings.target({"duckdb_file": file})
+        if not found.fields.get("path"):
+            raise UsageProblem(
+                f"{settings.profiles_path}: target '{found.name}' has no path: see"
+                " profiles.yml.example."
+            )
+        return Path(str(found.fields["path"]))
 
     return DuckDBWarehouse(path, patience_seconds)
+
+
+# BigQuery's functions that the control SQL uses, in DuckDB's words.
+BIGQUERYS_WORDS = (
+    "parse_json(text) as cast(text as json)",
+    "unix_millis(moment) as epoch_ms(moment)",
+)
+
+# One gate a file, for the threads of this process.
+_GATES: dict[Path, threading.Lock] = {}
 
 
 class DuckDBWarehouse:
@@ -164,7 +181,7 @@ class DuckDBWarehouse:
         data.with_suffix(".lock").unlink(missing_ok=True)
 
     def drop_control(self, tenant: str) -> None:
-        self.write(f"drop schema if exists {tenant} cascade")
+        self.write(f"drop schema if exists `{tenant}` cascade")
 
     def dbt_vars_for_control(self) -> dict[str, str]:
         return {"duckdb_file": "control"}
@@ -196,6 +213,13 @@ class DuckDBWarehouse:
 
     @contextmanager
     def _open(self, path: Path, read_only: bool) -> "Iterator[duckdb.DuckDBPyConnection]":
+        # Within a process DuckDB refuses one file opened both ways: threads take turns.
+        gate = _GATES.setdefault(path, threading.Lock())
+        with gate, self._open_alone(path, read_only) as connection:
+            yield connection
+
+    @contextmanager
+    def _open_alone(self, path: Path, read_only: bool) -> "Iterator[duckdb.DuckDBPyConnection]":
         import duckdb
 
         if not path.exists():
@@ -206,7 +230,7 @@ class DuckDBWarehouse:
                 connection = duckdb.connect(str(path), read_only=read_only)
                 break
             except duckdb.IOException as error:
-                if "lock" not in str(error).lower():
+                if "Could not set lock" not in str(error):
                     raise _unreachable(path, error) from error
                 if time.monotonic() > deadline:
                     raise WarehouseUnreachable(
@@ -218,9 +242,8 @@ class DuckDBWarehouse:
                 raise _unreachable(path, error) from error
         try:
             connection.execute("set TimeZone = 'UTC'")
-            connection.execute(
-                "create or replace temp macro parse_json(text) as cast(text as json)"
-            )
+            for macro in BIGQUERYS_WORDS:
+                connection.execute(f"create or replace temp macro {macro}")
             yield connection
         except duckdb.IOException as error:
             raise _unreachable(path, error) from error
@@ -242,7 +265,8 @@ def _execute(
     """Run one statement; @name becomes DuckDB's $name, and each statement gets only its own."""
     names = set(re.findall(r"@(\w+)", sql))
     bound = {name: _to_duckdb(values[name]) for name in names}
-    cursor = connection.execute(re.sub(r"@(\w+)", r"$\1", sql), bound or None)
+    statement = re.sub(r"@(\w+)", r"$\1", sql).replace("`", '"')
+    cursor = connection.execute(statement, bound or None)
     if not cursor.description:
         return []
     columns = [column[0] for column in cursor.description]

@@ -3,17 +3,20 @@
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from aiosmtpd.controller import Controller
+from hypothesis.configuration import set_hypothesis_home_dir
 from support import Inbox, free_port
 
 # What a shell may have set, and would lead a test to somebody's warehouse or mail server.
 OURS = ("WAREHOUSE_", "RUNNER_", "DBT_", "SMTP_", "ALERT_", "BIGQUERY_", "GOOGLE_", "GCP_")
 
 sys.dont_write_bytecode = True
+set_hypothesis_home_dir(tempfile.mkdtemp(prefix="hypothesis-"))
 # Before tests/, where the folder tests/runner would pass for a package of that name.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 

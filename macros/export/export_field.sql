@@ -20,7 +20,7 @@
     {%- else -%}
         {%- set value = 'json_extract_string("' ~ parts[0] ~ '", ' ~ quote_text('$.' ~ parts[1:] | join('.')) ~ ')' -%}
     {%- endif -%}
-    {%- if type == 'moment' and 'TIME ZONE' in (export.fields.get(path) or '') -%}
+    {%- if type == 'moment' and export.form == 'typed' and 'TIME ZONE' in export.fields[path] -%}
         {{ value }} at time zone 'UTC'
     {%- else -%}
         cast({{ value }} as {{ engine_type(type) }})

@@ -1,18 +1,18 @@
 """Run `runner` and end it at one exact point: `kill_at.py POINT ARGS...`. No hook in the runner.
 
-    before:runner.claim.take        before the call; after: once it has returned
-    after:runner.record.start=TERM  with another signal than KILL
-    event:finished:NODE             when dbt's event about a node reaches the runner
-    commit:claim                    before a control transaction is committed: claim, start,
-    close:claim                     finish, alert, sent; or after, before the file is closed
-    child:boot                      the dbt process, before it imports dbt
-    child:started:NODE              the dbt process, when a node starts or has `finished`
-    child:between:NODE              the dbt process, between a slice's delete and its insert
-    child:commit:NODE               the dbt process, after both and before they are committed
-    child:end                       the dbt process, before it hands over its result
-    patience:SECONDS                kill nothing: wait only so long for a locked warehouse
-    clock:SECONDS                   kill nothing: the runner's clock is off by so much
-    timeout:MINUTES                 kill nothing: the template's timeout
+before:runner.claim.take        before the call; after: once it has returned
+after:runner.record.start=TERM  with another signal than KILL
+event:finished:NODE             when dbt's event about a node reaches the runner
+commit:claim                    before a control transaction is committed: claim, start,
+close:claim                     finish, alert, sent; or after, before the file is closed
+child:boot                      the dbt process, before it imports dbt
+child:started:NODE              the dbt process, when a node starts or has `finished`
+child:between:NODE              the dbt process, between a slice's delete and its insert
+child:commit:NODE               the dbt process, after both and before they are committed
+child:end                       the dbt process, before it hands over its result
+patience:SECONDS                kill nothing: wait only so long for a locked warehouse
+clock:SECONDS                   kill nothing: the runner's clock is off by so much
+timeout:MINUTES                 kill nothing: the template's timeout
 """
 
 import importlib

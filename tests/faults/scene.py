@@ -183,7 +183,9 @@ class Scene:
         """The newest run's row."""
         path = f"{tenant}.x_meta_pipeline_runs"
         columns = ("pipeline_logging_id", "status", "error_message", "worker_instance")
-        (row,) = self.sql(f"select {', '.join(columns)} from {path} order by start_time desc limit 1")
+        (row,) = self.sql(
+            f"select {', '.join(columns)} from {path} order by start_time desc limit 1"
+        )
         return dict(zip(columns, row, strict=True))
 
     def statuses(self, tenant: str = "acme") -> list[str]:

@@ -6,20 +6,17 @@ import os
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from control_file import DAY, Control, request
-from scene import RUN, Bill, Scene, document, made_in, until
+from control_file import DAY, Control
+from scene import RUN, Bill, Scene, made_in, until
 from support import ROOT
 
-from runner import claim
 from runner import control_sql as sql
-from runner.warehouse import open_warehouse
 
 # Claims each of the dates, holds it for a while, ends it. Prints, per claim: date, status,
 # and from when to when (one clock for all processes) the run was surely active.
@@ -190,9 +187,7 @@ def test_ten_tenants_side_by_side_all_complete_with_their_own_totals(
     place = made_in(tmp_path_factory.mktemp("ten"), *names)
     for n, name in enumerate(names):
         place.export(cost=100 + n, rows=1 + n, tenant=name)
-    runs = [
-        place.start("run", "--tenant", name, "--date", str(DAY), "--json") for name in names
-    ]
+    runs = [place.start("run", "--tenant", name, "--date", str(DAY), "--json") for name in names]
     for n, run in enumerate(runs):
         out, err = run.communicate(timeout=280)
         assert run.returncode == 0, err

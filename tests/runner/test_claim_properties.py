@@ -304,9 +304,7 @@ class Claims(RuleBasedStateMachine):
     )
     def subscribe(self, tenant: str, subscription: str, days: int) -> None:
         ends = Clock.moment.date() + timedelta(days=days)
-        tenants.update(
-            self.warehouse, tenant, subscription_status=subscription, end_date=ends
-        )
+        tenants.update(self.warehouse, tenant, subscription_status=subscription, end_date=ends)
         model = self.models[tenant]
         model.subscription, model.ends = subscription, ends
 

@@ -1,9 +1,7 @@
-{#
-    An invoice month is written YYYYMM. Fails for each row that is written otherwise.
-#}
+{# An invoice month is written YYYYMM. Fails for each row in which it is written otherwise. #}
 {% test invoice_month(model, column_name) %}
 
-select {{ column_name }}, count(*) as charge_rows
+select *
 from {{ model }}
 where
     length({{ column_name }}) <> 6
@@ -11,6 +9,5 @@ where
     or substr({{ column_name }}, 5, 2) not in (
         '01', '02', '03', '04', '05', '06', '07', '08', '09', '10', '11', '12'
     )
-group by {{ column_name }}
 
 {% endtest %}

@@ -1,0 +1,78 @@
+"""Fixtures of real dbt on DuckDB: warehouses that are made once, and copied by who changes them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exports import ACCOUNT, charge, write_parquet
+from shop_rows import OTHER, shared_rows
+from world import SharedWorker, World, a_world
+
+import runner.run
+import runner.tenants
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_worker() -> Iterator[None]:
+    """Commands called in this process share one dbt."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner.run, "Worker", SharedWorker)
+        patch.setattr(runner.tenants, "Worker", SharedWorker)
+        yield
+        if SharedWorker.process is not None:
+            SharedWorker.process.stop()
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The warehouse of the session. Tests that read it in whole take a tenant of their own."""
+    return a_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture
+def empty_world(tmp_path: Path) -> World:
+    """A warehouse where nothing was ever done."""
+    return a_world(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def shop(world: World) -> World:
+    """Tenant `shop`: one account of an export shared with others, every trap in it, loaded."""
+    export = write_parquet(world.folder / "exports" / "shared.parquet", shared_rows())
+    world.add("shop", export, "--billing-account", ACCOUNT)
+    world.run("shop", "2024-11-01", "2024-11-05")
+    return world
+
+
+@pytest.fixture(scope="session")
+def split(shop: World) -> World:
+    """Tenant `split`, beside shop on the same export: one project of the other account."""
+    export = shop.folder / "exports" / "shared.parquet"
+    said = shop.add("split", export, "--billing-account", OTHER, "--project", "proj-b")
+    assert "--with-unallocated" in said, "what a set of projects leaves out is said"
+    shop.run("split", "2024-11-01", "2024-11-03")
+    return shop
+
+
+@pytest.fixture(scope="session")
+def mini_rows() -> list[dict[str, Any]]:
+    """Three good dates, and a fourth with three rows of a cost type that nobody knows."""
+    return [
+        charge("2024-11-01", 1.0),
+        charge("2024-11-01", 2.0),
+        charge("2024-11-02", 3.0),
+        charge("2024-11-03", 4.0),
+        charge("2024-11-04", 5.0),
+        *(charge("2024-11-04", 6.0, cost_type="surprise") for _ in range(3)),
+    ]
+
+
+@pytest.fixture(scope="session")
+def mini(tmp_path_factory: pytest.TempPathFactory, mini_rows: list[dict[str, Any]]) -> World:
+    """A warehouse with one tenant, `mini`, its good dates loaded. To be copied, never changed."""
+    world = a_world(tmp_path_factory.mktemp("mini"))
+    export = write_parquet(world.folder / "exports" / "mini.parquet", mini_rows)
+    world.add("mini", export, "--company", "O'Neil & Söhne")
+    world.run("mini", "2024-11-01", "2024-11-03")
+    return world

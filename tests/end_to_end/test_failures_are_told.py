@@ -1,0 +1,142 @@
+"""A failed run: recorded, mailed over a real SMTP server, exit 1; the last good rows are known."""
+
+import json
+from email import message_from_bytes, policy
+
+import pytest
+from support import Inbox
+from world import EMAIL, World
+
+DAY = "2024-11-04"
+SUBJECT = "[ALERT] Cost Billing Pipeline Failed - mini"
+TEST = "billing_cost_daily_cost_type_is_known"
+
+
+@pytest.fixture(scope="module")
+def broken(mini: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Tenant mini; its export has, on DAY, a cost type that nobody knows."""
+    return mini.copy(tmp_path_factory.mktemp("broken"))
+
+
+def smtp(inbox: Inbox) -> dict[str, str]:
+    return {
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_PORT": str(inbox.port),
+        "ALERT_TO": "ops@ours.example",
+        "ALERT_FROM": "billing@ours.example",
+    }
+
+
+def letter(inbox: Inbox):
+    (envelope,) = inbox.letters
+    assert isinstance(envelope.content, bytes)
+    return envelope, message_from_bytes(envelope.content, policy=policy.default)
+
+
+def test_a_failing_test_fails_the_run_records_it_and_mails_it(broken: World, inbox: Inbox) -> None:
+    answer = broken.cli("run", "--tenant", "mini", "--date", DAY, "--json", **smtp(inbox))
+    assert answer.returncode == 1 and "Traceback" not in answer.stderr
+    document = json.loads(answer.stdout)
+    run_id = document["pipeline_logging_id"]
+    assert document["status"] == "FAILED" and TEST in document["error"]
+    assert document["tests"]["failed"] >= 1
+
+    envelope, message = letter(inbox)
+    assert message["Subject"] == SUBJECT
+    assert envelope.rcpt_tos == [EMAIL, "ops@ours.example"]
+    for kind in ("plain", "html"):
+        body = message.get_body((kind,)).get_content()
+        assert run_id in body and DAY in body and TEST in body
+
+    assert broken.control(
+        "select status, error_message from mini.x_meta_pipeline_runs where pipeline_logging_id = ?",
+        run_id,
+    ) == [("FAILED", document["error"])]
+    steps = {
+        name: (status, rows)
+        for name, status, rows in broken.control(
+            "select step_name, status, row_count from mini.x_meta_step_logs"
+            " where pipeline_logging_id = ?",
+            run_id,
+        )
+    }
+    assert steps["billing_cost_daily"][0] == "COMPLETED"
+    assert steps[TEST][0] == "FAILED" and steps["gcp_silver_cost"][0] == "SKIPPED"
+    assert steps["cost_by_service_daily"][0] == "SKIPPED"
+    assert steps["Mail the failure"][0] == "COMPLETED"
+    assert "RUNNING" not in {status for status, _ in steps.values()}
+
+    (row,) = broken.data(
+        "mini",
+        "select overall_status, severity, failed_rows, target_table, expectations_failed,"
+        " failed_expectations->0->>'expectation', ingestion_date::varchar, tenant_id"
+        " from mini.x_meta_dq_results where pipeline_logging_id = ? and dq_config_id = ?",
+        run_id,
+        TEST,
+    )
+    # the rows, not the distinct values, are what people ask for
+    assert row[:2] == ("FAIL", "error") and row[3:] == (
+        *("billing_cost_daily", 1, TEST, DAY, "mini"),
+    )
+    assert row[2] is not None and row[2] >= 1
+
+
+def test_a_models_step_has_its_row_count(broken: World) -> None:
+    """The predecessor logged its steps with row counts, and operators query them."""
+    ((rows,),) = broken.control(
+        "select row_count from mini.x_meta_step_logs where step_name = 'billing_cost_daily'"
+        " order by start_time desc limit 1"
+    )
+    assert rows == 4
+
+
+def test_the_failing_row_count_is_the_number_of_rows(broken: World) -> None:
+    found = broken.data(
+        "mini",
+        "select failed_rows from mini.x_meta_dq_results"
+        " where dq_config_id = ? and ingestion_date = ?",
+        TEST,
+        DAY,
+    )
+    assert found == [(3,)], "three charge rows have the unknown cost type"
+
+
+def test_other_tests_of_the_failed_run_are_told_apart_as_skipped_or_passed(broken: World) -> None:
+    statuses = dict(
+        broken.data(
+            "mini",
+            "select overall_status, count(*) from mini.x_meta_dq_results"
+            " where ingestion_date = ? group by all",
+            DAY,
+        )
+    )
+    assert statuses["PASS"] > 5 and statuses["SKIPPED"] > 3
+
+
+def test_the_next_date_of_the_tenant_runs_as_if_nothing_had_been(broken: World) -> None:
+    document = broken.run("mini", "2024-11-02")
+    assert (document["rows"], document["tests"]["failed"]) == (1, 0)
+
+
+def test_a_vanished_export_is_the_runs_failure(broken: World, mini: World, inbox: Inbox) -> None:
+    export = mini.folder / "exports" / "mini.parquet"
+    hidden = export.rename(export.with_suffix(".hidden"))
+    try:
+        before = broken.rows("mini")
+        answer = broken("run", "--tenant", "mini", "--date", "2024-11-02", "--json", **smtp(inbox))
+    finally:
+        hidden.rename(export)
+    assert answer.exit_code == 1
+    document = json.loads(answer.stdout)
+    assert document["status"] == "FAILED" and "mini.parquet" in document["error"]
+    assert "\n" not in document["error"]
+    assert letter(inbox)[1]["Subject"] == SUBJECT
+    assert broken.control(
+        "select status from mini.x_meta_pipeline_runs where pipeline_logging_id = ?",
+        document["pipeline_logging_id"],
+    ) == [("FAILED",)]
+    assert broken.rows("mini") == before, "what was loaded before stays as it was"
+
+
+def test_after_a_failure_the_date_can_be_run_again_at_once(broken: World) -> None:
+    assert broken.run("mini", "2024-11-02")["rows"] == 1

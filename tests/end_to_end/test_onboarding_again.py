@@ -1,0 +1,107 @@
+"""`tenant add` may be run again: the same rows, and whatever shape was lost comes back."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from exports import ACCOUNT
+from world import EMAIL, World
+
+TABLES = (
+    *("tenants.tenant_profiles", "tenants.tenant_subscriptions", "tenants.tenant_exports"),
+    *("mini.x_meta_lock", "mini.x_meta_pipeline_runs", "mini.x_meta_step_logs"),
+)
+
+
+COMPANY = ("--company", "O'Neil & Söhne")
+
+
+@pytest.fixture(scope="module")
+def again(mini: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Tenant mini, to be added again."""
+    return mini.copy(tmp_path_factory.mktemp("again"))
+
+
+@pytest.fixture(scope="module")
+def export(mini: World) -> Path:
+    return mini.folder / "exports" / "mini.parquet"
+
+
+def rows(world: World) -> dict[str, list[Any]]:
+    """The tenant's rows, but for the moment at which its exports were written again."""
+    found = {}
+    for table in TABLES:
+        moments = " exclude (created_at, updated_at)" if table.endswith("exports") else ""
+        where = "" if table.startswith("mini") else " where tenant_id = 'mini'"
+        found[table] = world.control(f"select *{moments} from {table}{where} order by all")
+    return found
+
+
+def test_a_table_that_lost_a_column_gets_it_back_and_no_row_is_lost(
+    again: World, export: Path
+) -> None:
+    """The predecessor's onboarding failed on `Column max_team_members is not present`."""
+    before = rows(again)
+    with duckdb.connect(str(again.warehouse / "control.duckdb")) as connection:
+        connection.execute("alter table tenants.tenant_subscriptions drop column max_team_members")
+    again.add("mini", export, *COMPANY)
+    ours = "select max_team_members from tenants.tenant_subscriptions where tenant_id = 'mini'"
+    assert again.control(ours) == [(11,)], "the plan's figure is filled in again"
+    after = rows(again)
+    for table, found in before.items():
+        if table == "tenants.tenant_subscriptions":
+            assert len(after[table]) == len(found) == 1
+        else:
+            assert after[table] == found, table
+
+
+def test_adding_a_tenant_again_changes_nothing(again: World, export: Path) -> None:
+    before, bill = rows(again), again.rows("mini")
+    again.add("mini", export, *COMPANY)
+    assert rows(again) == before
+    assert again.rows("mini") == bill, "and what was loaded is still there"
+    assert again.data("mini", "select count(*) from mini.x_meta_exports") == [(1,)]
+
+
+def test_what_a_tenant_is_called_arrives_as_it_is(again: World) -> None:
+    name = "select company_name from tenants.tenant_profiles where tenant_id = 'mini'"
+    assert again.control(name) == [("O'Neil & Söhne",)]
+
+
+def test_the_plan_sets_all_limits(again: World) -> None:
+    limits = again.control(
+        "select plan_name, daily_limit, monthly_limit, concurrent_limit, max_pipelines_per_day,"
+        " max_concurrent_pipelines from tenants.tenant_subscriptions where tenant_id = 'mini'"
+    )
+    assert limits == [("SCALE", 100, 3000, 10, 100, 10)]
+
+
+def test_the_predecessors_operators_queries_run(again: World) -> None:
+    history = again.control(
+        "SELECT pipeline_logging_id, pipeline_id, status, trigger_type, trigger_by, start_time,"
+        " end_time, duration_ms, run_date FROM mini.x_meta_pipeline_runs"
+        " WHERE start_time >= now()::timestamp - INTERVAL 7 DAY"
+    )
+    assert len(history) >= 1 and history[0][2] == "COMPLETED"
+    steps = again.control(
+        "SELECT step_name, status, row_count, rows_processed, error_message"
+        " FROM mini.x_meta_step_logs WHERE start_time >= now()::timestamp - INTERVAL 1 DAY"
+    )
+    assert len(steps) > 20
+    quota = again.control(
+        "SELECT pipelines_run_today, daily_limit - pipelines_run_today, pipelines_succeeded_today"
+        " FROM tenants.tenant_usage_quotas WHERE tenant_id = 'mini'"
+        " AND usage_date = (now() at time zone 'UTC')::date"
+    )
+    assert quota == [(1, 99, 1)], "one run of a hundred, and it succeeded"
+
+
+def test_charges_that_another_tenant_has_too_are_told(again: World, export: Path) -> None:
+    """The first has every row already. A parent company may want that: it is told, aloud."""
+    answer = again(
+        *("tenant", "add", "part", "--admin-email", EMAIL, "--export", str(export)),
+        *("--billing-account", ACCOUNT),
+    )
+    assert answer.exit_code == 0
+    assert "WARNING" in answer.stderr and "billed to mini as well" in answer.stderr

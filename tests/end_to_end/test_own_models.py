@@ -1,0 +1,81 @@
+"""An analyst adds a model to the project: the next run builds it, and no Python is touched."""
+
+import shutil
+from decimal import Decimal
+from pathlib import Path
+
+from support import ROOT
+from world import World
+
+MODEL = """{# One row per usage date, region and currency: where the money goes on the map. #}
+with charges as (
+
+    select * from {{ ref('gcp_silver_cost') }}
+    where {{ date_in_slice('usage_date') }}
+
+),
+
+regions as (
+
+    select
+        usage_date,
+        region,
+        currency,
+        {{ money('sum(billed_cost)') }} as billed_cost
+    from charges
+    group by usage_date, region, currency
+
+)
+
+select * from regions
+"""
+YAML = """models:
+  - name: cost_by_region_daily
+    description: Where the money goes on the map.
+    data_tests:
+      - unique_together:
+          name: cost_by_region_daily_grain
+          arguments: {columns: [usage_date, region, currency]}
+          config: {where: in_slice(usage_date)}
+      - sums_to_net:
+          name: cost_by_region_daily_sums_to_net
+          arguments: {against: ref('gcp_silver_cost'), date_column: usage_date}
+"""
+
+
+def test_a_model_that_an_analyst_adds_is_built_and_tested_by_the_next_run(
+    shop: World, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    for name in ("dbt_project.yml", "selectors.yml", "profiles.yml.example"):
+        shutil.copy(ROOT / name, project)
+    for name in ("models", "macros", "tests/dbt", "dbt_project"):
+        shutil.copytree(ROOT / name, project / name)
+    (project / "models" / "marts" / "cost_by_region_daily.sql").write_text(MODEL)
+    (project / "models" / "marts" / "_regions.yml").write_text(YAML)
+    before = sorted(project.rglob("*"))
+
+    mine = shop.copy(tmp_path / "world")
+    answer = mine.cli(
+        *("run", "--tenant", "shop", "--from", "2024-11-02", "--to", "2024-11-03"),
+        *("--project-dir", str(project)),
+    )
+    assert answer.returncode == 0, answer.stderr + answer.stdout
+    assert "cost_by_region_daily: success" in answer.stderr
+    regions = mine.data(
+        "shop",
+        "select usage_date::varchar, sum(billed_cost) from shop.cost_by_region_daily"
+        " where usage_date = '2024-11-03' group by all",
+    )
+    assert regions == [("2024-11-03", Decimal(3))]
+    tested = mine.data(
+        "shop",
+        "select dq_config_id, overall_status from shop.x_meta_dq_results"
+        " where target_table = 'cost_by_region_daily' order by 1",
+    )
+    assert tested == [
+        ("cost_by_region_daily_grain", "PASS"),
+        ("cost_by_region_daily_sums_to_net", "PASS"),
+    ]
+    assert sorted(project.rglob("*")) == before, "a run writes nothing into the project"

@@ -1,0 +1,75 @@
+"""Tenants share an export, and never a row."""
+
+import json
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from exports import ACCOUNT
+from shop_rows import BULK, OTHER
+from world import EMAIL, World
+
+FIRST = date(2024, 11, 1)
+
+
+def costs(world: World, tenant: str) -> list[Decimal]:
+    return [
+        cost
+        for (cost,) in world.data(
+            tenant,
+            f"select cost from {tenant}.billing_cost_daily where ingestion_date = ? order by 1",
+            FIRST,
+        )
+    ]
+
+
+def test_a_tenant_of_an_account_has_that_accounts_rows_and_no_others(shop: World) -> None:
+    """Each tenant of the predecessor copied the whole shared export."""
+    found = shop.data(
+        "shop",
+        "select distinct billing_account_id from shop.billing_cost_daily union all"
+        " select distinct billing_account_id from shop.gcp_silver_cost union all"
+        " select distinct billing_account_id from shop.cost_by_service_daily union all"
+        " select distinct billing_account_id from shop.stg_gcp_billing__export",
+    )
+    assert set(found) == {(ACCOUNT,)}
+    assert len(costs(shop, "shop")) == BULK + 1
+
+
+def test_a_tenant_of_a_project_has_its_rows_and_none_without_a_project(split: World) -> None:
+    assert costs(split, "split") == [Decimal(100)]
+    assert split.bill("split")[date(2024, 11, 2)] == (1, Decimal(800), Decimal(0))
+
+
+def test_a_tenant_of_projects_has_what_is_of_no_project_when_it_says_so(
+    split: World, tmp_path: Path
+) -> None:
+    mine = split.copy(tmp_path)
+    export = split.folder / "exports" / "shared.parquet"
+    whole = ("--project", "proj-b", "--project", "proj-c")
+    add = ("tenant", "add", "split", "--admin-email", EMAIL, "--export", str(export))
+    answer = mine(*add, "--billing-account", OTHER, *whole, "--with-unallocated")
+    assert answer.exit_code == 0 and "--with-unallocated" not in answer.stdout
+    mine.run("split", "2024-11-01")
+    assert costs(mine, "split") == [Decimal(100), Decimal(200), Decimal(400)]
+
+
+def test_one_tenants_runs_change_nothing_of_anothers(split: World, tmp_path: Path) -> None:
+    other = split.copy(tmp_path)
+    files = {path.name: path.read_bytes() for path in other.warehouse.glob("tenant_*.duckdb")}
+    other.run("shop", "2024-11-05")
+    assert "tenant_split.duckdb" in files
+    for path in other.warehouse.glob("tenant_*.duckdb"):
+        if path.name != "tenant_shop.duckdb":
+            assert path.read_bytes() == files[path.name], path.name
+
+
+def test_a_shared_export_without_a_filter_is_refused_and_writes_nothing(shop: World) -> None:
+    export = shop.folder / "exports" / "shared.parquet"
+    before = sorted(shop.warehouse.iterdir())
+    answer = shop("tenant", "add", "greedy", "--admin-email", EMAIL, "--export", str(export))
+    assert answer.exit_code == 2
+    assert "shared with tenant" in answer.stderr and "--billing-account" in answer.stderr
+    assert sorted(shop.warehouse.iterdir()) == before
+    listed = json.loads(shop("tenant", "list", "--json").stdout)
+    assert "greedy" not in {one["id"] for one in listed}

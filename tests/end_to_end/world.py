@@ -1,0 +1,174 @@
+"""A warehouse and the commands on it. One dbt process serves most tests.
+
+Starting dbt costs seconds, so commands are called in this process with one shared worker, which
+keeps its manifests from test to test as a long-lived runner would; `cli` starts the real thing.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from click.testing import CliRunner, Result
+from support import ROOT, environment_in
+
+from runner.cli import cli as command_line
+from runner.invoke import Event, Job, Outcome, Worker
+from runner.settings import Settings
+
+EMAIL = "admin@acme.example"
+SYSTEM = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+class SharedWorker:
+    """Stands where a Worker would, and hands each job to the one dbt process of the session."""
+
+    process: Worker | None = None
+    settings: Settings
+
+    def __init__(self, settings: Settings, log_path: Path) -> None:
+        self._warehouse = str(settings.warehouse_dir)
+        if SharedWorker.process is None:
+            SharedWorker.process = Worker(settings, log_path)
+
+    def __enter__(self) -> "SharedWorker":
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def run(
+        self,
+        job: Job,
+        on_event: Callable[[Event], None] = lambda event: None,
+        timeout: float = 120,
+        **ticks: Any,
+    ) -> Outcome:
+        assert SharedWorker.process is not None
+        environ = {"WAREHOUSE_DIR": self._warehouse, **job.environ}
+        moved = Job(job.tenant_id, job.command, job.vars, job.shape_vars, environ)
+        return SharedWorker.process.run(moved, on_event, min(timeout, 120), **ticks)
+
+
+@dataclass
+class World:
+    """A warehouse, and the commands on it."""
+
+    folder: Path
+    environ: dict[str, str]
+
+    @property
+    def warehouse(self) -> Path:
+        return Path(self.environ["WAREHOUSE_DIR"])
+
+    def __call__(self, *args: str, **environ: str) -> Result:
+        """A command in this process."""
+        return CliRunner().invoke(
+            command_line, args, env={**self.environ, **environ}, catch_exceptions=False
+        )
+
+    def cli(self, *args: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """A command in a process of its own, as a user types it."""
+        return self.popen("-m", "runner", *args, **environ)()
+
+    def dbt(self, *args: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Bare dbt, as an analyst types it in the project's folder."""
+        return self.popen("-m", "dbt.cli.main", *args, **environ)()
+
+    def popen(
+        self, *args: str, cwd: Path = ROOT, **environ: str
+    ) -> Callable[[], subprocess.CompletedProcess[str]]:
+        """Starts Python; call the answer to wait for its end."""
+        process = subprocess.Popen(
+            [sys.executable, *args],
+            cwd=cwd,
+            env={**SYSTEM, "HOME": os.environ["HOME"], **self.environ, **environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+        def end() -> subprocess.CompletedProcess[str]:
+            stdout, stderr = process.communicate(timeout=120)
+            return subprocess.CompletedProcess(args, process.returncode, stdout, stderr)
+
+        return end
+
+    def add(self, tenant: str, export: Path | str, *options: str) -> str:
+        """Onboarding that must succeed; what it said."""
+        answer = self(
+            *("tenant", "add", tenant, "--admin-email", EMAIL, "--plan", "scale"),
+            *("--export", str(export), *options),
+        )
+        assert answer.exit_code == 0, answer.output
+        return answer.stdout
+
+    def run(self, tenant: str, first: str, last: str | None = None) -> dict[str, Any]:
+        """A run that must complete; its JSON document."""
+        answer = self(
+            *("run", "--tenant", tenant, "--from", first, "--to", last or first, "--json")
+        )
+        assert answer.exit_code == 0, answer.output
+        document: dict[str, Any] = json.loads(answer.stdout)
+        assert document["status"] == "COMPLETED"
+        return document
+
+    def data(self, tenant: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Ask the tenant's file."""
+        return self._ask(f"tenant_{tenant}", sql, values)
+
+    def control(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Ask the control file."""
+        return self._ask("control", sql, values)
+
+    def _ask(self, file: str, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.warehouse / f"{file}.duckdb")) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            return connection.execute(sql, list(values)).fetchall()
+
+    def bill(self, tenant: str) -> dict[date, tuple[Any, ...]]:
+        """Rows, cost and credits of each loaded date."""
+        rows = self.data(
+            tenant,
+            "select ingestion_date, count(*), sum(cost), sum(credits_total)"
+            f" from {tenant}.billing_cost_daily group by ingestion_date",
+        )
+        return {row[0]: row[1:] for row in rows}
+
+    def rows(self, tenant: str, table: str = "billing_cost_daily", without: str = "") -> list[Any]:
+        """Every row of a table in a stable order, but for what differs from run to run."""
+        ours = "pipeline_logging_id, loaded_at" if table == "billing_cost_daily" else ""
+        if table == "gcp_silver_cost":
+            ours = "pipeline_logging_id"
+        left_out = ", ".join(filter(None, (ours, without)))
+        excluded = f" exclude ({left_out})" if left_out else ""
+        return self.data(tenant, f"select *{excluded} from {tenant}.{table} order by all")
+
+    def fingerprint(self, tenant: str, table: str, without: str = "") -> tuple[Any, ...]:
+        """What `rows` would give, as a count and two hashes: for tables of many rows."""
+        ours = {"billing_cost_daily": "pipeline_logging_id, loaded_at"}
+        ours["gcp_silver_cost"] = "pipeline_logging_id"
+        left_out = ", ".join(filter(None, (ours.get(table, ""), without)))
+        excluded = f" exclude ({left_out})" if left_out else ""
+        (found,) = self.data(
+            tenant,
+            "select count(*), bit_xor(hash(row)), sum(cast(hash(row) as hugeint))"
+            f" from (select *{excluded} from {tenant}.{table}) as row",
+        )
+        return found
+
+    def copy(self, folder: Path) -> "World":
+        """The same warehouse in another folder, for a test that changes it."""
+        environ = environment_in(folder)
+        shutil.copytree(self.warehouse, environ["WAREHOUSE_DIR"])
+        return World(folder, environ)
+
+
+def a_world(folder: Path) -> World:
+    return World(folder, environment_in(folder))

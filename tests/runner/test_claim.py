@@ -1,0 +1,346 @@
+"""The claim: one transaction that decides whether a run may start, and says why not."""
+
+import socket
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta
+
+import duckdb
+import pytest
+from control_file import DAY, Control
+
+from runner import claim, quota, slugs
+from runner.errors import UsageProblem
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch):
+    """Sets what the claim takes for now."""
+
+    def at(moment: datetime) -> datetime:
+        class Clock(datetime):
+            @classmethod
+            def now(cls, tz=None) -> datetime:
+                return moment
+
+        monkeypatch.setattr(claim, "datetime", Clock)
+        monkeypatch.setattr(quota, "datetime", Clock)
+        return moment
+
+    return at
+
+
+def refused(control: Control, **changes) -> str:
+    """The reason for which a claim is refused, read from the row that it left."""
+    run = control.take(**changes)
+    assert run.status == "REFUSED" and not run.deduplicated
+    (row,) = control.sql(
+        "select status, error_message, end_time, duration_ms, lease_expires_at"
+        " from acme.x_meta_pipeline_runs where pipeline_logging_id = ?",
+        run.id,
+    )
+    assert row[0] == "REFUSED" and row[2] is not None and row[3] == 0 and row[4] is None
+    assert row[1] == run.error_message
+    return run.error_message or ""
+
+
+def test_a_first_claim_is_pending_and_written_whole(control: Control) -> None:
+    run = control.take(DAY, DAY + timedelta(days=2), trigger_by="cron", user_id="u1")
+    assert (run.status, run.deduplicated) == ("PENDING", False)
+    (row,) = control.sql(
+        "select pipeline_logging_id, pipeline_id, tenant_id, status, trigger_type, trigger_by,"
+        " user_id, run_date, to_date, template, parameters->>'date', parameters->>'to_date',"
+        " end_time, error_message from acme.x_meta_pipeline_runs"
+    )
+    assert row == (
+        *(run.id, "acme-gcp-cost-billing", "acme", "PENDING", "manual", "cron", "u1"),
+        *(DAY, DAY + timedelta(days=2), "gcp/cost/cost_billing", "2024-11-01", "2024-11-03"),
+        *(None, None),
+    )
+
+
+def test_a_claim_is_leased_for_the_templates_timeout_and_the_grace(control: Control) -> None:
+    control.take(timeout_minutes=20)
+    lease = control.value("select lease_expires_at - start_time from acme.x_meta_pipeline_runs")
+    assert lease == timedelta(minutes=20) + claim.LEASE_GRACE
+
+
+def test_the_same_date_again_is_the_first_runs(control: Control) -> None:
+    first, second = control.take(), control.take()
+    assert (second.id, second.status, second.deduplicated) == (first.id, "PENDING", True)
+    assert control.runs() == [("PENDING", None)]
+
+
+def test_a_running_run_is_found_by_a_duplicate_too(control: Control) -> None:
+    running = control.add_run("RUNNING", day=DAY)
+    assert (control.take().id, len(control.runs())) == (running, 1)
+
+
+@pytest.mark.parametrize(
+    ("first", "last"), [(-2, 0), (0, 5), (1, 1), (-5, 9), (2, 2), (2, 8)], ids=str
+)
+def test_ranges_that_share_a_date_are_duplicates(control: Control, first: int, last: int) -> None:
+    run = control.take(DAY, DAY + timedelta(days=2))
+    again = control.take(DAY + timedelta(days=first), DAY + timedelta(days=last))
+    assert (again.id, again.deduplicated) == (run.id, True)
+
+
+@pytest.mark.parametrize(("first", "last"), [(-1, -1), (-9, -1), (3, 3), (3, 40)], ids=str)
+def test_another_date_is_not_held_up_by_a_run(control: Control, first: int, last: int) -> None:
+    """The predecessor's dedup ignored the date: the second date was never loaded."""
+    run = control.take(DAY, DAY + timedelta(days=2))
+    other = control.take(DAY + timedelta(days=first), DAY + timedelta(days=last))
+    assert (other.status, other.deduplicated) == ("PENDING", False) and other.id != run.id
+
+
+def test_another_pipeline_may_run_for_the_same_date(control: Control) -> None:
+    control.take()
+    assert not control.take(pipeline_id="acme-other").deduplicated
+
+
+def test_another_tenant_may_run_for_the_same_date(control: Control) -> None:
+    control.take()
+    assert control.take(tenant_id="globex").status == "PENDING"
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED", "REFUSED"])
+def test_a_run_that_has_ended_is_no_duplicate(control: Control, status: str) -> None:
+    control.add_run(status, day=DAY)
+    assert control.take().status == "PENDING"
+
+
+def test_of_several_active_runs_the_oldest_is_named(control: Control) -> None:
+    now = datetime.now(UTC)
+    control.add_run("RUNNING", started=now - timedelta(minutes=1), day=DAY)
+    oldest = control.add_run("RUNNING", started=now - timedelta(minutes=5), day=DAY)
+    assert control.take(DAY, DAY + timedelta(days=3)).id == oldest
+
+
+def test_the_daily_limit_is_refused_with_its_count(control: Control) -> None:
+    control.subscribe(daily_limit=2)
+    control.add_run("COMPLETED")
+    control.add_run("FAILED")
+    assert refused(control) == "daily limit reached: 2 of 2 runs used today"
+
+
+def test_one_below_the_daily_limit_may_run(control: Control) -> None:
+    control.subscribe(daily_limit=2)
+    control.add_run("COMPLETED")
+    assert control.take().status == "PENDING"
+
+
+def test_the_monthly_limit_is_refused_with_its_count(control: Control, clock) -> None:
+    now = clock(datetime(2024, 11, 20, 12, tzinfo=UTC))
+    control.subscribe(monthly_limit=3)
+    for day in (1, 10, 20):
+        control.add_run("COMPLETED", started=now.replace(day=day))
+    assert refused(control) == "monthly limit reached: 3 of 3 runs used this month"
+
+
+def test_the_concurrent_limit_is_refused_with_its_count(control: Control) -> None:
+    control.subscribe(concurrent_limit=2)
+    control.add_run("RUNNING", day=date(2024, 10, 1))
+    control.add_run("PENDING", day=date(2024, 10, 2))
+    assert refused(control) == "concurrent limit reached: 2 of 2 runs are active now"
+
+
+def test_yesterdays_runs_are_not_counted_today(control: Control, clock) -> None:
+    midnight = clock(datetime(2024, 11, 20, tzinfo=UTC))
+    control.subscribe(daily_limit=1)
+    control.add_run("COMPLETED", started=midnight - timedelta(microseconds=1))
+    assert control.take().status == "PENDING"
+
+
+def test_last_months_runs_are_not_counted_this_month(control: Control, clock) -> None:
+    first = clock(datetime(2024, 11, 1, tzinfo=UTC))
+    control.subscribe(monthly_limit=1)
+    control.add_run("COMPLETED", started=first - timedelta(microseconds=1))
+    assert control.take().status == "PENDING"
+
+
+def test_a_run_at_the_first_moment_of_today_is_counted(control: Control, clock) -> None:
+    midnight = clock(datetime(2024, 11, 20, tzinfo=UTC))
+    control.subscribe(daily_limit=1)
+    control.add_run("COMPLETED", started=midnight)
+    assert "daily limit" in refused(control)
+
+
+def test_another_tenants_runs_are_not_counted(control: Control) -> None:
+    control.subscribe(daily_limit=1)
+    control.add_run("COMPLETED", tenant="globex")
+    assert control.take().status == "PENDING"
+
+
+def test_refused_runs_are_not_counted(control: Control) -> None:
+    control.subscribe(daily_limit=1)
+    for _ in range(3):
+        control.add_run("REFUSED")
+    assert control.take().status == "PENDING"
+
+
+def test_a_duplicate_is_looked_for_before_the_quota_and_not_counted(control: Control) -> None:
+    control.subscribe(daily_limit=1, concurrent_limit=1)
+    first = control.take()
+    again = control.take()
+    assert (again.id, again.deduplicated) == (first.id, True)
+    assert control.runs() == [("PENDING", None)]
+    assert quota.of(control.warehouse, "acme").limits[0].used == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"status": "EXPIRED"}, "subscription is expired"),
+        ({"status": "CANCELLED"}, "subscription is cancelled"),
+        ({"status": "TRIAL", "trial_end_date": date(2024, 11, 19)}, "trial ended on 2024-11-19"),
+        ({"subscription_end_date": date(2024, 11, 19)}, "subscription ended on 2024-11-19"),
+    ],
+)
+def test_a_subscription_that_does_not_allow_it_is_the_reason(
+    control: Control, clock, change: dict, reason: str
+) -> None:
+    clock(datetime(2024, 11, 20, tzinfo=UTC))
+    control.subscribe(**change)
+    assert refused(control) == reason
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "TRIAL", "trial_end_date": date(2024, 11, 20)},
+        {"status": "TRIAL", "trial_end_date": None},
+        {"status": "ACTIVE", "trial_end_date": date(2024, 1, 1)},
+        {"subscription_end_date": date(2024, 11, 20)},
+    ],
+)
+def test_the_last_day_of_a_subscription_still_allows_it(
+    control: Control, clock, change: dict
+) -> None:
+    clock(datetime(2024, 11, 20, 23, 59, tzinfo=UTC))
+    control.subscribe(**change)
+    assert control.take().status == "PENDING"
+
+
+def test_a_suspended_tenant_may_not_run(control: Control) -> None:
+    control.sql("update tenants.tenant_profiles set status = 'SUSPENDED' where tenant_id = 'acme'")
+    assert refused(control) == "tenant is suspended"
+    assert control.take(tenant_id="globex").status == "PENDING"
+
+
+def test_a_tenant_without_a_subscription_may_not_run(control: Control) -> None:
+    """For the predecessor a missing quota row was an error 500 with nothing in any log."""
+    control.sql("delete from tenants.tenant_subscriptions where tenant_id = 'acme'")
+    assert refused(control) == "tenant has no subscription"
+
+
+def test_a_subscription_without_limits_allows_nothing_unlimited(control: Control) -> None:
+    """A null limit compares as unknown, which must not read as no limit at all."""
+    control.subscribe(daily_limit=None, monthly_limit=None, concurrent_limit=None)
+    assert "limit" in refused(control)
+
+
+def test_a_dead_lease_is_closed_and_its_slot_is_free(control: Control) -> None:
+    """A killed run of the predecessor kept its slot for ever."""
+    control.subscribe(concurrent_limit=1)
+    dead = control.add_run("RUNNING", day=DAY, leased_for=timedelta(seconds=-1))
+    run = control.take()
+    assert (run.status, run.deduplicated) == ("PENDING", False)
+    (row,) = control.sql(
+        "select status, error_message, end_time is null from acme.x_meta_pipeline_runs"
+        " where pipeline_logging_id = ?",
+        dead,
+    )
+    assert row[0] == "FAILED" and "lease expired" in row[1] and row[2] is False
+
+
+def test_a_run_whose_process_on_this_host_is_gone_is_closed_before_its_lease(
+    control: Control,
+) -> None:
+    """After a kill or a crash nobody wants to wait half an hour (DESIGN 4)."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    killed = control.add_run("RUNNING", day=DAY)
+    control.sql(
+        "update acme.x_meta_pipeline_runs set worker_instance = ?",
+        f"{socket.gethostname()}:{gone.pid}",
+    )
+    run = control.take()
+    assert run.id != killed and run.status == "PENDING"
+
+
+def test_a_dead_runs_duration_is_told(control: Control) -> None:
+    began = datetime.now(UTC) - timedelta(hours=1)
+    control.add_run("RUNNING", started=began, leased_for=timedelta(seconds=-1))
+    control.take()
+    duration = control.value(
+        "select duration_ms from acme.x_meta_pipeline_runs where status = 'FAILED'"
+    )
+    assert duration is not None and abs(duration - 3_600_000) < 60_000
+
+
+def test_a_lease_that_is_still_good_is_left_alone(control: Control) -> None:
+    alive = control.add_run("RUNNING", leased_for=timedelta(minutes=1))
+    control.take()
+    status = control.value(
+        "select status from acme.x_meta_pipeline_runs where pipeline_logging_id = ?", alive
+    )
+    assert status == "RUNNING"
+
+
+def test_a_run_that_started_is_an_event(control: Control) -> None:
+    run = control.take()
+    events = control.sql(
+        "select event_type, run_status, tenant_id, usage_date, pipeline_logging_id"
+        " from tenants.tenant_usage_events"
+    )
+    assert events == [("started", "PENDING", "acme", run.start_time.date(), run.id)]
+
+
+def test_a_refusal_is_an_event_and_no_start(control: Control) -> None:
+    control.subscribe(daily_limit=0)
+    control.take()
+    events = control.sql("select event_type, run_status from tenants.tenant_usage_events")
+    assert events == [("refused", "REFUSED")]
+
+
+def test_a_dead_lease_is_an_event(control: Control) -> None:
+    dead = control.add_run("RUNNING", leased_for=timedelta(seconds=-1))
+    control.take()
+    events = control.sql(
+        "select event_type, run_status from tenants.tenant_usage_events"
+        " where pipeline_logging_id = ?",
+        dead,
+    )
+    assert events == [("finished", "FAILED")]
+
+
+def test_a_duplicate_is_no_event(control: Control) -> None:
+    control.take()
+    control.take()
+    assert control.value("select count(*) from tenants.tenant_usage_events") == 1
+
+
+def test_what_callers_say_is_stored_and_never_run(control: Control) -> None:
+    words = "'); delete from tenants.tenant_profiles; --"
+    run = control.take(trigger_by=words, user_id=words)
+    assert run.trigger_by == words and run.user_id == words
+    assert control.value("select count(*) from tenants.tenant_profiles") == 2
+
+
+@pytest.mark.parametrize("word", ["order", "select", "group", "user", "all", "table", "end"])
+def test_an_sql_word_is_a_tenant_that_works_or_no_tenant_id(control: Control, word: str) -> None:
+    try:
+        slugs.tenant_id(word)
+    except UsageProblem:
+        return
+    with duckdb.connect(str(control.path)) as connection:
+        connection.execute(f'create schema "{word}"')
+        for table in ("x_meta_lock", "x_meta_pipeline_runs", "x_meta_step_logs"):
+            connection.execute(f'create table "{word}".{table} as from acme.{table}')
+        for table in ("tenant_profiles", "tenant_subscriptions"):
+            connection.execute(
+                f"insert into tenants.{table} select * replace (? as tenant_id)"
+                f" from tenants.{table} where tenant_id = 'acme'",
+                [word],
+            )
+    assert control.take(tenant_id=word).status == "PENDING"

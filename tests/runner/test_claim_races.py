@@ -1,0 +1,84 @@
+"""Many claims at the same moment: exactly one wins, and limits hold."""
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from control_file import DAY, Control
+
+from runner import claim
+
+CLAIM = """
+import json, os, sys, time
+from datetime import date
+from pathlib import Path
+from control_file import request
+from runner import claim
+from runner.settings import Settings
+from runner.warehouse import open_warehouse
+from support import ROOT
+
+warehouse = open_warehouse(Settings(ROOT, None, dict(os.environ)))
+print("ready", flush=True)
+sys.stdin.readline()
+day = date.fromisoformat(sys.argv[1])
+run = claim.take(warehouse, request(day), ROOT)
+print(json.dumps([run.id, run.status, run.deduplicated]), flush=True)
+"""
+
+
+def raced(control: Control, days: list[str]) -> list[tuple[str, str, bool]]:
+    """What processes that claim at the same moment are told, one per day given."""
+    here = Path(__file__).parent
+    paths = ":".join(map(str, (here.parent.parent, here.parent, here)))
+    claimants = [
+        subprocess.Popen(
+            [sys.executable, "-c", CLAIM, day],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**control.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        for day in days
+    ]
+    for one in claimants:
+        assert one.stdout and one.stdout.readline() == "ready\n"
+    for one in claimants:
+        assert one.stdin
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    return [tuple(json.loads(one.communicate(timeout=60)[0])) for one in claimants]
+
+
+def test_of_processes_that_claim_one_date_exactly_one_gets_it(control: Control) -> None:
+    told = raced(control, ["2024-11-01"] * 4)
+    assert [deduplicated for *_, deduplicated in told].count(False) == 1
+    assert len({run_id for run_id, *_ in told}) == 1, "all are told the same run"
+    assert control.runs() == [("PENDING", None)]
+
+
+def test_of_processes_that_race_for_the_last_slot_exactly_one_gets_it(control: Control) -> None:
+    control.subscribe(concurrent_limit=1)
+    told = raced(control, [f"2024-11-0{day}" for day in range(1, 5)])
+    assert sorted(status for _, status, _ in told) == ["PENDING"] + ["REFUSED"] * 3
+    assert sorted(status for status, _ in control.runs()) == ["PENDING"] + ["REFUSED"] * 3
+
+
+def test_of_threads_that_claim_one_date_exactly_one_gets_it(control: Control) -> None:
+    runs: list[claim.Run] = []
+    start = threading.Barrier(6)
+
+    def take() -> None:
+        start.wait()
+        runs.append(control.take(DAY))
+
+    threads = [threading.Thread(target=take) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(runs) == 6, "no claimant was turned away by an error"
+    assert [run.deduplicated for run in runs].count(False) == 1
+    assert control.runs() == [("PENDING", None)]

@@ -1,0 +1,327 @@
+"""The command line: help for everything, the exit codes that scripts depend on, kind refusals."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import click
+import pytest
+from control_file import DAY, Control
+
+from runner.cli import cli
+from runner.cli import main as real_main
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, click.Command]]:
+    found: list[tuple[str, click.Command]] = [(" ".join(path) or "runner", group)]
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            found += commands(command, (*path, name))
+        else:
+            found.append((" ".join((*path, name)), command))
+    return found
+
+
+COMMANDS = commands(cli)
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[name for name, _ in COMMANDS])
+def test_a_command_and_each_of_its_options_has_help(name: str, command: click.Command) -> None:
+    assert command.help and command.help.strip().endswith(".")
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name} {parameter.opts[0]}"
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[name for name, _ in COMMANDS])
+def test_help_is_shown_and_done(runner, name: str, command: click.Command) -> None:
+    words = [] if name == "runner" else name.split()
+    answer = runner(*words, "--help")
+    assert answer.exit_code == 0 and answer.output.startswith("Usage: ")
+
+
+def test_the_exit_codes_are_documented_in_the_help(runner) -> None:
+    told = runner("--help").output
+    for words in ("0 done", "1 the run failed", "2 usage", "3 refused", "4 the warehouse"):
+        assert words in " ".join(told.split())
+
+
+@pytest.mark.parametrize(
+    "name", ["init", "tenant add", "tenant list", "tenant show", "run", "status", "runs", "quota"]
+)
+def test_the_promised_commands_are_there(name: str) -> None:
+    assert name in {found for found, _ in COMMANDS}
+
+
+@pytest.mark.parametrize("name", ["tenant list", "tenant show", "run", "status", "runs", "quota"])
+def test_a_command_that_tells_something_takes_json(name: str) -> None:
+    options = {option for p in dict(COMMANDS)[name].params for option in p.opts}
+    assert {"--json", "--target", "--project-dir"} <= options
+
+
+@pytest.mark.parametrize(
+    ("args", "near"),
+    [
+        (("rum",), "run"),
+        (("quotas",), "quota"),
+        (("tenants",), "tenant"),
+        (("tenant", "ad"), "add"),
+        (("tenant", "lst"), "list"),
+    ],
+)
+def test_a_mistyped_command_is_answered_with_the_nearest(runner, args, near: str) -> None:
+    answer = runner(*args)
+    assert answer.exit_code == 2 and f"did you mean '{near}'?" in answer.output
+
+
+def test_a_command_like_no_other_is_answered_with_help(runner) -> None:
+    answer = runner("zzzz")
+    assert answer.exit_code == 2 and "runner --help" in answer.output
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("run", "--tenant", "acme", "--dat", "2024-11-01"),
+        ("run", "--date", "2024-11-01"),
+        ("runs", "--tenant", "acme", "--limit", "0"),
+        ("runs", "--tenant", "acme", "--limit", "many"),
+        ("tenant", "add", "x", "--export", "y"),
+        ("tenant", "add", "x", "--admin-email", "a@b.co"),
+        ("tenant", "add", "x", "--admin-email", "a@b.co", "--export", "y", "--plan", "gold"),
+        ("status", "--tenant", "acme"),
+    ],
+)
+def test_wrong_options_are_a_usage_error(runner, args: tuple[str, ...]) -> None:
+    answer = runner(*args)
+    assert answer.exit_code == 2 and "Traceback" not in answer.output
+
+
+TODAY = datetime.now(UTC).date()
+RUN = ("run", "--tenant", "acme")
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ((*RUN, "--date", "yesterday"), "write YYYY-MM-DD"),
+        ((*RUN, "--date", ""), "write YYYY-MM-DD"),
+        ((*RUN, "--date", str(TODAY + timedelta(days=2))), "in the future"),
+        ((*RUN, "--from", "2024-11-02", "--to", "2024-11-01"), "swap them"),
+        ((*RUN, "--from", "2024-11-02"), "Name the dates"),
+        ((*RUN, "--to", "2024-11-02"), "Name the dates"),
+        (RUN, "Name the dates"),
+        ((*RUN, "--date", "2024-11-01", "--from", "2024-11-01"), "Name the dates"),
+        (
+            (*RUN, "--date", "2024-11-01", "--from", "2024-11-01", "--to", "2024-11-02"),
+            "Name the dates",
+        ),
+        (("run", "--tenant", "acmee", "--date", "2024-11-01"), "did you mean acme?"),
+        (("run", "--tenant", "zzz", "--date", "2024-11-01"), "runner tenant list"),
+        (("run", "--tenant", "A'; drop", "--date", "2024-11-01"), "is no tenant id"),
+        ((*RUN, "--date", "2024-11-01", "--pipeline", "gcp/cost/x"), "gcp/cost/cost_billing"),
+        ((*RUN, "--date", "2024-11-01", "--pipeline", "../../x"), "gcp/cost/cost_billing"),
+        ((*RUN, "--date", "2024-11-01", "--target", "prod"), "local, bigquery"),
+        ((*RUN, "--date", "2024-11-01", "--project-dir", "/nowhere"), "dbt_project.yml"),
+        (("quota", "--tenant", "globx"), "did you mean globex?"),
+        (("runs", "--tenant", "globx"), "did you mean globex?"),
+        (("runs", "--tenant", "acme", "--status", "DONE"), "COMPLETED"),
+        (("status", "nope", "--tenant", "acme"), "runner runs --tenant acme"),
+        (("status", "nope", "--tenant", "globx"), "did you mean globex?"),
+        (("tenant", "show", "globx"), "did you mean globex?"),
+    ],
+)
+def test_bad_input_is_one_sentence_with_the_remedy_and_writes_nothing(
+    runner, control: Control, args: tuple[str, ...], words: str
+) -> None:
+    answer = runner(*args)
+    assert answer.exit_code == 2 and words in answer.stderr
+    assert answer.stdout == "" and "Traceback" not in answer.stderr
+    assert len(answer.stderr.strip().splitlines()) == 1
+    assert control.runs() == [] and not (control.folder / "target").exists()
+
+
+ADD = ("tenant", "add", "newco", "--admin-email", "a@b.co")
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("tenant", "add", "New Co", "--admin-email", "a@b.co", "--export", "x"), "no tenant id"),
+        (("tenant", "add", "tenants", "--admin-email", "a@b.co", "--export", "x"), "reserved"),
+        (("tenant", "add", "newco", "--admin-email", "nobody", "--export", "x"), "mail address"),
+        ((*ADD, "--export", "/no/such/file.parquet"), "no file is at /no/such/file.parquet"),
+        ((*ADD, "--export", "p.d.t", "--target", "local"), "not found"),
+        ((*ADD, "--export", "table", "--target", "bigquery"), "project.dataset.table"),
+    ],
+)
+def test_bad_onboarding_is_one_sentence_and_leaves_nothing(
+    runner, control: Control, args: tuple[str, ...], words: str
+) -> None:
+    control.path.unlink()
+    answer = runner(*args)
+    assert answer.exit_code == 2 and words in answer.stderr
+    assert len(answer.stderr.strip().splitlines()) == 1
+    assert list((control.folder / "warehouse").iterdir()) == []
+
+
+def test_a_bad_billing_account_or_project_is_told(runner, tmp_path: Path) -> None:
+    export = tmp_path / "x.parquet"
+    export.touch()
+    for option, value, words in (
+        ("--billing-account", "01ecb7", "01ECB7-6EE0BA-7357F1"),
+        ("--project", "My Project", "acme-prod"),
+    ):
+        answer = runner(*ADD, "--export", str(export), option, value)
+        assert answer.exit_code == 2 and words in answer.stderr
+
+
+def test_a_broken_profile_is_one_sentence(runner, control: Control) -> None:
+    (control.folder / "profiles" / "profiles.yml").write_text("a: [")
+    for args in ((*RUN, "--date", "2024-11-01"), ("tenant", "list"), ("quota", "--tenant", "acme")):
+        answer = runner(*args)
+        assert answer.exit_code == 2 and "not valid YAML" in answer.stderr
+        assert len(answer.stderr.strip().splitlines()) == 1
+
+
+def test_a_missing_profile_names_runner_init(runner, control: Control) -> None:
+    (control.folder / "profiles" / "profiles.yml").unlink()
+    answer = runner(*RUN, "--date", "2024-11-01")
+    assert answer.exit_code == 2 and "runner init" in answer.stderr
+
+
+def test_a_log_folder_that_cannot_be_written_is_told(runner, control: Control) -> None:
+    (control.folder / "file").touch()
+    answer = runner(*RUN, "--date", "2024-11-01", RUNNER_LOG_DIR=str(control.folder / "file" / "x"))
+    assert answer.exit_code == 2 and "RUNNER_LOG_DIR" in answer.stderr
+
+
+def test_a_run_refused_by_quota_exits_3_with_the_reason(runner, control: Control) -> None:
+    control.subscribe(daily_limit=0)
+    answer = runner(*RUN, "--date", "2024-11-01")
+    assert answer.exit_code == 3 and "daily limit reached: 0 of 0" in answer.stderr
+    assert "runner quota --tenant acme" in answer.stderr
+    assert [status for status, _ in control.runs()] == ["REFUSED"]
+
+
+def test_a_refusal_in_json_is_a_document_too(runner, control: Control) -> None:
+    """A script that reads --json must not have to parse sentences."""
+    control.subscribe(daily_limit=0)
+    answer = runner(*RUN, "--date", "2024-11-01", "--json")
+    assert answer.exit_code == 3
+    document = json.loads(answer.stdout)
+    assert document["status"] == "REFUSED" and "daily limit" in document["error"]
+
+
+def test_a_warehouse_that_is_no_database_exits_4(runner, control: Control) -> None:
+    control.path.write_bytes(b"no database" * 1000)
+    answer = runner("quota", "--tenant", "acme")
+    assert answer.exit_code == 4 and "Traceback" not in answer.output
+
+
+def test_an_active_run_that_covers_the_date_exits_0_with_its_id(runner, control: Control) -> None:
+    active = control.add_run("RUNNING", day=DAY, to_day=DAY + timedelta(days=3))
+    answer = runner(*RUN, "--date", "2024-11-02")
+    assert answer.exit_code == 0 and active in answer.stdout
+    document = json.loads(runner(*RUN, "--date", "2024-11-02", "--json").stdout)
+    assert (document["pipeline_logging_id"], document["deduplicated"]) == (active, True)
+    assert document["status"] == "RUNNING"
+    assert len(control.runs()) == 1
+
+
+def test_tenants_are_listed_for_people_and_machines(runner) -> None:
+    assert "globex" in runner("tenant", "list").stdout
+    listed = json.loads(runner("tenant", "list", "--json").stdout)
+    assert [one["id"] for one in listed] == ["acme", "globex"]
+
+
+def test_without_tenants_the_list_says_how_to_add_one(runner, control: Control) -> None:
+    control.path.unlink()
+    answer = runner("tenant", "list")
+    assert answer.exit_code == 0 and "runner tenant add" in answer.stdout
+
+
+def test_one_tenant_is_shown_with_its_exports(runner, control: Control) -> None:
+    control.sql(
+        "insert into tenants.tenant_exports by name select 'acme' as tenant_id,"
+        " '/x.parquet' as export_ref, '[\"A\"]' as billing_account_ids, '[]' as project_ids,"
+        " true as has_unallocated"
+    )
+    shown = runner("tenant", "show", "acme").stdout
+    assert "/x.parquet" in shown and "admin@acme.example" in shown
+    document = json.loads(runner("tenant", "show", "acme", "--json").stdout)
+    assert document["exports"][0]["billing_accounts"] == ["A"]
+    assert document["daily_limit"] == 25
+
+
+def test_runs_are_listed_newest_first_and_filtered(runner, control: Control) -> None:
+    now = datetime.now(UTC)
+    old = control.add_run("FAILED", started=now - timedelta(hours=2))
+    new = control.add_run("COMPLETED", started=now)
+    documents = json.loads(runner("runs", "--tenant", "acme", "--json").stdout)
+    assert [one["pipeline_logging_id"] for one in documents] == [new, old]
+    failed = runner("runs", "--tenant", "acme", "--status", "failed").stdout
+    assert old in failed and new not in failed
+    limited = json.loads(runner("runs", "--tenant", "acme", "--limit", "1", "--json").stdout)
+    assert [one["pipeline_logging_id"] for one in limited] == [new]
+
+
+def test_a_run_is_found_right_after_it_was_claimed(runner, control: Control) -> None:
+    """The predecessor read another table than it wrote: 404 for a run just started."""
+    run = control.take()
+    document = json.loads(runner("status", run.id, "--tenant", "acme", "--json").stdout)
+    assert document["status"] == "PENDING" and document["steps"] == []
+    assert run.id in runner("status", run.id, "--tenant", "acme").stdout
+
+
+def test_another_tenants_run_is_not_found(runner, control: Control) -> None:
+    run = control.take(tenant_id="globex")
+    assert runner("status", run.id, "--tenant", "acme").exit_code == 2
+
+
+def test_the_quota_is_told_for_people_and_machines(runner, control: Control) -> None:
+    control.add_run()
+    assert "24" in runner("quota", "--tenant", "acme").stdout
+    document = json.loads(runner("quota", "--tenant", "acme", "--json").stdout)
+    (daily, *_) = document["limits"]
+    assert (daily["name"], daily["used"], daily["remaining"]) == ("daily", 1, 24)
+
+
+LOGGED = [
+    ("quota", "--tenant", "acme"),
+    ("runs", "--tenant", "acme"),
+    ("status", "x", "--tenant", "acme"),
+    ("tenant", "list"),
+    ("tenant", "show", "acme"),
+    (*RUN, "--date", "2024-11-01"),
+]
+
+
+@pytest.mark.parametrize("args", LOGGED, ids=lambda args: " ".join(args[:2]))
+def test_a_mistake_of_ours_is_one_line_and_its_trace_is_in_the_log(
+    control: Control, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, args
+) -> None:
+    import logging
+
+    def broken(*args: object) -> None:
+        raise ZeroDivisionError("a mistake of ours")
+
+    monkeypatch.setattr("runner.tenants.every", broken)
+    for name, value in control.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.argv", ["runner", *args])
+    monkeypatch.setattr(logging.getLogger("runner"), "handlers", [])
+    with pytest.raises(SystemExit) as caught:
+        real_main()
+    assert caught.value.code == 1
+    told = capsys.readouterr().err
+    assert "internal error" in told and "Traceback" not in told
+    assert len(told.strip().splitlines()) == 1
+    log = control.folder / "logs" / "runner.jsonl"
+    assert str(log) in told
+    assert "Traceback" in log.read_text() and "a mistake of ours" in log.read_text()
+
+
+def test_a_date_far_back_is_a_date(runner, control: Control) -> None:
+    control.add_run("RUNNING", day=date(2017, 1, 1))
+    assert runner(*RUN, "--date", "2017-01-01").exit_code == 0

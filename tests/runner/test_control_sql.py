@@ -1,0 +1,103 @@
+"""No value of a caller ever becomes SQL text: statements are constants, values are bound."""
+
+import ast
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+from support import ROOT
+
+from runner import control_sql
+
+STATEMENTS = {
+    name: text
+    for name, text in vars(control_sql).items()
+    if name.isupper() and isinstance(text, str)
+}
+MODULES = sorted((ROOT / "runner").glob("*.py"))
+SQL = re.compile(
+    r"\b(select\b.+\bfrom|insert\s+into|update\s+\S+\s+set|delete\s+from|create\s+table"
+    r"|drop\s+table|merge\s+into|alter\s+table|begin\s+transaction)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+# f-strings that put our own constants together: names that may stand in their braces.
+CONSTANTS = {"RUN_COLUMNS", "REFUSAL", "body", "last", "macro"}
+
+
+def test_the_statements_were_found() -> None:
+    assert len(STATEMENTS) > 20
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_statement_has_no_placeholders_but_the_four_identifiers(name: str) -> None:
+    parts = list(Formatter().parse(STATEMENTS[name]))
+    fields = {field for _, field, _, _ in parts if field is not None}
+    assert fields <= {"tenant", "dataset", "table", "n"}
+    assert not any(spec or conversion for _, _, spec, conversion in parts)
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_statement_binds_values_by_name_only(name: str) -> None:
+    text = re.sub(r"'[^']*'", "''", STATEMENTS[name])
+    assert not re.search(r"%s|%\(|\?|\$\w", text)
+    assert all(re.fullmatch(r"@[a-z_]+(\{n\})?", found) for found in re.findall(r"@[^\s,)]+", text))
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_tenants_name_stands_only_where_a_dataset_does(name: str) -> None:
+    for found in re.finditer(r"\{(tenant|dataset)\}(.)", STATEMENTS[name]):
+        assert found.group(2) in ".`", STATEMENTS[name][found.start() - 20 : found.end() + 20]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_no_module_makes_sql_from_f_strings(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.JoinedStr):
+            continue
+        text = "".join(
+            str(part.value) if isinstance(part, ast.Constant) else " x " for part in node.values
+        )
+        if SQL.search(text):
+            names = {
+                ast.unparse(part.value)
+                for part in node.values
+                if isinstance(part, ast.FormattedValue)
+            }
+            assert names <= CONSTANTS, f"{path.name}:{node.lineno} puts {names} into SQL"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_no_module_adds_to_sql_with_plus_or_percent(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mod):
+            constants = [
+                part.value
+                for part in ast.walk(node)
+                if isinstance(part, ast.Constant) and isinstance(part.value, str)
+            ]
+            assert not any(SQL.search(text) for text in constants), f"{path.name}:{node.lineno}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_statements_are_formatted_with_identifiers_only(path: Path) -> None:
+    """Every `.format(` on a statement names tenant, dataset, table or n, and nothing else."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "format"
+            and re.search("sql|statement", ast.unparse(node.func.value))
+        ):
+            assert {keyword.arg for keyword in node.keywords} <= {"tenant", "dataset", "table", "n"}
+            assert not node.args, f"{path.name}:{node.lineno}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_only_the_warehouses_send_sql(path: Path) -> None:
+    """Elsewhere a statement comes from control_sql, or from a file of its own."""
+    if path.name in ("control_sql.py", "warehouse.py", "warehouse_bigquery.py"):
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            assert not SQL.search(node.value), f"{path.name}:{node.lineno}: {node.value[:60]}"

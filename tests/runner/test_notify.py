@@ -1,0 +1,211 @@
+"""The failure mail, sent to a real SMTP server: who gets it, what it says, what it may not do."""
+
+import smtplib
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+import pytest
+from support import Inbox, free_port
+
+from runner import notify, pipelines
+from runner.claim import Run
+from runner.invoke import Node, Outcome
+from runner.settings import Mail
+
+ALERT = pipelines.load(pipelines.DEFAULT).alerts[0]
+
+
+def a_run(**changes) -> Run:
+    values = {
+        "id": "11111111-2222-3333-4444-555555555555",
+        "pipeline_id": "acme-gcp-cost-billing",
+        "tenant_id": "acme",
+        "status": "FAILED",
+        "run_date": date(2024, 11, 1),
+        "to_date": date(2024, 11, 1),
+        "start_time": datetime(2024, 11, 2, 3, 4, 5, tzinfo=UTC),
+        "end_time": None,
+        "duration_ms": None,
+        "trigger_type": "manual",
+        "trigger_by": "cron",
+        "error_message": None,
+        "template": pipelines.DEFAULT,
+        "row_count": None,
+        "user_id": None,
+    }
+    return Run(**{**values, **changes})
+
+
+def a_node(name: str, status: str, kind: str = "test", failures: int | None = None) -> Node:
+    none = dict.fromkeys(
+        ("rows", "bytes_processed", "bytes_billed", "job_id", "started_at", "completed_at")
+    )
+    return Node(f"{kind}.p.{name}", name, kind, status, "Got it", failures, "error", **none)
+
+
+FAILED = Outcome(
+    False,
+    "cost_type_is_known: Got 3 results, configured to fail if != 0",
+    (
+        a_node("billing_cost_daily", "success", "model"),
+        a_node("cost_type_is_known", "fail", failures=3),
+        a_node("sku_is_not_null", "fail", failures=12),
+        a_node("grain", "pass", failures=0),
+        a_node("gcp_silver_cost", "skipped", "model"),
+    ),
+)
+
+
+def mail_at(port: int, **changes) -> Mail:
+    values = {
+        "host": "127.0.0.1",
+        "port": port,
+        "user": "",
+        "password": "",
+        "starttls": False,
+        "sender": "billing@ours.example",
+        "alert_to": (),
+        "timeout_seconds": 3.0,
+    }
+    return Mail(**{**values, **changes})
+
+
+class Sent(list[str]):
+    """The addresses it went to, and those that the server refused."""
+
+    def __init__(self, to: list[str], refused: Mapping[str, object]) -> None:
+        super().__init__(to)
+        self.refused = refused
+
+
+def send(
+    inbox: Inbox, run: Run | None = None, outcome: Outcome = FAILED, alert_to: str = "", **told
+) -> Sent:
+    values = {"tenant_id": "acme", "admin_email": "admin@acme.example", "alert_to": alert_to}
+    mail = mail_at(inbox.port)
+    values["company_name"] = told.get("company", "Acme")
+    failed = run or a_run()
+    written = notify.failure(ALERT, failed, outcome, told.get("samples", {}), values)
+    refused = notify.SmtpMailbox(mail).send(notify.message(written, mail.sender, failed.id))
+    return Sent(list(written.to), refused)
+
+
+def letter(inbox: Inbox) -> EmailMessage:
+    (envelope,) = inbox.letters
+    content = envelope.original_content or envelope.content
+    assert isinstance(content, bytes)
+    message = message_from_bytes(content, policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def part(inbox: Inbox, kind: str) -> str:
+    body = letter(inbox).get_body((kind,))
+    assert body is not None
+    return body.get_content()
+
+
+def test_the_subject_is_the_predecessors_to_the_letter(inbox: Inbox) -> None:
+    send(inbox)
+    assert letter(inbox)["Subject"] == "[ALERT] Cost Billing Pipeline Failed - acme"
+
+
+def test_the_tenants_admin_and_alert_to_hear_of_it(inbox: Inbox) -> None:
+    sent = send(inbox, alert_to="ops@ours.example,cfo@ours.example")
+    expected = ["admin@acme.example", "ops@ours.example", "cfo@ours.example"]
+    assert sent == expected and inbox.letters[0].rcpt_tos == expected
+    assert letter(inbox)["To"] == ", ".join(expected)
+    assert letter(inbox)["From"] == "billing@ours.example"
+
+
+def test_nobody_gets_it_twice(inbox: Inbox) -> None:
+    send(inbox, alert_to="ops@ours.example,admin@acme.example,ops@ours.example")
+    assert inbox.letters[0].rcpt_tos == ["admin@acme.example", "ops@ours.example"]
+
+
+@pytest.mark.parametrize("kind", ["plain", "html"])
+def test_both_parts_tell_all_that_is_needed(inbox: Inbox, kind: str) -> None:
+    send(inbox)
+    text = part(inbox, kind)
+    for needed in (
+        *("acme", "Acme", "11111111-2222-3333-4444-555555555555", "2024-11-01"),
+        *("2024-11-02 03:04:05 UTC", "cron", "test cost_type_is_known", "Got 3 results"),
+        *("sku_is_not_null", "12"),
+        "runner status 11111111-2222-3333-4444-555555555555 --tenant acme",
+        "runner run --tenant acme --date 2024-11-01",
+    ):
+        assert needed in text, needed
+    assert "grain" not in text and "gcp_silver_cost" not in text, "only what failed is told"
+
+
+def test_a_range_is_told_with_both_dates(inbox: Inbox) -> None:
+    send(inbox, a_run(to_date=date(2024, 11, 30)))
+    text = part(inbox, "plain")
+    assert "2024-11-01 to 2024-11-30" in text
+    assert "runner run --tenant acme --from 2024-11-01 --to 2024-11-30" in text
+
+
+def test_the_html_part_escapes_what_it_is_told(inbox: Inbox) -> None:
+    evil = "<script>alert('x')</script> & \"more\""
+    nodes = (a_node("<b>bold</b>", "fail", failures=1),)
+    send(inbox, outcome=Outcome(False, evil, nodes), company="A & <i>B</i>")
+    html = part(inbox, "html")
+    for tag in ("<script>", "<b>bold", "<i>B"):
+        assert tag not in html
+    assert "&lt;script&gt;" in html and "A &amp; &lt;i&gt;B" in html and "&lt;b&gt;bold" in html
+    assert evil in part(inbox, "plain")
+
+
+def test_letters_beyond_ascii_and_long_lines_arrive(inbox: Inbox) -> None:
+    error = "größer ☃ " * 300
+    send(inbox, outcome=Outcome(False, error.strip()), company="Müller & Söhne")
+    assert error.strip() in part(inbox, "plain") and "Müller" in part(inbox, "plain")
+
+
+def test_a_run_without_any_node_can_be_told(inbox: Inbox) -> None:
+    send(inbox, outcome=Outcome(False, "the dbt process was killed by signal 9"))
+    assert "killed by signal 9" in part(inbox, "plain")
+
+
+def test_an_error_with_line_ends_does_not_break_the_headers(inbox: Inbox) -> None:
+    send(inbox, outcome=Outcome(False, "one\r\nBcc: evil@x.example\r\n.\r\nQUIT\r\ntwo"))
+    assert inbox.letters[0].rcpt_tos == ["admin@acme.example"] and letter(inbox)["Bcc"] is None
+    assert "two" in part(inbox, "plain")
+
+
+def test_a_server_that_is_down_is_an_error_the_run_can_catch() -> None:
+    down = Inbox(free_port())
+    with pytest.raises(OSError):
+        send(down)
+
+
+def test_without_a_server_the_error_names_what_to_set() -> None:
+    mailbox = notify.SmtpMailbox(mail_at(25, host=""))
+    with pytest.raises(OSError, match="SMTP_HOST"):
+        mailbox.send(EmailMessage())
+
+
+def test_one_refused_recipient_is_told_and_the_others_have_their_mail(inbox: Inbox) -> None:
+    inbox.refuses.add("ops@ours.example")
+    assert list(send(inbox, alert_to="ops@ours.example").refused) == ["ops@ours.example"]
+    assert inbox.letters[0].rcpt_tos == ["admin@acme.example"]
+
+
+def test_a_server_that_wants_a_password_it_does_not_get_is_an_error(inbox: Inbox) -> None:
+    mail = mail_at(inbox.port, user="someone", password="wrong")
+    message = EmailMessage()
+    message["To"] = "a@x.example"
+    with pytest.raises(smtplib.SMTPException):
+        notify.SmtpMailbox(mail).send(message)
+    assert inbox.letters == []
+
+
+def test_starttls_is_not_given_up_for_a_server_without_it(inbox: Inbox) -> None:
+    mail = mail_at(inbox.port, starttls=True, user="someone", password="secret")
+    message = EmailMessage()
+    message["To"] = "a@x.example"
+    with pytest.raises(smtplib.SMTPException):
+        notify.SmtpMailbox(mail).send(message)
+    assert inbox.letters == []

@@ -1,0 +1,279 @@
+"""One run in order: claim, dbt, record, notify. dbt's outcome is given; all else is real."""
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any, ClassVar
+
+import duckdb
+import pytest
+from control_file import DAY, Control, request
+from support import Inbox, free_port
+from test_notify import FAILED, a_node, mail_at
+
+from runner import notify, pipelines
+from runner import run as one_run
+from runner.errors import Refused, WarehouseUnreachable
+from runner.invoke import Event, Outcome
+
+TEMPLATE = pipelines.load(pipelines.DEFAULT)
+GOOD = Outcome(True, None, (a_node("billing_cost_daily", "success", "model"),))
+
+
+@pytest.fixture
+def dbt(control: Control, monkeypatch: pytest.MonkeyPatch):
+    """A dbt that ends as told, and notes which jobs it was given."""
+
+    class Dbt:
+        jobs: ClassVar[list[Any]] = []
+        outcome = GOOD
+
+        def __init__(self, *args: Any) -> None: ...
+        def __enter__(self) -> "Dbt":
+            return self
+
+        def __exit__(self, *args: object) -> None: ...
+        def run(self, job: Any, on_event: Any, timeout: float, **ticks: Any) -> Outcome:
+            Dbt.jobs.append((job, timeout))
+            assert control.runs()[-1][0] == "RUNNING", "the run is RUNNING while dbt works"
+            on_event(Event("started", "model.p.billing_cost_daily", "billing_cost_daily", "model"))
+            return Dbt.outcome
+
+    monkeypatch.setattr(one_run, "Worker", Dbt)
+    path = control.path.parent / "tenant_acme.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "create schema acme; create table acme.billing_cost_daily (ingestion_date date,"
+            " currency varchar, cost decimal(38, 9), credits_total decimal(38, 9))"
+        )
+        connection.execute(
+            "insert into acme.billing_cost_daily values"
+            " ('2024-11-01', 'USD', 1.000000001, -0.5), ('2024-11-01', 'EUR', 2, 0),"
+            " ('2024-11-02', 'USD', 100, 0)"
+        )
+    return Dbt
+
+
+def run(control: Control, port: int = 0, mailbox: Any = None, **environ: str) -> one_run.Report:
+    settings = replace(
+        control.settings,
+        environ={
+            **control.environ,
+            "SMTP_HOST": "127.0.0.1",
+            "SMTP_PORT": str(port or 9),
+            **environ,
+        },
+    )
+    return one_run.run_slice(
+        settings,
+        control.warehouse,
+        mailbox or notify.SmtpMailbox(mail_at(port)),
+        request(),
+        TEMPLATE,
+        lambda event: None,
+    )
+
+
+def mail_steps(control: Control) -> list[tuple[Any, ...]]:
+    return control.sql(
+        "select status, error_message from acme.x_meta_step_logs"
+        " where step_id = 'notify_on_failure'"
+    )
+
+
+def test_a_good_run_is_completed_with_its_totals_per_currency(control, dbt) -> None:
+    report = run(control)
+    assert report.status == "COMPLETED" and control.runs() == [("COMPLETED", None)]
+    assert [(t.currency, t.rows, t.cost, t.credits, t.net) for t in report.totals] == [
+        ("EUR", 1, Decimal(2), Decimal(0), Decimal(2)),
+        ("USD", 1, Decimal("1.000000001"), Decimal("-0.5"), Decimal("0.500000001")),
+    ]
+    assert control.value("select row_count from acme.x_meta_pipeline_runs") == 2
+
+
+def test_a_good_run_sends_no_mail(control, dbt, inbox: Inbox) -> None:
+    run(control, inbox.port)
+    assert inbox.letters == [] and mail_steps(control) == []
+
+
+def test_dbt_is_given_the_dates_the_run_and_the_templates_selector(control, dbt) -> None:
+    report = run(control)
+    ((job, timeout),) = dbt.jobs
+    assert job.vars["from_date"] == job.vars["to_date"] == DAY.isoformat()
+    assert job.vars["pipeline_logging_id"] == report.run.id
+    assert job.tenant_id == "acme" and TEMPLATE.step.selector in job.command
+    assert timeout == TEMPLATE.step.timeout_minutes * 60
+
+
+def test_a_failed_build_is_recorded_before_it_is_mailed(control, dbt) -> None:
+    dbt.outcome = FAILED
+    seen: list[tuple[Any, ...]] = []
+
+    class Mailbox:
+        def send(self, message: Any) -> None:
+            seen.extend(control.runs())
+
+    report = run(control, mailbox=Mailbox())
+    assert report.status == "FAILED"
+    assert seen == [("FAILED", FAILED.error)], "the record was written when the mail went"
+
+
+def test_a_failed_run_is_mailed_once_and_the_mail_is_a_step(control, dbt, inbox: Inbox) -> None:
+    dbt.outcome = FAILED
+    run(control, inbox.port, ALERT_TO="ops@ours.example")
+    assert [letter.rcpt_tos for letter in inbox.letters] == [
+        ["admin@acme.example", "ops@ours.example"]
+    ]
+    assert mail_steps(control) == [("COMPLETED", None)]
+
+
+def test_a_mail_server_that_is_down_changes_nothing_about_the_failure(control, dbt) -> None:
+    dbt.outcome = FAILED
+    report = run(control, free_port())
+    assert (report.status, report.outcome) == ("FAILED", FAILED)
+    assert control.runs() == [("FAILED", FAILED.error)]
+    ((status, error),) = mail_steps(control)
+    assert status == "FAILED" and "refused" in error.lower()
+
+
+def test_a_refused_recipient_is_recorded_and_the_admin_has_the_mail(control, dbt, inbox) -> None:
+    dbt.outcome = FAILED
+    inbox.refuses.add("ops@ours.example")
+    run(control, inbox.port, ALERT_TO="ops@ours.example")
+    ((status, error),) = mail_steps(control)
+    assert status == "COMPLETED" and "ops@ours.example" in error
+    assert inbox.letters[0].rcpt_tos == ["admin@acme.example"]
+
+
+@pytest.mark.parametrize("problem", [ValueError("a header"), OverflowError("port"), OSError("x")])
+def test_whatever_a_mailbox_raises_is_recorded_and_never_hides_the_failure(
+    control, dbt, problem: Exception
+) -> None:
+    """What smtplib and email raise for a port or an address that they cannot stomach."""
+    dbt.outcome = FAILED
+
+    class Mailbox:
+        def send(self, message: Any) -> None:
+            raise problem
+
+    assert run(control, mailbox=Mailbox()).status == "FAILED"
+    assert control.runs() == [("FAILED", FAILED.error)]
+    assert [status for status, _ in mail_steps(control)] == ["FAILED"]
+
+
+def test_an_address_that_no_header_can_hold_is_recorded(control, dbt, inbox: Inbox) -> None:
+    dbt.outcome = FAILED
+    run(control, inbox.port, ALERT_TO="ops@ours.example\nBcc: evil@x.example")
+    assert control.runs() == [("FAILED", FAILED.error)]
+    assert [status for status, _ in mail_steps(control)] == ["FAILED"]
+
+
+def test_the_mail_goes_even_when_the_failure_cannot_be_recorded(
+    control, dbt, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dbt.outcome = FAILED
+    monkeypatch.setattr(
+        one_run.record,
+        "finish",
+        lambda *args: (_ for _ in ()).throw(WarehouseUnreachable("the disk is full")),
+    )
+    with pytest.raises(WarehouseUnreachable, match="disk is full"):
+        run(control, inbox.port)
+    assert len(inbox.letters) == 1
+
+
+def test_each_node_is_a_step_and_those_in_between_are_closed(control, dbt) -> None:
+    dbt.outcome = FAILED
+    run(control, free_port())
+    steps = control.sql(
+        "select step_name, status, row_count from acme.x_meta_step_logs"
+        " where step_type in ('model', 'test') order by step_index"
+    )
+    assert steps == [
+        ("billing_cost_daily", "COMPLETED", None),
+        ("cost_type_is_known", "FAILED", 3),
+        ("sku_is_not_null", "FAILED", 12),
+        ("grain", "COMPLETED", 0),
+        ("gcp_silver_cost", "SKIPPED", None),
+    ]
+    assert control.value("select count(*) from acme.x_meta_step_logs where status='RUNNING'") == 0
+
+
+def test_a_dbt_that_died_leaves_no_step_running(control, dbt) -> None:
+    dbt.outcome = Outcome(False, "the dbt process was killed by signal 9")
+    run(control, free_port())
+    assert control.runs() == [("FAILED", "the dbt process was killed by signal 9")]
+    assert control.value("select count(*) from acme.x_meta_step_logs where status='RUNNING'") == 0
+
+
+def test_a_date_without_rows_completes_with_the_warning(control, dbt) -> None:
+    with duckdb.connect(str(control.path.parent / "tenant_acme.duckdb")) as connection:
+        connection.execute("delete from acme.billing_cost_daily")
+    report = run(control)
+    warning = "0 rows: the export has no usage for this date yet"
+    assert (report.status, report.rows, report.warnings) == ("COMPLETED", 0, (warning,))
+    assert control.runs() == [("COMPLETED", warning)]
+
+
+def test_a_warning_of_a_test_is_told_and_the_run_completes(control, dbt) -> None:
+    dbt.outcome = Outcome(True, None, (*GOOD.nodes, a_node("freshness", "warn", failures=2)))
+    report = run(control)
+    assert report.status == "COMPLETED" and report.warnings == ("freshness: Got it",)
+
+
+def test_totals_that_cannot_be_read_fail_the_run(control, dbt, inbox: Inbox) -> None:
+    path = control.path.parent / "tenant_acme.duckdb"
+    path.write_bytes(b"no database" * 1000)
+    with pytest.raises(WarehouseUnreachable):
+        run(control, inbox.port)
+    assert control.runs()[0][0] == "FAILED"
+    assert len(inbox.letters) == 1
+
+
+def test_an_error_of_our_own_does_not_leave_the_run_running(control, dbt, monkeypatch) -> None:
+    """A run of the predecessor stayed RUNNING and blocked its tenant until a script cleared it."""
+
+    def broken(*args: Any, **values: Any) -> Outcome:
+        raise RuntimeError("a bug of ours")
+
+    monkeypatch.setattr(dbt, "run", broken)
+    with pytest.raises(RuntimeError):
+        run(control)
+    assert [status for status, _ in control.runs()] == ["FAILED"]
+
+
+def test_an_interrupted_run_does_not_stay_running(control, dbt, monkeypatch) -> None:
+    def interrupted(*args: Any, **values: Any) -> Outcome:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dbt, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(control)
+    assert control.runs()[0][0] in ("FAILED", "CANCELLED")
+
+
+def test_a_run_that_lost_its_lease_midway_does_not_say_that_it_completed(
+    control, dbt, monkeypatch
+) -> None:
+    def closed_meanwhile(self: Any, *args: Any, **values: Any) -> Outcome:
+        control.sql("update acme.x_meta_pipeline_runs set status='CANCELLED', error_message='op'")
+        return GOOD
+
+    monkeypatch.setattr(dbt, "run", closed_meanwhile)
+    report = run(control)
+    assert control.runs() == [("CANCELLED", "op")]
+    assert report.status == "CANCELLED"
+
+
+def test_a_refusal_starts_no_dbt_and_sends_no_mail(control, dbt, inbox: Inbox) -> None:
+    control.subscribe(daily_limit=0)
+    with pytest.raises(Refused, match=r"daily limit reached: 0 of 0.*runner quota") as caught:
+        run(control, inbox.port)
+    assert caught.value.exit_code == 3
+    assert dbt.jobs == [] and inbox.letters == [] and control.runs()[0][0] == "REFUSED"
+
+
+def test_a_duplicate_starts_no_dbt(control, dbt) -> None:
+    first = control.add_run("RUNNING", day=date(2024, 11, 1))
+    report = run(control)
+    assert (report.run.id, report.run.deduplicated, dbt.jobs) == (first, True, [])

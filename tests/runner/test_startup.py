@@ -1,0 +1,77 @@
+"""Help and refusals are quick: what they do not need is not imported."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from control_file import Control
+
+LOADED = """
+import sys
+from runner.cli import main
+sys.argv[0] = "runner"
+try:
+    main()
+except SystemExit as end:
+    code = end.code
+heavy = ("dbt.cli", "google.cloud.bigquery", "google.api_core", "duckdb", "yaml", "jinja2")
+print("LOADED", code, *[name for name in heavy if name in sys.modules], file=sys.stderr)
+"""
+
+FAR = {"dbt.cli", "google.cloud.bigquery", "google.api_core"}
+
+
+def loaded(control: Control, *args: str) -> tuple[int, set[str]]:
+    """The exit code of a command, and which heavy packages it imported."""
+    answer = subprocess.run(
+        [sys.executable, "-c", LOADED, *args],
+        env={**os.environ, **control.environ},
+        capture_output=True,
+        text=True,
+    )
+    assert "Traceback" not in answer.stderr, answer.stderr
+    code, *names = answer.stderr.strip().splitlines()[-1].split()[1:]
+    return int(code), set(names)
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (("--help",), 0),
+        (("rum",), 2),
+        (("run", "--tenant", "Bad!", "--date", "2024-11-01"), 2),
+        (("run", "--tenant", "acme", "--date", "2024-13-01"), 2),
+        (("tenant", "add", "Bad!", "--admin-email", "a@b.co", "--export", "x"), 2),
+    ],
+)
+def test_help_and_misspellings_import_nothing_heavy(control: Control, args, code: int) -> None:
+    assert loaded(control, *args) == (code, set())
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (("run", "--tenant", "acmee", "--date", "2024-11-01"), 2),
+        (("quota", "--tenant", "acme"), 0),
+    ],
+)
+def test_what_only_looks_imports_neither_dbt_nor_google(control: Control, args, code) -> None:
+    exit_code, names = loaded(control, *args)
+    assert exit_code == code and not names & FAR
+
+
+def test_a_refusal_by_quota_imports_neither_dbt_nor_google(control: Control) -> None:
+    control.subscribe(daily_limit=0)
+    code, names = loaded(control, "run", "--tenant", "acme", "--date", "2024-11-01")
+    assert code == 3 and not names & FAR
+
+
+def test_python_dash_m_is_the_command(control: Control) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-m", "runner", "--version"],
+        env={**os.environ, **control.environ},
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 0 and answer.stdout.startswith("runner, version ")

@@ -1,0 +1,249 @@
+"""The DuckDB side of the warehouse: bound values, whole transactions, files that others hold."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+from control_file import Control
+
+from runner.errors import UsageProblem, WarehouseUnreachable
+from runner.warehouse import DuckDBWarehouse
+
+HOLD = """
+import duckdb, sys, time
+connection = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+time.sleep(float(sys.argv[2]))
+"""
+
+
+@contextmanager
+def held(path: Path, seconds: float):
+    """Another process has the file open for so long."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path), str(seconds)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout and holder.stdout.readline() == "held\n"
+        yield holder
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def impatient(control: Control, seconds: float = 0.3) -> DuckDBWarehouse:
+    return DuckDBWarehouse(lambda file: control.path, patience_seconds=seconds)
+
+
+HOSTILE = "'); drop table tenants.tenant_profiles; --"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(HOSTILE, 'quote " and back\\slash', "@now $now {tenant} %s", "", "ünï ☃ \n\t", None),
+        *(True, -1, 2**62, date(2024, 2, 29)),
+        *(Decimal("0.000000001"), Decimal("-12345678901234567890.123456789")),
+    ],
+)
+def test_a_bound_value_comes_back_as_it_went_in(control: Control, value: object) -> None:
+    (row,) = control.warehouse.read("select @value as told", value=value)
+    assert row["told"] == value and type(row["told"]) is type(value)
+    assert control.value("select count(*) from tenants.tenant_profiles") == 2
+
+
+def test_times_go_in_and_come_out_as_utc(control: Control) -> None:
+    berlin = datetime(2024, 11, 1, 1, 30, 15, 123456, tzinfo=timezone(timedelta(hours=1)))
+    control.warehouse.write("update tenants.tenant_profiles set updated_at = @at", at=berlin)
+    (row, _) = control.warehouse.read("select updated_at from tenants.tenant_profiles")
+    assert row["updated_at"] == berlin and row["updated_at"].tzinfo is UTC
+
+
+def test_each_statement_gets_only_the_values_that_it_names(control: Control) -> None:
+    rows = control.warehouse.write(
+        "update tenants.tenant_profiles set company_name = @name where tenant_id = @tenant",
+        "select company_name from tenants.tenant_profiles where tenant_id = @tenant",
+        tenant="acme",
+        name="New",
+        unused=1,
+    )
+    assert [row["company_name"] for row in rows] == ["New"]
+
+
+def test_a_value_that_is_missing_is_an_error_and_writes_nothing(control: Control) -> None:
+    with pytest.raises(KeyError):
+        control.warehouse.write(
+            "delete from tenants.tenant_profiles", "select @absent as x from (select 1 as one)"
+        )
+    assert control.value("select count(*) from tenants.tenant_profiles") == 2
+
+
+def test_a_transaction_that_fails_midway_leaves_nothing(control: Control) -> None:
+    with pytest.raises(duckdb.Error):
+        control.warehouse.write(
+            "delete from acme.x_meta_lock",
+            "update tenants.tenant_profiles set status = 'DELETED'",
+            "insert into tenants.no_such_table values (1)",
+        )
+    assert control.value("select count(*) from acme.x_meta_lock") == 1
+    assert control.sql("select distinct status from tenants.tenant_profiles") == [("ACTIVE",)]
+
+
+def test_the_warehouse_can_be_used_after_a_failed_transaction(control: Control) -> None:
+    with pytest.raises(duckdb.Error):
+        control.warehouse.write("select * from nowhere")
+    assert control.warehouse.read("select 1 as one")[0]["one"] == 1
+
+
+def test_a_read_cannot_write(control: Control) -> None:
+    with pytest.raises((duckdb.Error, WarehouseUnreachable)):
+        control.warehouse.read("delete from tenants.tenant_profiles")
+    assert control.value("select count(*) from tenants.tenant_profiles") == 2
+
+
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_a_file_that_another_process_holds_is_waited_for(control: Control, kind: str) -> None:
+    with held(control.path, 0.6):
+        began = time.monotonic()
+        ask = control.warehouse.read if kind == "read" else control.warehouse.write
+        assert ask("select 1 as one")[0]["one"] == 1
+        assert time.monotonic() - began > 0.2
+
+
+def test_a_file_held_beyond_patience_is_unreachable_and_names_who_holds_it(
+    control: Control,
+) -> None:
+    with held(control.path, 30) as holder, pytest.raises(WarehouseUnreachable) as caught:
+        impatient(control).read("select 1")
+    assert caught.value.exit_code == 4
+    assert f"process {holder.pid}" in caught.value.message
+    assert str(control.path) in caught.value.message and "\n" not in caught.value.message
+
+
+def test_a_missing_file_names_the_command_that_makes_it(control: Control) -> None:
+    control.path.unlink()
+    assert not control.warehouse.exists()
+    with pytest.raises(UsageProblem, match="runner init") as caught:
+        control.warehouse.read("select 1")
+    assert caught.value.exit_code == 2
+    assert not control.path.exists(), "a look does not make the file"
+
+
+def unreachable_soon(ask: Callable[[], object]) -> WarehouseUnreachable:
+    began = time.monotonic()
+    with pytest.raises(WarehouseUnreachable) as caught:
+        ask()
+    assert time.monotonic() - began < 2, "what cannot mend itself is not waited for"
+    assert caught.value.exit_code == 4 and "\n" not in caught.value.message
+    assert "held open" not in caught.value.message
+    return caught.value
+
+
+def test_a_file_that_is_no_database_is_unreachable_at_once(control: Control) -> None:
+    control.path.write_bytes(b"this is no database at all" * 500)
+    error = unreachable_soon(lambda: impatient(control, 3).read("select 1"))
+    assert str(control.path) in error.message
+
+
+def test_a_damaged_block_is_unreachable_at_once(control: Control) -> None:
+    """DuckDB's own words for this hold the word block: no reason to think of a lock."""
+    content = bytearray(control.path.read_bytes())
+    for start in range(12288, len(content), 4096):
+        content[start : start + 64] = bytes(64)
+    control.path.write_bytes(content)
+    unreachable_soon(lambda: impatient(control, 3).read("select * from tenants.tenant_profiles"))
+
+
+def test_a_folder_whose_name_has_lock_in_it_is_no_lock(tmp_path: Path) -> None:
+    path = tmp_path / "clocks" / "control.duckdb"
+    path.parent.mkdir()
+    path.write_bytes(b"this is no database at all" * 500)
+    warehouse = DuckDBWarehouse(lambda file: path, patience_seconds=3)
+    unreachable_soon(lambda: warehouse.read("select 1"))
+
+
+def test_an_empty_file_is_no_crash(control: Control) -> None:
+    """What a full disk leaves behind; DuckDB takes an empty file for a new database."""
+    control.path.write_bytes(b"")
+    with pytest.raises((WarehouseUnreachable, UsageProblem, duckdb.Error)):
+        control.warehouse.read("select * from tenants.tenant_profiles")
+
+
+def test_only_one_process_at_a_time_is_alone_with_a_tenant(control: Control) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with control.warehouse.alone_with("acme"):
+            order.append("second")
+
+    with control.warehouse.alone_with("acme"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        time.sleep(0.2)
+        order.append("first")
+    thread.join(5)
+    assert order == ["first", "second"]
+
+
+def test_two_tenants_are_alone_with_their_own_files(control: Control) -> None:
+    done = threading.Event()
+
+    def other() -> None:
+        with control.warehouse.alone_with("globex"):
+            done.set()
+
+    with control.warehouse.alone_with("acme"):
+        threading.Thread(target=other).start()
+        assert done.wait(5)
+
+
+def test_the_hold_on_a_tenant_ends_with_the_process_that_had_it(control: Control) -> None:
+    script = (
+        "import sys, time\nfrom pathlib import Path\n"
+        "from runner.warehouse import DuckDBWarehouse\n"
+        "w = DuckDBWarehouse(lambda file: Path(sys.argv[1]) / f'{file}.duckdb')\n"
+        "with w.alone_with('acme'):\n    print('held', flush=True)\n    time.sleep(60)\n"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, str(control.path.parent)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout and holder.stdout.readline() == "held\n"
+    threading.Timer(0.3, holder.kill).start()
+    began = time.monotonic()
+    with control.warehouse.alone_with("acme"):
+        assert 0.1 < time.monotonic() - began < 5
+    holder.wait()
+
+
+def test_threads_of_one_process_may_read_and_write_at_once(control: Control) -> None:
+    """DuckDB refuses one file opened both ways in one process; nobody outside should notice."""
+    problems: list[Exception] = []
+
+    def work(number: int) -> None:
+        try:
+            for turn in range(8):
+                if (number + turn) % 2:
+                    control.warehouse.write(
+                        "update acme.x_meta_lock set locked_by = @who", who=f"{number}-{turn}"
+                    )
+                else:
+                    control.warehouse.read("select count(*) as n from tenants.tenant_profiles")
+        except Exception as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
