@@ -11,16 +11,17 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 
-.PHONY: run test lint types unit dbt-unit end-to-end clean
+.PHONY: run test lint types unit dbt-unit end-to-end faults clean
 
 run: .venv/.runs
 	@$(BIN)/runner init
 	@$(BIN)/runner run --tenant $(TENANT) --date $(DATE)
 
-test: lint types unit dbt-unit end-to-end
+test: lint types unit dbt-unit end-to-end faults
 
 lint: .venvs/lint/.made
 	$(LINT)/ruff check .
+	$(LINT)/ruff format --check .
 	$(LINT)/sqlfluff lint models tests/dbt
 
 types: .venvs/lint/.made .venv/.tests
@@ -59,6 +60,9 @@ end-to-end: .venv/.tests
 	$(PYTHON) -m venv .venvs/lint
 	$(LINT)/python -m pip install --quiet -r requirements-lint.txt
 	@touch $@
+
+faults: .venv/.tests
+	$(BIN)/python -m pytest tests/faults
 
 clean:
 	rm -rf .venv .venvs target logs
