@@ -68,18 +68,14 @@ from (select 1 as one_row) as one_row
 where not exists (select 1 from tenants.tenant_subscriptions where tenant_id = @tenant_id)
 """
 
+# Another plan brings its limits; what somebody set on the same plan stays.
 SET_SUBSCRIPTION = """
 update tenants.tenant_subscriptions
 set plan_name = @plan, daily_limit = @daily_limit, monthly_limit = @monthly_limit,
     concurrent_limit = @concurrent_limit, max_team_members = @max_team_members,
     max_providers = @max_providers, max_pipelines_per_day = @daily_limit,
     max_concurrent_pipelines = @concurrent_limit, updated_at = @now
-where tenant_id = @tenant_id
-    and (
-        coalesce(plan_name, '') <> @plan or daily_limit is null or max_team_members is null
-        or max_providers is null or max_pipelines_per_day is null
-        or max_concurrent_pipelines is null
-    )
+where tenant_id = @tenant_id and plan_name <> @plan
 """
 
 # Repair fills what is null and changes nothing else: a limit that somebody set stays.

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from runner.errors import RunnerError, WarehouseUnreachable
+from runner.errors import WarehouseUnreachable
 from runner.settings import Settings
 from runner.warehouse import Value, Warehouse
 
@@ -47,7 +47,7 @@ def waiting(settings: Settings) -> list[Path]:
 
 
 def drain(settings: Settings, warehouse: Warehouse) -> int:
-    """Write what waits for this target; how many entries were written. Never raises RunnerError.
+    """Write what waits for this target; how many entries were written. Never raises.
 
     Every entry may be written twice without harm, so a crash between writing one and
     removing its file costs nothing.
@@ -69,8 +69,10 @@ def drain(settings: Settings, warehouse: Warehouse) -> int:
         except WarehouseUnreachable as error:
             log.warning("the spool waits on: %s", error.message)
             break
-        except RunnerError as error:
-            log.warning("spool entry %s could not be written: %s", path, error.message)
+        except Exception:
+            # Its tenant was removed, or a table: one entry must not stop every later command.
+            log.exception("spool entry %s cannot be written and was set aside", path)
+            path.replace(path.with_suffix(".damaged"))
             continue
         path.unlink(missing_ok=True)
         written += 1

@@ -188,9 +188,9 @@ def update(
     """Change what is named and leave the rest. A plan brings its limits, unless they are named."""
     find(warehouse, tenant_id)
     if plan:
-        daily_limit = daily_limit or plan.daily_limit
-        monthly_limit = monthly_limit or plan.daily_limit * 30
-        concurrent_limit = concurrent_limit or plan.concurrent_limit
+        daily_limit = plan.daily_limit if daily_limit is None else daily_limit
+        monthly_limit = plan.daily_limit * 30 if monthly_limit is None else monthly_limit
+        concurrent_limit = plan.concurrent_limit if concurrent_limit is None else concurrent_limit
     warehouse.write(
         sql.UPDATE_PROFILE,
         sql.UPDATE_SUBSCRIPTION,
@@ -324,6 +324,7 @@ def _write_rows(
         sql.SET_PROFILE,
         sql.ADD_SUBSCRIPTION,
         sql.SET_SUBSCRIPTION,
+        sql.FILL_SUBSCRIPTION,
         sql.ADD_LOCK.format(tenant=tenant_id),
         *_export_statements("tenants", "tenant_exports", named_exports),
         admin_email=admin_email,
