@@ -279,10 +279,9 @@ def _make_control(
     say("making the control tables")
     real = {"WAREHOUSE_DIR": str(settings.warehouse_dir)}
     control = warehouse.dbt_vars_for_control()
-    _must(
-        worker.run(Job(tenant_id, ("run", "--selector", "control"), {}, control, real)),
-        "control tables",
-    )
+    with warehouse.alone_with_control():
+        made = worker.run(Job(tenant_id, ("run", "--selector", "control"), {}, control, real))
+    _must(made, "control tables")
 
 
 def _make_dataset(

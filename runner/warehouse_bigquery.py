@@ -58,6 +58,9 @@ class BigQueryWarehouse:
     def alone_with(self, tenant: str) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def alone_with_control(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def bytes_read(self, sql: str) -> int | None:
         from google.cloud import bigquery
 

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from runner import claim, quota, tenants
 from runner import control_sql as sql
-from runner.warehouse import DuckDBWarehouse
+from runner.warehouse import BIGQUERYS_WORDS, DuckDBWarehouse
 
 PIPELINES = ("gcp-cost-billing", "gcp-other")
 HERE = f"{socket.gethostname()}:{os.getpid()}"
@@ -37,7 +37,8 @@ class InMemory(DuckDBWarehouse):
         super().__init__(Path)
         self.connection = duckdb.connect()
         self.connection.execute("set TimeZone = 'UTC'; set threads = 1")
-        self.connection.execute("create temp macro parse_json(text) as cast(text as json)")
+        for macro in BIGQUERYS_WORDS:
+            self.connection.execute(f"create temp macro {macro}")
         for statement in control_tables(TENANTS):
             self.connection.execute(statement)
         self.tables = [
