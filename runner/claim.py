@@ -139,17 +139,18 @@ def is_ours(warehouse: Warehouse, run: Run) -> bool:
 
 def cancel(warehouse: Warehouse, tenant_id: str, run_id: str, by: str) -> bool:
     """Close an active run as CANCELLED; its process stops at its next look. False: it had ended."""
+    now = datetime.now(UTC)
     rows = warehouse.write(
         sql.FINISH_EVENT.format(tenant=tenant_id),
         sql.CANCEL_STEPS.format(tenant=tenant_id),
         sql.CANCEL.format(tenant=tenant_id),
         sql.RUN.format(tenant=tenant_id),
         run_id=run_id,
-        now=datetime.now(UTC),
+        now=now,
         status="CANCELLED",
         error_message=f"cancelled by {by}",
     )
-    return bool(rows) and rows[0]["error_message"] == f"cancelled by {by}"
+    return bool(rows) and rows[0]["status"] == "CANCELLED" and rows[0]["end_time"] == now
 
 
 def is_gone(worker_instance: str | None) -> bool:
