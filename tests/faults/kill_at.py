@@ -3,8 +3,8 @@
 before:runner.claim.take        before the call; after: once it has returned
 after:runner.record.start=TERM  with another signal than KILL
 event:finished:NODE             when dbt's event about a node reaches the runner
-commit:claim                    before a control transaction is committed: claim, start,
-close:claim                     finish, alert, sent; or after, before the file is closed
+commit:claim                    before a transaction (of MARKS) is committed; close: after it,
+                                before its file is closed
 child:boot                      the dbt process, before it imports dbt
 child:started:NODE              the dbt process, when a node starts or has `finished`
 child:between:NODE              the dbt process, between a slice's delete and its insert
@@ -13,6 +13,10 @@ child:end                       the dbt process, before it hands over its result
 patience:SECONDS                kill nothing: wait only so long for a locked warehouse
 clock:SECONDS                   kill nothing: the runner's clock is off by so much
 timeout:MINUTES                 kill nothing: the template's timeout
+lost:runner.record.start        kill nothing: after the call the control tables are gone
+jump:runner.claim.take=SECONDS  kill nothing: after the call the clock is off by so much
+
+Several points, with a comma between, are arranged together.
 """
 
 import importlib
@@ -81,6 +85,8 @@ MARKS = {
     "finish": "duration_ms = $duration_ms",
     "alert": "set status = 'SENDING'",
     "sent": "sent_at = cast($sent_at",
+    "tenant": "insert into tenants.tenant_profiles",
+    "exports": "x_meta_exports",
 }
 
 
@@ -208,13 +214,35 @@ def be_child(point: str) -> None:
     worker.main()
 
 
-def main() -> None:
-    point = sys.argv.pop(1)
+def lose(path: str) -> None:
+    """Once the function has returned, the control tables are gone: another file is in place."""
+
+    def around(inner: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        answer = inner(*args, **named)
+        control = Path(os.environ["WAREHOUSE_DIR"]) / "control.duckdb"
+        if not control.with_suffix(".kept").exists():
+            control.rename(control.with_suffix(".kept"))
+            control.write_bytes(b"no database " * 1000)
+        return answer
+
+    wrap(path, around)
+
+
+def jump(path: str, seconds: float) -> None:
+    """Once the function has returned, the clock is off."""
+
+    def around(inner: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        answer = inner(*args, **named)
+        set_clock(seconds)
+        return answer
+
+    wrap(path, around)
+
+
+def arrange(point: str) -> None:
     what, _, rest = point.partition(":")
     rest, _, name = rest.partition("=")
     rest, _, count = rest.partition("#")
-    if what == "in-child":
-        return be_child(point.removeprefix("in-child:"))
     if what in ("before", "after"):
         at_call(what, rest, int(count or 1), name or "KILL")
     elif what == "event":
@@ -224,8 +252,20 @@ def main() -> None:
         at_write(what, rest)
     elif what == "child":
         in_child(rest)
+    elif what == "lost":
+        lose(rest)
+    elif what == "jump":
+        jump(rest, float(name))
     else:
         {"patience": set_patience, "clock": set_clock, "timeout": set_timeout}[what](float(rest))
+
+
+def main() -> None:
+    points = sys.argv.pop(1)
+    if points.startswith("in-child:"):
+        return be_child(points.removeprefix("in-child:"))
+    for point in points.split(","):
+        arrange(point)
     from runner.cli import main as runner
 
     return runner()

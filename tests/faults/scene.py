@@ -3,14 +3,12 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ from support import ROOT, environment_in
 
 from runner import quota
 from runner.settings import Settings
-from runner.warehouse import open_warehouse
+from runner.warehouse import Warehouse, open_warehouse
 
 KILL_AT = Path(__file__).with_name("kill_at.py")
 ACCOUNT = "01ECB7-6EE0BA-7357F1"
@@ -72,6 +70,10 @@ class Scene:
     @property
     def settings(self) -> Settings:
         return Settings(ROOT, None, {**os.environ, **self.environ})
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return open_warehouse(self.settings)
 
     def path(self, name: str) -> Path:
         """One of the DuckDB files, such as `control` or `tenant_acme`."""
@@ -204,7 +206,7 @@ class Scene:
             f" from tenants.tenant_usage_quotas"
             f" where tenant_id = '{tenant}' and concurrent_pipelines_running <> 0"
         )
-        told = quota.of(open_warehouse(self.settings), tenant)
+        told = quota.of(self.warehouse, tenant)
         taken = [("slot", one.used) for one in told.limits if one.name == "concurrent" and one.used]
         return at_work + taken
 
@@ -288,16 +290,6 @@ def children(process: "subprocess.Popen[str]") -> list[psutil.Process]:
 def gone(processes: list[psutil.Process], seconds: float = 10) -> bool:
     """Whether they all end within some seconds."""
     return not psutil.wait_procs(processes, timeout=seconds)[1]
-
-
-def copied(source: Path, target: Path) -> Path:
-    """A folder, copied whole."""
-    return Path(shutil.copytree(source, target))
-
-
-def day_after(days: int) -> date:
-    """A date after the usual one."""
-    return date.fromordinal(DAY.toordinal() + days)
 
 
 STOPPED_BY = {signal.SIGINT: 130, signal.SIGTERM: 143}
