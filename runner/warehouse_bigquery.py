@@ -1,6 +1,7 @@
 """The control tables on BigQuery: bound parameters, one script per transaction, bounded retries."""
 
 import random
+import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -22,6 +23,14 @@ Answer = TypeVar("Answer")
 # No call waits longer than this for BigQuery; a control statement takes a second or two.
 TIMEOUT_SECONDS = 120.0
 ATTEMPTS = 8
+# A network that is down is told at once; a connection that broke is made again.
+ATTEMPTS_TO_CONNECT = 3
+# BigQuery answers these with 403, and means: later.
+NOT_NOW = {"rateLimitExceeded", "jobRateLimitExceeded", "backendError"}
+ROLES = {
+    "bigquery.jobs.create": "roles/bigquery.jobUser",
+    "bigquery.datasets.create": "roles/bigquery.user",
+}
 
 
 class BigQueryWarehouse:
@@ -68,7 +77,7 @@ class BigQueryWarehouse:
         return self._call(
             lambda: int(
                 self._client.query(
-                    sql, job_config=config, timeout=TIMEOUT_SECONDS
+                    sql, job_config=config, retry=None, timeout=TIMEOUT_SECONDS
                 ).total_bytes_processed
             )
         )
@@ -80,7 +89,9 @@ class BigQueryWarehouse:
             dataset = bigquery.Dataset(f"{self._client.project}.{name}")
             dataset.location = self._fields.get("location")
             dataset.labels = labels
-            self._client.create_dataset(dataset, exists_ok=True, timeout=TIMEOUT_SECONDS)
+            self._client.create_dataset(
+                dataset, exists_ok=True, retry=None, timeout=TIMEOUT_SECONDS
+            )
 
         self._call(lambda: make("tenants", {"app": "gcp_tenant_cost"}))
         self._call(lambda: make(tenant, {"app": "gcp_tenant_cost", "tenant": tenant}))
@@ -90,7 +101,9 @@ class BigQueryWarehouse:
 
         def get() -> bool:
             try:
-                self._client.get_table("tenants.tenant_profiles", timeout=TIMEOUT_SECONDS)
+                self._client.get_table(
+                    "tenants.tenant_profiles", retry=None, timeout=TIMEOUT_SECONDS
+                )
             except NotFound:
                 return False
             return True
@@ -113,7 +126,11 @@ class BigQueryWarehouse:
     def drop_control(self, tenant: str) -> None:
         self._call(
             lambda: self._client.delete_dataset(
-                tenant, delete_contents=True, not_found_ok=True, timeout=TIMEOUT_SECONDS
+                tenant,
+                delete_contents=True,
+                not_found_ok=True,
+                retry=None,
+                timeout=TIMEOUT_SECONDS,
             )
         )
 
@@ -138,12 +155,8 @@ class BigQueryWarehouse:
                         credentials=AnonymousCredentials(),
                         client_options=ClientOptions(api_endpoint=url),
                     )
-                elif self._fields.get("method") == "service-account":
-                    self._made = bigquery.Client.from_service_account_json(
-                        str(self._fields["keyfile"]), **common
-                    )
                 else:
-                    self._made = bigquery.Client(**common)
+                    self._made = bigquery.Client(**common, credentials=self._credentials())
             except (GoogleAuthError, OSError, ValueError) as error:
                 raise WarehouseUnreachable(
                     f"BigQuery credentials cannot be used ({error}): run"
@@ -152,7 +165,27 @@ class BigQueryWarehouse:
                 ) from error
         return self._made
 
+    def _credentials(self) -> Any:
+        """A key file's, else the machine's own; on behalf of another account where one is named."""
+        import google.auth
+        from google.auth import impersonated_credentials
+
+        scopes = ["https://www.googleapis.com/auth/cloud-platform"]
+        if self._fields.get("method") == "service-account":
+            found, _ = google.auth.load_credentials_from_file(
+                str(self._fields["keyfile"]), scopes=scopes
+            )
+        else:
+            found, _ = google.auth.default(scopes=scopes)
+        principal = self._environ.get("BIGQUERY_IMPERSONATE", "")
+        if not principal:
+            return found
+        return impersonated_credentials.Credentials(
+            source_credentials=found, target_principal=principal, target_scopes=scopes
+        )
+
     def _query(self, sql: str, values: Mapping[str, Value]) -> list[Row]:
+        from google.api_core import exceptions
         from google.cloud import bigquery
 
         config = bigquery.QueryJobConfig(
@@ -164,16 +197,29 @@ class BigQueryWarehouse:
             labels={"app": "runner"},
         )
 
+        # The id stays until its job has failed: a request that is sent again, because its
+        # answer was lost, meets the job it made the first time.
+        job_id = f"runner-{uuid.uuid4()}"
+
         def ask() -> list[Row]:
-            # A fixed id: a request that is sent again meets the job it made the first time.
-            job = self._client.query(
-                sql,
-                job_config=config,
-                job_id=f"runner-{uuid.uuid4()}",
-                job_retry=None,
-                timeout=TIMEOUT_SECONDS,
-            )
-            rows = job.result(timeout=TIMEOUT_SECONDS)
+            nonlocal job_id
+            try:
+                job = self._client.query(
+                    sql,
+                    job_config=config,
+                    job_id=job_id,
+                    job_retry=None,
+                    retry=None,
+                    timeout=TIMEOUT_SECONDS,
+                )
+            except exceptions.Conflict:
+                job = self._client.get_job(job_id, retry=None, timeout=TIMEOUT_SECONDS)
+            try:
+                rows = job.result(timeout=TIMEOUT_SECONDS, job_retry=None)
+            except exceptions.GoogleAPICallError:
+                if job.error_result:
+                    job_id = f"runner-{uuid.uuid4()}"
+                raise
             return [dict(row.items()) for row in rows]
 
         return self._call(ask)
@@ -181,22 +227,35 @@ class BigQueryWarehouse:
     def _call(self, ask: Callable[[], Answer]) -> Answer:
         """Ask, and again with growing pauses when BigQuery says that it may go next time."""
         from google.api_core import exceptions
+        from google.auth.exceptions import GoogleAuthError
 
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return ask()
             except exceptions.GoogleAPICallError as error:
-                again = isinstance(error, exceptions.TooManyRequests | exceptions.ServerError) or (
-                    "transaction" in str(error).lower() and "abort" in str(error).lower()
-                )
-                if not again or attempt == ATTEMPTS:
-                    raise WarehouseUnreachable(_told(error)) from error
-                time.sleep(random.uniform(0.1, 0.4) * 2**attempt)
-            except (OSError, TimeoutError) as error:
-                raise WarehouseUnreachable(
-                    f"BigQuery did not answer ({error}): check the network and try again."
-                ) from error
+                if not _may_go_next_time(error) or attempt == ATTEMPTS:
+                    raise WarehouseUnreachable(_told(error, self._fields["project"])) from error
+            except GoogleAuthError as error:
+                raise WarehouseUnreachable(_unknown_caller(str(error))) from error
+            except (exceptions.RetryError, OSError, TimeoutError) as error:
+                if not isinstance(error, OSError) or attempt >= ATTEMPTS_TO_CONNECT:
+                    raise WarehouseUnreachable(
+                        f"BigQuery did not answer ({error}): check the network and try again."
+                    ) from error
+            time.sleep(random.uniform(0.1, 0.4) * 2**attempt)
         raise AssertionError("unreachable")
+
+
+def _may_go_next_time(error: Any) -> bool:
+    """Busy, broken for a moment, or a transaction that lost against another."""
+    from google.api_core import exceptions
+
+    text = str(error).lower()
+    return (
+        isinstance(error, exceptions.TooManyRequests | exceptions.ServerError)
+        or any(one.get("reason") in NOT_NOW for one in error.errors if isinstance(one, dict))
+        or ("transaction" in text and "abort" in text)
+    )
 
 
 def _type_of(value: Value) -> str:
@@ -213,15 +272,42 @@ def _type_of(value: Value) -> str:
     return "STRING"
 
 
-def _told(error: Any) -> str:
-    """BigQuery's refusal in one sentence with what to do."""
+def _unknown_caller(message: str) -> str:
+    return (
+        f"BigQuery does not know who asks ({message}): run"
+        " `gcloud auth application-default login`, or see docs/bigquery.md, credentials."
+    )
+
+
+def _told(error: Any, project: str) -> str:
+    """BigQuery's refusal in one sentence, with the command that mends it."""
     from google.api_core import exceptions
 
-    message = str(error.message).splitlines()[0]
+    # Without the method and the address that the client puts in front.
+    message = re.sub(r"^[A-Z]+ https?://\S+: ", "", str(error.message)).splitlines()[0].rstrip(".")
     if isinstance(error, exceptions.Unauthorized):
-        return f"BigQuery does not know who asks ({message}): see docs/bigquery.md, credentials."
+        return _unknown_caller(message)
     if isinstance(error, exceptions.Forbidden):
-        return f"BigQuery refused ({message}): see docs/bigquery.md for the grants."
+        return f"BigQuery refused ({message}): {_grant(message, project)}."
     if isinstance(error, exceptions.NotFound):
-        return f"BigQuery has no such thing ({message}): run `runner tenant add` to make it."
+        return (
+            f"BigQuery has no such thing ({message}): run `runner doctor` to see what is missing,"
+            " and `runner tenant repair ID` or `runner tenant add ID` to make it."
+        )
     return f"BigQuery failed ({message}): try again."
+
+
+def _grant(message: str, project: str) -> str:
+    """The command that gives what BigQuery says is wanting."""
+    permission = next((name for name in ROLES if name in message), None)
+    named = re.search(r"(Table|Dataset) ([\w.-]+:[\w.-]+)", message)
+    if permission is None and named:
+        return (
+            f"run `bq add-iam-policy-binding --member=M --role=roles/bigquery.dataViewer"
+            f" {named.group(2)}` (dataEditor for a dataset of ours), see docs/bigquery.md"
+        )
+    role = ROLES.get(permission or "", ROLES["bigquery.jobs.create"])
+    return (
+        f"run `gcloud projects add-iam-policy-binding {project} --member=M --role={role}`,"
+        " see docs/bigquery.md"
+    )

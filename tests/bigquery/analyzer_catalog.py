@@ -1,0 +1,155 @@
+"""The tables and views known so far, as the analyzer wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from analyzer_engine import PSEUDO_COLUMNS, Engine, Refused
+from zetasql.wasi._pb2.zetasql.proto import simple_catalog_pb2
+from zetasql.wasi._pb2.zetasql.public import type_pb2
+
+# REST's names for types that SQL calls otherwise.
+REST_TYPES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
+TEMPORARY = "_SESSION"
+VARIABLES = "_script_variables"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column; its type is ZetaSQL's TypeProto."""
+
+    name: str
+    type: Any
+    is_pseudo: bool = False
+
+
+@dataclass
+class Catalog:
+    """Every known table by its full name `project.dataset.table`, and a script's variables.
+
+    Names are matched without regard to case, as ZetaSQL does; BigQuery's tables do have it.
+    """
+
+    engine: Engine
+    project: str
+    tables: dict[str, tuple[Column, ...]] = field(default_factory=dict)
+    variables: dict[str, Any] = field(default_factory=dict)
+    _is_current: bool = False
+
+    def full_name(self, path: Iterable[str]) -> str:
+        """The name that a path written in SQL stands for; one part alone is a temporary table."""
+        parts = list(path)
+        if len(parts) == 1:
+            return f"{TEMPORARY}.{parts[0]}"
+        if len(parts) == 2 and parts[0].upper() != TEMPORARY:
+            return ".".join([self.project, *parts])
+        return ".".join(parts)
+
+    def columns(self, name: str) -> tuple[Column, ...]:
+        """A table's columns; raises Refused when it is not known."""
+        key = self._key(name)
+        if key is None:
+            raise Refused(f"Table not found: {name}")
+        return self.tables[key]
+
+    def __contains__(self, name: str) -> bool:
+        return self._key(name) is not None
+
+    def put(self, name: str, columns: Iterable[Column]) -> None:
+        """Add a table or replace the one of that name."""
+        self.tables[self._key(name) or name] = tuple(columns)
+        self._is_current = False
+
+    def drop(self, name: str) -> None:
+        """Forget a table; raises Refused when it is not known."""
+        self.columns(name)
+        del self.tables[self._key(name) or name]
+        self._is_current = False
+
+    def set_variables(self, variables: dict[str, Any]) -> None:
+        """These and no other variables are in scope from now on."""
+        if variables != self.variables:
+            self.variables = dict(variables)
+            self._is_current = False
+
+    def put_schema(
+        self, name: str, schema: list[dict[str, Any]], is_ingestion_partitioned: bool = False
+    ) -> None:
+        """Add or change a table by its BigQuery schema JSON; it keeps its pseudo-columns."""
+        columns = [Column(f["name"], self._field_type(f)) for f in schema]
+        if is_ingestion_partitioned:
+            columns += self.pseudo_columns()
+        elif name in self:
+            columns += [column for column in self.columns(name) if column.is_pseudo]
+        self.put(name, columns)
+
+    def pseudo_columns(self) -> list[Column]:
+        """What an ingestion-time partitioned table has beside its columns."""
+        return [Column(n, self.engine.type_of(t), True) for n, t in PSEUDO_COLUMNS.items()]
+
+    def register(self) -> None:
+        """Have the engine analyze against what is known now."""
+        if self._is_current:
+            return
+        root = simple_catalog_pb2.SimpleCatalogProto()
+        catalogs: dict[tuple[str, ...], Any] = {(): root}
+        for name, columns in self.tables.items():
+            *place, table = name.split(".")
+            for path in self._places(place):
+                _add_table(_catalog(catalogs, path), table, name, columns)
+        if self.variables:
+            held = [Column(name, kind) for name, kind in self.variables.items()]
+            _add_table(root, VARIABLES, VARIABLES, held)
+            for name, kind in self.variables.items():
+                root.constant.add(name_path=[name], type=kind)
+        self.engine.use_catalog(root)
+        self._is_current = True
+
+    def _places(self, place: list[str]) -> list[tuple[str, ...]]:
+        if place == [TEMPORARY]:
+            return [(), (TEMPORARY,)]
+        is_ours = place[0] == self.project
+        return [tuple(place), tuple(place[1:])] if is_ours else [tuple(place)]
+
+    def _key(self, name: str) -> str | None:
+        return next((key for key in self.tables if key.lower() == name.lower()), None)
+
+    def _field_type(self, schema: dict[str, Any]) -> Any:
+        if schema.get("mode") == "REPEATED":
+            kind = type_pb2.TypeProto(type_kind=type_pb2.TYPE_ARRAY)
+            element = self._field_type({**schema, "mode": "NULLABLE"})
+            kind.array_type.element_type.CopyFrom(element)
+            return kind
+        if schema["type"] in ("RECORD", "STRUCT"):
+            kind = type_pb2.TypeProto(type_kind=type_pb2.TYPE_STRUCT)
+            kind.struct_type.SetInParent()
+            for inner in schema["fields"]:
+                kind.struct_type.field.add(
+                    field_name=inner["name"], field_type=self._field_type(inner)
+                )
+            return kind
+        return self.engine.type_of(REST_TYPES.get(schema["type"], schema["type"]))
+
+
+def renamed(columns: Iterable[Column], old: str, new: str) -> list[Column]:
+    """The columns, one of them under another name."""
+    return [replace(c, name=new) if c.name.lower() == old.lower() else c for c in columns]
+
+
+def _catalog(catalogs: dict[tuple[str, ...], Any], path: tuple[str, ...]) -> Any:
+    if path not in catalogs:
+        catalogs[path] = _catalog(catalogs, path[:-1]).catalog.add(name=path[-1])
+    return catalogs[path]
+
+
+def _add_table(catalog: Any, name: str, full_name: str, columns: Iterable[Column]) -> None:
+    table = catalog.table.add(name=name, full_name=full_name)
+    for column in columns:
+        table.column.add(
+            name=column.name,
+            type=column.type,
+            is_pseudo_column=column.is_pseudo,
+            is_writable_column=True,
+        )

@@ -1,0 +1,259 @@
+"""One story on the emulator, told once for the session: what a month with two tenants is like.
+
+Each command costs seconds there, so the story is lived first and looked at by many tests.
+"""
+
+import json
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from billing_export import append_rows, ddl
+from click.testing import CliRunner, Result
+from connection import connect
+from emulator import Emulator
+from exports import charge, credit
+from google.cloud import bigquery
+from support import ROOT, SHARED, environment_in
+
+import runner.run
+import runner.tenants
+from runner import claim, settings
+from runner.cli import cli
+from runner.invoke import Event, Job, Outcome, Worker
+from runner.settings import Settings
+from runner.warehouse import open_warehouse
+
+SCHEMA = ROOT / "dbt_project" / "schemas" / "gcp_billing_export_resource_v1.schema.json"
+NISE = SHARED / "data" / "nise" / "nise_resource_v1.ndjson.gz"
+EXPORT = "local.billing.gcp_billing_export_resource_v1_01ABCD"
+ACCOUNTS = {"alpha": "01ABCD-23EF45-678901", "beta": "01BBBB-BBBBBB-BBBBBB"}
+FIRST, LAST = "2026-07-01", "2026-08-31"
+AGAIN, LATE, EMPTIED = date(2026, 7, 2), date(2026, 7, 10), date(2026, 7, 11)
+BETA, BROKEN = "2026-07-03", "2026-07-04"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command of the story: for whom, when it was given (ms), how it ended."""
+
+    tenant: str
+    since: int
+    until: int
+    result: Result
+
+    @property
+    def document(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.result.stdout)
+        return found
+
+
+@dataclass
+class Story:
+    """The emulator after it all, each command by name, and the bill as it was in between."""
+
+    emulator: Emulator
+    client: bigquery.Client
+    environ: dict[str, str]
+    steps: dict[str, Step] = field(default_factory=dict)
+    bills: dict[str, dict[date, tuple[Any, ...]]] = field(default_factory=dict)
+    rows_again: list[list[str]] = field(default_factory=list)
+    active_id: str = ""
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return [tuple(row.values()) for row in self.client.query_and_wait(sql)]
+
+    def tell(self, name: str, tenant: str, command: str) -> Step:
+        """Give a command and keep how it ended, exceptions that nobody caught excepted."""
+        since = _now()
+        result = CliRunner().invoke(
+            cli, shlex.split(command), env=self.environ, catch_exceptions=False
+        )
+        self.steps[name] = Step(tenant, since, _now(), result)
+        return self.steps[name]
+
+    def remember(self, name: str, tenant: str = "alpha") -> None:
+        """The tenant's bill by date: rows, cost, credits, and when they were written."""
+        found = self.rows(
+            "select ingestion_date, count(*), sum(cost), sum(credits_total), max(loaded_at)"
+            f" from {tenant}.billing_cost_daily where ingestion_date > '2000-01-01'"
+            " group by ingestion_date"
+        )
+        self.bills[name] = {row[0]: row[1:] for row in found}
+
+    def rows_of(self, day: date) -> list[str]:
+        """Every row of a date, whole but for what differs from run to run."""
+        return sorted(
+            repr(row)
+            for row in self.rows(
+                "select * except (pipeline_logging_id, loaded_at)"
+                f" from alpha.billing_cost_daily where ingestion_date = '{day}'"
+            )
+        )
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def live(emulator: Emulator, folder: Path) -> Story:
+    """The story itself. Commands that are to fail are kept as those that are not."""
+    client = connect(emulator)
+    environ = {
+        **environment_in(folder),
+        "DBT_TARGET": "bigquery",
+        "GCP_PROJECT": emulator.project,
+        "BIGQUERY_EMULATOR_HOST": emulator.url,
+    }
+    story = Story(emulator, client, environ)
+    _make_exports(client)
+    with _one_dbt():
+        _onboard(story)
+        story.tell("dry run", "alpha", f"run --tenant alpha --date {AGAIN} --dry-run --json")
+        story.tell("run", "alpha", f"run --tenant alpha --from {FIRST} --to {LAST} --json")
+        story.remember("run")
+        story.rows_again.append(story.rows_of(AGAIN))
+        story.tell("again", "alpha", f"run --tenant alpha --date {AGAIN} --json")
+        story.remember("again")
+        story.rows_again.append(story.rows_of(AGAIN))
+        _correct_the_export(client)
+        story.tell("late", "alpha", f"run --tenant alpha --from {LATE} --to {EMPTIED} --json")
+        story.remember("late")
+        _refuse(story)
+        _meet_an_active_run(story)
+        story.tell("beta", "beta", f"run --tenant beta --date {BETA} --json")
+        story.tell("broken", "beta", f"run --tenant beta --date {BROKEN} --json")
+    return story
+
+
+def alpha_lines() -> bytes:
+    """Rows of alpha's account: nise's where the shared folder is, else a few dozen of ours."""
+    if NISE.exists():
+        import gzip
+
+        return gzip.decompress(NISE.read_bytes())
+    days = [date(2026, 7, 1) + timedelta(days=n) for n in range(14)]
+    rows = [
+        charge(day.isoformat(), 0.1 * n + 0.000000001, credits=[credit(-0.01 * n)])
+        for day in days
+        for n in range(1, 5)
+    ]
+    return lines(rows, "alpha")
+
+
+def lines(rows: list[dict[str, Any]], tenant: str) -> bytes:
+    """Rows as the load job takes them, billed to the tenant's account."""
+    made = [{**row, "billing_account_id": ACCOUNTS[tenant]} for row in rows]
+    for row in made:
+        del row["_PARTITIONTIME"]
+    return "".join(json.dumps(row) + "\n" for row in made).encode()
+
+
+def _make_exports(client: bigquery.Client) -> None:
+    fields = json.loads(SCHEMA.read_text())
+    client.create_dataset("billing")
+    client.query_and_wait(ddl(EXPORT, fields))
+    append_rows(client, EXPORT, SCHEMA, alpha_lines())
+    good = [charge(BETA, 1.5), charge(BETA, 2.25, credits=[credit(-0.25)])]
+    unknown = [charge(BROKEN, 6.0, cost_type="surprise") for _ in range(3)]
+    append_rows(client, EXPORT, SCHEMA, lines(good + unknown, "beta"))
+    client.query_and_wait(
+        f"create table billing.flat as select * from `{EXPORT}` where false;"
+        "create table billing.narrow (billing_account_id string, cost float64,"
+        " usage_start_time timestamp) partition by _PARTITIONDATE"
+    )
+
+
+def _onboard(story: Story) -> None:
+    to = "--admin-email admin@acme.example --plan scale --export"
+    for name in ("gone", "flat", "narrow"):
+        story.tell(name, name, f"tenant add {name} {to} local.billing.{name}")
+    for tenant, account in ACCOUNTS.items():
+        command = f"tenant add {tenant} {to} {EXPORT} --billing-account {account}"
+        story.tell(f"add {tenant}", tenant, command)
+
+
+def _correct_the_export(client: bigquery.Client) -> None:
+    """Two rows of LATE come three weeks after, and EMPTIED has none any more."""
+    late = [charge(LATE.isoformat(), 0.000000007), charge(LATE.isoformat(), 11.5)]
+    partition = f"timestamp('{LATE + timedelta(days=21)}')"
+    append_rows(client, EXPORT, SCHEMA, lines(late, "alpha"), partition)
+    client.query_and_wait(f"delete from `{EXPORT}` where date(usage_start_time) = '{EMPTIED}'")
+
+
+def _refuse(story: Story) -> None:
+    story.tell("limit", "alpha", "tenant update alpha --daily-limit 1")
+    story.tell("refused", "alpha", f"run --tenant alpha --date {AGAIN} --json")
+    story.tell("no limit", "alpha", "tenant update alpha --daily-limit 100")
+
+
+def _meet_an_active_run(story: Story) -> None:
+    """Another runner, this process, has claimed the date."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in story.environ.items():
+            patch.setenv(name, value)
+        warehouse = open_warehouse(settings.load(str(ROOT), None))
+    since = _now()
+    active = claim.take(
+        warehouse,
+        claim.Request(
+            tenant_id="alpha",
+            pipeline_id="alpha-gcp-cost-billing",
+            template="gcp/cost/cost_billing",
+            from_date=AGAIN,
+            to_date=AGAIN,
+            trigger_type="manual",
+            trigger_by="another",
+            timeout_minutes=30,
+        ),
+        ROOT,
+    )
+    story.active_id = active.id
+    step = story.tell("active", "alpha", f"run --tenant alpha --date {AGAIN} --json")
+    claim.cancel(warehouse, "alpha", active.id, "another")
+    story.steps["active"] = Step("alpha", since, _now(), step.result)
+
+
+class _OneDbt:
+    """Stands where a Worker would, and hands each job to the one dbt process of the story."""
+
+    process: Worker | None = None
+
+    def __init__(self, settings: Settings, log_path: Path) -> None:
+        if _OneDbt.process is None:
+            _OneDbt.process = Worker(settings, log_path)
+
+    def __enter__(self) -> "_OneDbt":
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def run(
+        self,
+        job: Job,
+        on_event: Callable[[Event], None] = lambda event: None,
+        timeout: float = 240,
+        **ticks: Any,
+    ) -> Outcome:
+        assert _OneDbt.process is not None
+        return _OneDbt.process.run(job, on_event, min(timeout, 240), **ticks)
+
+
+@contextmanager
+def _one_dbt() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner.run, "Worker", _OneDbt)
+        patch.setattr(runner.tenants, "Worker", _OneDbt)
+        patch.setattr("runner.estimate.Worker", _OneDbt)
+        try:
+            yield
+        finally:
+            if _OneDbt.process is not None:
+                _OneDbt.process.stop()
+                _OneDbt.process = None

@@ -1,0 +1,208 @@
+"""What the runner's client does when BigQuery is busy, refuses, or its answer is lost."""
+
+import ast
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from connection import connect
+from emulator import Emulator
+from google.api_core import exceptions
+from google.auth.exceptions import RefreshError
+from google.cloud import bigquery
+from requests.exceptions import ConnectionError as ConnectionLost
+from support import ROOT
+
+from runner import warehouse_bigquery
+from runner.errors import WarehouseUnreachable
+from runner.settings import Target
+from runner.warehouse_bigquery import ATTEMPTS, ATTEMPTS_TO_CONNECT, BigQueryWarehouse
+
+SOURCE = ROOT / "runner" / "warehouse_bigquery.py"
+ABORTED = "Transaction is aborted due to concurrent update against table local:t.x_meta_run_lock"
+
+
+def calls_without_timeout(source: str) -> tuple[int, list[str]]:
+    """Calls of a client or of a job: how many there are, and those that could wait for ever."""
+    found, bad = 0, []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        owner = ast.unparse(node.func.value)
+        if owner.endswith("._client") or (owner == "job" and node.func.attr == "result"):
+            found += 1
+            if not any(keyword.arg == "timeout" for keyword in node.keywords):
+                bad.append(ast.unparse(node))
+    return found, bad
+
+
+def test_no_client_call_waits_for_ever() -> None:
+    found, bad = calls_without_timeout(SOURCE.read_text())
+    assert found >= 7 and bad == []
+
+
+def test_a_call_without_timeout_would_be_found() -> None:
+    assert calls_without_timeout("self._client.get_job(i)\njob.result()") == (
+        2,
+        ["self._client.get_job(i)", "job.result()"],
+    )
+
+
+def test_only_this_module_talks_to_google() -> None:
+    users = [p.name for p in (ROOT / "runner").rglob("*.py") if "google.cloud" in p.read_text()]
+    assert users == [SOURCE.name]
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses between attempts, taken at once."""
+    taken: list[float] = []
+    monkeypatch.setattr(warehouse_bigquery.time, "sleep", taken.append)
+    return taken
+
+
+def a_warehouse(client: object) -> BigQueryWarehouse:
+    fields = {"project": "local", "location": "US"}
+    warehouse = BigQueryWarehouse(Target("bigquery", "bigquery", fields), {})
+    warehouse._made = client  # type: ignore[assignment]
+    return warehouse
+
+
+class Job:
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.error_result = {"reason": "invalidQuery"} if error else None
+
+    def result(self, **options: Any) -> list[bigquery.Row]:
+        if self.error:
+            raise self.error
+        return [bigquery.Row((1,), {"n": 0})]
+
+
+class Scripted:
+    """Stands for Google's client: each query is answered by the next line of the script."""
+
+    def __init__(self, *script: Exception | Job) -> None:
+        self.script = list(script)
+        self.ids: list[str] = []
+
+    def query(self, sql: str, job_id: str, **options: Any) -> Job:
+        self.ids.append(job_id)
+        answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def test_an_aborted_transaction_is_tried_again_as_a_new_job(pauses: list[float]) -> None:
+    client = Scripted(Job(exceptions.BadRequest(ABORTED)), Job())
+    assert a_warehouse(client).read("select 1 as n") == [{"n": 1}]
+    assert len(set(client.ids)) == 2 and len(pauses) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        exceptions.TooManyRequests("quota"),
+        exceptions.ServiceUnavailable("busy"),
+        exceptions.Forbidden("slow down", errors=[{"reason": "rateLimitExceeded"}]),
+    ],
+)
+def test_a_busy_bigquery_is_asked_again_with_growing_pauses(
+    error: Exception, pauses: list[float]
+) -> None:
+    client = Scripted(error, error, Job())
+    assert a_warehouse(client).read("select 1 as n") == [{"n": 1}]
+    assert len(set(client.ids)) == 1, "a request that got no job is sent with the same id"
+    always = Scripted(error)
+    with pytest.raises(WarehouseUnreachable):
+        a_warehouse(always).read("select 1")
+    assert len(always.ids) == ATTEMPTS
+    assert pauses[-1] <= 0.4 * 2**ATTEMPTS and sum(pauses) < 120
+
+
+def test_a_network_that_is_down_is_told_soon(pauses: list[float]) -> None:
+    client = Scripted(ConnectionLost("refused"))
+    with pytest.raises(WarehouseUnreachable, match="check the network"):
+        a_warehouse(client).read("select 1")
+    assert len(client.ids) == ATTEMPTS_TO_CONNECT
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            exceptions.Forbidden(
+                "POST https://bigquery.googleapis.com/x: Access Denied: Project p: User does not"
+                " have bigquery.jobs.create permission in project p."
+            ),
+            ("bigquery.jobs.create", "add-iam-policy-binding local", "roles/bigquery.jobUser"),
+        ),
+        (
+            exceptions.Forbidden(
+                "Access Denied: Table p:billing.export: User does not have permission to query"
+                " table p:billing.export, or perhaps it does not exist."
+            ),
+            ("bq add-iam-policy-binding", "roles/bigquery.dataViewer", "p:billing.export"),
+        ),
+        (
+            exceptions.Forbidden("Access Denied: User lacks bigquery.datasets.create"),
+            ("bigquery.datasets.create", "roles/bigquery.user"),
+        ),
+        (
+            exceptions.NotFound("Not found: Table local:acme.x_meta_pipeline_runs"),
+            ("local:acme.x_meta_pipeline_runs", "runner tenant repair", "runner tenant add"),
+        ),
+        (exceptions.Unauthorized("no token"), ("gcloud auth application-default login",)),
+        (RefreshError("expired"), ("expired", "gcloud auth application-default login")),
+    ],
+)
+def test_a_refusal_is_one_sentence_with_the_command_that_mends_it(
+    error: Exception, words: tuple[str, ...], pauses: list[float]
+) -> None:
+    client = Scripted(error)
+    with pytest.raises(WarehouseUnreachable) as told:
+        a_warehouse(client).read("select 1")
+    message = told.value.message
+    assert all(word in message for word in words), message
+    assert "\n" not in message and "https://" not in message
+    assert len(client.ids) == 1 and pauses == [], "asking again would not help"
+
+
+@pytest.fixture
+def table(client: bigquery.Client, dataset: str) -> Iterator[str]:
+    client.query_and_wait(f"create table {dataset}.events (id string)")
+    yield f"{dataset}.events"
+
+
+def test_a_lost_answer_does_not_run_a_job_twice(
+    emulator: Emulator, table: str, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = connect(emulator)
+    send = real._connection.api_request
+    lost: list[str] = []
+
+    def lose_the_first_answer(*args: Any, **options: Any) -> Any:
+        answer = send(*args, **options)
+        if options.get("method") == "POST" and options["path"].endswith("/jobs") and not lost:
+            lost.append(answer["jobReference"]["jobId"])
+            raise ConnectionLost("the answer was lost")
+        return answer
+
+    monkeypatch.setattr(real._connection, "api_request", lose_the_first_answer)
+    warehouse = a_warehouse(real)
+    warehouse.write(f"insert into {table} (id) values (@id)", id="one")
+    assert lost and len(pauses) == 1
+    assert warehouse.read(f"select id from {table}") == [{"id": "one"}]
+    assert [s.job_id for s in emulator.statements() if f"insert into {table}" in s.sql] == lost
+
+
+def test_a_transaction_that_fails_leaves_nothing_and_is_not_repeated(
+    emulator: Emulator, table: str, pauses: list[float]
+) -> None:
+    warehouse = a_warehouse(connect(emulator))
+    with pytest.raises(WarehouseUnreachable, match="stop"):
+        warehouse.write(
+            f"insert into {table} (id) values ('x')", "select error('stop')", "select 1"
+        )
+    assert warehouse.read(f"select id from {table}") == [] and pauses == []

@@ -1,0 +1,143 @@
+"""The whole path on BigQuery's side: the runner, dbt-bigquery and Google's client over HTTP."""
+
+import gzip
+import json
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from cloud import ACCOUNTS, AGAIN, BETA, BROKEN, EMPTIED, FIRST, LAST, LATE, NISE, Story
+from cloud import alpha_lines as lines_of_alpha
+from world import a_world
+
+TEST = "billing_cost_daily_cost_type_is_known"
+NISES = {
+    "currency": "USD",
+    "rows": 20928,
+    "cost": "169.309983456",
+    "credits": "-3.0171648",
+    "net": "166.292818656",
+}
+
+
+@pytest.mark.parametrize("name", [f"add {tenant}" for tenant in ACCOUNTS])
+def test_a_tenant_is_added(story: Story, name: str) -> None:
+    assert story.steps[name].result.exit_code == 0, story.steps[name].result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("gone", "local.billing.gone was not found"),
+        ("flat", "not partitioned by day"),
+        ("narrow", "lacks the columns"),
+    ],
+)
+def test_an_export_that_cannot_be_used_is_refused_and_leaves_nothing(
+    story: Story, name: str, words: str
+) -> None:
+    result = story.steps[name].result
+    assert result.exit_code == 2 and words in result.output, result.output
+    assert name not in {dataset.dataset_id for dataset in story.client.list_datasets()}
+
+
+def test_a_dry_run_tells_each_model_and_writes_nothing(story: Story) -> None:
+    step = story.steps["dry run"]
+    assert step.result.exit_code == 0, step.result.output
+    assert {"stg_gcp_billing__export", "billing_cost_daily"} <= {
+        model["model"] for model in step.document["models"]
+    }
+    inside = [s.sql for s in story.emulator.statements() if step.since <= s.at <= step.until]
+    assert not [sql for sql in inside if "merge into" in sql.lower() or "insert" in sql.lower()]
+
+
+def test_the_totals_are_those_of_duckdb_to_the_last_digit(story: Story, tmp_path: Path) -> None:
+    step = story.steps["run"]
+    assert step.result.exit_code == 0, step.result.output
+    assert step.document["tests"]["failed"] == 0 and step.document["tests"]["passed"] > 20
+    if NISE.exists():
+        assert step.document["totals"] == [NISES]
+        return
+    print(f"{NISE} is not there: an export of our own is compared with DuckDB's run of it")
+    export = tmp_path / "export.ndjson.gz"
+    rows = [json.loads(line) for line in lines_of_alpha().splitlines()]
+    export.write_bytes(gzip.compress("".join(json.dumps(r) + "\n" for r in rows).encode()))
+    local = a_world(tmp_path)
+    added = local.cli("tenant", "add", "alpha", "--admin-email", "a@b.example", "--export", export)
+    assert added.returncode == 0, added.stderr
+    ran = local.cli("run", "--tenant", "alpha", "--from", FIRST, "--to", LAST, "--json")
+    assert ran.returncode == 0, ran.stderr
+    assert step.document["totals"] == json.loads(ran.stdout)["totals"]
+
+
+def test_a_rerun_leaves_identical_rows(story: Story) -> None:
+    assert story.steps["again"].result.exit_code == 0, story.steps["again"].result.output
+    before, after = story.rows_again
+    assert before == after and before != []
+    first, second = story.bills["run"], story.bills["again"]
+    assert first.pop(AGAIN)[:3] == second.pop(AGAIN)[:3]
+    assert first == second, "no other date was written"
+    first[AGAIN] = second[AGAIN] = ()
+
+
+def test_late_rows_are_picked_up_and_an_emptied_date_is_empty(story: Story) -> None:
+    assert story.steps["late"].result.exit_code == 0, story.steps["late"].result.output
+    before, after = dict(story.bills["again"]), dict(story.bills["late"])
+    old, new = before.pop(LATE), after.pop(LATE)
+    assert new[0] - old[0] == 2 and new[1] - old[1] == Decimal("11.500000007")
+    assert before.pop(EMPTIED)[0] > 0 and EMPTIED not in after
+    before.pop(AGAIN), after.pop(AGAIN)
+    assert before == after and before, "no other date was written"
+
+
+@pytest.mark.parametrize("table", ["gcp_silver_cost", "cost_by_service_daily"])
+def test_an_emptied_date_is_empty_downstream_too(story: Story, table: str) -> None:
+    days = story.rows(
+        f"select distinct usage_date from alpha.{table} where usage_date > '2000-01-01'"
+    )
+    assert (EMPTIED,) not in days and (LATE,) in days
+
+
+def test_a_run_over_the_quota_is_refused_and_recorded(story: Story) -> None:
+    step = story.steps["refused"]
+    assert step.result.exit_code == 3, step.result.output
+    assert story.rows(
+        "select count(*) from alpha.x_meta_pipeline_runs where status = 'REFUSED'"
+    ) == [(1,)]
+
+
+def test_a_run_of_dates_that_an_active_run_covers_is_that_run(story: Story) -> None:
+    step = story.steps["active"]
+    assert step.result.exit_code == 0, step.result.output
+    assert step.document["deduplicated"] is True
+    assert step.document["pipeline_logging_id"] == story.active_id
+
+
+def test_a_failing_test_fails_the_run_and_keeps_sample_rows(story: Story) -> None:
+    step = story.steps["broken"]
+    assert step.result.exit_code == 1, step.result.output
+    run_id = step.document["pipeline_logging_id"]
+    assert step.document["status"] == "FAILED" and TEST in step.document["error"]
+    assert story.rows(
+        f"select status from beta.x_meta_pipeline_runs where pipeline_logging_id = '{run_id}'"
+    ) == [("FAILED",)]
+    failed = story.rows(
+        "select * from beta.x_meta_dq_results"
+        f" where pipeline_logging_id = '{run_id}' and status = 'FAIL'"
+    )
+    assert failed and any("surprise" in str(value) for value in failed[0]), failed
+
+
+def test_each_tenant_has_only_its_own_account(story: Story) -> None:
+    assert story.steps["beta"].result.exit_code == 0, story.steps["beta"].result.output
+    for tenant, account in ACCOUNTS.items():
+        for table, day in (("billing_cost_daily", "ingestion_date"), ("gcp_silver_cost", "")):
+            where = f"where {day or 'usage_date'} > '2000-01-01'"
+            assert story.rows(
+                f"select distinct billing_account_id from {tenant}.{table} {where}"
+            ) == [(account,)], (tenant, table)
+    (total,) = story.steps["beta"].document["totals"]
+    assert (total["rows"], total["net"]) == (2, "3.5")
+    story.remember("beta", "beta")
+    assert set(story.bills["beta"]) <= {date.fromisoformat(BETA), date.fromisoformat(BROKEN)}

@@ -1,0 +1,438 @@
+"""The harness itself: what the emulator and the analyzer can be trusted with."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import json
+import socket
+import urllib.parse
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from analysis import Verdict, analyze
+from billing_export import make_export
+from connection import connect
+from emulator import Emulator, EmulatorFailed, Statement, running_emulator
+from google.api_core.exceptions import BadRequest, Conflict
+from google.cloud import bigquery
+
+Rows = Callable[[str], list[tuple[object, ...]]]
+
+NOW = dt.datetime(2026, 7, 1, 2, 3, 4, 567, tzinfo=dt.UTC)
+CLAIM_PARAMETERS = [
+    bigquery.ScalarQueryParameter("id", "STRING", "run-1"),
+    bigquery.ScalarQueryParameter("now", "TIMESTAMP", NOW),
+    bigquery.ScalarQueryParameter("day", "DATE", dt.date(2026, 7, 1)),
+    bigquery.ScalarQueryParameter("limit", "INT64", 1),
+    bigquery.ArrayQueryParameter("active", "STRING", ["PENDING", "RUNNING"]),
+]
+
+
+def parameters() -> bigquery.QueryJobConfig:
+    return bigquery.QueryJobConfig(query_parameters=CLAIM_PARAMETERS)
+
+
+# -- the emulator runs --------------------------------------------------------------------------
+
+
+def test_the_emulator_stops_and_keeps_its_data(emulator_venv: Path, tmp_path: Path) -> None:
+    with running_emulator(emulator_venv, tmp_path) as first:
+        connect(first).create_dataset("kept")
+        connect(first).query_and_wait("create table kept.t as select 1 as a")
+    host = urllib.parse.urlsplit(first.url)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((str(host.hostname), host.port or 0), timeout=1)
+    with running_emulator(emulator_venv, tmp_path) as second:
+        assert [row.a for row in connect(second).query_and_wait("select a from kept.t")] == [1]
+
+
+def test_an_emulator_that_does_not_start_shows_its_log(emulator_venv: Path, tmp_path: Path) -> None:
+    (tmp_path / "emulator.duckdb").write_text("not a database")
+    with (
+        pytest.raises(EmulatorFailed, match="not a valid DuckDB database"),
+        running_emulator(emulator_venv, tmp_path),
+    ):
+        pass
+
+
+# -- what Google's client does against it -------------------------------------------------------
+
+
+@pytest.fixture
+def runs(client: bigquery.Client, dataset: str) -> str:
+    client.query_and_wait(
+        f"create table {dataset}.lock (touched_at timestamp);"
+        f"insert into {dataset}.lock (touched_at) values (null);"
+        f"create table {dataset}.runs (id string not null, status string, day date,"
+        " started_at timestamp, amount numeric(38, 9), primary key (id) not enforced)"
+        " partition by day cluster by id"
+    )
+    return dataset
+
+
+CLAIM = """
+begin transaction;
+update {0}.lock set touched_at = @now where true;
+insert into {0}.runs (id, status, day, started_at)
+select @id, 'PENDING', @day, @now from (select 1 as one)
+where not exists (
+    select 1 from {0}.runs where day = @day and status in unnest(@active)
+) and (select count(*) from {0}.runs) < @limit;
+commit transaction;
+"""
+
+
+def test_a_transaction_takes_bound_parameters(
+    client: bigquery.Client, runs: str, rows: Rows
+) -> None:
+    for _ in range(2):
+        client.query(CLAIM.format(runs), job_config=parameters()).result()
+    assert rows(f"select * from {runs}.runs") == [
+        ("run-1", "PENDING", dt.date(2026, 7, 1), NOW, None)
+    ]
+
+
+def test_a_failing_transaction_changes_nothing(
+    client: bigquery.Client, runs: str, rows: Rows
+) -> None:
+    failing = CLAIM.format(runs).replace("commit", "select error('stop'); commit")
+    with pytest.raises(BadRequest, match="stop"):
+        client.query(failing, job_config=parameters()).result()
+    assert rows(f"select id from {runs}.runs") == []
+    assert rows(f"select touched_at from {runs}.lock") == [(None,)]
+
+
+def test_dml_reports_its_rows(client: bigquery.Client, runs: str) -> None:
+    job = client.query(f"insert into {runs}.runs (id) values ('a'), ('b')")
+    job.result()
+    assert job.num_dml_affected_rows == 2
+
+
+def test_a_job_id_is_taken_once(client: bigquery.Client) -> None:
+    client.query("select 1", job_id="taken", job_retry=None).result()
+    with pytest.raises(Conflict):
+        client.query("select 1", job_id="taken", job_retry=None)
+
+
+def test_a_dry_run_gives_the_schema_and_leaves_no_job(
+    client: bigquery.Client, emulator: Emulator, runs: str
+) -> None:
+    before = len(emulator.jobs())
+    dry = bigquery.QueryJobConfig(dry_run=True)
+    job = client.query(f"select amount from {runs}.runs", job_config=dry)
+    assert [field.name for field in job.schema or []] == ["amount"]
+    with pytest.raises(BadRequest, match="nope"):
+        client.query(f"select nope from {runs}.runs", job_config=dry)
+    assert len(emulator.jobs()) == before
+
+
+def test_streamed_rows_are_deduplicated_by_id(
+    client: bigquery.Client, runs: str, rows: Rows
+) -> None:
+    row = {"id": "s", "amount": "3.000000001", "day": "2026-07-01"}
+    for _ in range(2):
+        assert client.insert_rows_json(f"local.{runs}.runs", [row], row_ids=["one"]) == []
+    assert rows(f"select id, amount from {runs}.runs") == [("s", Decimal("3.000000001"))]
+    assert client.insert_rows_json(f"local.{runs}.runs", [{"nope": 1}]) != []
+
+
+def test_every_statement_that_was_sent_is_told(
+    client: bigquery.Client, emulator: Emulator, runs: str
+) -> None:
+    client.query(CLAIM.format(runs), job_config=parameters()).result()
+    sent = emulator.statements()[-1]
+    assert sent.sql == CLAIM.format(runs)
+    assert sent.parameters == {
+        "id": "STRING",
+        "now": "TIMESTAMP",
+        "day": "DATE",
+        "limit": "INT64",
+        "active": "ARRAY<STRING>",
+    }
+
+
+EXPORT_SCHEMA = [
+    {"name": "cost", "type": "FLOAT"},
+    {"name": "usage_start_time", "type": "TIMESTAMP"},
+    {
+        "name": "labels",
+        "type": "RECORD",
+        "mode": "REPEATED",
+        "fields": [{"name": "key", "type": "STRING"}, {"name": "value", "type": "STRING"}],
+    },
+]
+
+
+def test_an_export_has_its_partition_time(
+    client: bigquery.Client, dataset: str, rows: Rows, tmp_path: Path
+) -> None:
+    schema, data = tmp_path / "schema.json", tmp_path / "rows.ndjson.gz"
+    schema.write_text(json.dumps(EXPORT_SCHEMA))
+    lines = [
+        {"cost": 1.5, "usage_start_time": "2026-07-01 05:00:00 UTC", "labels": []},
+        {"cost": 2.5, "usage_start_time": "2026-07-02 05:00:00 UTC", "labels": [{"key": "a"}]},
+    ]
+    with gzip.open(data, "wt") as sink:
+        sink.writelines(json.dumps(line) + "\n" for line in lines)
+    table = f"local.{dataset}.export"
+    assert make_export(client, table, schema, data) == 2
+    assert rows(f"select cost from {table} where _PARTITIONTIME = timestamp('2026-07-02')") == [
+        (2.5,)
+    ]
+    # As in BigQuery, a star does not show it, and a view must give it a name.
+    client.query_and_wait(
+        f"create view {dataset}.v as select *, _PARTITIONTIME as at_partition from {table}"
+    )
+    names = [field.name for field in client.get_table(f"local.{dataset}.v").schema]
+    assert names == ["cost", "usage_start_time", "labels", "at_partition"]
+
+
+# -- the bridges: each test fails once the emulator does without ---------------------------------
+
+ONE_VARIABLE = """
+declare days array<date>;
+set (days) = (select as struct array_agg(distinct day) from unnest([date '2026-07-01']) as day);
+select array_length(days) as n;
+"""
+FILTERED_MERGE = """
+merge into {0} as target using (select date '2026-07-01' as day, 2 as a) as source on false
+when not matched by source and target.day in (date '2026-07-01') then delete
+when not matched then insert (day, a) values (day, a)
+"""
+
+
+@pytest.fixture(scope="module")
+def bare(
+    emulator_venv: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[bigquery.Client]:
+    """A client of an emulator without any bridge."""
+    without = ("ctas_destination", "set_one_variable", "merge_partition_filter", "conflict_message")
+    with running_emulator(emulator_venv, tmp_path_factory.mktemp("bare"), without) as emulator:
+        connect(emulator).create_dataset("d")
+        yield connect(emulator)
+
+
+def _filtered_table(client: bigquery.Client, name: str) -> None:
+    client.query_and_wait(
+        f"create table {name} (day date, a int64) partition by day"
+        " options (require_partition_filter = true);"
+        f"insert into {name} (day, a) values (date '2026-07-01', 1), (date '2026-07-02', 1)"
+    )
+
+
+def test_a_created_table_is_the_destination_of_its_job(
+    client: bigquery.Client, dataset: str
+) -> None:
+    job = client.query(f"create table {dataset}.t as select 1 as a")
+    assert list(job.result()) == []
+    assert job.destination == bigquery.TableReference.from_string(f"local.{dataset}.t")
+
+
+def test_the_bridge_ctas_destination_is_needed(bare: bigquery.Client) -> None:
+    job = bare.query("create table d.t as select 1 as a")
+    job.result()
+    assert job.destination is None
+
+
+def test_one_variable_is_set_from_a_struct(rows: Rows) -> None:
+    assert rows(ONE_VARIABLE) == [(1,)]
+
+
+def test_the_bridge_set_one_variable_is_needed(bare: bigquery.Client) -> None:
+    with pytest.raises(BadRequest, match="Undeclared variable"):
+        bare.query(ONE_VARIABLE).result()
+
+
+def test_a_merge_may_filter_partitions_in_its_clauses(
+    client: bigquery.Client, dataset: str, rows: Rows
+) -> None:
+    table = f"{dataset}.t"
+    _filtered_table(client, table)
+    client.query_and_wait(FILTERED_MERGE.format(table))
+    assert rows(f"select a from {table} where day > '2000-01-01' order by day") == [(2,), (1,)]
+    unfiltered = FILTERED_MERGE.format(table).replace("target.day in (date '2026-07-01')", "true")
+    with pytest.raises(BadRequest, match="without a filter"):
+        client.query_and_wait(unfiltered)
+
+
+def test_the_bridge_merge_partition_filter_is_needed(bare: bigquery.Client) -> None:
+    _filtered_table(bare, "d.f")
+    with pytest.raises(BadRequest, match="without a filter"):
+        bare.query_and_wait(FILTERED_MERGE.format("d.f"))
+
+
+def _lose(client: bigquery.Client, table: str) -> None:
+    """Have two transactions update one row, and commit the second after the first."""
+    client.query_and_wait(f"create table {table} (a int64); insert into {table} (a) values (0)")
+    first, second = (_transaction(client, table) for _ in range(2))
+    client.query_and_wait("commit transaction", job_config=first)
+    client.query("commit transaction", job_config=second).result()
+
+
+def _transaction(client: bigquery.Client, table: str) -> bigquery.QueryJobConfig:
+    script = f"begin transaction; update {table} set a = a + 1 where true"
+    job = client.query(script, job_config=bigquery.QueryJobConfig(create_session=True))
+    job.result()
+    assert job.session_info is not None
+    session = bigquery.ConnectionProperty("session_id", str(job.session_info.session_id))
+    return bigquery.QueryJobConfig(connection_properties=[session])
+
+
+def test_of_two_transactions_that_update_one_table_the_second_is_aborted(
+    client: bigquery.Client, dataset: str, rows: Rows
+) -> None:
+    with pytest.raises(BadRequest, match="Transaction is aborted due to concurrent update"):
+        _lose(client, f"{dataset}.t")
+    assert rows(f"select a from {dataset}.t") == [(1,)]
+
+
+def test_the_bridge_conflict_message_is_needed(bare: bigquery.Client) -> None:
+    with pytest.raises(BadRequest, match="Failed to commit DuckLake transaction"):
+        _lose(bare, "d.race")
+
+
+# -- the analyzer --------------------------------------------------------------------------------
+
+TYPES = {
+    "id": "STRING",
+    "now": "TIMESTAMP",
+    "day": "DATE",
+    "limit": "INT64",
+    "active": "ARRAY<STRING>",
+}
+TABLES = [
+    "create table d.runs (id string not null, status string, day date, started_at timestamp,"
+    " amount numeric(38, 9), tags array<string>, primary key (id) not enforced)"
+    " partition by day cluster by id options (description = 'runs', labels = [('a', 'b')])",
+    "create table d.lock (touched_at timestamp)",
+]
+GOOD = [
+    "select id from `local.d.runs` where id = @id and status in unnest(@active)",
+    "select cost, (select max(l.value) from unnest(labels) as l) as label, _PARTITIONTIME as p"
+    " from `local`.`d`.`export` where _PARTITIONTIME >= timestamp('2026-07-01')",
+    "create or replace view d.v as select cost, labels, _PARTITIONTIME as p from d.export",
+    "create or replace table d.daily partition by day cluster by name"
+    " options (require_partition_filter = true, partition_expiration_days = 3) as"
+    " select date(p) as day, 'x' as name, cast(cost as numeric) as cost, labels from d.v",
+    FILTERED_MERGE.replace("insert (day, a) values (day, a)", "insert (day) values (day)").format(
+        "d.daily"
+    ),
+    "alter table d.daily add column extra json,"
+    " add column if not exists more array<struct<a int64>>",
+    "select extra, more[safe_offset(0)].a from d.daily where day = @day",
+    CLAIM.format("d"),
+    ONE_VARIABLE,
+    "declare n int64 default 1; set n = @@row_count; if n = 1 then truncate table d.lock;"
+    " else select n; end if; assert n = 1 as 'one row'",
+    "begin begin transaction; delete from d.lock where true; commit transaction;"
+    " exception when error then rollback transaction; select @@error.message; end",
+    "create temp table t as select 1 as a; select a from t",
+    "create table d.ingested (a int64) partition by _PARTITIONDATE;"
+    "insert into d.ingested (_PARTITIONTIME, a) values (timestamp '2026-07-01', 1)",
+    "insert into d.runs (id, started_at) values (@id, @now)",
+    "select cast(1 as integer), date_diff(@day, date '2026-07-01', month), safe_divide(1, 2)",
+    "select id from d.runs qualify row_number() over (partition by id order by day) = 1",
+    "drop table if exists d.nothing; drop view d.v",
+]
+BAD = {
+    "select list_sum([1, 2])": "Function not found",
+    "select strftime(current_date(), '%Y')": "Function not found",
+    "select split_part('a', 'b', 1)": "Function not found",
+    "select array_sum([1])": "Function not found",
+    "select nope from d.runs": "Unrecognized name",
+    "select * from d.nope": "Table not found",
+    "select 1 as at": "Unexpected keyword AT",
+    "select 1 as a, a + 1 as b": "Unrecognized name",
+    "select id from d.runs where id = 1": "No matching signature",
+    "select id from d.runs where day > timestamp '2026-07-01'": "No matching signature",
+    "select id, count(*) from d.runs": "neither grouped nor aggregated",
+    "select 1::int64": "Syntax error",
+    "select cast('x' as varchar)": "Type not found",
+    "select cast(1 as numeric(38, 9))": "Parameterized types",
+    "select cast([1] as array<string>)": "incompatible element types",
+    "select date_trunc('month', current_date())": "date part",
+    "select sum(amount) filter (where true) from d.runs": "Syntax error",
+    "select labels.key from d.export": "Cannot access field",
+    "select @missing": "Query parameter",
+    "insert into d.runs (id) values (1)": "cannot be inserted",
+    "insert into d.lock values (current_timestamp(), 1)": "wrong column count",
+    "update d.lock set touched_at = null": "must have a WHERE",
+    "merge d.runs as t using (select 'a' as id) as s on t.id = s.id"
+    " when matched then update set amount = 'x'": "cannot be assigned",
+    "merge d.runs as t using (select 1 as n) as s on false"
+    " when not matched then insert (id) values (n)": "cannot be inserted",
+    "create table d.p (a string) partition by a": "PARTITION BY takes",
+    "create table d.p (a date) partition by a options (nope = 1)": "Unknown option",
+    "create table d.p (a int64, primary key (a))": "NOT ENFORCED",
+    "create table d.p as select _PARTITIONTIME from d.export": "prefix is reserved",
+    "create table d.runs (a int64)": "Already Exists",
+    "declare n int64; set n = 'x'": "cannot be inserted",
+    "set n = 1": "Undeclared variable",
+    "execute immediate 'select 1'": "not followed",
+}
+
+
+@pytest.fixture
+def judge(analyzer_venv: Path, tmp_path: Path) -> Callable[[list[str]], list[Verdict]]:
+    """Verdicts on statements that follow those of TABLES, beside an export."""
+    schema = tmp_path / "schema.json"
+    schema.write_text(json.dumps(EXPORT_SCHEMA))
+
+    def verdicts(statements: list[str]) -> list[Verdict]:
+        sent = [Statement(n, str(n), sql, TYPES) for n, sql in enumerate(TABLES + statements)]
+        found = analyze(analyzer_venv, sent, ingestion_tables={"local.d.export": schema})
+        return found[len(TABLES) :]
+
+    return verdicts
+
+
+def test_what_bigquery_takes_is_accepted(judge: Callable[[list[str]], list[Verdict]]) -> None:
+    assert [(v.sql, v.error) for v in judge(GOOD) if not v.ok or v.exemption] == []
+
+
+def test_what_bigquery_refuses_is_refused(judge: Callable[[list[str]], list[Verdict]]) -> None:
+    verdicts = judge(list(BAD))
+    assert [v.sql for v in verdicts if v.ok] == []
+    assert [(v.sql, v.error) for v in verdicts if BAD[v.sql] not in (v.error or "")] == []
+
+
+def test_tables_read_and_written_are_told_apart(
+    judge: Callable[[list[str]], list[Verdict]],
+) -> None:
+    *_, claim, view, read = judge(
+        [
+            CLAIM.format("d"),
+            "create view d.v as select cost from d.export",
+            "select cost, (select count(*) from d.runs) as n from `local.d.v`",
+        ]
+    )
+    assert claim.tables == {"local.d.runs"}
+    assert claim.written == {"local.d.lock", "local.d.runs"}
+    assert view.tables == {"local.d.export"}
+    assert view.written == {"local.d.v"}
+    assert read.tables == {"local.d.v", "local.d.runs"}
+    assert read.written == frozenset()
+
+
+def test_metadata_views_are_the_only_exemption(
+    judge: Callable[[list[str]], list[Verdict]],
+) -> None:
+    [verdict] = judge(["select table_name from `local.d`.INFORMATION_SCHEMA.TABLES"])
+    assert (verdict.ok, verdict.exemption) == (True, "METADATA_VIEWS")
+    assert verdict.tables == {"local.d.INFORMATION_SCHEMA.TABLES"}
+
+
+def test_columns_added_by_rest_are_known_to_the_analyzer(
+    client: bigquery.Client, emulator: Emulator, analyzer_venv: Path, dataset: str
+) -> None:
+    client.query_and_wait(f"create table {dataset}.t (a int64)")
+    table = client.get_table(f"local.{dataset}.t")
+    table.schema = [*table.schema, bigquery.SchemaField("b", "STRING")]
+    client.update_table(table, ["schema"])
+    client.query_and_wait(f"select b from {dataset}.t")
+    history = emulator.history(since_ms=int(table.created.timestamp() * 1000) - 1000)
+    ours = [event for event in history if dataset in event.as_json()]
+    assert [v.error for v in analyze(analyzer_venv, ours) if not v.ok] == []
