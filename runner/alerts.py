@@ -6,14 +6,17 @@ import logging
 import re
 import smtplib
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from runner import control_sql as sql
 from runner import notify
-from runner.claim import Run
-from runner.errors import RunnerError
+from runner.claim import Run, as_run
+from runner.errors import RunnerError, UsageProblem
 from runner.invoke import Outcome, hostname_and_pid
+from runner.pipelines import Template, load
+from runner.settings import Mail
 from runner.warehouse import Row, Value, Warehouse
 
 log = logging.getLogger(__name__)
@@ -24,32 +27,94 @@ LONGEST_PAUSE = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Statement:
-    """A bound statement that goes into the transaction which ends the run."""
+class Alarm:
+    """A letter, and the bound statements that put it into the outbox and among the run's steps."""
 
-    sql: str
+    alert_id: str
+    letter: notify.Letter
+    statements: tuple[str, ...]
     values: dict[str, Value]
 
 
-def failure(run: Run, outcome: Outcome, letter: notify.Letter, quiet_hours: float) -> Statement:
-    """The alert of a failed run; the same failure within the quiet hours is kept but not sent."""
-    now = datetime.now(UTC)
-    return Statement(
-        sql.ADD_FAILURE_ALERT.format(tenant=run.tenant_id),
+def raised(
+    mail: Mail,
+    template: Template,
+    run: Run,
+    status: str,
+    outcome: Outcome,
+    samples: Mapping[str, str],
+    admin_email: str,
+    company_name: str,
+) -> list[Alarm]:
+    """What the end of a run is worth saying, an alarm for each entry of the template.
+
+    A failure; or a success, told if it follows a failure that was told; nothing for a cancelled
+    run. The same failure within the quiet hours is kept but not sent.
+    """
+    if status not in ("FAILED", "COMPLETED"):
+        return []
+    words = {
+        "tenant_id": run.tenant_id,
+        "company_name": company_name,
+        "admin_email": admin_email,
+        "alert_to": ",".join(mail.alert_to),
+        "pipeline_id": run.pipeline_id,
+        "pipeline_logging_id": run.id,
+        "date": run.run_date.isoformat(),
+        "from_date": run.run_date.isoformat(),
+        "to_date": run.to_date.isoformat(),
+    }
+    if status == "COMPLETED":
+        return [
+            _alarm(n, run, "recovery", notify.recovery(entry, run, words), entry.id, {})
+            for n, entry in enumerate(template.alerts)
+        ]
+    quiet_since = datetime.now(UTC) - timedelta(hours=mail.quiet_hours)
+    what = fingerprint(run, outcome)
+    return [
+        _alarm(
+            n,
+            run,
+            "failure",
+            notify.failure(entry, run, outcome, samples, words),
+            entry.id,
+            {
+                f"fingerprint_{n}": f"{what}/{entry.id}",
+                f"mail_step_{n}": entry.id,
+                "quiet_since": quiet_since,
+            },
+        )
+        for n, entry in enumerate(template.alerts)
+    ]
+
+
+def _alarm(
+    n: int, run: Run, kind: str, letter: notify.Letter, entry: str, values: dict[str, Value]
+) -> Alarm:
+    """The n-th alarm of a run's end; its id follows from the run, so that it is raised once."""
+    texts = {
+        "failure": (sql.ADD_FAILURE_ALERT, sql.ADD_MAIL_STEP),
+        "recovery": (sql.ADD_RECOVERY_ALERT,),
+    }[kind]
+    alert_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run.id}/{kind}/{entry}"))
+    return Alarm(
+        alert_id,
+        letter,
+        tuple(text.format(tenant=run.tenant_id, n=n) for text in texts),
         {
-            **_values(run, letter, "failure"),
-            "fingerprint": fingerprint(run, outcome),
-            "quiet_since": now - timedelta(hours=quiet_hours),
-            "now": now,
+            f"alert_id_{n}": alert_id,
+            f"recipients_{n}": json.dumps(list(letter.to)),
+            f"subject_{n}": letter.subject,
+            f"body_text_{n}": letter.text,
+            f"body_html_{n}": letter.html,
+            "run_id": run.id,
+            "tenant_id": run.tenant_id,
+            "user_id": run.user_id,
+            "pipeline_id": run.pipeline_id,
+            "run_date": run.run_date,
+            "to_date": run.to_date,
+            **values,
         },
-    )
-
-
-def recovery(run: Run, letter: notify.Letter) -> Statement:
-    """The good news, if a failure of these dates was told."""
-    return Statement(
-        sql.ADD_RECOVERY_ALERT.format(tenant=run.tenant_id),
-        {**_values(run, letter, "recovery"), "now": datetime.now(UTC)},
     )
 
 
@@ -62,18 +127,16 @@ def fingerprint(run: Run, outcome: Outcome) -> str:
     return hashlib.sha256(f"{run.pipeline_id}\n{what}".encode()).hexdigest()
 
 
-def deliver(
-    warehouse: Warehouse, mailbox: notify.Mailbox, sender: str, tenant_id: str
-) -> list[str]:
-    """Send what is due of a tenant's alerts; why those that could not go did not.
+def deliver(warehouse: Warehouse, mailbox: notify.Mailbox, mail: Mail, tenant_id: str) -> None:
+    """Send what is due of a tenant's alerts; those that cannot go wait for a later command.
 
     Never raises RunnerError, and never changes a run.
     """
-    problems = []
-    now = datetime.now(UTC)
-    when: dict[str, Value] = {"now": now, "stale_since": now - STALE}
-    me = f"{hostname_and_pid()}:{uuid.uuid4().hex[:8]}"
     try:
+        _raise_untold(warehouse, mail, tenant_id)
+        now = datetime.now(UTC)
+        when: dict[str, Value] = {"now": now, "stale_since": now - STALE}
+        me = f"{hostname_and_pid()}:{uuid.uuid4().hex[:8]}"
         for row in warehouse.read(sql.DUE_ALERTS.format(tenant=tenant_id), **when):
             taken = warehouse.write(
                 sql.TAKE_ALERT.format(tenant=tenant_id),
@@ -84,61 +147,81 @@ def deliver(
             )
             if not taken:
                 continue  # another command is sending it
-            problem, was_sent = _send(mailbox, sender, row)
-            _close(warehouse, tenant_id, row, me, problem, was_sent)
-            if problem:
-                problems.append(problem)
+            letter = notify.Letter(
+                tuple(json.loads(row["recipients"])),
+                row["subject"],
+                row["body_text"],
+                row["body_html"],
+            )
+            went, told = send(mailbox, mail.sender, row["pipeline_logging_id"], letter)
+            _close(warehouse, tenant_id, row, me, went, told)
     except RunnerError as error:
         log.warning("alerts of %s wait: %s", tenant_id, error.message)
-        problems.append(error.message)
-    return problems
 
 
-def _send(mailbox: notify.Mailbox, sender: str, row: Row) -> tuple[str | None, bool]:
-    """Send one alert: what went wrong, and whether anybody has it."""
-    letter = notify.Letter(
-        tuple(json.loads(row["recipients"])), row["subject"], row["body_text"], row["body_html"]
-    )
+def send(
+    mailbox: notify.Mailbox, sender: str, run_id: str, letter: notify.Letter
+) -> tuple[bool, str | None]:
+    """Send one letter: whether anybody has it, and what went wrong."""
     try:
-        refused = mailbox.send(notify.message(letter, sender, row["pipeline_logging_id"]))
+        refused = mailbox.send(notify.message(letter, sender, run_id))
     except (OSError, smtplib.SMTPException, ValueError, OverflowError) as error:
-        log.warning("alert %s could not go: %s: %s", row["alert_id"], type(error).__name__, error)
-        return f"{type(error).__name__}: {error}", False
-    if refused:
-        return f"refused by the mail server: {', '.join(sorted(refused))}", True
-    return None, True
+        log.warning("a mail of run %s could not go: %s: %s", run_id, type(error).__name__, error)
+        return False, f"{type(error).__name__}: {error}"
+    return True, f"refused by the mail server: {', '.join(sorted(refused))}" if refused else None
+
+
+def mark_sent(alarm: Alarm, run: Run, told: str | None) -> tuple[tuple[str, ...], dict[str, Value]]:
+    """The transaction that says of a spooled alarm that its mail went."""
+    return (
+        tuple(text.format(tenant=run.tenant_id) for text in (sql.MARK_SENT, sql.CLOSE_MAIL_STEP)),
+        {
+            "alert_id": alarm.alert_id,
+            "last_error": told,
+            "step_status": "COMPLETED",
+            "step_error": told,
+            "now": datetime.now(UTC),
+        },
+    )
+
+
+def _raise_untold(warehouse: Warehouse, mail: Mail, tenant_id: str) -> None:
+    """Raise the alarm for failures without one: of runs that died without a word."""
+    since = datetime.now(UTC) - GIVE_UP
+    for row in warehouse.read(sql.UNTOLD.format(tenant=tenant_id), since=since):
+        run = as_run(row)
+        outcome = Outcome(False, run.error_message)
+        admin, company = row["admin_email"] or "", row["company_name"] or ""
+        try:
+            template = load(run.template)
+        except UsageProblem as error:
+            log.warning("nobody can be told of run %s: %s", run.id, error.message)
+            continue
+        for alarm in raised(mail, template, run, run.status, outcome, {}, admin, company):
+            warehouse.write(*alarm.statements, now=datetime.now(UTC), **alarm.values)
 
 
 def _close(
-    warehouse: Warehouse, tenant_id: str, row: Row, me: str, problem: str | None, was_sent: bool
+    warehouse: Warehouse, tenant_id: str, row: Row, me: str, went: bool, told: str | None
 ) -> None:
     """Record how sending went: SENT, or PENDING with a growing pause, or ABANDONED after days."""
     now = datetime.now(UTC)
-    status = "SENT" if was_sent else "PENDING"
-    if not was_sent and now - row["created_at"] > GIVE_UP:
-        status = "ABANDONED"
+    status, step_error = "SENT", told
+    if not went:
+        is_over = now - row["created_at"] > GIVE_UP
+        status = "ABANDONED" if is_over else "PENDING"
+        step_error = f"{told}; {'given up' if is_over else 'a later command tries again'}"
     pause = min(timedelta(minutes=1) * 2 ** min(row["attempts"], 10), LONGEST_PAUSE)
     warehouse.write(
         sql.CLOSE_ALERT.format(tenant=tenant_id),
+        sql.CLOSE_MAIL_STEP.format(tenant=tenant_id),
         alert_id=row["alert_id"],
         taken_by=me,
         status=status,
-        last_error=problem,
+        last_error=told,
         next_attempt_at=now + pause,
-        sent_at=now if was_sent else None,
+        sent_at=now if went else None,
+        step_status="COMPLETED" if went else "FAILED",
+        step_error=step_error,
+        now=now,
     )
-
-
-def _values(run: Run, letter: notify.Letter, kind: str) -> dict[str, Value]:
-    return {
-        "alert_id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run.id}/{kind}")),
-        "run_id": run.id,
-        "tenant_id": run.tenant_id,
-        "pipeline_id": run.pipeline_id,
-        "recipients": json.dumps(list(letter.to)),
-        "subject": letter.subject,
-        "body_text": letter.text,
-        "body_html": letter.html,
-        "run_date": run.run_date,
-        "to_date": run.to_date,
-    }

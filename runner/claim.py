@@ -14,8 +14,8 @@ from runner.errors import WarehouseUnreachable
 from runner.invoke import hostname_and_pid
 from runner.warehouse import Row, Value, Warehouse
 
-# Closing dead runs: their usage events and steps with them.
-_EXPIRE = (sql.CLAIM_EXPIRE_EVENTS, sql.CLAIM_EXPIRE_STEPS, sql.CLAIM_EXPIRE)
+# Closing dead runs: their steps and usage events with them.
+_EXPIRE = (sql.CLAIM_EXPIRE_STEPS, sql.CLAIM_EXPIRE, sql.CLAIM_MISSING_EVENTS)
 
 # A run whose lease has passed counts as dead; the grace covers what follows dbt's own timeout.
 LEASE_GRACE = timedelta(minutes=10)
@@ -34,6 +34,9 @@ class Request:
     trigger_by: str
     timeout_minutes: float
     user_id: str | None = None
+    # Who is to hear of it, known before anything can break.
+    admin_email: str = ""
+    company_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,15 +61,27 @@ class Run:
     deduplicated: bool = False
 
 
-def take(warehouse: Warehouse, request: Request, project_dir: Path) -> Run:
+def take(
+    warehouse: Warehouse, request: Request, project_dir: Path, run_id: str | None = None
+) -> Run:
     """Claim the dates: a PENDING run of our own, a REFUSED one, or the active one in the way.
 
     Looks for a duplicate before it looks at the quota: a duplicate is neither refused nor counted.
+    `run_id`: for who must know it before the claim, to withdraw it.
     """
     end_dead_leases(warehouse, request.tenant_id)
-    run_id = str(uuid.uuid4())
-    now = datetime.now(UTC)
+    run_id = run_id or str(uuid.uuid4())
     lease = timedelta(minutes=request.timeout_minutes) + LEASE_GRACE
+
+    def when() -> dict[str, Value]:
+        now = datetime.now(UTC)
+        return {
+            "now": now,
+            "today": now.date(),
+            "month_start": now.date().replace(day=1),
+            "lease_expires_at": now + lease,
+        }
+
     statements = (
         sql.CLAIM_LOCK,
         *_EXPIRE,
@@ -74,13 +89,10 @@ def take(warehouse: Warehouse, request: Request, project_dir: Path) -> Run:
         sql.CLAIM_EVENT,
         sql.CLAIM_OUTCOME,
     )
-    rows = warehouse.write(
+    rows = warehouse.write_in_turn(
+        when,
         *(statement.format(tenant=request.tenant_id) for statement in statements),
         run_id=run_id,
-        now=now,
-        today=now.date(),
-        month_start=now.date().replace(day=1),
-        lease_expires_at=now + lease,
         tenant_id=request.tenant_id,
         pipeline_id=request.pipeline_id,
         template=request.template,
@@ -137,20 +149,20 @@ def is_ours(warehouse: Warehouse, run: Run) -> bool:
     return bool(rows) and rows[0]["status"] in ("PENDING", "RUNNING")
 
 
-def cancel(warehouse: Warehouse, tenant_id: str, run_id: str, by: str) -> bool:
-    """Close an active run as CANCELLED; its process stops at its next look. False: it had ended."""
+def cancel(warehouse: Warehouse, tenant_id: str, run_id: str, why: str) -> Run | None:
+    """Close an active run as CANCELLED; its process stops at its next look. None: it had ended."""
     now = datetime.now(UTC)
     rows = warehouse.write(
-        sql.FINISH_EVENT.format(tenant=tenant_id),
         sql.CANCEL_STEPS.format(tenant=tenant_id),
         sql.CANCEL.format(tenant=tenant_id),
+        sql.FINISH_EVENT.format(tenant=tenant_id),
         sql.RUN.format(tenant=tenant_id),
         run_id=run_id,
         now=now,
-        status="CANCELLED",
-        error_message=f"cancelled by {by}",
+        error_message=why,
     )
-    return bool(rows) and rows[0]["status"] == "CANCELLED" and rows[0]["end_time"] == now
+    was_ours = bool(rows) and rows[0]["status"] == "CANCELLED" and rows[0]["end_time"] == now
+    return as_run(rows[0]) if was_ours else None
 
 
 def is_gone(worker_instance: str | None) -> bool:

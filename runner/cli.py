@@ -452,7 +452,7 @@ def cancel(config: Settings, tenant: str, run_id: str) -> None:
         raise UsageProblem(
             f"Tenant {tenant} has no run '{run_id}': see `runner runs --tenant {tenant}`."
         )
-    if not claim.cancel(warehouse, tenant, run_id, _who()):
+    if not claim.cancel(warehouse, tenant, run_id, f"cancelled by {_who()}"):
         raise UsageProblem(f"Run {run_id} has ended already: it is {rows[0]['status']}.")
     click.echo(f"Run {run_id} was cancelled.")
 
@@ -512,7 +512,7 @@ def _open(config: Settings, tenant: str | None = None) -> "Warehouse":
 
         tenants.find(warehouse, tenant)
         claim.end_dead_leases(warehouse, tenant)
-        alerts.deliver(warehouse, notify.SmtpMailbox(config.mail), config.mail.sender, tenant)
+        alerts.deliver(warehouse, notify.SmtpMailbox(config.mail), config.mail, tenant)
     return warehouse
 
 

@@ -170,17 +170,6 @@ CLAIM_LOCK = """
 update `{tenant}`.x_meta_lock set locked_by = @run_id, locked_at = @now where lock_name = 'claim'
 """
 
-CLAIM_EXPIRE_EVENTS = """
-insert into tenants.tenant_usage_events (
-    event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
-)
-select
-    concat(pipeline_logging_id, '-finished'), tenant_id, pipeline_logging_id, 'finished', 'FAILED',
-    cast(start_time as date), @now
-from `{tenant}`.x_meta_pipeline_runs
-where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
-"""
-
 CLAIM_EXPIRE_STEPS = """
 update `{tenant}`.x_meta_step_logs
 set status = 'FAILED', end_time = @now,
@@ -198,6 +187,21 @@ set status = 'FAILED', end_time = @now,
     duration_ms = unix_millis(@now) - unix_millis(start_time),
     error_message = 'lease expired: the process that ran it ended without a word'
 where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
+"""
+
+# Whoever ended a run, by hand in SQL too: the usage view counts starts and ends.
+CLAIM_MISSING_EVENTS = """
+insert into tenants.tenant_usage_events (
+    event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
+)
+select
+    concat(runs.pipeline_logging_id, '-finished'), runs.tenant_id, runs.pipeline_logging_id,
+    'finished', runs.status, cast(runs.start_time as date), @now
+from `{tenant}`.x_meta_pipeline_runs as runs
+left join tenants.tenant_usage_events as events
+    on events.tenant_id = runs.tenant_id
+    and events.event_id = concat(runs.pipeline_logging_id, '-finished')
+where runs.status in ('COMPLETED', 'FAILED', 'CANCELLED') and events.event_id is null
 """
 
 # A run whose process on this host is gone is dead at once: its lease ends now.
@@ -328,22 +332,28 @@ where pipeline_logging_id = @run_id and status = 'PENDING'
 """
 
 # Only a run that is still active is finished: one closed by another command stays closed.
-FINISH_EVENT = """
-insert into tenants.tenant_usage_events (
-    event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
-)
-select
-    concat(pipeline_logging_id, '-finished'), tenant_id, pipeline_logging_id, 'finished', @status,
-    cast(start_time as date), @now
-from `{tenant}`.x_meta_pipeline_runs
-where pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')
-"""
-
 FINISH = """
 update `{tenant}`.x_meta_pipeline_runs
 set status = @status, end_time = @now, duration_ms = @duration_ms,
     error_message = cast(@error_message as string), row_count = cast(@row_count as bigint)
 where pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')
+"""
+
+# After FINISH or CANCEL, and with what the run then is.
+FINISH_EVENT = """
+insert into tenants.tenant_usage_events (
+    event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
+)
+select
+    concat(pipeline_logging_id, '-finished'), tenant_id, pipeline_logging_id, 'finished', status,
+    cast(start_time as date), @now
+from `{tenant}`.x_meta_pipeline_runs
+where pipeline_logging_id = @run_id and status in ('COMPLETED', 'FAILED', 'CANCELLED')
+    and not exists (
+        select 1
+        from tenants.tenant_usage_events
+        where event_id = concat(@run_id, '-finished')
+    )
 """
 
 DROP_STEP = "delete from `{tenant}`.x_meta_step_logs where step_logging_id = @step_logging_id_{n}"
@@ -393,16 +403,17 @@ insert into `{tenant}`.x_meta_alerts (
     subject, body_text, body_html, run_date, to_date, attempts, created_at, next_attempt_at
 )
 select
-    @alert_id, @run_id, @tenant_id, @pipeline_id, 'failure', @fingerprint,
+    @alert_id_{n}, @run_id, @tenant_id, @pipeline_id, 'failure', @fingerprint_{n},
     case when repeated.failures > 0 then 'SUPPRESSED' else 'PENDING' end,
-    @recipients, @subject, @body_text, @body_html, @run_date, @to_date, 0, @now, @now
+    @recipients_{n}, @subject_{n}, @body_text_{n}, @body_html_{n}, @run_date, @to_date, 0, @now,
+    @now
 from (
     select count(*) as failures
     from `{tenant}`.x_meta_alerts
-    where kind = 'failure' and fingerprint = @fingerprint and created_at > @quiet_since
+    where kind = 'failure' and fingerprint = @fingerprint_{n} and created_at > @quiet_since
         and status in ('PENDING', 'SENDING', 'SENT')
 ) as repeated
-where not exists (select 1 from `{tenant}`.x_meta_alerts where alert_id = @alert_id)
+where not exists (select 1 from `{tenant}`.x_meta_alerts where alert_id = @alert_id_{n})
 """
 
 # Only when a failure of these dates was told and no recovery since.
@@ -412,10 +423,10 @@ insert into `{tenant}`.x_meta_alerts (
     subject, body_text, body_html, run_date, to_date, attempts, created_at, next_attempt_at
 )
 select
-    @alert_id, @run_id, @tenant_id, @pipeline_id, 'recovery', '', 'PENDING', @recipients,
-    @subject, @body_text, @body_html, @run_date, @to_date, 0, @now, @now
+    @alert_id_{n}, @run_id, @tenant_id, @pipeline_id, 'recovery', '', 'PENDING', @recipients_{n},
+    @subject_{n}, @body_text_{n}, @body_html_{n}, @run_date, @to_date, 0, @now, @now
 from (select 1 as one_row) as one_row
-where not exists (select 1 from `{tenant}`.x_meta_alerts where alert_id = @alert_id)
+where not exists (select 1 from `{tenant}`.x_meta_alerts where alert_id = @alert_id_{n})
     and exists (
         select 1
         from `{tenant}`.x_meta_alerts as failure
@@ -427,6 +438,7 @@ where not exists (select 1 from `{tenant}`.x_meta_alerts where alert_id = @alert
                 from `{tenant}`.x_meta_alerts as recovery
                 where recovery.kind = 'recovery' and recovery.pipeline_id = @pipeline_id
                     and recovery.created_at > failure.created_at
+                    and recovery.pipeline_logging_id <> @run_id
                     and recovery.run_date <= failure.to_date
                     and recovery.to_date >= failure.run_date
             )
@@ -466,10 +478,61 @@ set status = @status, last_error = cast(@last_error as string), next_attempt_at 
 where alert_id = @alert_id and status = 'SENDING' and taken_by = @taken_by
 """
 
-ALERT_OF_RUN = """
-select status, last_error, attempts from `{tenant}`.x_meta_alerts
-where pipeline_logging_id = @run_id
-order by created_at
+# The mail's step has the alert's id. Somebody is at it, or will be, until it is closed.
+ADD_MAIL_STEP = """
+insert into `{tenant}`.x_meta_step_logs (
+    step_logging_id, pipeline_logging_id, step_id, step_name, step_type, step_index, status,
+    start_time, end_time, duration_ms, error_message, user_id
+)
+select
+    alerts.alert_id, alerts.pipeline_logging_id, @mail_step_{n}, 'Mail the failure', 'notify',
+    steps.next_index,
+    case when alerts.status = 'SUPPRESSED' then 'SKIPPED' else 'RUNNING' end,
+    @now,
+    case when alerts.status = 'SUPPRESSED' then @now end,
+    case when alerts.status = 'SUPPRESSED' then 0 end,
+    case
+        when alerts.status = 'SUPPRESSED'
+            then 'the same failure was told within the quiet hours'
+    end,
+    cast(@user_id as string)
+from `{tenant}`.x_meta_alerts as alerts
+cross join (
+    select coalesce(max(step_index), -1) + 1 as next_index
+    from `{tenant}`.x_meta_step_logs
+    where pipeline_logging_id = @run_id
+) as steps
+where alerts.alert_id = @alert_id_{n}
+    and not exists (
+        select 1 from `{tenant}`.x_meta_step_logs where step_logging_id = @alert_id_{n}
+    )
+"""
+
+CLOSE_MAIL_STEP = """
+update `{tenant}`.x_meta_step_logs
+set status = @step_status, end_time = @now,
+    duration_ms = unix_millis(@now) - unix_millis(start_time),
+    error_message = cast(@step_error as string)
+where step_logging_id = @alert_id
+"""
+
+# For a mail that went while the warehouse was down; its alert waited in the spool.
+MARK_SENT = """
+update `{tenant}`.x_meta_alerts
+set status = 'SENT', attempts = 1, sent_at = @now, last_error = cast(@last_error as string)
+where alert_id = @alert_id and status = 'PENDING'
+"""
+
+# Failures that nobody was told of: whoever closed them had no words, such as for a dead run.
+UNTOLD = """
+select runs.*, profiles.admin_email, profiles.company_name
+from `{tenant}`.x_meta_pipeline_runs as runs
+inner join tenants.tenant_profiles as profiles on runs.tenant_id = profiles.tenant_id
+where runs.status = 'FAILED' and runs.end_time > @since
+    and runs.pipeline_logging_id not in (
+        select pipeline_logging_id from `{tenant}`.x_meta_alerts where kind = 'failure'
+    )
+order by runs.start_time
 """
 
 # What was given up long ago is history.

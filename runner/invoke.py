@@ -129,10 +129,12 @@ class Worker:
         timeout: float = 1200,
         on_tick: Callable[[], None] = lambda: None,
         tick_seconds: float = 1.0,
+        began: float | None = None,
     ) -> Outcome:
         """Run one job to its end. A dead child or a timeout is an outcome, too, no exception.
 
-        `on_tick` is called about every `tick_seconds`; what it raises ends the job.
+        `on_tick` is called about every `tick_seconds`; what it raises ends the job. `began`: the
+        monotonic second from which the timeout counts, now if None.
         """
         assert self._process.stdin and self._process.stdout
         request = {
@@ -148,7 +150,7 @@ class Worker:
         }
         # Monotonic: a clock that jumps ends no run.
         now = time.monotonic()
-        deadline, next_tick = now + timeout, now + tick_seconds
+        deadline, next_tick = (began or now) + timeout, now + tick_seconds
         try:
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
@@ -161,7 +163,7 @@ class Worker:
                 next_tick = time.monotonic() + tick_seconds
             if now >= deadline:
                 self.stop()
-                return Outcome(False, f"timed out after {timeout / 60:g} min")
+                return timed_out(timeout)
             try:
                 line = self._lines.get(timeout=max(0.0, min(deadline, next_tick) - now))
             except Empty:
@@ -202,6 +204,11 @@ class Worker:
         code = self._process.wait()
         how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
         return Outcome(False, f"the dbt process {how}: see {self._log_path / 'dbt.stderr.log'}")
+
+
+def timed_out(timeout: float) -> Outcome:
+    """The outcome of a job that took longer than so many seconds."""
+    return Outcome(False, f"timed out after {timeout / 60:g} min")
 
 
 def _signal_name(number: int) -> str:

@@ -2,13 +2,14 @@
 
 import json
 import logging
+import time
 import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from runner import control_sql as sql
 from runner import spool
-from runner.alerts import Statement
+from runner.alerts import Alarm
 from runner.claim import Run, as_run
 from runner.errors import WarehouseUnreachable
 from runner.invoke import Event, Node
@@ -54,6 +55,12 @@ class StepLog:
         self._run = run
         self._steps: dict[str, Step] = {}
         self._unwritten: set[str] = set()
+        self._began = time.monotonic()
+
+    @property
+    def elapsed_ms(self) -> int:
+        """Since the claim, by a clock that never jumps."""
+        return int((time.monotonic() - self._began) * 1000)
 
     def open(self, step_id: str, name: str, kind: str) -> None:
         """Begin a step, RUNNING from now."""
@@ -148,32 +155,30 @@ def finish(
     status: str,
     error: str | None,
     row_count: int | None,
-    *alerts: Statement,
+    *alerts: Alarm,
 ) -> Run:
     """End the run with its last steps and its alert, in one transaction; the run as it is now.
 
     A run that another command has closed meanwhile stays as that command left it. Raises
     WarehouseUnreachable when the end could not be written; it is then in the spool.
     """
-    now = datetime.now(UTC)
-    duration_ms = int((now - run.start_time).total_seconds() * 1000)
-    values: dict[str, Value] = {}
-    for alert in alerts:
-        values |= alert.values
-    values |= {
+    values: dict[str, Value] = {
         "status": status,
-        "now": now,
-        "duration_ms": duration_ms,
+        "duration_ms": steps.elapsed_ms,
         "error_message": error,
         "row_count": row_count,
     }
+    for alert in alerts:
+        values |= alert.values
+    values["now"] = datetime.now(UTC)
     statements, values = steps.pending(
-        sql.FINISH_EVENT.format(tenant=run.tenant_id),
         sql.FINISH.format(tenant=run.tenant_id),
-        *(alert.sql for alert in alerts),
+        sql.FINISH_EVENT.format(tenant=run.tenant_id),
         **values,
     )
-    statements = (*statements, sql.RUN.format(tenant=run.tenant_id))
+    # After the steps: a mail's step is the last.
+    statements += tuple(text for alert in alerts for text in alert.statements)
+    statements += (sql.RUN.format(tenant=run.tenant_id),)
     return as_run(write_or_spool(settings, warehouse, statements, values)[0])
 
 
@@ -204,6 +209,11 @@ def steps_of(warehouse: Warehouse, tenant_id: str, run_id: str) -> list[Row]:
     return warehouse.read(sql.STEPS.format(tenant=tenant_id), run_id=run_id)
 
 
+def _ms(began: datetime, ended: datetime) -> int:
+    """Milliseconds between; never below 0, though the clock may be set back meanwhile."""
+    return max(0, int((ended - began).total_seconds() * 1000))
+
+
 def _values(step: Step) -> dict[str, Value]:
     ended = step.ended_at
     return {
@@ -215,7 +225,7 @@ def _values(step: Step) -> dict[str, Value]:
         "status": step.status,
         "start_time": step.started_at,
         "end_time": ended,
-        "duration_ms": int((ended - step.started_at).total_seconds() * 1000) if ended else None,
+        "duration_ms": _ms(step.started_at, ended) if ended else None,
         "row_count": step.rows,
         "error_message": step.error,
         "metadata": json.dumps(dict(step.metadata)),

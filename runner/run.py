@@ -3,16 +3,28 @@
 import contextlib
 import logging
 import signal
-import smtplib
 import threading
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from runner import alerts, claim, control_sql, notify, pipelines, quota, record, runlog, tenants
-from runner.errors import Refused, RunnerError, UsageProblem, WarehouseUnreachable
-from runner.invoke import Event, Job, Outcome, Worker
+from runner import (
+    alerts,
+    claim,
+    control_sql,
+    notify,
+    pipelines,
+    quota,
+    record,
+    runlog,
+    spool,
+    tenants,
+)
+from runner.errors import Refused, UsageProblem, WarehouseUnreachable
+from runner.invoke import Event, Job, Outcome, Worker, timed_out
 from runner.settings import Settings
 from runner.warehouse import Warehouse
 
@@ -60,6 +72,10 @@ class _ClosedElsewhere(Exception):
     """Somebody cancelled the run, or took it for dead: it is no longer ours."""
 
 
+class _TimedOut(Exception):
+    """The template's time was over before dbt could begin."""
+
+
 def run_slice(
     settings: Settings,
     warehouse: Warehouse,
@@ -73,18 +89,33 @@ def run_slice(
     Raises Refused before dbt starts, with the refusal recorded; WarehouseUnreachable when the
     end could not be written (it is then in the spool). A failed or interrupted run is a report.
     """
-    run = claim.take(warehouse, request, settings.project_dir)
-    if run.deduplicated:
-        return Report(run, run.status, 0)
-    if run.status == "REFUSED":
-        left = quota.of(warehouse, run.tenant_id).in_words()
-        raise Refused(
-            f"Tenant {run.tenant_id} may not run: {run.error_message}. {left}"
-            f" See `runner quota --tenant {run.tenant_id}`.",
-            run,
-        )
-    with runlog.of_run(settings, run.id, run.tenant_id):
-        return _execute(settings, warehouse, mailbox, template, run, on_event)
+    run_id = str(uuid.uuid4())
+    try:
+        run = claim.take(warehouse, request, settings.project_dir, run_id)
+        if run.deduplicated:
+            return Report(run, run.status, 0)
+        if run.status == "REFUSED":
+            left = quota.of(warehouse, run.tenant_id).in_words()
+            raise Refused(
+                f"Tenant {run.tenant_id} may not run: {run.error_message}. {left}"
+                f" See `runner quota --tenant {run.tenant_id}`.",
+                run,
+            )
+        with runlog.of_run(settings, run.id, run.tenant_id):
+            return _execute(settings, warehouse, mailbox, template, request, run, on_event)
+    except Interrupted as stop:
+        # Beside _execute's own care: while the claim was made, or right after it.
+        with _undisturbed():
+            why = _stopped_by(stop)
+            withdrawn = claim.cancel(warehouse, request.tenant_id, run_id, why)
+        if withdrawn is None:
+            raise
+        outcome = Outcome(False, why)
+        return Report(withdrawn, withdrawn.status, 0, outcome, interrupted=stop.number)
+
+
+def _stopped_by(stop: Interrupted) -> str:
+    return f"stopped by {signal.Signals(stop.number).name}"
 
 
 def _execute(
@@ -92,6 +123,7 @@ def _execute(
     warehouse: Warehouse,
     mailbox: notify.Mailbox,
     template: pipelines.Template,
+    request: claim.Request,
     run: claim.Run,
     on_event: Callable[[Event], None],
 ) -> Report:
@@ -109,11 +141,14 @@ def _execute(
         status = "COMPLETED" if outcome.success else "FAILED"
     except Interrupted as stop:
         interrupted = stop.number
-        outcome = Outcome(False, f"stopped by {signal.Signals(stop.number).name}")
+        outcome = Outcome(False, _stopped_by(stop))
         status = "CANCELLED"
     except _ClosedElsewhere:
         outcome = Outcome(False, "closed by another command")
         status = "CANCELLED"
+    except _TimedOut:
+        outcome = timed_out(template.step.timeout_minutes * 60)
+        status = "FAILED"
     except (Exception, KeyboardInterrupt) as error:
         # Ours or the warehouse's: recorded like any other end before it goes on.
         broke = error
@@ -121,8 +156,19 @@ def _execute(
         status = "FAILED" if isinstance(error, Exception) else "CANCELLED"
         log.exception("run %s broke", run.id)
     with _undisturbed():
+        samples = _samples(warehouse, run, outcome)
+        alarms = alerts.raised(
+            settings.mail,
+            template,
+            run,
+            status,
+            outcome,
+            samples,
+            request.admin_email,
+            request.company_name,
+        )
         report = _finish(
-            settings, warehouse, mailbox, template, run, steps, status, outcome, totals, interrupted
+            settings, warehouse, mailbox, run, steps, status, outcome, totals, interrupted, alarms
         )
     if broke is not None:
         raise broke
@@ -149,8 +195,16 @@ def _build(
         if not claim.is_ours(warehouse, run):
             raise _ClosedElsewhere
 
+    began, timeout = time.monotonic(), template.step.timeout_minutes * 60
+
+    def wait() -> None:
+        look()
+        on_event(Event("waiting", name=f"another command has the data of {run.tenant_id}"))
+        if time.monotonic() - began >= timeout:
+            raise _TimedOut
+
     with (
-        warehouse.alone_with(run.tenant_id),
+        warehouse.alone_with(run.tenant_id, wait),
         Worker(settings, settings.log_dir / "runs" / run.id) as worker,
     ):
         outcome = worker.run(
@@ -169,9 +223,10 @@ def _build(
                 },
             ),
             follow,
-            timeout=template.step.timeout_minutes * 60,
+            timeout=timeout,
             on_tick=look,
             tick_seconds=warehouse.seconds_between_looks,
+            began=began,
         )
         is_loaded = any(
             node.name == "billing_cost_daily" and node.status == "success" for node in outcome.nodes
@@ -190,15 +245,15 @@ def _finish(
     settings: Settings,
     warehouse: Warehouse,
     mailbox: notify.Mailbox,
-    template: pipelines.Template,
     run: claim.Run,
     steps: record.StepLog,
     status: str,
     outcome: Outcome,
     totals: tuple[Total, ...],
     interrupted: int,
+    alarms: list[alerts.Alarm],
 ) -> Report:
-    """Record the end and the alert in one transaction, then send what is due."""
+    """Record the end and its alarms in one transaction, then send what is due."""
     for node in outcome.nodes:
         steps.close_node(node)
     steps.close_open("CANCELLED" if status == "CANCELLED" else "FAILED", outcome.error)
@@ -209,23 +264,13 @@ def _finish(
     log.info("run ended %s%s", status, f": {outcome.error}" if outcome.error else "")
     error = outcome.error or "; ".join(warnings) or None
     rows = sum(total.rows for total in totals) if status == "COMPLETED" else None
-    letters = _alerts(settings, warehouse, template, run, status, outcome)
-    if status == "FAILED":
-        for alert in template.alerts:
-            steps.open(alert.id, "Mail the failure", "notify")
     try:
-        ended = record.finish(
-            settings, warehouse, steps, run, status, error, rows, *(s for s, _ in letters)
-        )
-        problems = alerts.deliver(warehouse, mailbox, settings.mail.sender, run.tenant_id)
+        ended = record.finish(settings, warehouse, steps, run, status, error, rows, *alarms)
     except WarehouseUnreachable:
-        # The mail goes even when the warehouse, and so the outbox, is down.
         if status == "FAILED":
-            _send_unrecorded(settings, mailbox, run, [letter for _, letter in letters])
+            _send_unrecorded(settings, mailbox, run, alarms)
         raise
-    if status == "FAILED":
-        for alert in template.alerts:
-            _close_notify(warehouse, steps, run, alert.id, problems)
+    alerts.deliver(warehouse, mailbox, settings.mail, run.tenant_id)
     if ended.status != status:
         # Closed by another command meanwhile: its word stands.
         outcome = Outcome(False, ended.error_message, outcome.nodes)
@@ -261,7 +306,7 @@ def request_for(
     """The request for these dates. Raises UsageProblem for an unknown tenant or from after to."""
     if from_date > to_date:
         raise UsageProblem(f"--from {from_date} is after --to {to_date}: swap them.")
-    tenants.find(warehouse, tenant)
+    known = tenants.find(warehouse, tenant)
     return claim.Request(
         tenant_id=tenant,
         pipeline_id=pipelines.fill(template.pipeline_id, {"tenant_id": tenant}),
@@ -271,6 +316,8 @@ def request_for(
         trigger_type=trigger_type,
         trigger_by=trigger_by,
         timeout_minutes=template.step.timeout_minutes,
+        admin_email=known.admin_email or "",
+        company_name=known.company_name or "",
     )
 
 
@@ -295,45 +342,10 @@ def _warnings(outcome: Outcome, totals: tuple[Total, ...]) -> tuple[str, ...]:
     return tuple(warned)
 
 
-def _alerts(
-    settings: Settings,
-    warehouse: Warehouse,
-    template: pipelines.Template,
-    run: claim.Run,
-    status: str,
-    outcome: Outcome,
-) -> list[tuple[alerts.Statement, notify.Letter]]:
-    """The alert of a failure, or of a success in case it follows one; a cancelled run has none."""
-    if status == "CANCELLED":
-        return []
-    mail = settings.mail
-    try:
-        tenant = tenants.find(warehouse, run.tenant_id)
-        admin_email, company = tenant.admin_email, tenant.company_name
-    except RunnerError as error:
-        log.warning("who to tell of run %s is not known: %s", run.id, error.message)
-        admin_email, company = "", ""
-    values = {
-        "tenant_id": run.tenant_id,
-        "company_name": company,
-        "admin_email": admin_email,
-        "alert_to": ",".join(mail.alert_to),
-        "pipeline_id": run.pipeline_id,
-        "pipeline_logging_id": run.id,
-        "date": run.run_date.isoformat(),
-        "from_date": run.run_date.isoformat(),
-        "to_date": run.to_date.isoformat(),
-    }
-    if status == "COMPLETED":
-        letters = [notify.recovery(alert, run, values) for alert in template.alerts]
-        return [(alerts.recovery(run, letter), letter) for letter in letters]
-    samples = _samples(warehouse, run)
-    letters = [notify.failure(alert, run, outcome, samples, values) for alert in template.alerts]
-    return [(alerts.failure(run, outcome, one, mail.quiet_hours), one) for one in letters]
-
-
-def _samples(warehouse: Warehouse, run: claim.Run) -> dict[str, str]:
+def _samples(warehouse: Warehouse, run: claim.Run, outcome: Outcome) -> dict[str, str]:
     """Sample rows of the failing tests by test, as the data-quality hook kept them."""
+    if not any(node.failed and node.type == "test" for node in outcome.nodes):
+        return {}
     try:
         rows = warehouse.read_data(
             run.tenant_id, control_sql.DQ_FAILURES.format(tenant=run.tenant_id), run_id=run.id
@@ -345,37 +357,11 @@ def _samples(warehouse: Warehouse, run: claim.Run) -> dict[str, str]:
 
 
 def _send_unrecorded(
-    settings: Settings, mailbox: notify.Mailbox, run: claim.Run, letters: list[notify.Letter]
+    settings: Settings, mailbox: notify.Mailbox, run: claim.Run, alarms: list[alerts.Alarm]
 ) -> None:
-    """Send without an outbox. The spooled alert goes again later: better twice than never."""
-    for letter in letters:
-        try:
-            mailbox.send(notify.message(letter, settings.mail.sender, run.id))
-        except (OSError, smtplib.SMTPException, ValueError, OverflowError) as error:
-            log.warning("failure mail of run %s could not go: %s", run.id, error)
-
-
-def _close_notify(
-    warehouse: Warehouse,
-    steps: record.StepLog,
-    run: claim.Run,
-    step_id: str,
-    problems: list[str],
-) -> None:
-    """The mail's own outcome; it never touches the run's."""
-    try:
-        rows = warehouse.read(control_sql.ALERT_OF_RUN.format(tenant=run.tenant_id), run_id=run.id)
-    except RunnerError as error:
-        log.warning("the outcome of the mail of run %s is not known: %s", run.id, error.message)
-        return
-    status = rows[0]["status"] if rows else "PENDING"
-    if status == "SENT":
-        steps.close(step_id, "COMPLETED", rows[0]["last_error"])
-    elif status == "SUPPRESSED":
-        steps.close(step_id, "SKIPPED", "the same failure was told within the quiet hours")
-    else:
-        told = rows[0]["last_error"] if rows else None
-        steps.close(
-            step_id, "FAILED", f"{told or '; '.join(problems)}; a later command tries again"
-        )
-    steps.flush()
+    """Mail though the warehouse, and so the outbox, is down; that it went waits in the spool."""
+    for alarm in alarms:
+        went, told = alerts.send(mailbox, settings.mail.sender, run.id, alarm.letter)
+        if went:
+            with contextlib.suppress(OSError):  # it goes again then: better twice than never
+                spool.keep(settings, *alerts.mark_sent(alarm, run, told))

@@ -151,6 +151,7 @@ class Progress:
         self._began = time.monotonic()
         self._total = self._done = 0
         self._running: list[str] = []
+        self._waits_for = ""
 
     def __enter__(self) -> "Progress":
         self.say("starting dbt")
@@ -176,6 +177,11 @@ class Progress:
         """Show one event of dbt."""
         if event.kind == "planned":
             self._total = event.nodes
+        elif event.kind == "waiting":
+            if event.name != self._waits_for:
+                self.say(event.name)
+                self._waits_for = event.name
+            return
         elif event.kind == "started":
             self._running.append(event.name)
         elif event.kind == "finished":

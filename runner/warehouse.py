@@ -4,6 +4,7 @@ Statements are written in BigQuery's dialect, with @named parameters, in words t
 also reads; see control_sql.
 """
 
+import contextlib
 import fcntl
 import os
 import random
@@ -16,7 +17,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from runner import control_sql
 from runner.errors import UsageProblem, WarehouseUnreachable
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import duckdb
 
 Value = str | int | bool | date | datetime | Decimal | None
+When = Callable[[], Mapping[str, Value]]
 Row = Mapping[str, Any]
 
 
@@ -40,14 +42,22 @@ class Warehouse(Protocol):
     def write(self, *statements: str, **values: Value) -> list[Row]:
         """Run the statements in one transaction; the rows of the last, if it is a query."""
 
+    def write_in_turn(self, when: When, *statements: str, **values: Value) -> list[Row]:
+        """The same; `when` gives further values once it is this transaction's turn: the moment."""
+
     def read_data(self, tenant: str, sql: str, **values: Value) -> list[Row]:
         """The rows of one query over the tenant's data tables."""
 
     def write_data(self, tenant: str, *statements: str, **values: Value) -> None:
         """Run the statements over the tenant's data tables in one transaction."""
 
-    def alone_with(self, tenant: str) -> AbstractContextManager[None]:
-        """Hold the tenant's data where the engine lets only one process in; wait for it."""
+    def alone_with(
+        self, tenant: str, look: Callable[[], None] = lambda: None
+    ) -> AbstractContextManager[None]:
+        """Hold the tenant's data where the engine lets only one process in; wait for it.
+
+        Meanwhile `look` is called every `seconds_between_looks`; what it raises ends the wait.
+        """
 
     def alone_with_control(self) -> AbstractContextManager[None]:
         """Hold the control tables likewise, while dbt makes or completes them."""
@@ -133,6 +143,9 @@ class DuckDBWarehouse:
     def write(self, *statements: str, **values: Value) -> list[Row]:
         return self._transaction(self._path("control"), statements, values)
 
+    def write_in_turn(self, when: When, *statements: str, **values: Value) -> list[Row]:
+        return self._transaction(self._path("control"), statements, values, when)
+
     def read_data(self, tenant: str, sql: str, **values: Value) -> list[Row]:
         with self._open(self._path(f"tenant_{tenant}"), read_only=True) as connection:
             return _execute(connection, sql, values)
@@ -141,11 +154,16 @@ class DuckDBWarehouse:
         self._transaction(self._path(f"tenant_{tenant}"), statements, values)
 
     @contextmanager
-    def alone_with(self, tenant: str) -> Iterator[None]:
+    def alone_with(self, tenant: str, look: Callable[[], None] = lambda: None) -> Iterator[None]:
         # The kernel lets go of the lock with the process, however that ends.
         path = self._path(f"tenant_{tenant}").with_suffix(".lock")
         with path.open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            next_look = time.monotonic()
+            while not _locked(file, fcntl.LOCK_EX):
+                if time.monotonic() >= next_look:
+                    look()
+                    next_look = time.monotonic() + self.seconds_between_looks
+                time.sleep(random.uniform(0.02, 0.1))
             yield
 
     def alone_with_control(self) -> AbstractContextManager[None]:
@@ -194,7 +212,11 @@ class DuckDBWarehouse:
         return {"duckdb_file": "control"}
 
     def _transaction(
-        self, path: Path, statements: Sequence[str], values: Mapping[str, Value]
+        self,
+        path: Path,
+        statements: Sequence[str],
+        values: Mapping[str, Value],
+        when: When = dict,
     ) -> list[Row]:
         import duckdb
 
@@ -204,19 +226,22 @@ class DuckDBWarehouse:
                 connection.execute("begin transaction")
                 try:
                     rows: list[Row] = []
+                    bound = {**values, **when()}
                     for statement in statements:
-                        rows = _execute(connection, statement, values)
+                        rows = _execute(connection, statement, bound)
                     connection.execute("commit")
                     return rows
-                except duckdb.TransactionException:
+                except BaseException as error:
+                    with contextlib.suppress(duckdb.Error):
+                        connection.execute("rollback")
+                    if not isinstance(error, duckdb.TransactionException):
+                        raise
                     # Threads of one process share the file; the loser of a conflict tries again.
-                    connection.execute("rollback")
+                    if "conflict" not in str(error).lower():
+                        raise _unreachable(path, error) from error
                     if time.monotonic() > deadline:
                         raise
                     time.sleep(random.uniform(0.005, 0.05))
-                except BaseException:
-                    connection.execute("rollback")
-                    raise
 
     @contextmanager
     def _open(self, path: Path, read_only: bool) -> "Iterator[duckdb.DuckDBPyConnection]":
@@ -260,19 +285,13 @@ class DuckDBWarehouse:
             yield  # a warehouse that nobody can write has nothing to wait for
             return
         with file:
-            while True:
-                try:
-                    fcntl.flock(
-                        file, (fcntl.LOCK_SH if read_only else fcntl.LOCK_EX) | fcntl.LOCK_NB
+            while not _locked(file, fcntl.LOCK_SH if read_only else fcntl.LOCK_EX):
+                if time.monotonic() > deadline:
+                    raise WarehouseUnreachable(
+                        f"{path} is in use by another command for over"
+                        f" {self._patience_seconds:.0f} s: wait for that, or end it."
                     )
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise WarehouseUnreachable(
-                            f"{path} is in use by another command for over"
-                            f" {self._patience_seconds:.0f} s: wait for that, or end it."
-                        ) from None
-                    time.sleep(random.uniform(0.002, 0.02))
+                time.sleep(random.uniform(0.002, 0.02))
             yield
 
     def _connect(self, path: Path, read_only: bool, deadline: float) -> "duckdb.DuckDBPyConnection":
@@ -292,6 +311,15 @@ class DuckDBWarehouse:
                 time.sleep(random.uniform(0.005, 0.05))
             except duckdb.Error as error:
                 raise _unreachable(path, error) from error
+
+
+def _locked(file: IO[str], how: int) -> bool:
+    """Whether the kernel gave the lock; it never waits for it."""
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def by_table(rows: Sequence[Row]) -> dict[str, set[str]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from runner import control_sql
 from runner.errors import WarehouseUnreachable
 from runner.settings import Target
-from runner.warehouse import Row, Value, by_table
+from runner.warehouse import Row, Value, When, by_table
 
 if TYPE_CHECKING:
     from google.cloud import bigquery
@@ -48,6 +48,9 @@ class BigQueryWarehouse:
         return self._query(sql, values)
 
     def write(self, *statements: str, **values: Value) -> list[Row]:
+        return self.write_in_turn(dict, *statements, **values)
+
+    def write_in_turn(self, when: When, *statements: str, **values: Value) -> list[Row]:
         script = ";\n".join(statement.strip() for statement in statements)
         queries = statements[-1].lstrip().lower().startswith("select")
         body, last = script.rsplit(";\n", 1) if queries else (script, "select 1 as done")
@@ -55,6 +58,7 @@ class BigQueryWarehouse:
         rows = self._query(
             f"begin transaction;\n{body};\ncommit transaction;\n{last};",
             values,
+            when,
         )
         return rows if queries else []
 
@@ -64,7 +68,9 @@ class BigQueryWarehouse:
     def write_data(self, tenant: str, *statements: str, **values: Value) -> None:
         self.write(*statements, **values)
 
-    def alone_with(self, tenant: str) -> AbstractContextManager[None]:
+    def alone_with(
+        self, tenant: str, look: Callable[[], None] = lambda: None
+    ) -> AbstractContextManager[None]:
         return nullcontext()
 
     def alone_with_control(self) -> AbstractContextManager[None]:
@@ -184,18 +190,9 @@ class BigQueryWarehouse:
             source_credentials=found, target_principal=principal, target_scopes=scopes
         )
 
-    def _query(self, sql: str, values: Mapping[str, Value]) -> list[Row]:
+    def _query(self, sql: str, values: Mapping[str, Value], when: When = dict) -> list[Row]:
         from google.api_core import exceptions
         from google.cloud import bigquery
-
-        config = bigquery.QueryJobConfig(
-            query_parameters=[
-                bigquery.ScalarQueryParameter(name, _type_of(value), value)
-                for name, value in values.items()
-                if f"@{name}" in sql
-            ],
-            labels={"app": "runner"},
-        )
 
         # The id stays until its job has failed: a request that is sent again, because its
         # answer was lost, meets the job it made the first time.
@@ -203,6 +200,16 @@ class BigQueryWarehouse:
 
         def ask() -> list[Row]:
             nonlocal job_id
+            # Of this attempt: a transaction that lost its turn is of a later moment.
+            bound = {**values, **when()}
+            config = bigquery.QueryJobConfig(
+                query_parameters=[
+                    bigquery.ScalarQueryParameter(name, _type_of(value), value)
+                    for name, value in bound.items()
+                    if re.search(rf"@{name}\b", sql)
+                ],
+                labels={"app": "runner"},
+            )
             try:
                 job = self._client.query(
                     sql,

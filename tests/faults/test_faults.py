@@ -99,11 +99,7 @@ def whole_after(scene: Scene, rows: int, cost: int) -> None:
 # -- The disk
 
 
-FULL = "warehouse._transaction takes a commit that the disk refuses for a conflict"
-
-
 @mounts
-@pytest.mark.xfail(strict=True, reason=FULL)
 def test_a_disk_that_is_full_before_the_claim_is_said_and_nothing_is_changed(
     scene: Scene,
 ) -> None:
@@ -118,7 +114,6 @@ def test_a_disk_that_is_full_before_the_claim_is_said_and_nothing_is_changed(
 
 @mounts
 @pytest.mark.heavy
-@pytest.mark.xfail(strict=True, reason=FULL)
 def test_a_disk_that_fills_while_dbt_writes_is_a_failed_run_and_the_next_is_whole(
     scene: Scene,
 ) -> None:
@@ -202,7 +197,6 @@ def test_control_tables_held_beyond_patience_are_exit_4_and_the_holder_is_named(
     assert scene.statuses() == []
 
 
-@pytest.mark.xfail(strict=True, reason="profiles.yml.example waits 1 + 2 + 4 + 8 = 15 s")
 def test_dbt_too_waits_for_thirty_seconds() -> None:
     """The issue's 30 s, reckoned: dbt-duckdb waits 2**n seconds after each attempt but the last."""
     profile = yaml.safe_load((ROOT / "profiles.yml.example").read_text())
@@ -210,7 +204,6 @@ def test_dbt_too_waits_for_thirty_seconds() -> None:
     assert sum(2**n for n in range(attempts - 1)) >= 30
 
 
-@pytest.mark.xfail(strict=True, reason="run._samples has the patience of any other reader")
 def test_a_failed_run_does_not_wait_for_its_mails_sample_rows(scene: Scene) -> None:
     """What made the run fail may hold the file for long: the end is recorded first."""
     with scene.holding("tenant_acme"):
@@ -307,7 +300,6 @@ def test_a_clock_that_jumps_during_a_run_changes_neither_its_end_nor_its_timeout
     assert look.returncode == 0, look.stderr
 
 
-@pytest.mark.xfail(strict=True, reason="record.finish takes the duration from the wall clock")
 def test_no_run_lasts_less_than_no_time(scene: Scene) -> None:
     scene.run(at=f"{FAILS},jump:runner.claim.take=-{DAY_LONG}")
     ((duration,),) = scene.sql("select duration_ms from acme.x_meta_pipeline_runs")
@@ -339,7 +331,7 @@ def recorded(scene: Scene) -> list[Any]:
 def test_a_record_that_cannot_be_written_is_written_by_the_next_command_once(
     scene: Scene,
 ) -> None:
-    done = scene.run(at="lost:runner.run._alerts")
+    done = scene.run(at="lost:runner.alerts.raised")
     assert done.returncode == 4, "the bill is loaded, but nobody can see that it is"
     (entry,) = spool.waiting(scene.settings)
     assert str(entry) in done.stderr and "written by the next command" in done.stderr
@@ -363,7 +355,7 @@ def test_a_record_that_cannot_be_written_is_written_by_the_next_command_once(
 
 
 def test_the_spool_waits_while_the_warehouse_is_away(scene: Scene) -> None:
-    assert scene.run(at=f"{FAILS},lost:runner.run._alerts").returncode == 4
+    assert scene.run(at=f"{FAILS},lost:runner.alerts.raised").returncode == 4
     assert scene.call("quota", "--tenant", "acme").returncode == 4
     assert len(spool.waiting(scene.settings)) == 1, "still there"
     restore(scene)
@@ -372,7 +364,7 @@ def test_the_spool_waits_while_the_warehouse_is_away(scene: Scene) -> None:
 
 
 def test_a_damaged_spool_entry_is_set_aside_and_holds_up_no_other(scene: Scene) -> None:
-    assert scene.run(at=f"{FAILS},lost:runner.run._alerts").returncode == 4
+    assert scene.run(at=f"{FAILS},lost:runner.alerts.raised").returncode == 4
     restore(scene)
     damaged = spool.folder(scene.settings) / "20000101T000000000000-0.json"
     damaged.write_text('{"target": "local", "statem')

@@ -215,7 +215,6 @@ def test_a_signal_cancels_the_run_with_its_steps_and_ends_dbt(
     assert loaded.last_run()["error_message"] == f"stopped by {number.name}"
 
 
-@pytest.mark.xfail(strict=True, reason="between claim.take and the try of run._execute")
 def test_a_signal_right_after_the_claim_cancels_the_run_too(loaded: Scene) -> None:
     done = loaded.run(at="after:runner.claim.take=TERM")
     assert done.returncode == STOPPED_BY[signal.SIGTERM]
@@ -265,7 +264,6 @@ def test_a_run_cancelled_by_another_command_ends_within_seconds(loaded: Scene) -
     assert gone(dbt) and loaded.hanging() == []
 
 
-@pytest.mark.xfail(strict=True, reason="run._build waits in alone_with without looking")
 def test_a_run_that_waits_for_another_of_its_tenant_can_be_cancelled(loaded: Scene) -> None:
     """Two dates of one tenant: the second waits for the file, and is to hear of it there, too."""
     with loaded.holding("tenant_acme"):

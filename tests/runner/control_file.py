@@ -128,6 +128,8 @@ def request(first: date = DAY, last: date | None = None, **changes: Any) -> clai
         "tenant_id": tenant,
         "pipeline_id": f"{tenant}-{PIPELINE}",
         "template": "gcp/cost/cost_billing",
+        "admin_email": "admin@acme.example",
+        "company_name": "Acme & Sons",
         "from_date": first,
         "to_date": last or first,
         "trigger_type": "manual",

@@ -234,7 +234,7 @@ class Claims(RuleBasedStateMachine):
 
     def write_end(self, tenant: str, run_id: str, status: str) -> None:
         self.warehouse.write(
-            *(text.format(tenant=tenant) for text in (sql.FINISH_EVENT, sql.FINISH)),
+            *(text.format(tenant=tenant) for text in (sql.FINISH, sql.FINISH_EVENT)),
             run_id=run_id,
             status=status,
             now=Clock.moment,
@@ -279,7 +279,7 @@ class Claims(RuleBasedStateMachine):
             run = data.draw(st.sampled_from(runs))
             was_cancelled = claim.cancel(self.warehouse, tenant, run.id, "me")
             if run.status != "CANCELLED":  # of one that is, see the test below
-                assert was_cancelled == run.is_active()
+                assert bool(was_cancelled) == run.is_active()
             if run.is_active():
                 run.status = "CANCELLED"
 
