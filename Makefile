@@ -7,6 +7,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 BIN := .venv/bin
 LINT := .venvs/lint/bin
+# Side by side, a file of tests to a process: most of them wait for processes of their own.
+PYTEST = $(BIN)/python -m pytest -n 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
@@ -17,7 +19,7 @@ run: .venv/.runs
 	@$(BIN)/runner init
 	@$(BIN)/runner run --tenant $(TENANT) --date $(DATE)
 
-test: lint types unit dbt-unit end-to-end
+test: lint types unit dbt-unit end-to-end faults
 
 lint: .venvs/lint/.made
 	$(LINT)/ruff check .
@@ -28,7 +30,7 @@ types: .venvs/lint/.made .venv/.tests
 	$(LINT)/mypy --python-executable $(BIN)/python
 
 unit: .venv/.tests
-	$(BIN)/python -m pytest tests/runner
+	$(PYTEST) --dist worksteal tests/runner
 
 # From an empty folder: the unit tests bring their own rows.
 dbt-unit: .venv/.runs
@@ -40,7 +42,11 @@ dbt-unit: .venv/.runs
 	@echo "dbt unit tests passed"
 
 end-to-end: .venv/.tests
-	$(BIN)/python -m pytest tests/end_to_end
+	$(PYTEST) --dist loadfile tests/end_to_end
+
+# Kills, races, full disks and dead mail servers.
+faults: .venv/.tests
+	$(PYTEST) --dist loadfile tests/faults
 
 .venv/.python:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found: install one, or name it with PYTHON=."; exit 2; }
@@ -61,9 +67,6 @@ end-to-end: .venv/.tests
 	$(LINT)/python -m pip install --quiet -r requirements-lint.txt
 	@touch $@
 
-# Kills, races, full disks and dead mail servers: ten minutes, and not yet all green (issue 3).
-faults: .venv/.tests
-	$(BIN)/python -m pytest tests/faults
 
 clean:
 	rm -rf .venv .venvs target logs
