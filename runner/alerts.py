@@ -7,11 +7,11 @@ import re
 import smtplib
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from runner import control_sql as sql
-from runner import notify
+from runner import notify, slugs
 from runner.claim import Run, as_run
 from runner.errors import RunnerError, UsageProblem
 from runner.invoke import Outcome, hostname_and_pid
@@ -163,12 +163,17 @@ def send(
     mailbox: notify.Mailbox, sender: str, run_id: str, letter: notify.Letter
 ) -> tuple[bool, str | None]:
     """Send one letter: whether anybody has it, and what went wrong."""
+    usable = tuple(address for address in letter.to if slugs.EMAIL.fullmatch(address))
+    unusable = set(letter.to) - set(usable)
     try:
-        refused = mailbox.send(notify.message(letter, sender, run_id))
+        if not usable:
+            raise ValueError(f"no mail address among '{', '.join(letter.to)}'")
+        refused = mailbox.send(notify.message(replace(letter, to=usable), sender, run_id))
     except (OSError, smtplib.SMTPException, ValueError, OverflowError) as error:
         log.warning("a mail of run %s could not go: %s: %s", run_id, type(error).__name__, error)
         return False, f"{type(error).__name__}: {error}"
-    return True, f"refused by the mail server: {', '.join(sorted(refused))}" if refused else None
+    lost = ", ".join(sorted({*refused, *unusable}))
+    return True, f"refused by the mail server: {lost}" if lost else None
 
 
 def mark_sent(alarm: Alarm, run: Run, told: str | None) -> tuple[tuple[str, ...], dict[str, Value]]:
@@ -190,7 +195,9 @@ def _raise_untold(warehouse: Warehouse, mail: Mail, tenant_id: str) -> None:
     since = datetime.now(UTC) - GIVE_UP
     for row in warehouse.read(sql.UNTOLD.format(tenant=tenant_id), since=since):
         run = as_run(row)
-        outcome = Outcome(False, run.error_message)
+        found = warehouse.read(sql.FAILED_STEPS.format(tenant=tenant_id), run_id=run.id)
+        at_work = tuple(step["step_name"] for step in found)
+        outcome = Outcome(False, run.error_message, at_work=at_work)
         admin, company = row["admin_email"] or "", row["company_name"] or ""
         try:
             template = load(run.template)

@@ -409,9 +409,17 @@ select
     @now
 from (
     select count(*) as failures
-    from `{tenant}`.x_meta_alerts
+    from `{tenant}`.x_meta_alerts as failure
     where kind = 'failure' and fingerprint = @fingerprint_{n} and created_at > @quiet_since
         and status in ('PENDING', 'SENDING', 'SENT')
+        and not exists (
+            select 1
+            from `{tenant}`.x_meta_alerts as recovery
+            where recovery.kind = 'recovery' and recovery.pipeline_id = @pipeline_id
+                and recovery.created_at >= failure.created_at
+                and recovery.run_date <= failure.to_date
+                and recovery.to_date >= failure.run_date
+        )
 ) as repeated
 where not exists (select 1 from `{tenant}`.x_meta_alerts where alert_id = @alert_id_{n})
 """
@@ -533,6 +541,13 @@ where runs.status = 'FAILED' and runs.end_time > @since
         select pipeline_logging_id from `{tenant}`.x_meta_alerts where kind = 'failure'
     )
 order by runs.start_time
+"""
+
+# What a run that died was at.
+FAILED_STEPS = """
+select step_name from `{tenant}`.x_meta_step_logs
+where pipeline_logging_id = @run_id and status = 'FAILED' and step_type <> 'notify'
+order by step_index
 """
 
 # What was given up long ago is history.

@@ -60,11 +60,15 @@ class Node:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended. `error` is the first thing that went wrong, None if nothing did."""
+    """How a job ended. `error` is the first thing that went wrong, None if nothing did.
+
+    `at_work`: what was under way when dbt ended without a word.
+    """
 
     success: bool
     error: str | None
     nodes: tuple[Node, ...] = ()
+    at_work: tuple[str, ...] = ()
 
     @property
     def failed_node(self) -> Node | None:

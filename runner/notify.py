@@ -60,7 +60,10 @@ def failure(
     node = outcome.failed_node
     facts = [
         *_facts(run, values),
-        ("Failing step", f"{node.type} {node.name}" if node else "dbt"),
+        (
+            "Failing step",
+            f"{node.type} {node.name}" if node else ", ".join(outcome.at_work) or "dbt",
+        ),
         ("First error", outcome.error or "unknown"),
         ("Look closer", f"runner status {run.id} --tenant {run.tenant_id}"),
         ("Run again", again(run)),

@@ -62,6 +62,11 @@ class StepLog:
         """Since the claim, by a clock that never jumps."""
         return int((time.monotonic() - self._began) * 1000)
 
+    @property
+    def at_work(self) -> tuple[str, ...]:
+        """The names of the steps that have begun and not ended."""
+        return tuple(step.name for step in self._steps.values() if step.status == "RUNNING")
+
     def open(self, step_id: str, name: str, kind: str) -> None:
         """Begin a step, RUNNING from now."""
         now = datetime.now(UTC)

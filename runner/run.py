@@ -156,6 +156,7 @@ def _execute(
         status = "FAILED" if isinstance(error, Exception) else "CANCELLED"
         log.exception("run %s broke", run.id)
     with _undisturbed():
+        outcome = replace(outcome, at_work=steps.at_work)
         samples = _samples(warehouse, run, outcome)
         alarms = alerts.raised(
             settings.mail,

@@ -7,7 +7,7 @@ import logging.handlers
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from runner.errors import UsageProblem
 from runner.settings import Settings
 
 _context: ContextVar[dict[str, str] | None] = ContextVar("log_context", default=None)
-_SECRET_NAMES = ("PASSWORD", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY")
+_SECRET_NAMES = ("PASS", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY")
 KEEP_RUN_LOGS_DAYS = 30
 
 
@@ -39,10 +39,26 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             document["traceback"] = self.formatException(record.exc_info)
-        line = json.dumps(document, ensure_ascii=False, default=str)
-        for secret in self._secrets:
-            line = line.replace(secret, "***")
-        return line
+        # As JSON writes them: a secret with a quote in it looks otherwise.
+        secrets = (json.dumps(secret, ensure_ascii=False)[1:-1] for secret in self._secrets)
+        return _blotted(json.dumps(document, ensure_ascii=False, default=str), secrets)
+
+
+class PlainLines(logging.Formatter):
+    """One line a record, and its traceback, for people."""
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        super().__init__("%(levelname)s %(name)s: %(message)s")
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _blotted(super().format(record), self._secrets)
+
+
+def _blotted(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
 
 
 def setup(settings: Settings, verbose: bool = False) -> Path:
@@ -69,7 +85,7 @@ def setup(settings: Settings, verbose: bool = False) -> Path:
     logger.addHandler(handler)
     if verbose:
         shown = logging.StreamHandler(sys.stderr)
-        shown.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        shown.setFormatter(PlainLines(_secrets(settings)))
         logger.addHandler(shown)
     return path
 
@@ -111,5 +127,5 @@ def _secrets(settings: Settings) -> tuple[str, ...]:
     return tuple(
         value
         for name, value in settings.environ.items()
-        if len(value) >= 6 and any(word in name.upper() for word in _SECRET_NAMES)
+        if len(value) >= 4 and any(word in name.upper() for word in _SECRET_NAMES)
     )

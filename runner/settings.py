@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner import slugs
 from runner.errors import UsageProblem
 
 PROFILE = "gcp_tenant_cost"
@@ -68,7 +69,14 @@ class Settings:
         text = self.environ.get("SMTP_PORT") or "25"
         if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) < 65536:
             raise UsageProblem(f"SMTP_PORT is '{text}': set it to a port, such as 587.")
-        recipients = self.environ.get("ALERT_TO", "").replace(";", ",").split(",")
+        named = self.environ.get("ALERT_TO", "").replace(";", ",").split(",")
+        recipients = tuple(part.strip() for part in named if part.strip())
+        for address in recipients:
+            if not slugs.EMAIL.fullmatch(address):
+                raise UsageProblem(
+                    f"ALERT_TO has '{address}', which is no mail address: set it to addresses"
+                    " with commas between, such as ops@example.com."
+                )
         return Mail(
             host=self.environ.get("SMTP_HOST", ""),
             port=int(text),
@@ -76,7 +84,7 @@ class Settings:
             password=self.environ.get("SMTP_PASSWORD", ""),
             starttls=self.environ.get("SMTP_STARTTLS", "").lower() in ("1", "true", "yes"),
             sender=self.environ.get("ALERT_FROM") or "billing-runner@localhost",
-            alert_to=tuple(part.strip() for part in recipients if part.strip()),
+            alert_to=recipients,
             timeout_seconds=self._number("SMTP_TIMEOUT_SECONDS", "10", "10"),
             quiet_hours=self._number("ALERT_QUIET_HOURS", "24", "24"),
         )

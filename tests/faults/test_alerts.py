@@ -148,6 +148,10 @@ def test_a_failure_is_told_with_all_that_is_needed_and_so_is_its_end(
         scene.warehouse.write(*alarm.statements, now=datetime.now(UTC), **alarm.values)
     assert [kind for kind, *_ in alerts(scene)] == ["failure", "recovery"], "good news is told once"
     assert scene.bill() == Bill((4, Decimal(100)), (4, Decimal(100)))
+    # What fails again after good news is news.
+    scene.export(cost=100, rows=3, rate=-1)
+    assert scene.run(**to(inbox)).returncode == 1
+    assert subjects(inbox) == [SUBJECT, RECOVERED, SUBJECT]
 
 
 def test_two_commands_that_deliver_at_once_send_one_mail(scene: Scene, inbox: Inbox) -> None:
@@ -354,6 +358,34 @@ def test_a_mail_that_went_while_the_warehouse_was_down_does_not_go_again(
     look(scene, **to(inbox))
     look(scene, **to(inbox))
     assert subjects(inbox) == [SUBJECT]
+
+
+def test_an_address_that_is_none_keeps_nobody_else_from_hearing(scene: Scene, inbox: Inbox) -> None:
+    """An older warehouse may hold anything; this one breaks Python's own mail parser."""
+    scene.sql("update tenants.tenant_profiles set admin_email = 'a@[.c'")
+    failed(scene, **to(inbox))
+    (letter,) = inbox.letters
+    assert letter.rcpt_tos == ["ops@ours.example", "oncall@ours.example"]
+    assert alerts(scene)[0][:2] == ("failure", "SENT") and "a@[.c" in alerts(scene)[0][3]
+    failed(scene, **to(inbox, ALERT_TO="", ALERT_QUIET_HOURS="0"))
+    assert alerts(scene)[1][1] == "PENDING" and "no mail address" in alerts(scene)[1][3]
+
+
+def test_the_mail_names_what_was_at_work_when_dbt_died(scene: Scene, inbox: Inbox) -> None:
+    assert scene.run().returncode == 0
+    assert scene.run(at="child:between:billing_cost_daily", **to(inbox)).returncode == 1
+    assert scene.run(at="after:runner.record.start", **to(inbox)).returncode == -9
+    scene.sql(
+        "insert into acme.x_meta_step_logs by name select 's' as step_logging_id,"
+        " 'RUNNING' as status, ? as pipeline_logging_id, 'billing_cost_daily' as step_name,"
+        " 'model' as step_type, 1 as step_index, now()::timestamp as start_time",
+        scene.last_run()["pipeline_logging_id"],
+    )
+    look(scene, **to(inbox))
+    assert len(inbox.letters) == 2
+    for letter in inbox.letters:
+        words = read(letter).get_body(("plain",))
+        assert words and "billing_cost_daily" in words.get_content().split("First error")[0]
 
 
 def test_no_mail_server_is_no_reason_to_fail_twice(scene: Scene) -> None:

@@ -202,6 +202,11 @@ def test_alert_to_is_a_list_with_commas_or_semicolons(project: Path) -> None:
     assert mail.alert_to == ("a@x.co", "b@x.co", "c@x.co")
 
 
+def test_an_alert_to_that_is_no_address_is_refused_with_its_name(project: Path) -> None:
+    with pytest.raises(UsageProblem, match=r"ALERT_TO has 'ops', .*ops@example.com"):
+        assert at(project, ALERT_TO="a@x.co,ops").mail
+
+
 def test_no_mail_server_is_named_without_smtp_host(project: Path) -> None:
     mail = at(project).mail
     assert (mail.host, mail.port, mail.alert_to) == ("", 25, ())
