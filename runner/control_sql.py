@@ -356,21 +356,37 @@ where pipeline_logging_id = @run_id and status in ('COMPLETED', 'FAILED', 'CANCE
     )
 """
 
-DROP_STEP = "delete from `{tenant}`.x_meta_step_logs where step_logging_id = @step_logging_id_{n}"
+DROP_STEPS = "delete from `{tenant}`.x_meta_step_logs where step_logging_id in ({numbered})"
 
-ADD_STEP = """
+ADD_STEPS = """
 insert into `{tenant}`.x_meta_step_logs (
     step_logging_id, pipeline_logging_id, step_id, step_name, step_type, step_index, status,
     start_time, end_time, duration_ms, row_count, rows_processed, error_message, user_id, metadata
 )
-values (
+values {numbered}
+"""
+
+STEP_ROW = """(
     @step_logging_id_{n}, @run_id, @step_id_{n}, @step_name_{n}, @step_type_{n}, @step_index_{n},
     @status_{n}, @start_time_{n}, cast(@end_time_{n} as timestamp),
     cast(@duration_ms_{n} as bigint), cast(@row_count_{n} as bigint),
     cast(@row_count_{n} as bigint), cast(@error_message_{n} as string), cast(@user_id as string),
     parse_json(@metadata_{n})
-)
-"""
+)"""
+
+
+def rewrite_steps(tenant: str, count: int) -> tuple[str, str]:
+    """Write so many steps, there or not: two statements, for on BigQuery each costs a second.
+
+    Values are numbered from 0.
+    """
+    ids = ", ".join(f"@step_logging_id_{n}" for n in range(count))
+    rows = ", ".join(STEP_ROW.format(n=n) for n in range(count))
+    return (
+        DROP_STEPS.format(tenant=tenant, numbered=ids),
+        ADD_STEPS.format(tenant=tenant, numbered=rows),
+    )
+
 
 # Somebody's wish, not the runner's own word: the process sees it at its next look.
 CANCEL_STEPS = """

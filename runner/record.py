@@ -133,11 +133,9 @@ class StepLog:
     ) -> tuple[tuple[str, ...], dict[str, Value]]:
         """The given statements and those that write the changed steps: one transaction."""
         steps = [self._steps[step_id] for step_id in sorted(self._unwritten)]
+        if steps:
+            statements += sql.rewrite_steps(self._run.tenant_id, len(steps))
         for n, step in enumerate(steps):
-            statements += (
-                sql.DROP_STEP.format(tenant=self._run.tenant_id, n=n),
-                sql.ADD_STEP.format(tenant=self._run.tenant_id, n=n),
-            )
             values |= {f"{name}_{n}": value for name, value in _values(step).items()}
         return statements, {"run_id": self._run.id, "user_id": self._run.user_id, **values}
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+# Rows of an export and a warehouse of DuckDB's, to compare with, are the end-to-end layer's.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "end_to_end"))
+
 from cloud import Story, live
 from connection import connect
 from emulator import Emulator, running_emulator

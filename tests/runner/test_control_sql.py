@@ -33,7 +33,8 @@ def test_the_statements_were_found() -> None:
 def test_a_statement_has_no_placeholders_but_the_four_identifiers(name: str) -> None:
     parts = list(Formatter().parse(STATEMENTS[name]))
     fields = {field for _, field, _, _ in parts if field is not None}
-    assert fields <= {"tenant", "dataset", "table", "n"}
+    numbered = {"numbered"} if name in ("DROP_STEPS", "ADD_STEPS") else set()
+    assert fields <= {"tenant", "dataset", "table", "n"} | numbered
     assert not any(spec or conversion for _, _, spec, conversion in parts)
 
 
@@ -42,6 +43,14 @@ def test_a_statement_binds_values_by_name_only(name: str) -> None:
     text = re.sub(r"'[^']*'", "''", STATEMENTS[name])
     assert not re.search(r"%s|%\(|\?|\$\w", text)
     assert all(re.fullmatch(r"@[a-z_]+(\{n\})?", found) for found in re.findall(r"@[^\s,)]+", text))
+
+
+def test_many_steps_are_two_statements_of_numbered_values() -> None:
+    dropped, added = control_sql.rewrite_steps("acme", 3)
+    assert dropped.endswith("in (@step_logging_id_0, @step_logging_id_1, @step_logging_id_2)")
+    for n in range(3):
+        assert f"@metadata_{n})" in added
+    assert "{" not in dropped + added and "_3" not in dropped + added
 
 
 @pytest.mark.parametrize("name", STATEMENTS)

@@ -54,7 +54,9 @@ def dbt(control: Control, monkeypatch: pytest.MonkeyPatch):
     return Dbt
 
 
-def run(control: Control, port: int = 0, mailbox: Any = None, **environ: str) -> one_run.Report:
+def run(
+    control: Control, port: int = 0, mailbox: Any = None, admin_email: str = "", **environ: str
+) -> one_run.Report:
     settings = replace(
         control.settings,
         environ={
@@ -68,7 +70,7 @@ def run(control: Control, port: int = 0, mailbox: Any = None, **environ: str) ->
         settings,
         control.warehouse,
         mailbox or notify.SmtpMailbox(mail_at(port)),
-        request(),
+        request(**({"admin_email": admin_email} if admin_email else {})),
         TEMPLATE,
         lambda event: None,
     )
@@ -110,8 +112,9 @@ def test_a_failed_build_is_recorded_before_it_is_mailed(control, dbt) -> None:
     seen: list[tuple[Any, ...]] = []
 
     class Mailbox:
-        def send(self, message: Any) -> None:
+        def send(self, message: Any) -> dict[str, Any]:
             seen.extend(control.runs())
+            return {}
 
     report = run(control, mailbox=Mailbox())
     assert report.status == "FAILED"
@@ -163,9 +166,10 @@ def test_whatever_a_mailbox_raises_is_recorded_and_never_hides_the_failure(
 
 def test_an_address_that_no_header_can_hold_is_recorded(control, dbt, inbox: Inbox) -> None:
     dbt.outcome = FAILED
-    run(control, inbox.port, ALERT_TO="ops@ours.example\nBcc: evil@x.example")
+    run(control, inbox.port, admin_email="ops@ours.example\nBcc: evil@x.example")
     assert control.runs() == [("FAILED", FAILED.error)]
-    assert [status for status, _ in mail_steps(control)] == ["FAILED"]
+    ((status, error),) = mail_steps(control)
+    assert status == "FAILED" and "no mail address" in error and inbox.letters == []
 
 
 def test_the_mail_goes_even_when_the_failure_cannot_be_recorded(
