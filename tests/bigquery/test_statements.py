@@ -1,0 +1,119 @@
+"""Every statement of the story: Google's analyzer takes it, and it names only the tenant's own."""
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import sqlglot
+from analysis import Verdict, analyze
+from cloud import EXPORT, SCHEMA, Step, Story
+from emulator import Statement
+from sqlglot import exp
+
+CENTRAL = "local.tenants."
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A statement that a command of the story sent, and what the analyzer says of it."""
+
+    step: Step
+    statement: Statement
+    verdict: Verdict
+
+    @property
+    def node(self) -> str:
+        """The dbt node that it is about; empty for the runner's own."""
+        comment = re.match(r"\s*/\* (\{.*?\}) \*/", self.statement.sql)
+        return str(json.loads(comment.group(1)).get("node", "")) if comment else ""
+
+
+@pytest.fixture(scope="module")
+def sent(story: Story, analyzer_venv: Path) -> list[Sent]:
+    """All that the commands sent, in order; what the tests themselves asked is left out."""
+    history = story.emulator.history()
+    verdicts = analyze(analyzer_venv, history, ingestion_tables={EXPORT: SCHEMA})
+    statements = [event for event in history if isinstance(event, Statement)]
+    return [
+        Sent(step, statement, verdict)
+        for statement, verdict in zip(statements, verdicts, strict=True)
+        for step in story.steps.values()
+        if step.since <= statement.at <= step.until
+    ]
+
+
+def test_every_statement_is_one_that_bigquery_takes(sent: list[Sent]) -> None:
+    assert [(v.error, v.sql) for v in (one.verdict for one in sent) if not v.ok] == []
+
+
+def test_statements_of_every_kind_that_we_send_were_met(sent: list[Sent]) -> None:
+    kinds = Counter(one.verdict.kind for one in sent)
+    print("\nstatements by kind:", dict(sorted(kinds.items())))
+    assert kinds["query"] > 50 and kinds["script"] > 10
+    assert {"merge", "create_table_as_select", "create_view"} <= set(kinds)
+    assert {one.verdict.exemption for one in sent} <= {None, "METADATA_VIEWS"}
+
+
+def test_a_statement_names_its_tenants_dataset_the_central_one_and_its_export_only(
+    sent: list[Sent],
+) -> None:
+    for one in sent:
+        own = f"local.{one.step.tenant}."
+        for table in one.verdict.written:
+            assert table.startswith((own, CENTRAL)), (table, one.statement.sql)
+        for table in one.verdict.tables:
+            assert table.startswith((own, CENTRAL)) or table == EXPORT, (table, one.statement.sql)
+
+
+def test_what_dbt_runs_for_a_bill_never_reads_the_central_dataset(sent: list[Sent]) -> None:
+    """Models, tests and hooks of a run: no row about another tenant can reach a bill."""
+    of_a_run = [one for one in sent if one.node and not one.node.startswith("tenant_")]
+    assert len(of_a_run) > 50
+    for one in of_a_run:
+        assert not [t for t in one.verdict.tables if t.startswith(CENTRAL)], one.statement.sql
+
+
+# -- Pruning
+
+BOUNDED = {"usage_start_time": {"GTE", "LT"}, "export_partition_time": {"GTE"}}
+
+
+def bounds(sql: str) -> dict[str, set[str]]:
+    """For the columns of BOUNDED, the comparisons with a constant where the export is read."""
+    found: dict[str, set[str]] = {name: set() for name in BOUNDED}
+    for source in sqlglot.parse_one(sql, read="bigquery").find_all(exp.CTE):
+        where = source.this.args.get("where") if source.alias == "export_rows" else None
+        for comparison in where.find_all(exp.GTE, exp.LT, exp.GT, exp.LTE) if where else ():
+            column, other = comparison.this, comparison.expression
+            is_constant = isinstance(other, exp.Cast) and isinstance(other.this, exp.Literal)
+            if isinstance(column, exp.Column) and column.name in found and is_constant:
+                found[column.name].add(type(comparison).__name__)
+    return found
+
+
+def test_the_extractions_bounds_are_constants(sent: list[Sent]) -> None:
+    """Else BigQuery reads every partition of the export: the classic bill shock."""
+    extractions = [
+        one.statement.sql
+        for one in sent
+        if one.node == "billing_cost_daily" and "stg_gcp_billing__export" in one.statement.sql
+    ]
+    assert len(extractions) >= 3, "a first run, and a rerun, and another tenant's"
+    assert {str(bounds(sql)) for sql in extractions} == {str(BOUNDED)}
+
+
+EXTRACTION = (
+    "with export_rows as (select * from t where usage_start_time >= timestamp '2024-11-01'"
+    " and usage_start_time < timestamp '2024-11-02'"
+    " and export_partition_time >= timestamp '2024-10-31') select * from export_rows"
+)
+
+
+def test_bounds_that_are_missing_or_no_constants_would_be_found() -> None:
+    assert bounds(EXTRACTION) == BOUNDED
+    for constant in ("timestamp '2024-11-01'", "timestamp '2024-11-02'", "timestamp '2024-10-31'"):
+        for other in ("current_timestamp()", "(select max(x) from y)", "loaded_at"):
+            assert bounds(EXTRACTION.replace(constant, other)) != BOUNDED
