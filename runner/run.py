@@ -23,7 +23,7 @@ from runner import (
     spool,
     tenants,
 )
-from runner.errors import Refused, UsageProblem, WarehouseUnreachable
+from runner.errors import Interrupted, Refused, UsageProblem, WarehouseUnreachable
 from runner.invoke import Event, Job, Outcome, Worker, timed_out
 from runner.settings import Settings
 from runner.warehouse import Warehouse
@@ -58,14 +58,6 @@ class Report:
     def rows(self) -> int:
         """Charge rows loaded for the dates; for another's run as its record says."""
         return sum(total.rows for total in self.totals) or self.run.row_count or 0
-
-
-class Interrupted(BaseException):
-    """SIGINT or SIGTERM, by its number: raised wherever the run is."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
 
 
 class _ClosedElsewhere(Exception):

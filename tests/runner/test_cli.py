@@ -176,6 +176,49 @@ def test_a_bad_billing_account_or_project_is_told(runner, tmp_path: Path) -> Non
         assert answer.exit_code == 2 and words in answer.stderr
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        (*RUN, "--date", "2024-11-01", "--trigger-by", "a\udcff"),
+        ("status", "\udcff", "--tenant", "acme"),
+        ("runs", "--tenant", "acme", "--pipeline", "\udcff"),
+    ],
+)
+def test_a_word_that_is_no_utf8_is_refused(runner, control: Control, args) -> None:
+    answer = runner(*args)
+    assert answer.exit_code == 2 and "is not UTF-8" in answer.stderr
+    assert control.runs() == []
+
+
+def test_a_date_that_no_export_has_spends_no_slot(runner, control: Control) -> None:
+    answer = runner(*RUN, "--date", "0001-01-01")
+    assert answer.exit_code == 2 and "before 2000-01-01" in answer.stderr
+    assert control.runs() == []
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        ((*RUN, "--date", "2024-11-01"), 4, "control.duckdb"),
+        (("quota", "--tenant", "acme"), 4, "control.duckdb"),
+        ((*RUN, "--dat", "2024-11-01"), 2, "--dat"),
+        (RUN, 2, "Name the dates"),
+    ],
+)
+def test_an_error_in_json_is_a_document_too(runner, control: Control, args, code, words) -> None:
+    control.path.write_bytes(b"no database" * 1000)
+    answer = runner(*args, "--json")
+    assert answer.exit_code == code and words in answer.stderr
+    document = json.loads(answer.stdout)
+    assert document["exit_code"] == code and words in document["error"]
+
+
+def test_a_prompt_that_nobody_answers_does_nothing(runner, control: Control) -> None:
+    answer = runner("tenant", "remove", "acme")
+    assert answer.exit_code == 2 and "Nobody answered: nothing was done." in answer.stderr
+    assert control.value("select count(*) from tenants.tenant_profiles where status='ACTIVE'") == 2
+
+
 def test_a_broken_profile_is_one_sentence(runner, control: Control) -> None:
     (control.folder / "profiles" / "profiles.yml").write_text("a: [")
     for args in ((*RUN, "--date", "2024-11-01"), ("tenant", "list"), ("quota", "--tenant", "acme")):
