@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from runner import __version__, runlog, settings, slugs
-from runner.errors import Interrupted, Refused, UsageProblem
+from runner.errors import Interrupted, Refused, RunnerError, UsageProblem
 from runner.settings import Settings
 
 if TYPE_CHECKING:
@@ -357,7 +357,7 @@ def tenant_remove(config: Settings, tenant_id: str, yes: bool) -> None:
     "--pipeline", default="gcp/cost/cost_billing", show_default=True, metavar="P", help="Template."
 )
 @click.option("--trigger-by", default=None, metavar="W", help="Who or what asks (default: you).")
-@click.option("--wait", is_flag=True, help="If a run covers the dates already, wait for its end.")
+@click.option("--wait", is_flag=True, help="If another run has some of the dates, wait for it.")
 @click.option(
     "--dry-run", is_flag=True, help="Only tell what it would read and cost; nothing is written."
 )
@@ -395,11 +395,10 @@ def run(
         return
     with show.Progress(quiet=False) as progress:
         try:
-            report = one_run.run_slice(
-                config, warehouse, mailbox, request, template, progress.follow
+            start: Callable[[], Report] = functools.partial(
+                one_run.run_slice, config, warehouse, mailbox, request, template, progress.follow
             )
-            if report.run.deduplicated and wait:
-                report = follow.to_its_end(warehouse, report.run, progress.say)
+            report = follow.or_start(start, warehouse, progress.say) if wait else start()
         except Refused as refusal:
             refusal.document = show.refusal_document(refusal)
             raise
@@ -570,9 +569,13 @@ def _estimate(
 
 
 def _tell(config: Settings, report: "Report", as_json: bool) -> None:
-    """Say how a run ended, and exit as it did."""
+    """Say how a run ended, and exit as it did. RunnerError when dates were left to another run."""
     from runner import show
 
+    if not report.covered and report.outcome:
+        error = RunnerError(report.outcome.error or "")
+        error.document = show.report_document(report)
+        raise error
     if as_json:
         click.echo(show.as_json(show.report_document(report)))
     else:

@@ -4,6 +4,7 @@ import smtplib
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from email.message import EmailMessage
 from html import escape
 from typing import Protocol
@@ -99,9 +100,12 @@ def message(letter: Letter, sender: str, run_id: str) -> EmailMessage:
 
 def dates(run: Run) -> str:
     """The run's usage dates, for people: one date, or `from to`."""
-    if run.run_date == run.to_date:
-        return run.run_date.isoformat()
-    return f"{run.run_date.isoformat()} to {run.to_date.isoformat()}"
+    return span(run.run_date, run.to_date)
+
+
+def span(first: date, last: date) -> str:
+    """Dates for people: one date, or `from to`."""
+    return first.isoformat() if first == last else f"{first.isoformat()} to {last.isoformat()}"
 
 
 def again(run: Run) -> str:

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from runner import (
@@ -44,7 +44,10 @@ class Total:
 
 @dataclass(frozen=True)
 class Report:
-    """How a run ended, for people and for machines. `interrupted`: the signal, 0 for none."""
+    """How a run ended, for people and for machines. `interrupted`: the signal, 0 for none.
+
+    `covered`: whether the run has all dates asked for; else nothing was started.
+    """
 
     run: claim.Run
     status: str
@@ -53,6 +56,7 @@ class Report:
     totals: tuple[Total, ...] = ()
     warnings: tuple[str, ...] = ()
     interrupted: int = 0
+    covered: bool = True
 
     @property
     def rows(self) -> int:
@@ -85,7 +89,7 @@ def run_slice(
     try:
         run = claim.take(warehouse, request, settings.project_dir, run_id)
         if run.deduplicated:
-            return Report(run, run.status, 0)
+            return _of_another(run, request)
         if run.status == "REFUSED":
             left = quota.of(warehouse, run.tenant_id).in_words()
             raise Refused(
@@ -104,6 +108,26 @@ def run_slice(
             raise
         outcome = Outcome(False, why)
         return Report(withdrawn, withdrawn.status, 0, outcome, interrupted=stop.number)
+
+
+def _of_another(run: claim.Run, request: claim.Request) -> Report:
+    """What an active run means for who asked: theirs if it covers the dates, else an error."""
+    if run.covers(request.from_date, request.to_date):
+        return Report(run, run.status, 0)
+    day = timedelta(days=1)
+    left = [
+        notify.span(first, last)
+        for first, last in (
+            (request.from_date, run.run_date - day),
+            (run.to_date + day, request.to_date),
+        )
+        if first <= last
+    ]
+    why = (
+        f"Run {run.id} of {run.tenant_id} is {run.status} for {notify.dates(run)}, so nothing was"
+        f" started and {' and '.join(left)} was not loaded: add --wait, or run again when it ended."
+    )
+    return Report(run, run.status, 0, Outcome(False, why), covered=False)
 
 
 def _stopped_by(stop: Interrupted) -> str:
@@ -199,6 +223,7 @@ def _build(
         warehouse.alone_with(run.tenant_id, wait),
         Worker(settings, settings.log_dir / "runs" / run.id) as worker,
     ):
+        on_event(Event("waiting", name="starting dbt"))
         outcome = worker.run(
             Job(
                 tenant_id=run.tenant_id,
@@ -263,7 +288,7 @@ def _finish(
             _send_unrecorded(settings, mailbox, run, alarms)
         raise
     alerts.deliver(warehouse, mailbox, settings.mail, run.tenant_id)
-    if ended.status != status:
+    if (ended.status, ended.error_message) != (status, error):
         # Closed by another command meanwhile: its word stands.
         outcome = Outcome(False, ended.error_message, outcome.nodes)
     duration_ms = ended.duration_ms or 0

@@ -53,6 +53,7 @@ def report_document(report: Report) -> dict[str, Any]:
         "rows": report.rows,
         "duration_ms": report.duration_ms,
         "deduplicated": run.deduplicated,
+        "covered": report.covered,
         "error": report.outcome.error if report.outcome else None,
         "totals": [
             {
@@ -89,6 +90,8 @@ def test_counts(report: Report) -> tuple[int, int, int]:
 def summary(report: Report, where: str) -> str:
     """The end of a run, as people want to read it."""
     run = report.run
+    why = report.outcome.error if report.outcome else None
+    error = [f"  error     {why}"] if why else []
     if run.deduplicated and report.status in ("PENDING", "RUNNING"):
         return (
             f"Run {run.id} of {run.tenant_id} covers {dates(run)} and is {run.status}: nothing was"
@@ -96,9 +99,9 @@ def summary(report: Report, where: str) -> str:
         )
     if run.deduplicated:
         rows = "" if run.row_count is None else f", {run.row_count:,} rows"
-        return (
-            f"{report.status}  {run.tenant_id}  {dates(run)}  by run {run.id}{rows}\n"
-            f"  next      runner status {run.id} --tenant {run.tenant_id}"
+        head = f"{report.status}  {run.tenant_id}  {dates(run)}  by run {run.id}{rows}"
+        return "\n".join(
+            [head, *error, f"  next      runner status {run.id} --tenant {run.tenant_id}"]
         )
     passed, warned, failed = test_counts(report)
     seconds = report.duration_ms / 1000
@@ -115,8 +118,7 @@ def summary(report: Report, where: str) -> str:
         lines.append("  bill      no rows")
     lines.append(f"  tests     {passed} passed, {warned} warned, {failed} failed")
     lines += [f"  warning   {warning}" for warning in report.warnings]
-    if report.outcome and report.outcome.error:
-        lines.append(f"  error     {report.outcome.error}")
+    lines += error
     lines.append(f"  data      {where}")
     if report.status == "COMPLETED":
         lines.append(f"  next      runner status {run.id} --tenant {run.tenant_id}")
@@ -154,7 +156,6 @@ class Progress:
         self._waits_for = ""
 
     def __enter__(self) -> "Progress":
-        self.say("starting dbt")
         return self
 
     def __exit__(

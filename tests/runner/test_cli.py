@@ -272,6 +272,52 @@ def test_an_active_run_that_covers_the_date_exits_0_with_its_id(runner, control:
     assert len(control.runs()) == 1
 
 
+def test_an_active_run_that_has_only_some_of_the_dates_is_told_and_exits_1(
+    runner, control: Control
+) -> None:
+    active = control.add_run("RUNNING", day=date(2024, 11, 3))
+    asked = ("run", "--tenant", "acme", "--from", "2024-11-01", "--to", "2024-11-05")
+    answer = runner(*asked)
+    assert answer.exit_code == 1 and answer.stdout == ""
+    (told,) = answer.stderr.strip().splitlines()
+    for words in (
+        f"{active} of acme is RUNNING for 2024-11-03",
+        "2024-11-01 to 2024-11-02 and 2024-11-04 to 2024-11-05 was not loaded",
+        "--wait",
+    ):
+        assert words in told
+    answer = runner(*asked, "--json")
+    document = json.loads(answer.stdout)
+    assert answer.exit_code == 1
+    assert (document["deduplicated"], document["covered"]) == (True, False)
+    assert document["pipeline_logging_id"] == active and "was not loaded" in document["error"]
+    assert len(control.runs()) == 1
+
+
+def test_of_two_active_runs_the_one_that_covers_the_dates_is_the_duplicate(
+    runner, control: Control
+) -> None:
+    older = datetime.now(UTC) - timedelta(minutes=5)
+    control.add_run("RUNNING", day=DAY, started=older)
+    covering = control.add_run("RUNNING", day=DAY, to_day=DAY + timedelta(days=9))
+    answer = runner("run", "--tenant", "acme", "--from", "2024-11-01", "--to", "2024-11-02")
+    assert answer.exit_code == 0 and covering in answer.stdout
+
+
+def test_waiting_for_a_run_that_covers_the_date_tells_why_it_failed(
+    runner, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(seconds: float) -> None:
+        control.sql("update acme.x_meta_pipeline_runs set status='FAILED', error_message='boom'")
+
+    for as_json in ((), ("--json",)):
+        control.add_run("RUNNING", day=DAY)
+        monkeypatch.setattr("runner.follow.time.sleep", fails)
+        answer = runner(*RUN, "--date", "2024-11-01", "--wait", *as_json)
+        assert answer.exit_code == 1 and "boom" in answer.stdout
+    assert json.loads(answer.stdout)["error"] == "boom"
+
+
 def test_tenants_are_listed_for_people_and_machines(runner) -> None:
     assert "globex" in runner("tenant", "list").stdout
     listed = json.loads(runner("tenant", "list", "--json").stdout)
