@@ -25,6 +25,14 @@ STALE = timedelta(minutes=10)
 GIVE_UP = timedelta(days=3)
 LONGEST_PAUSE = timedelta(hours=1)
 
+# What a server that works says of one letter; another may go (smtplib's errors are OSErrors).
+_OF_A_LETTER = (
+    smtplib.SMTPRecipientsRefused,
+    smtplib.SMTPSenderRefused,
+    smtplib.SMTPDataError,
+    smtplib.SMTPNotSupportedError,
+)
+
 
 @dataclass(frozen=True)
 class Alarm:
@@ -130,6 +138,7 @@ def fingerprint(run: Run, outcome: Outcome) -> str:
 def deliver(warehouse: Warehouse, mailbox: notify.Mailbox, mail: Mail, tenant_id: str) -> None:
     """Send what is due of a tenant's alerts; those that cannot go wait for a later command.
 
+    So do all others once the mail server cannot be reached: each would wait for it as long.
     Never raises RunnerError, and never changes a run.
     """
     try:
@@ -153,22 +162,34 @@ def deliver(warehouse: Warehouse, mailbox: notify.Mailbox, mail: Mail, tenant_id
                 row["body_text"],
                 row["body_html"],
             )
-            went, told = send(mailbox, mail.sender, row["pipeline_logging_id"], letter)
-            _close(warehouse, tenant_id, row, me, went, told)
+            sent = send(mailbox, mail.sender, row["pipeline_logging_id"], letter)
+            _close(warehouse, tenant_id, row, me, sent.went, sent.told)
+            if not sent.is_reached:
+                break
     except RunnerError as error:
         log.warning("alerts of %s wait: %s", tenant_id, error.message)
 
 
-def send(
-    mailbox: notify.Mailbox, sender: str, run_id: str, letter: notify.Letter
-) -> tuple[bool, str | None]:
-    """Send one letter: whether anybody has it, and what went wrong."""
+@dataclass(frozen=True)
+class Sent:
+    """Whether anybody has the letter, what went wrong, and whether the mail server was reached."""
+
+    went: bool
+    told: str | None
+    is_reached: bool = True
+
+
+def send(mailbox: notify.Mailbox, sender: str, run_id: str, letter: notify.Letter) -> Sent:
+    """Send one letter."""
     try:
         refused = mailbox.send(notify.message(letter, sender, run_id))
     except (OSError, smtplib.SMTPException, ValueError, OverflowError) as error:
         log.warning("a mail of run %s could not go: %s: %s", run_id, type(error).__name__, error)
-        return False, f"{type(error).__name__}: {error}"
-    return True, f"refused by the mail server: {', '.join(sorted(refused))}" if refused else None
+        told = f"{type(error).__name__}: {error}"
+        return Sent(False, told, not isinstance(error, OSError) or isinstance(error, _OF_A_LETTER))
+    return Sent(
+        True, f"refused by the mail server: {', '.join(sorted(refused))}" if refused else None
+    )
 
 
 def mark_sent(alarm: Alarm, run: Run, told: str | None) -> tuple[tuple[str, ...], dict[str, Value]]:

@@ -97,28 +97,46 @@ def take(
     rows = warehouse.write_in_turn(
         when,
         *(statement.format(tenant=request.tenant_id) for statement in statements),
-        run_id=run_id,
-        tenant_id=request.tenant_id,
-        pipeline_id=request.pipeline_id,
-        template=request.template,
-        from_date=request.from_date,
-        to_date=request.to_date,
-        trigger_type=request.trigger_type,
-        trigger_by=request.trigger_by,
-        user_id=request.user_id,
-        config_version=_git_commit(project_dir),
-        worker_instance=hostname_and_pid(),
-        parameters=json.dumps(
+        **_values(request, project_dir, run_id),
+    )
+    found = [as_run(row, row["pipeline_logging_id"] != run_id) for row in rows]
+    covering = (run for run in found if run.covers(request.from_date, request.to_date))
+    return found[0] if not found[0].deduplicated else next(covering, found[0])
+
+
+def refuse(warehouse: Warehouse, request: Request, project_dir: Path, why: str) -> None:
+    """Leave a REFUSED run with this reason."""
+    warehouse.write(
+        sql.REFUSE.format(tenant=request.tenant_id),
+        sql.CLAIM_EVENT.format(tenant=request.tenant_id),
+        reason=why,
+        now=datetime.now(UTC),
+        **_values(request, project_dir, str(uuid.uuid4())),
+    )
+
+
+def _values(request: Request, project_dir: Path, run_id: str) -> dict[str, Value]:
+    """What a run's row is made from."""
+    return {
+        "run_id": run_id,
+        "tenant_id": request.tenant_id,
+        "pipeline_id": request.pipeline_id,
+        "template": request.template,
+        "from_date": request.from_date,
+        "to_date": request.to_date,
+        "trigger_type": request.trigger_type,
+        "trigger_by": request.trigger_by,
+        "user_id": request.user_id,
+        "config_version": _git_commit(project_dir),
+        "worker_instance": hostname_and_pid(),
+        "parameters": json.dumps(
             {
                 "date": request.from_date.isoformat(),
                 "to_date": request.to_date.isoformat(),
                 "trigger_by": request.trigger_by,
             }
         ),
-    )
-    found = [as_run(row, row["pipeline_logging_id"] != run_id) for row in rows]
-    covering = (run for run in found if run.covers(request.from_date, request.to_date))
-    return found[0] if not found[0].deduplicated else next(covering, found[0])
+    }
 
 
 def end_dead_leases(warehouse: Warehouse, tenant_id: str) -> None:

@@ -384,12 +384,17 @@ def run(
     from runner import follow, notify, pipelines, show
     from runner import run as one_run
 
-    template = pipelines.load(pipeline)
     mailbox = notify.SmtpMailbox(config.mail)
     warehouse = _open(config)
-    request = one_run.request_for(
-        warehouse, tenant, template, from_date, to_date, "manual", trigger_by or _who()
-    )
+    who = trigger_by or _who()
+    try:
+        template = pipelines.load(pipeline)
+    except UsageProblem as unknown:
+        if not dry_run:
+            dates = (from_date, to_date)
+            one_run.refuse(config, warehouse, tenant, pipeline, *dates, who, unknown.message)
+        raise
+    request = one_run.request_for(warehouse, tenant, template, from_date, to_date, "manual", who)
     if dry_run:
         _estimate(config, warehouse, tenant, template, from_date, to_date, as_json)
         return
@@ -447,7 +452,7 @@ def runs(
     pipeline: str,
 ) -> None:
     """List a tenant's runs, newest first."""
-    from runner import claim, control_sql, show
+    from runner import claim, control_sql, pipelines, show
 
     if run_status and run_status.upper() not in STATUSES:
         raise UsageProblem(f"'{run_status}' is no status: use one of {', '.join(STATUSES)}.")
@@ -456,7 +461,10 @@ def runs(
         status=run_status.upper(),
         day=slugs.day(day) if day else None,
         pipeline=pipeline,
-    )[:limit]
+        limit=limit,
+    )
+    if pipeline and not rows and pipeline not in pipelines.names():
+        _say(f"There is no pipeline '{pipeline}': use one of {', '.join(pipelines.names())}.")
     if as_json:
         click.echo(show.as_json(rows))
     else:
@@ -524,7 +532,8 @@ def doctor(config: Settings, as_json: bool, tenant: str | None, send_mail: bool)
 def _open(config: Settings, tenant: str | None = None) -> "Warehouse":
     """The warehouse, with what earlier commands left undone done first.
 
-    That is: the spool written; for a tenant, dead runs closed and due alerts sent.
+    That is: the spool written; for a tenant, dead runs closed. Its due alerts are sent after the
+    command's own work and words: a mail server may keep it waiting.
     """
     from runner import spool
     from runner.warehouse import open_warehouse
@@ -537,7 +546,11 @@ def _open(config: Settings, tenant: str | None = None) -> "Warehouse":
 
         tenants.find(warehouse, tenant)
         claim.end_dead_leases(warehouse, tenant)
-        alerts.deliver(warehouse, notify.SmtpMailbox(config.mail), config.mail, tenant)
+        click.get_current_context().call_on_close(
+            functools.partial(
+                alerts.deliver, warehouse, notify.SmtpMailbox(config.mail), config.mail, tenant
+            )
+        )
     return warehouse
 
 
@@ -579,7 +592,7 @@ def _tell(config: Settings, report: "Report", as_json: bool) -> None:
     if as_json:
         click.echo(show.as_json(show.report_document(report)))
     else:
-        click.echo(show.summary(report, _where(config, report.run.tenant_id)))
+        click.echo(show.summary(report, _where(config, report.run.tenant_id), config.target_name))
     if report.interrupted:
         sys.exit(128 + report.interrupted)
     if report.status in ("FAILED", "CANCELLED"):

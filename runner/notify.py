@@ -11,7 +11,7 @@ from typing import Protocol
 
 from runner.claim import Run
 from runner.invoke import Node, Outcome
-from runner.pipelines import Alert, fill
+from runner.pipelines import DEFAULT, Alert, fill
 from runner.settings import Mail
 
 
@@ -110,9 +110,12 @@ def span(first: date, last: date) -> str:
 
 def again(run: Run) -> str:
     """The command that runs the same dates again."""
+    command = f"runner run --tenant {run.tenant_id}"
+    if run.template != DEFAULT:
+        command += f" --pipeline {run.template}"
     if run.run_date == run.to_date:
-        return f"runner run --tenant {run.tenant_id} --date {run.run_date}"
-    return f"runner run --tenant {run.tenant_id} --from {run.run_date} --to {run.to_date}"
+        return f"{command} --date {run.run_date}"
+    return f"{command} --from {run.run_date} --to {run.to_date}"
 
 
 def _recipients(alert: Alert, values: Mapping[str, str]) -> tuple[str, ...]:

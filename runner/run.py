@@ -91,12 +91,8 @@ def run_slice(
         if run.deduplicated:
             return _of_another(run, request)
         if run.status == "REFUSED":
-            left = quota.of(warehouse, run.tenant_id).in_words()
-            raise Refused(
-                f"Tenant {run.tenant_id} may not run: {run.error_message}. {left}"
-                f" See `runner quota --tenant {run.tenant_id}`.",
-                run,
-            )
+            why, what_to_do = run.error_message or "", _what_to_do(warehouse, run)
+            raise Refused(f"Tenant {run.tenant_id} may not run: {why}. {what_to_do}", run)
         with runlog.of_run(settings, run.id, run.tenant_id):
             return _execute(settings, warehouse, mailbox, template, request, run, on_event)
     except Interrupted as stop:
@@ -108,6 +104,17 @@ def run_slice(
             raise
         outcome = Outcome(False, why)
         return Report(withdrawn, withdrawn.status, 0, outcome, interrupted=stop.number)
+
+
+def _what_to_do(warehouse: Warehouse, run: claim.Run) -> str:
+    """What helps a refused tenant: time, where a limit is reached, else a command."""
+    tenant, why = run.tenant_id, run.error_message or ""
+    if "limit reached" in why:
+        left = quota.of(warehouse, tenant).in_words()
+        return f"{left} See `runner quota --tenant {tenant}`."
+    if why.startswith("tenant is"):
+        return f"Let it run again with `runner tenant resume {tenant}`."
+    return f"`runner doctor --tenant {tenant}` names the command that mends it."
 
 
 def _of_another(run: claim.Run, request: claim.Request) -> Report:
@@ -338,6 +345,31 @@ def request_for(
     )
 
 
+def refuse(
+    settings: Settings,
+    warehouse: Warehouse,
+    tenant: str,
+    pipeline: str,
+    from_date: date,
+    to_date: date,
+    trigger_by: str,
+    why: str,
+) -> None:
+    """Leave the row of a run whose template cannot be had. Raises UsageProblem without a tenant."""
+    tenants.find(warehouse, tenant)
+    request = claim.Request(
+        tenant_id=tenant,
+        pipeline_id=pipeline,
+        template=pipeline,
+        from_date=from_date,
+        to_date=to_date,
+        trigger_type="manual",
+        trigger_by=trigger_by,
+        timeout_minutes=0,
+    )
+    claim.refuse(warehouse, request, settings.project_dir, why)
+
+
 def _totals(warehouse: Warehouse, run: claim.Run) -> tuple[Total, ...]:
     """What stands in billing_cost_daily for the run's dates, per currency."""
     rows = warehouse.read_data(
@@ -378,7 +410,7 @@ def _send_unrecorded(
 ) -> None:
     """Mail though the warehouse, and so the outbox, is down; that it went waits in the spool."""
     for alarm in alarms:
-        went, told = alerts.send(mailbox, settings.mail.sender, run.id, alarm.letter)
-        if went:
+        sent = alerts.send(mailbox, settings.mail.sender, run.id, alarm.letter)
+        if sent.went:
             with contextlib.suppress(OSError):  # it goes again then: better twice than never
-                spool.keep(settings, *alerts.mark_sent(alarm, run, told))
+                spool.keep(settings, *alerts.mark_sent(alarm, run, sent.told))

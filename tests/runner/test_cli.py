@@ -1,6 +1,7 @@
 """The command line: help for everything, the exit codes that scripts depend on, kind refusals."""
 
 import json
+import smtplib
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -119,8 +120,6 @@ RUN = ("run", "--tenant", "acme")
         (("run", "--tenant", "acmee", "--date", "2024-11-01"), "did you mean acme?"),
         (("run", "--tenant", "zzz", "--date", "2024-11-01"), "runner tenant list"),
         (("run", "--tenant", "A'; drop", "--date", "2024-11-01"), "is no tenant id"),
-        ((*RUN, "--date", "2024-11-01", "--pipeline", "gcp/cost/x"), "gcp/cost/cost_billing"),
-        ((*RUN, "--date", "2024-11-01", "--pipeline", "../../x"), "gcp/cost/cost_billing"),
         ((*RUN, "--date", "2024-11-01", "--target", "prod"), "local, bigquery"),
         ((*RUN, "--date", "2024-11-01", "--project-dir", "/nowhere"), "dbt_project.yml"),
         (("quota", "--tenant", "globx"), "did you mean globex?"),
@@ -243,8 +242,82 @@ def test_a_run_refused_by_quota_exits_3_with_the_reason(runner, control: Control
     control.subscribe(daily_limit=0)
     answer = runner(*RUN, "--date", "2024-11-01")
     assert answer.exit_code == 3 and "daily limit reached: 0 of 0" in answer.stderr
-    assert "runner quota --tenant acme" in answer.stderr
+    assert "runner quota --tenant acme" in answer.stderr and "starting dbt" not in answer.stderr
     assert [status for status, _ in control.runs()] == ["REFUSED"]
+
+
+@pytest.mark.parametrize("name", ["gcp/cost/x", "../../x", "'); drop table x; --"])
+def test_an_unknown_pipeline_exits_2_and_leaves_a_refused_row(
+    runner, control: Control, name: str
+) -> None:
+    answer = runner(*RUN, "--date", "2024-11-01", "--pipeline", name)
+    (told,) = answer.stderr.strip().splitlines()
+    assert answer.exit_code == 2 and "gcp/cost/cost_billing" in told
+    assert [("REFUSED", told.removeprefix("Error: "))] == control.runs()
+    (row,) = control.sql(
+        "select template, run_date, duration_ms, event_type from acme.x_meta_pipeline_runs"
+        " join tenants.tenant_usage_events using (pipeline_logging_id)"
+    )
+    assert row == (name, DAY, 0, "refused")
+    assert name in json.loads(runner("runs", "--tenant", "acme", "--json").stdout)[0]["template"]
+
+
+def test_an_unknown_pipeline_of_nobody_or_of_a_dry_run_leaves_no_row(
+    runner, control: Control
+) -> None:
+    other = ("--date", "2024-11-01", "--pipeline", "gcp/cost/x")
+    assert "did you mean acme?" in runner("run", "--tenant", "acmee", *other).stderr
+    assert runner(*RUN, *other, "--dry-run").exit_code == 2
+    assert control.runs() == []
+
+
+def test_runs_of_an_unknown_pipeline_are_answered_with_those_there_are(
+    runner, control: Control
+) -> None:
+    answer = runner("runs", "--tenant", "acme", "--pipeline", "nope")
+    assert answer.exit_code == 0 and "gcp/cost/cost_billing" in answer.stderr
+    assert (
+        "use one of"
+        not in runner(*("runs", "--tenant", "acme", "--pipeline", "gcp/cost/cost_billing")).stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("problem", "attempts"),
+    [
+        (TimeoutError("timed out"), 1),
+        (smtplib.SMTPServerDisconnected("gone"), 1),
+        (smtplib.SMTPRecipientsRefused({}), 3),
+        (ValueError("a header"), 3),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_alerts_go_after_the_commands_own_work_and_no_more_once_nobody_answers(
+    runner, control: Control, monkeypatch: pytest.MonkeyPatch, problem: Exception, attempts: int
+) -> None:
+    for n in range(3):
+        control.sql(
+            "insert into acme.x_meta_alerts by name select ? as alert_id, 'failure' as kind,"
+            " 'PENDING' as status, '[\"a@b.co\"]' as recipients, 's' as subject,"
+            " 't' as body_text, 't' as body_html, 0 as attempts, 'r' as pipeline_logging_id,"
+            " timestamp '2024-01-01' as created_at, timestamp '2024-01-01' as next_attempt_at",
+            str(n),
+        )
+    order: list[str] = []
+    echo = click.echo
+
+    def silent(mailbox: object, message: object) -> None:
+        order.append(control.runs()[0][0])
+        raise problem
+
+    def told(text: str, **named: object) -> None:
+        order.append("told")
+        echo(text)
+
+    monkeypatch.setattr("runner.notify.SmtpMailbox.send", silent)
+    monkeypatch.setattr("runner.cli.click.echo", told)
+    assert runner("cancel", control.add_run("RUNNING"), "--tenant", "acme").exit_code == 0
+    assert order == ["told", *["CANCELLED"] * attempts]
 
 
 def test_a_refusal_in_json_is_a_document_too(runner, control: Control) -> None:

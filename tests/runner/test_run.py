@@ -273,6 +273,20 @@ def test_a_refusal_starts_no_dbt_and_sends_no_mail(control, dbt, inbox: Inbox) -
     assert dbt.jobs == [] and inbox.letters == [] and control.runs()[0][0] == "REFUSED"
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("update tenants.tenant_profiles set status='SUSPENDED'", "`runner tenant resume acme`"),
+        ("update tenants.tenant_subscriptions set status='EXPIRED'", "`runner doctor --tenant"),
+        ("update tenants.tenant_subscriptions set concurrent_limit=0", "when a run ends"),
+    ],
+)
+def test_a_refusal_says_what_to_do(control, dbt, change: str, words: str) -> None:
+    control.sql(change)
+    with pytest.raises(Refused, match=words):
+        run(control)
+
+
 def test_a_run_cancelled_by_another_command_says_so_in_that_commands_words(
     control, dbt, monkeypatch
 ) -> None:
