@@ -131,8 +131,8 @@ def _of_another(run: claim.Run, request: claim.Request) -> Report:
         if first <= last
     ]
     why = (
-        f"Run {run.id} of {run.tenant_id} is {run.status} for {notify.dates(run)}, so nothing was"
-        f" started and {' and '.join(left)} was not loaded: add --wait, or run again when it ended."
+        f"Run {run.id} of {run.tenant_id} is {run.status} for {notify.dates(run)} and will not load"
+        f" {' and '.join(left)}; nothing was started that would: add --wait, or run again later."
     )
     return Report(run, run.status, 0, Outcome(False, why), covered=False)
 

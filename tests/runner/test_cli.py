@@ -355,7 +355,7 @@ def test_an_active_run_that_has_only_some_of_the_dates_is_told_and_exits_1(
     (told,) = answer.stderr.strip().splitlines()
     for words in (
         f"{active} of acme is RUNNING for 2024-11-03",
-        "2024-11-01 to 2024-11-02 and 2024-11-04 to 2024-11-05 was not loaded",
+        "will not load 2024-11-01 to 2024-11-02 and 2024-11-04 to 2024-11-05",
         "--wait",
     ):
         assert words in told
@@ -363,7 +363,7 @@ def test_an_active_run_that_has_only_some_of_the_dates_is_told_and_exits_1(
     document = json.loads(answer.stdout)
     assert answer.exit_code == 1
     assert (document["deduplicated"], document["covered"]) == (True, False)
-    assert document["pipeline_logging_id"] == active and "was not loaded" in document["error"]
+    assert document["pipeline_logging_id"] == active and "will not load" in document["error"]
     assert len(control.runs()) == 1
 
 
@@ -456,6 +456,7 @@ LOGGED = [
     ("tenant", "list"),
     ("tenant", "show", "acme"),
     (*RUN, "--date", "2024-11-01"),
+    ("tenant", "list", "--json"),
 ]
 
 
@@ -476,7 +477,10 @@ def test_a_mistake_of_ours_is_one_line_and_its_trace_is_in_the_log(
     with pytest.raises(SystemExit) as caught:
         real_main()
     assert caught.value.code == 1
-    told = capsys.readouterr().err
+    shown = capsys.readouterr()
+    told = shown.err
+    if "--json" in args:
+        assert json.loads(shown.out)["exit_code"] == 1
     assert "internal error" in told and "Traceback" not in told
     assert len(told.strip().splitlines()) == 1
     log = control.folder / "logs" / "runner.jsonl"
