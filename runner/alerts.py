@@ -138,7 +138,7 @@ def fingerprint(run: Run, outcome: Outcome) -> str:
 def deliver(warehouse: Warehouse, mailbox: notify.Mailbox, mail: Mail, tenant_id: str) -> None:
     """Send what is due of a tenant's alerts; those that cannot go wait for a later command.
 
-    So do all others once the mail server cannot be reached: each would wait for it as long.
+    Once the mail server cannot be reached, the others count as tried: each would wait as long.
     Never raises RunnerError, and never changes a run.
     """
     try:
@@ -146,6 +146,7 @@ def deliver(warehouse: Warehouse, mailbox: notify.Mailbox, mail: Mail, tenant_id
         now = datetime.now(UTC)
         when: dict[str, Value] = {"now": now, "stale_since": now - STALE}
         me = f"{hostname_and_pid()}:{uuid.uuid4().hex[:8]}"
+        sent = Sent(False, None)
         for row in warehouse.read(sql.DUE_ALERTS.format(tenant=tenant_id), **when):
             taken = warehouse.write(
                 sql.TAKE_ALERT.format(tenant=tenant_id),
@@ -162,10 +163,9 @@ def deliver(warehouse: Warehouse, mailbox: notify.Mailbox, mail: Mail, tenant_id
                 row["body_text"],
                 row["body_html"],
             )
-            sent = send(mailbox, mail.sender, row["pipeline_logging_id"], letter)
+            if sent.is_reached:
+                sent = send(mailbox, mail.sender, row["pipeline_logging_id"], letter)
             _close(warehouse, tenant_id, row, me, sent.went, sent.told)
-            if not sent.is_reached:
-                break
     except RunnerError as error:
         log.warning("alerts of %s wait: %s", tenant_id, error.message)
 

@@ -104,41 +104,6 @@ def take(
     return found[0] if not found[0].deduplicated else next(covering, found[0])
 
 
-def refuse(warehouse: Warehouse, request: Request, project_dir: Path, why: str) -> None:
-    """Leave a REFUSED run with this reason."""
-    warehouse.write(
-        sql.REFUSE.format(tenant=request.tenant_id),
-        sql.CLAIM_EVENT.format(tenant=request.tenant_id),
-        reason=why,
-        now=datetime.now(UTC),
-        **_values(request, project_dir, str(uuid.uuid4())),
-    )
-
-
-def _values(request: Request, project_dir: Path, run_id: str) -> dict[str, Value]:
-    """What a run's row is made from."""
-    return {
-        "run_id": run_id,
-        "tenant_id": request.tenant_id,
-        "pipeline_id": request.pipeline_id,
-        "template": request.template,
-        "from_date": request.from_date,
-        "to_date": request.to_date,
-        "trigger_type": request.trigger_type,
-        "trigger_by": request.trigger_by,
-        "user_id": request.user_id,
-        "config_version": _git_commit(project_dir),
-        "worker_instance": hostname_and_pid(),
-        "parameters": json.dumps(
-            {
-                "date": request.from_date.isoformat(),
-                "to_date": request.to_date.isoformat(),
-                "trigger_by": request.trigger_by,
-            }
-        ),
-    }
-
-
 def end_dead_leases(warehouse: Warehouse, tenant_id: str) -> None:
     """Close what nobody runs any more: its lease is over, or its process on this host is gone.
 
@@ -229,6 +194,41 @@ def as_run(row: Row, deduplicated: bool = False) -> Run:
         user_id=row["user_id"],
         deduplicated=deduplicated,
     )
+
+
+def refuse(warehouse: Warehouse, request: Request, project_dir: Path, why: str) -> None:
+    """Leave a REFUSED run with this reason."""
+    warehouse.write(
+        sql.REFUSE.format(tenant=request.tenant_id),
+        sql.CLAIM_EVENT.format(tenant=request.tenant_id),
+        reason=why,
+        now=datetime.now(UTC),
+        **_values(request, project_dir, str(uuid.uuid4())),
+    )
+
+
+def _values(request: Request, project_dir: Path, run_id: str) -> dict[str, Value]:
+    """What a run's row is made from."""
+    return {
+        "run_id": run_id,
+        "tenant_id": request.tenant_id,
+        "pipeline_id": request.pipeline_id,
+        "template": request.template,
+        "from_date": request.from_date,
+        "to_date": request.to_date,
+        "trigger_type": request.trigger_type,
+        "trigger_by": request.trigger_by,
+        "user_id": request.user_id,
+        "config_version": _git_commit(project_dir),
+        "worker_instance": hostname_and_pid(),
+        "parameters": json.dumps(
+            {
+                "date": request.from_date.isoformat(),
+                "to_date": request.to_date.isoformat(),
+                "trigger_by": request.trigger_by,
+            }
+        ),
+    }
 
 
 def _git_commit(project_dir: Path) -> str:

@@ -4,6 +4,7 @@ import json
 import smtplib
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -318,6 +319,8 @@ def test_alerts_go_after_the_commands_own_work_and_no_more_once_nobody_answers(
     monkeypatch.setattr("runner.cli.click.echo", told)
     assert runner("cancel", control.add_run("RUNNING"), "--tenant", "acme").exit_code == 0
     assert order == ["told", *["CANCELLED"] * attempts]
+    tried = control.sql("select attempts, last_error from acme.x_meta_alerts")
+    assert tried == [(1, f"{type(problem).__name__}: {problem}")] * 3
 
 
 def test_a_refusal_in_json_is_a_document_too(runner, control: Control) -> None:
@@ -385,7 +388,7 @@ def test_waiting_for_a_run_that_covers_the_date_tells_why_it_failed(
 
     for as_json in ((), ("--json",)):
         control.add_run("RUNNING", day=DAY)
-        monkeypatch.setattr("runner.follow.time.sleep", fails)
+        monkeypatch.setattr("runner.follow.time", SimpleNamespace(sleep=fails))
         answer = runner(*RUN, "--date", "2024-11-01", "--wait", *as_json)
         assert answer.exit_code == 1 and "boom" in answer.stdout
     assert json.loads(answer.stdout)["error"] == "boom"

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import duckdb
@@ -325,7 +326,7 @@ def test_who_waits_for_a_run_with_some_of_the_dates_then_loads_all_of_them(
                 others.pop(),
             )
 
-    monkeypatch.setattr("runner.follow.time.sleep", ends)
+    monkeypatch.setattr("runner.follow.time", SimpleNamespace(sleep=ends))
     last = date(2024, 11, 5)
     told: list[str] = []
     report = follow.or_start(lambda: start(control, DAY, last), control.warehouse, told.append)
@@ -337,10 +338,11 @@ def test_who_waits_for_a_run_with_some_of_the_dates_then_loads_all_of_them(
 
 def test_who_waits_for_a_run_that_covers_the_dates_has_its_end(control, dbt, monkeypatch) -> None:
     first = control.add_run("RUNNING", day=DAY)
-    monkeypatch.setattr(
-        "runner.follow.time.sleep",
-        lambda seconds: control.sql("update acme.x_meta_pipeline_runs set status='COMPLETED'"),
-    )
+
+    def ends(seconds: float) -> None:
+        control.sql("update acme.x_meta_pipeline_runs set status='COMPLETED'")
+
+    monkeypatch.setattr("runner.follow.time", SimpleNamespace(sleep=ends))
     report = follow.or_start(lambda: start(control, DAY, DAY), control.warehouse, lambda told: None)
     assert (report.run.id, report.status, report.outcome) == (first, "COMPLETED", None)
     assert dbt.jobs == []
