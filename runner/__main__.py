@@ -1,5 +1,18 @@
-"""`python -m runner` is `runner`."""
+"""`python -m runner` is `runner`; a signal that comes before all is imported needs no traceback."""
 
-from runner.cli import main
+import os
+import signal
 
-main()
+
+def main() -> None:
+    """Run the command line."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: os._exit(128 + number))
+
+    from runner.cli import main as command_line
+
+    command_line()
+
+
+if __name__ == "__main__":
+    main()

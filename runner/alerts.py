@@ -25,6 +25,14 @@ STALE = timedelta(minutes=10)
 GIVE_UP = timedelta(days=3)
 LONGEST_PAUSE = timedelta(hours=1)
 
+# What a server that works says of one letter; another may go (smtplib's errors are OSErrors).
+_OF_A_LETTER = (
+    smtplib.SMTPRecipientsRefused,
+    smtplib.SMTPSenderRefused,
+    smtplib.SMTPDataError,
+    smtplib.SMTPNotSupportedError,
+)
+
 
 @dataclass(frozen=True)
 class Alarm:
@@ -130,6 +138,7 @@ def fingerprint(run: Run, outcome: Outcome) -> str:
 def deliver(warehouse: Warehouse, mailbox: notify.Mailbox, mail: Mail, tenant_id: str) -> None:
     """Send what is due of a tenant's alerts; those that cannot go wait for a later command.
 
+    Once the mail server cannot be reached, the others count as tried: each would wait as long.
     Never raises RunnerError, and never changes a run.
     """
     try:
@@ -137,6 +146,7 @@ def deliver(warehouse: Warehouse, mailbox: notify.Mailbox, mail: Mail, tenant_id
         now = datetime.now(UTC)
         when: dict[str, Value] = {"now": now, "stale_since": now - STALE}
         me = f"{hostname_and_pid()}:{uuid.uuid4().hex[:8]}"
+        sent = Sent(False, None)
         for row in warehouse.read(sql.DUE_ALERTS.format(tenant=tenant_id), **when):
             taken = warehouse.write(
                 sql.TAKE_ALERT.format(tenant=tenant_id),
@@ -153,16 +163,24 @@ def deliver(warehouse: Warehouse, mailbox: notify.Mailbox, mail: Mail, tenant_id
                 row["body_text"],
                 row["body_html"],
             )
-            went, told = send(mailbox, mail.sender, row["pipeline_logging_id"], letter)
-            _close(warehouse, tenant_id, row, me, went, told)
+            if sent.is_reached:
+                sent = send(mailbox, mail.sender, row["pipeline_logging_id"], letter)
+            _close(warehouse, tenant_id, row, me, sent.went, sent.told)
     except RunnerError as error:
         log.warning("alerts of %s wait: %s", tenant_id, error.message)
 
 
-def send(
-    mailbox: notify.Mailbox, sender: str, run_id: str, letter: notify.Letter
-) -> tuple[bool, str | None]:
-    """Send one letter: whether anybody has it, and what went wrong."""
+@dataclass(frozen=True)
+class Sent:
+    """Whether anybody has the letter, what went wrong, and whether the mail server was reached."""
+
+    went: bool
+    told: str | None
+    is_reached: bool = True
+
+
+def send(mailbox: notify.Mailbox, sender: str, run_id: str, letter: notify.Letter) -> Sent:
+    """Send one letter, to those of its addresses that are some."""
     usable = tuple(address for address in letter.to if slugs.EMAIL.fullmatch(address))
     unusable = set(letter.to) - set(usable)
     try:
@@ -171,9 +189,10 @@ def send(
         refused = mailbox.send(notify.message(replace(letter, to=usable), sender, run_id))
     except (OSError, smtplib.SMTPException, ValueError, OverflowError) as error:
         log.warning("a mail of run %s could not go: %s: %s", run_id, type(error).__name__, error)
-        return False, f"{type(error).__name__}: {error}"
+        told = f"{type(error).__name__}: {error}"
+        return Sent(False, told, not isinstance(error, OSError) or isinstance(error, _OF_A_LETTER))
     lost = ", ".join(sorted({*refused, *unusable}))
-    return True, f"refused by the mail server: {lost}" if lost else None
+    return Sent(True, f"refused by the mail server: {lost}" if lost else None)
 
 
 def mark_sent(alarm: Alarm, run: Run, told: str | None) -> tuple[tuple[str, ...], dict[str, Value]]:

@@ -41,7 +41,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Run:
-    """A row of x_meta_pipeline_runs. `deduplicated`: it is another's run that covers the dates."""
+    """A row of x_meta_pipeline_runs. `deduplicated`: it is another's run that has some dates."""
 
     id: str
     pipeline_id: str
@@ -60,6 +60,10 @@ class Run:
     user_id: str | None
     deduplicated: bool = False
 
+    def covers(self, first: date, last: date) -> bool:
+        """Whether the run has all of these dates."""
+        return self.run_date <= first and last <= self.to_date
+
 
 def take(
     warehouse: Warehouse, request: Request, project_dir: Path, run_id: str | None = None
@@ -67,6 +71,7 @@ def take(
     """Claim the dates: a PENDING run of our own, a REFUSED one, or the active one in the way.
 
     Looks for a duplicate before it looks at the quota: a duplicate is neither refused nor counted.
+    Of several in the way it is one that covers the dates, else the oldest.
     `run_id`: for who must know it before the claim, to withdraw it.
     """
     end_dead_leases(warehouse, request.tenant_id)
@@ -92,26 +97,11 @@ def take(
     rows = warehouse.write_in_turn(
         when,
         *(statement.format(tenant=request.tenant_id) for statement in statements),
-        run_id=run_id,
-        tenant_id=request.tenant_id,
-        pipeline_id=request.pipeline_id,
-        template=request.template,
-        from_date=request.from_date,
-        to_date=request.to_date,
-        trigger_type=request.trigger_type,
-        trigger_by=request.trigger_by,
-        user_id=request.user_id,
-        config_version=_git_commit(project_dir),
-        worker_instance=hostname_and_pid(),
-        parameters=json.dumps(
-            {
-                "date": request.from_date.isoformat(),
-                "to_date": request.to_date.isoformat(),
-                "trigger_by": request.trigger_by,
-            }
-        ),
+        **_values(request, project_dir, run_id),
     )
-    return as_run(rows[0], deduplicated=rows[0]["pipeline_logging_id"] != run_id)
+    found = [as_run(row, row["pipeline_logging_id"] != run_id) for row in rows]
+    covering = (run for run in found if run.covers(request.from_date, request.to_date))
+    return found[0] if not found[0].deduplicated else next(covering, found[0])
 
 
 def end_dead_leases(warehouse: Warehouse, tenant_id: str) -> None:
@@ -204,6 +194,41 @@ def as_run(row: Row, deduplicated: bool = False) -> Run:
         user_id=row["user_id"],
         deduplicated=deduplicated,
     )
+
+
+def refuse(warehouse: Warehouse, request: Request, project_dir: Path, why: str) -> None:
+    """Leave a REFUSED run with this reason."""
+    warehouse.write(
+        sql.REFUSE.format(tenant=request.tenant_id),
+        sql.CLAIM_EVENT.format(tenant=request.tenant_id),
+        reason=why,
+        now=datetime.now(UTC),
+        **_values(request, project_dir, str(uuid.uuid4())),
+    )
+
+
+def _values(request: Request, project_dir: Path, run_id: str) -> dict[str, Value]:
+    """What a run's row is made from."""
+    return {
+        "run_id": run_id,
+        "tenant_id": request.tenant_id,
+        "pipeline_id": request.pipeline_id,
+        "template": request.template,
+        "from_date": request.from_date,
+        "to_date": request.to_date,
+        "trigger_type": request.trigger_type,
+        "trigger_by": request.trigger_by,
+        "user_id": request.user_id,
+        "config_version": _git_commit(project_dir),
+        "worker_instance": hostname_and_pid(),
+        "parameters": json.dumps(
+            {
+                "date": request.from_date.isoformat(),
+                "to_date": request.to_date.isoformat(),
+                "trigger_by": request.trigger_by,
+            }
+        ),
+    }
 
 
 def _git_commit(project_dir: Path) -> str:

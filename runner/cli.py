@@ -5,14 +5,14 @@ import functools
 import logging
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from runner import __version__, runlog, settings, slugs
-from runner.errors import Refused, UsageProblem
+from runner.errors import Interrupted, Refused, RunnerError, UsageProblem
 from runner.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,6 +39,36 @@ class NearMatches(click.Group):
             hint = f"did you mean '{near[0]}'?" if near else "see `runner --help`."
             raise UsageProblem(f"There is no command '{name}': {hint}")
         return super().resolve_command(ctx, args)
+
+
+class CommandLine(NearMatches):
+    """All commands. What goes wrong is one sentence on stderr; with --json a document, too."""
+
+    def main(self, *args: Any, **named: Any) -> NoReturn:
+        """Run one command and exit as it did."""
+        words = list(sys.argv[1:] if named.get("args") is None else named["args"])
+        try:
+            for word in words:
+                slugs.utf8(word)
+            sys.exit(super().main(*args, **{**named, "standalone_mode": False}) or 0)
+        except click.Abort:
+            # Ctrl-C is Interrupted, see main(): here a prompt came to the end of its input.
+            error: click.ClickException = UsageProblem("Nobody answered: nothing was done.")
+        except click.ClickException as problem:
+            error = problem
+        error.show()
+        _tell_machines(words, error)
+        sys.exit(error.exit_code)
+
+
+def _tell_machines(words: Sequence[str], error: click.ClickException) -> None:
+    """Print an error as a document, if --json is among the words."""
+    if "--json" not in words:
+        return
+    from runner import show
+
+    told = {"error": error.format_message(), "exit_code": error.exit_code}
+    click.echo(show.as_json({**(getattr(error, "document", None) or {}), **told}))
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,7 +107,7 @@ def tenant_option(command: Command) -> Command:
     )
 
 
-@click.group(cls=NearMatches, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="runner")
 def cli() -> None:
     """What each tenant spends on Google Cloud: run, record and watch the dbt project.
@@ -327,7 +357,7 @@ def tenant_remove(config: Settings, tenant_id: str, yes: bool) -> None:
     "--pipeline", default="gcp/cost/cost_billing", show_default=True, metavar="P", help="Template."
 )
 @click.option("--trigger-by", default=None, metavar="W", help="Who or what asks (default: you).")
-@click.option("--wait", is_flag=True, help="If a run covers the dates already, wait for its end.")
+@click.option("--wait", is_flag=True, help="If another run has some of the dates, wait for it.")
 @click.option(
     "--dry-run", is_flag=True, help="Only tell what it would read and cost; nothing is written."
 )
@@ -354,29 +384,29 @@ def run(
     from runner import follow, notify, pipelines, show
     from runner import run as one_run
 
-    template = pipelines.load(pipeline)
     mailbox = notify.SmtpMailbox(config.mail)
     warehouse = _open(config)
-    request = one_run.request_for(
-        warehouse, tenant, template, from_date, to_date, "manual", trigger_by or _who()
-    )
+    who = trigger_by or _who()
+    try:
+        template = pipelines.load(pipeline)
+    except UsageProblem as unknown:
+        if not dry_run:
+            dates = (from_date, to_date)
+            one_run.refuse(config, warehouse, tenant, pipeline, *dates, who, unknown.message)
+        raise
+    request = one_run.request_for(warehouse, tenant, template, from_date, to_date, "manual", who)
     if dry_run:
         _estimate(config, warehouse, tenant, template, from_date, to_date, as_json)
         return
-    with _stopping_in_order(), show.Progress(quiet=False) as progress:
+    with show.Progress(quiet=False) as progress:
         try:
-            report = one_run.run_slice(
-                config, warehouse, mailbox, request, template, progress.follow
+            start: Callable[[], Report] = functools.partial(
+                one_run.run_slice, config, warehouse, mailbox, request, template, progress.follow
             )
-            if report.run.deduplicated and wait:
-                report = follow.to_its_end(warehouse, report.run, progress.say)
+            report = follow.or_start(start, warehouse, progress.say) if wait else start()
         except Refused as refusal:
-            if as_json and refusal.run is not None:
-                click.echo(show.as_json(show.refusal_document(refusal)))
+            refusal.document = show.refusal_document(refusal)
             raise
-        except one_run.Interrupted as stop:
-            # Before the claim or while waiting for another's run: there is nothing to record.
-            sys.exit(128 + stop.number)
     _tell(config, report, as_json)
 
 
@@ -422,7 +452,7 @@ def runs(
     pipeline: str,
 ) -> None:
     """List a tenant's runs, newest first."""
-    from runner import claim, control_sql, show
+    from runner import claim, control_sql, pipelines, show
 
     if run_status and run_status.upper() not in STATUSES:
         raise UsageProblem(f"'{run_status}' is no status: use one of {', '.join(STATUSES)}.")
@@ -431,7 +461,10 @@ def runs(
         status=run_status.upper(),
         day=slugs.day(day) if day else None,
         pipeline=pipeline,
-    )[:limit]
+        limit=limit,
+    )
+    if pipeline and not rows and pipeline not in pipelines.names():
+        _say(f"There is no pipeline '{pipeline}': use one of {', '.join(pipelines.names())}.")
     if as_json:
         click.echo(show.as_json(rows))
     else:
@@ -499,7 +532,8 @@ def doctor(config: Settings, as_json: bool, tenant: str | None, send_mail: bool)
 def _open(config: Settings, tenant: str | None = None) -> "Warehouse":
     """The warehouse, with what earlier commands left undone done first.
 
-    That is: the spool written; for a tenant, dead runs closed and due alerts sent.
+    That is: the spool written; for a tenant, dead runs closed. Its due alerts are sent after the
+    command's own work and words: a mail server may keep it waiting.
     """
     from runner import spool
     from runner.warehouse import open_warehouse
@@ -512,7 +546,11 @@ def _open(config: Settings, tenant: str | None = None) -> "Warehouse":
 
         tenants.find(warehouse, tenant)
         claim.end_dead_leases(warehouse, tenant)
-        alerts.deliver(warehouse, notify.SmtpMailbox(config.mail), config.mail, tenant)
+        click.get_current_context().call_on_close(
+            functools.partial(
+                alerts.deliver, warehouse, notify.SmtpMailbox(config.mail), config.mail, tenant
+            )
+        )
     return warehouse
 
 
@@ -530,23 +568,31 @@ def _estimate(
 
     with show.Progress(quiet=False) as progress:
         told = estimate.of(config, warehouse, tenant, template, from_date, to_date, progress.follow)
-    click.echo(show.as_json(show.estimate_document(told)) if as_json else show.estimate(told))
     if told.over_the_cap:
-        raise Refused(
+        refusal = Refused(
             f"{told.over_the_cap[0].model} would read more than maximum_bytes_billed"
             f" ({told.maximum_bytes_billed:,} bytes): name fewer dates, or raise"
             " BIGQUERY_MAXIMUM_BYTES_BILLED."
         )
+        refusal.document = show.estimate_document(told)
+        if not as_json:
+            click.echo(show.estimate(told))
+        raise refusal
+    click.echo(show.as_json(show.estimate_document(told)) if as_json else show.estimate(told))
 
 
 def _tell(config: Settings, report: "Report", as_json: bool) -> None:
-    """Say how a run ended, and exit as it did."""
+    """Say how a run ended, and exit as it did. RunnerError when dates were left to another run."""
     from runner import show
 
+    if not report.covered and report.outcome:
+        error = RunnerError(report.outcome.error or "")
+        error.document = show.report_document(report)
+        raise error
     if as_json:
         click.echo(show.as_json(show.report_document(report)))
     else:
-        click.echo(show.summary(report, _where(config, report.run.tenant_id)))
+        click.echo(show.summary(report, _where(config, report.run.tenant_id), config.target_name))
     if report.interrupted:
         sys.exit(128 + report.interrupted)
     if report.status in ("FAILED", "CANCELLED"):
@@ -555,8 +601,7 @@ def _tell(config: Settings, report: "Report", as_json: bool) -> None:
 
 @contextlib.contextmanager
 def _stopping_in_order() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run in order: dbt stopped, the run recorded."""
-    from runner.run import Interrupted
+    """Ctrl-C and SIGTERM end a command in order: dbt stopped, its run recorded."""
 
     def stop(number: int, frame: object) -> None:
         raise Interrupted(number)
@@ -591,13 +636,22 @@ def _where(config: settings.Settings, tenant: str) -> str:
 
 
 def main() -> None:
-    """Run the command line; our own mistakes go to the log in full and to people in one line."""
+    """Run the command line; our own mistakes go to the log in full and to people in one line.
+
+    Exits 130 and 143 when stopped by Ctrl-C and SIGTERM, whatever the command.
+    """
     try:
-        cli(prog_name="runner")
+        with _stopping_in_order():
+            cli(prog_name="runner")
+    except Interrupted as stop:
+        _say(f"Stopped by {signal.Signals(stop.number).name}.")
+        sys.exit(128 + stop.number)
     except Exception as error:
         log = logging.getLogger("runner")
         log.exception("internal error")
         files = [h.baseFilename for h in log.handlers if isinstance(h, logging.FileHandler)]
         where = f"the full trace: {files[0]}" if files else "run again with --verbose"
-        click.echo(f"Error: internal error ({type(error).__name__}); {where}", err=True)
-        sys.exit(1)
+        told = click.ClickException(f"internal error ({type(error).__name__}); {where}")
+        told.show()
+        _tell_machines(sys.argv, told)
+        sys.exit(told.exit_code)

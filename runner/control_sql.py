@@ -173,6 +173,7 @@ update `{tenant}`.x_meta_lock set locked_by = @run_id, locked_at = @now where lo
 CLAIM_EXPIRE_STEPS = """
 update `{tenant}`.x_meta_step_logs
 set status = 'FAILED', end_time = @now,
+    duration_ms = unix_millis(@now) - unix_millis(start_time),
     error_message = 'lease expired: the process that ran it ended without a word'
 where status = 'RUNNING' and pipeline_logging_id in (
     select pipeline_logging_id
@@ -295,6 +296,20 @@ where not exists (
 )
 """
 
+# Refused before the claim looks at quota or dates, for a reason of the caller's.
+REFUSE = """
+insert into `{tenant}`.x_meta_pipeline_runs (
+    pipeline_logging_id, pipeline_id, tenant_id, status, trigger_type, trigger_by, user_id,
+    start_time, end_time, duration_ms, config_version, worker_instance, error_message, run_date,
+    to_date, parameters, template
+)
+values (
+    @run_id, @pipeline_id, @tenant_id, 'REFUSED', @trigger_type, @trigger_by,
+    cast(@user_id as string), @now, @now, 0, @config_version, @worker_instance, @reason,
+    @from_date, @to_date, parse_json(@parameters), @template
+)
+"""
+
 CLAIM_EVENT = """
 insert into tenants.tenant_usage_events (
     event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
@@ -391,7 +406,8 @@ def rewrite_steps(tenant: str, count: int) -> tuple[str, str]:
 # Somebody's wish, not the runner's own word: the process sees it at its next look.
 CANCEL_STEPS = """
 update `{tenant}`.x_meta_step_logs
-set status = 'CANCELLED', end_time = @now
+set status = 'CANCELLED', end_time = @now,
+    duration_ms = unix_millis(@now) - unix_millis(start_time)
 where status = 'RUNNING' and pipeline_logging_id in (
     select pipeline_logging_id
     from `{tenant}`.x_meta_pipeline_runs
@@ -620,6 +636,7 @@ where (@status = '' or status = @status)
         or (run_date <= cast(@day as date) and to_date >= cast(@day as date))
     )
 order by start_time desc, pipeline_logging_id
+limit @limit
 """
 
 STEPS = """

@@ -1,12 +1,26 @@
 """What the runner says to people when it cannot go on, and the exit code that goes with it."""
 
+from collections.abc import Mapping
+
 import click
 
 
 class RunnerError(click.ClickException):
-    """One sentence: what is wrong, where, and what to do. Exit 1: the run failed."""
+    """One sentence: what is wrong, where, and what to do. Exit 1: the run failed.
+
+    `document`: what --json prints beside the sentence and the exit code.
+    """
 
     exit_code = 1
+    document: Mapping[str, object] | None = None
+
+
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM, by its number: raised wherever the command is."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 class UsageProblem(RunnerError):

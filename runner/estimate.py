@@ -59,6 +59,7 @@ def of(
     Raises RunnerError when dbt cannot compile.
     """
     with Worker(settings, settings.log_dir / "tenants" / tenant_id) as worker:
+        on_event(Event("waiting", name="starting dbt"))
         outcome = worker.run(
             Job(
                 tenant_id=tenant_id,

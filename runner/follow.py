@@ -6,8 +6,25 @@ from dataclasses import replace
 
 from runner import claim
 from runner import control_sql as sql
+from runner.invoke import Outcome
 from runner.run import Report
 from runner.warehouse import Warehouse
+
+
+def or_start(
+    start: Callable[[], Report], warehouse: Warehouse, say: Callable[[str], None]
+) -> Report:
+    """Start a run; while another's has some of its dates, wait for that and start again.
+
+    Another's run that covers the dates is the answer, however it ends.
+    """
+    while True:
+        report = start()
+        if not report.run.deduplicated:
+            return report
+        ended = to_its_end(warehouse, report.run, say)
+        if report.covered:
+            return ended
 
 
 def to_its_end(warehouse: Warehouse, run: claim.Run, say: Callable[[str], None]) -> Report:
@@ -21,7 +38,9 @@ def to_its_end(warehouse: Warehouse, run: claim.Run, say: Callable[[str], None])
         row = warehouse.read(sql.RUN.format(tenant=run.tenant_id), run_id=run.id)[0]
         now = replace(claim.as_run(row), deduplicated=True)
         if now.status not in ("PENDING", "RUNNING"):
-            return Report(now, now.status, now.duration_ms or 0)
+            is_well = now.status == "COMPLETED"
+            outcome = None if is_well else Outcome(False, now.error_message)
+            return Report(now, now.status, now.duration_ms or 0, outcome)
         steps = warehouse.read(sql.STEPS.format(tenant=run.tenant_id), run_id=run.id)
         done = sum(step["status"] != "RUNNING" for step in steps)
         line = f"run {run.id} is {now.status}, {done} steps done"

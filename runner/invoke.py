@@ -77,7 +77,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Event:
-    """A node started or finished, or the number of nodes became known (`planned`)."""
+    """A node started or finished, the number of nodes became known (`planned`).
+
+    Or nothing of dbt's: `waiting`, for what its name says.
+    """
 
     kind: str
     unique_id: str = ""

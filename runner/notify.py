@@ -4,13 +4,14 @@ import smtplib
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from email.message import EmailMessage
 from html import escape
 from typing import Protocol
 
 from runner.claim import Run
 from runner.invoke import Node, Outcome
-from runner.pipelines import Alert, fill
+from runner.pipelines import DEFAULT, Alert, fill
 from runner.settings import Mail
 
 
@@ -102,16 +103,22 @@ def message(letter: Letter, sender: str, run_id: str) -> EmailMessage:
 
 def dates(run: Run) -> str:
     """The run's usage dates, for people: one date, or `from to`."""
-    if run.run_date == run.to_date:
-        return run.run_date.isoformat()
-    return f"{run.run_date.isoformat()} to {run.to_date.isoformat()}"
+    return span(run.run_date, run.to_date)
+
+
+def span(first: date, last: date) -> str:
+    """Dates for people: one date, or `from to`."""
+    return first.isoformat() if first == last else f"{first.isoformat()} to {last.isoformat()}"
 
 
 def again(run: Run) -> str:
     """The command that runs the same dates again."""
+    command = f"runner run --tenant {run.tenant_id}"
+    if run.template != DEFAULT:
+        command += f" --pipeline {run.template}"
     if run.run_date == run.to_date:
-        return f"runner run --tenant {run.tenant_id} --date {run.run_date}"
-    return f"runner run --tenant {run.tenant_id} --from {run.run_date} --to {run.to_date}"
+        return f"{command} --date {run.run_date}"
+    return f"{command} --from {run.run_date} --to {run.to_date}"
 
 
 def _recipients(alert: Alert, values: Mapping[str, str]) -> tuple[str, ...]:

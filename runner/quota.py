@@ -35,15 +35,7 @@ class Quota:
 
     def in_words(self) -> str:
         """What is left, in one sentence."""
-        parts = [
-            f"{one.remaining} {one.name}"
-            + (
-                f" (resets {one.resets_at:%Y-%m-%d %H:%M} UTC)"
-                if one.resets_at and not one.remaining
-                else ""
-            )
-            for one in self.limits
-        ]
+        parts = [f"{one.remaining} {one.name} ({_renewed(one)})" for one in self.limits]
         return f"Left: {', '.join(parts)}."
 
     def document(self) -> dict[str, Any]:
@@ -52,6 +44,11 @@ class Quota:
             **asdict(self),
             "limits": [{**asdict(one), "remaining": one.remaining} for one in self.limits],
         }
+
+
+def _renewed(one: Limit) -> str:
+    """When more of a limit is to be had."""
+    return f"resets {one.resets_at:%Y-%m-%d %H:%M} UTC" if one.resets_at else "when a run ends"
 
 
 def of(warehouse: Warehouse, tenant_id: str) -> Quota:

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from runner import (
@@ -23,7 +23,7 @@ from runner import (
     spool,
     tenants,
 )
-from runner.errors import Refused, UsageProblem, WarehouseUnreachable
+from runner.errors import Interrupted, Refused, UsageProblem, WarehouseUnreachable
 from runner.invoke import Event, Job, Outcome, Worker, timed_out
 from runner.settings import Settings
 from runner.warehouse import Warehouse
@@ -44,7 +44,10 @@ class Total:
 
 @dataclass(frozen=True)
 class Report:
-    """How a run ended, for people and for machines. `interrupted`: the signal, 0 for none."""
+    """How a run ended, for people and for machines. `interrupted`: the signal, 0 for none.
+
+    `covered`: whether the run has all dates asked for; else nothing was started.
+    """
 
     run: claim.Run
     status: str
@@ -53,19 +56,12 @@ class Report:
     totals: tuple[Total, ...] = ()
     warnings: tuple[str, ...] = ()
     interrupted: int = 0
+    covered: bool = True
 
     @property
     def rows(self) -> int:
         """Charge rows loaded for the dates; for another's run as its record says."""
         return sum(total.rows for total in self.totals) or self.run.row_count or 0
-
-
-class Interrupted(BaseException):
-    """SIGINT or SIGTERM, by its number: raised wherever the run is."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
 
 
 class _ClosedElsewhere(Exception):
@@ -93,14 +89,10 @@ def run_slice(
     try:
         run = claim.take(warehouse, request, settings.project_dir, run_id)
         if run.deduplicated:
-            return Report(run, run.status, 0)
+            return _of_another(run, request)
         if run.status == "REFUSED":
-            left = quota.of(warehouse, run.tenant_id).in_words()
-            raise Refused(
-                f"Tenant {run.tenant_id} may not run: {run.error_message}. {left}"
-                f" See `runner quota --tenant {run.tenant_id}`.",
-                run,
-            )
+            why, what_to_do = run.error_message or "", _what_to_do(warehouse, run)
+            raise Refused(f"Tenant {run.tenant_id} may not run: {why}. {what_to_do}", run)
         with runlog.of_run(settings, run.id, run.tenant_id):
             return _execute(settings, warehouse, mailbox, template, request, run, on_event)
     except Interrupted as stop:
@@ -112,6 +104,37 @@ def run_slice(
             raise
         outcome = Outcome(False, why)
         return Report(withdrawn, withdrawn.status, 0, outcome, interrupted=stop.number)
+
+
+def _what_to_do(warehouse: Warehouse, run: claim.Run) -> str:
+    """What helps a refused tenant: time, where a limit is reached, else a command."""
+    tenant, why = run.tenant_id, run.error_message or ""
+    if "limit reached" in why:
+        left = quota.of(warehouse, tenant).in_words()
+        return f"{left} See `runner quota --tenant {tenant}`."
+    if why.startswith("tenant is"):
+        return f"Let it run again with `runner tenant resume {tenant}`."
+    return f"`runner doctor --tenant {tenant}` names the command that mends it."
+
+
+def _of_another(run: claim.Run, request: claim.Request) -> Report:
+    """What an active run means for who asked: theirs if it covers the dates, else an error."""
+    if run.covers(request.from_date, request.to_date):
+        return Report(run, run.status, 0)
+    day = timedelta(days=1)
+    left = [
+        notify.span(first, last)
+        for first, last in (
+            (request.from_date, run.run_date - day),
+            (run.to_date + day, request.to_date),
+        )
+        if first <= last
+    ]
+    why = (
+        f"Run {run.id} of {run.tenant_id} is {run.status} for {notify.dates(run)} and will not load"
+        f" {' and '.join(left)}; nothing was started that would: add --wait, or run again later."
+    )
+    return Report(run, run.status, 0, Outcome(False, why), covered=False)
 
 
 def _stopped_by(stop: Interrupted) -> str:
@@ -208,6 +231,7 @@ def _build(
         warehouse.alone_with(run.tenant_id, wait),
         Worker(settings, settings.log_dir / "runs" / run.id) as worker,
     ):
+        on_event(Event("waiting", name="starting dbt"))
         outcome = worker.run(
             Job(
                 tenant_id=run.tenant_id,
@@ -272,7 +296,7 @@ def _finish(
             _send_unrecorded(settings, mailbox, run, alarms)
         raise
     alerts.deliver(warehouse, mailbox, settings.mail, run.tenant_id)
-    if ended.status != status:
+    if (ended.status, ended.error_message) != (status, error):
         # Closed by another command meanwhile: its word stands.
         outcome = Outcome(False, ended.error_message, outcome.nodes)
     duration_ms = ended.duration_ms or 0
@@ -322,6 +346,31 @@ def request_for(
     )
 
 
+def refuse(
+    settings: Settings,
+    warehouse: Warehouse,
+    tenant: str,
+    pipeline: str,
+    from_date: date,
+    to_date: date,
+    trigger_by: str,
+    why: str,
+) -> None:
+    """Leave the row of a run whose template cannot be had. Raises UsageProblem without a tenant."""
+    tenants.find(warehouse, tenant)
+    request = claim.Request(
+        tenant_id=tenant,
+        pipeline_id=pipeline,
+        template=pipeline,
+        from_date=from_date,
+        to_date=to_date,
+        trigger_type="manual",
+        trigger_by=trigger_by,
+        timeout_minutes=0,
+    )
+    claim.refuse(warehouse, request, settings.project_dir, why)
+
+
 def _totals(warehouse: Warehouse, run: claim.Run) -> tuple[Total, ...]:
     """What stands in billing_cost_daily for the run's dates, per currency."""
     rows = warehouse.read_data(
@@ -362,7 +411,7 @@ def _send_unrecorded(
 ) -> None:
     """Mail though the warehouse, and so the outbox, is down; that it went waits in the spool."""
     for alarm in alarms:
-        went, told = alerts.send(mailbox, settings.mail.sender, run.id, alarm.letter)
-        if went:
+        sent = alerts.send(mailbox, settings.mail.sender, run.id, alarm.letter)
+        if sent.went:
             with contextlib.suppress(OSError):  # it goes again then: better twice than never
-                spool.keep(settings, *alerts.mark_sent(alarm, run, told))
+                spool.keep(settings, *alerts.mark_sent(alarm, run, sent.told))

@@ -53,6 +53,7 @@ def report_document(report: Report) -> dict[str, Any]:
         "rows": report.rows,
         "duration_ms": report.duration_ms,
         "deduplicated": run.deduplicated,
+        "covered": report.covered,
         "error": report.outcome.error if report.outcome else None,
         "totals": [
             {
@@ -86,20 +87,22 @@ def test_counts(report: Report) -> tuple[int, int, int]:
     )
 
 
-def summary(report: Report, where: str) -> str:
-    """The end of a run, as people want to read it."""
+def summary(report: Report, where: str, target: str | None = None) -> str:
+    """The end of a run, as people want to read it. `target`: as named, for what to run next."""
     run = report.run
+    on = f" --target {target}" if target else ""
+    look = f"runner status {run.id} --tenant {run.tenant_id}{on}"
+    why = report.outcome.error if report.outcome else None
+    error = [f"  error     {why}"] if why else []
     if run.deduplicated and report.status in ("PENDING", "RUNNING"):
         return (
             f"Run {run.id} of {run.tenant_id} covers {dates(run)} and is {run.status}: nothing was"
-            f" started.\nFollow it with: runner status {run.id} --tenant {run.tenant_id}"
+            f" started.\nFollow it with: {look}"
         )
     if run.deduplicated:
         rows = "" if run.row_count is None else f", {run.row_count:,} rows"
-        return (
-            f"{report.status}  {run.tenant_id}  {dates(run)}  by run {run.id}{rows}\n"
-            f"  next      runner status {run.id} --tenant {run.tenant_id}"
-        )
+        head = f"{report.status}  {run.tenant_id}  {dates(run)}  by run {run.id}{rows}"
+        return "\n".join([head, *error, f"  next      {look}"])
     passed, warned, failed = test_counts(report)
     seconds = report.duration_ms / 1000
     head = f"{report.status}  {run.tenant_id}  {dates(run)}  in {seconds:.1f} s"
@@ -115,15 +118,12 @@ def summary(report: Report, where: str) -> str:
         lines.append("  bill      no rows")
     lines.append(f"  tests     {passed} passed, {warned} warned, {failed} failed")
     lines += [f"  warning   {warning}" for warning in report.warnings]
-    if report.outcome and report.outcome.error:
-        lines.append(f"  error     {report.outcome.error}")
+    lines += error
     lines.append(f"  data      {where}")
     if report.status == "COMPLETED":
-        lines.append(f"  next      runner status {run.id} --tenant {run.tenant_id}")
+        lines.append(f"  next      {look}")
     else:
-        lines.append(
-            f"  next      runner status {run.id} --tenant {run.tenant_id}, then {again(run)}"
-        )
+        lines.append(f"  next      {look}, then {again(run)}{on}")
     return "\n".join(lines)
 
 
@@ -154,7 +154,6 @@ class Progress:
         self._waits_for = ""
 
     def __enter__(self) -> "Progress":
-        self.say("starting dbt")
         return self
 
     def __exit__(

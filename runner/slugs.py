@@ -9,6 +9,7 @@ from runner.errors import UsageProblem
 RESERVED = frozenset(
     {"tenants", "control", "main", "temp", "system", "memory", "pg_catalog", "information_schema"}
 )
+EARLIEST = date(2000, 1, 1)
 TENANT = re.compile(r"[a-z][a-z0-9_]{0,62}")
 BILLING_ACCOUNT = re.compile(r"[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}")
 PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
@@ -16,6 +17,15 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 EMAIL = re.compile(rf"{_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_LABEL}")
 TABLE = re.compile(r"[A-Za-z0-9:.-]+\.[A-Za-z0-9_]{1,1024}\.[A-Za-z0-9_-]{1,1024}")
+
+
+def utf8(text: str) -> str:
+    """A text that can be written as UTF-8; else UsageProblem."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageProblem(f"{text!a} is not UTF-8: write it anew.") from None
+    return text
 
 
 def tenant_id(text: str) -> str:
@@ -42,8 +52,13 @@ def day(text: str) -> date:
 
 
 def usage_date(text: str) -> date:
-    """A usage date (UTC) written YYYY-MM-DD and not in the future; else UsageProblem."""
+    """A usage date (UTC) written YYYY-MM-DD, since 2000 and not in the future; else UsageProblem.
+
+    The lower bound is there for what is reckoned from a date: a week before 0001-01-01 is none.
+    """
     parsed = day(text)
+    if parsed < EARLIEST:
+        raise UsageProblem(f"{text} is before {EARLIEST}: no export goes so far back, mend it.")
     today = datetime.now(UTC).date()
     if parsed > today:
         raise UsageProblem(

@@ -278,6 +278,27 @@ def test_a_dead_runs_duration_is_told(control: Control) -> None:
     assert duration is not None and abs(duration - 3_600_000) < 60_000
 
 
+@pytest.mark.parametrize("closed_by", ["lease", "cancel"])
+def test_the_steps_of_a_run_that_was_closed_have_their_durations(
+    control: Control, closed_by: str
+) -> None:
+    began = datetime.now(UTC) - timedelta(hours=1)
+    leased = timedelta(minutes=-1 if closed_by == "lease" else 1)
+    run_id = control.add_run("RUNNING", started=began, leased_for=leased)
+    control.sql(
+        "insert into acme.x_meta_step_logs by name select 's' as step_logging_id,"
+        " ? as pipeline_logging_id, 'RUNNING' as status, ?::timestamp as start_time",
+        run_id,
+        began.replace(tzinfo=None),
+    )
+    if closed_by == "lease":
+        claim.end_dead_leases(control.warehouse, "acme")
+    else:
+        assert claim.cancel(control.warehouse, "acme", run_id, "cancelled by root")
+    duration = control.value("select duration_ms from acme.x_meta_step_logs")
+    assert duration is not None and abs(duration - 3_600_000) < 60_000
+
+
 def test_a_lease_that_is_still_good_is_left_alone(control: Control) -> None:
     alive = control.add_run("RUNNING", leased_for=timedelta(minutes=1))
     control.take()

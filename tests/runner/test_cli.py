@@ -1,8 +1,10 @@
 """The command line: help for everything, the exit codes that scripts depend on, kind refusals."""
 
 import json
+import smtplib
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -119,8 +121,6 @@ RUN = ("run", "--tenant", "acme")
         (("run", "--tenant", "acmee", "--date", "2024-11-01"), "did you mean acme?"),
         (("run", "--tenant", "zzz", "--date", "2024-11-01"), "runner tenant list"),
         (("run", "--tenant", "A'; drop", "--date", "2024-11-01"), "is no tenant id"),
-        ((*RUN, "--date", "2024-11-01", "--pipeline", "gcp/cost/x"), "gcp/cost/cost_billing"),
-        ((*RUN, "--date", "2024-11-01", "--pipeline", "../../x"), "gcp/cost/cost_billing"),
         ((*RUN, "--date", "2024-11-01", "--target", "prod"), "local, bigquery"),
         ((*RUN, "--date", "2024-11-01", "--project-dir", "/nowhere"), "dbt_project.yml"),
         (("quota", "--tenant", "globx"), "did you mean globex?"),
@@ -176,6 +176,49 @@ def test_a_bad_billing_account_or_project_is_told(runner, tmp_path: Path) -> Non
         assert answer.exit_code == 2 and words in answer.stderr
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        (*RUN, "--date", "2024-11-01", "--trigger-by", "a\udcff"),
+        ("status", "\udcff", "--tenant", "acme"),
+        ("runs", "--tenant", "acme", "--pipeline", "\udcff"),
+    ],
+)
+def test_a_word_that_is_no_utf8_is_refused(runner, control: Control, args) -> None:
+    answer = runner(*args)
+    assert answer.exit_code == 2 and "is not UTF-8" in answer.stderr
+    assert control.runs() == []
+
+
+def test_a_date_that_no_export_has_spends_no_slot(runner, control: Control) -> None:
+    answer = runner(*RUN, "--date", "0001-01-01")
+    assert answer.exit_code == 2 and "before 2000-01-01" in answer.stderr
+    assert control.runs() == []
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        ((*RUN, "--date", "2024-11-01"), 4, "control.duckdb"),
+        (("quota", "--tenant", "acme"), 4, "control.duckdb"),
+        ((*RUN, "--dat", "2024-11-01"), 2, "--dat"),
+        (RUN, 2, "Name the dates"),
+    ],
+)
+def test_an_error_in_json_is_a_document_too(runner, control: Control, args, code, words) -> None:
+    control.path.write_bytes(b"no database" * 1000)
+    answer = runner(*args, "--json")
+    assert answer.exit_code == code and words in answer.stderr
+    document = json.loads(answer.stdout)
+    assert document["exit_code"] == code and words in document["error"]
+
+
+def test_a_prompt_that_nobody_answers_does_nothing(runner, control: Control) -> None:
+    answer = runner("tenant", "remove", "acme")
+    assert answer.exit_code == 2 and "Nobody answered: nothing was done." in answer.stderr
+    assert control.value("select count(*) from tenants.tenant_profiles where status='ACTIVE'") == 2
+
+
 def test_a_broken_profile_is_one_sentence(runner, control: Control) -> None:
     (control.folder / "profiles" / "profiles.yml").write_text("a: [")
     for args in ((*RUN, "--date", "2024-11-01"), ("tenant", "list"), ("quota", "--tenant", "acme")):
@@ -200,8 +243,84 @@ def test_a_run_refused_by_quota_exits_3_with_the_reason(runner, control: Control
     control.subscribe(daily_limit=0)
     answer = runner(*RUN, "--date", "2024-11-01")
     assert answer.exit_code == 3 and "daily limit reached: 0 of 0" in answer.stderr
-    assert "runner quota --tenant acme" in answer.stderr
+    assert "runner quota --tenant acme" in answer.stderr and "starting dbt" not in answer.stderr
     assert [status for status, _ in control.runs()] == ["REFUSED"]
+
+
+@pytest.mark.parametrize("name", ["gcp/cost/x", "../../x", "'); drop table x; --"])
+def test_an_unknown_pipeline_exits_2_and_leaves_a_refused_row(
+    runner, control: Control, name: str
+) -> None:
+    answer = runner(*RUN, "--date", "2024-11-01", "--pipeline", name)
+    (told,) = answer.stderr.strip().splitlines()
+    assert answer.exit_code == 2 and "gcp/cost/cost_billing" in told
+    assert [("REFUSED", told.removeprefix("Error: "))] == control.runs()
+    (row,) = control.sql(
+        "select template, run_date, duration_ms, event_type from acme.x_meta_pipeline_runs"
+        " join tenants.tenant_usage_events using (pipeline_logging_id)"
+    )
+    assert row == (name, DAY, 0, "refused")
+    assert name in json.loads(runner("runs", "--tenant", "acme", "--json").stdout)[0]["template"]
+
+
+def test_an_unknown_pipeline_of_nobody_or_of_a_dry_run_leaves_no_row(
+    runner, control: Control
+) -> None:
+    other = ("--date", "2024-11-01", "--pipeline", "gcp/cost/x")
+    assert "did you mean acme?" in runner("run", "--tenant", "acmee", *other).stderr
+    assert runner(*RUN, *other, "--dry-run").exit_code == 2
+    assert control.runs() == []
+
+
+def test_runs_of_an_unknown_pipeline_are_answered_with_those_there_are(
+    runner, control: Control
+) -> None:
+    answer = runner("runs", "--tenant", "acme", "--pipeline", "nope")
+    assert answer.exit_code == 0 and "gcp/cost/cost_billing" in answer.stderr
+    assert (
+        "use one of"
+        not in runner(*("runs", "--tenant", "acme", "--pipeline", "gcp/cost/cost_billing")).stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("problem", "attempts"),
+    [
+        (TimeoutError("timed out"), 1),
+        (smtplib.SMTPServerDisconnected("gone"), 1),
+        (smtplib.SMTPRecipientsRefused({}), 3),
+        (ValueError("a header"), 3),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_alerts_go_after_the_commands_own_work_and_no_more_once_nobody_answers(
+    runner, control: Control, monkeypatch: pytest.MonkeyPatch, problem: Exception, attempts: int
+) -> None:
+    for n in range(3):
+        control.sql(
+            "insert into acme.x_meta_alerts by name select ? as alert_id, 'failure' as kind,"
+            " 'PENDING' as status, '[\"a@b.co\"]' as recipients, 's' as subject,"
+            " 't' as body_text, 't' as body_html, 0 as attempts, 'r' as pipeline_logging_id,"
+            " timestamp '2024-01-01' as created_at, timestamp '2024-01-01' as next_attempt_at",
+            str(n),
+        )
+    order: list[str] = []
+    echo = click.echo
+
+    def silent(mailbox: object, message: object) -> None:
+        order.append(control.runs()[0][0])
+        raise problem
+
+    def told(text: str, **named: object) -> None:
+        order.append("told")
+        echo(text)
+
+    monkeypatch.setattr("runner.notify.SmtpMailbox.send", silent)
+    monkeypatch.setattr("runner.cli.click.echo", told)
+    assert runner("cancel", control.add_run("RUNNING"), "--tenant", "acme").exit_code == 0
+    assert order == ["told", *["CANCELLED"] * attempts]
+    tried = control.sql("select attempts, last_error from acme.x_meta_alerts")
+    assert tried == [(1, f"{type(problem).__name__}: {problem}")] * 3
 
 
 def test_a_refusal_in_json_is_a_document_too(runner, control: Control) -> None:
@@ -227,6 +346,52 @@ def test_an_active_run_that_covers_the_date_exits_0_with_its_id(runner, control:
     assert (document["pipeline_logging_id"], document["deduplicated"]) == (active, True)
     assert document["status"] == "RUNNING"
     assert len(control.runs()) == 1
+
+
+def test_an_active_run_that_has_only_some_of_the_dates_is_told_and_exits_1(
+    runner, control: Control
+) -> None:
+    active = control.add_run("RUNNING", day=date(2024, 11, 3))
+    asked = ("run", "--tenant", "acme", "--from", "2024-11-01", "--to", "2024-11-05")
+    answer = runner(*asked)
+    assert answer.exit_code == 1 and answer.stdout == ""
+    (told,) = answer.stderr.strip().splitlines()
+    for words in (
+        f"{active} of acme is RUNNING for 2024-11-03",
+        "will not load 2024-11-01 to 2024-11-02 and 2024-11-04 to 2024-11-05",
+        "--wait",
+    ):
+        assert words in told
+    answer = runner(*asked, "--json")
+    document = json.loads(answer.stdout)
+    assert answer.exit_code == 1
+    assert (document["deduplicated"], document["covered"]) == (True, False)
+    assert document["pipeline_logging_id"] == active and "will not load" in document["error"]
+    assert len(control.runs()) == 1
+
+
+def test_of_two_active_runs_the_one_that_covers_the_dates_is_the_duplicate(
+    runner, control: Control
+) -> None:
+    older = datetime.now(UTC) - timedelta(minutes=5)
+    control.add_run("RUNNING", day=DAY, started=older)
+    covering = control.add_run("RUNNING", day=DAY, to_day=DAY + timedelta(days=9))
+    answer = runner("run", "--tenant", "acme", "--from", "2024-11-01", "--to", "2024-11-02")
+    assert answer.exit_code == 0 and covering in answer.stdout
+
+
+def test_waiting_for_a_run_that_covers_the_date_tells_why_it_failed(
+    runner, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(seconds: float) -> None:
+        control.sql("update acme.x_meta_pipeline_runs set status='FAILED', error_message='boom'")
+
+    for as_json in ((), ("--json",)):
+        control.add_run("RUNNING", day=DAY)
+        monkeypatch.setattr("runner.follow.time", SimpleNamespace(sleep=fails))
+        answer = runner(*RUN, "--date", "2024-11-01", "--wait", *as_json)
+        assert answer.exit_code == 1 and "boom" in answer.stdout
+    assert json.loads(answer.stdout)["error"] == "boom"
 
 
 def test_tenants_are_listed_for_people_and_machines(runner) -> None:
@@ -294,6 +459,7 @@ LOGGED = [
     ("tenant", "list"),
     ("tenant", "show", "acme"),
     (*RUN, "--date", "2024-11-01"),
+    ("tenant", "list", "--json"),
 ]
 
 
@@ -314,7 +480,10 @@ def test_a_mistake_of_ours_is_one_line_and_its_trace_is_in_the_log(
     with pytest.raises(SystemExit) as caught:
         real_main()
     assert caught.value.code == 1
-    told = capsys.readouterr().err
+    shown = capsys.readouterr()
+    told = shown.err
+    if "--json" in args:
+        assert json.loads(shown.out)["exit_code"] == 1
     assert "internal error" in told and "Traceback" not in told
     assert len(told.strip().splitlines()) == 1
     log = control.folder / "logs" / "runner.jsonl"

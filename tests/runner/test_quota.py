@@ -50,6 +50,15 @@ def test_limits_say_when_they_begin_anew(control: Control) -> None:
     assert concurrent.resets_at is None
 
 
+def test_what_is_left_is_told_with_when_there_is_more(control: Control) -> None:
+    control.subscribe(concurrent_limit=1)
+    control.add_run("RUNNING")
+    told = quota.of(control.warehouse, "acme").in_words()
+    daily, monthly, concurrent = told.removeprefix("Left: ").split(", ")
+    assert daily.startswith("24 daily (resets ") and monthly.startswith("749 monthly (resets ")
+    assert concurrent == "0 concurrent (when a run ends)."
+
+
 def test_an_unknown_tenant_is_answered_with_near_ones(control: Control) -> None:
     with pytest.raises(UsageProblem, match="did you mean acme"):
         quota.of(control.warehouse, "acmee")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import duckdb
@@ -11,7 +12,7 @@ from control_file import DAY, Control, request
 from support import Inbox, free_port
 from test_notify import FAILED, a_node, mail_at
 
-from runner import notify, pipelines
+from runner import claim, follow, notify, pipelines
 from runner import run as one_run
 from runner.errors import Refused, WarehouseUnreachable
 from runner.invoke import Event, Outcome
@@ -275,6 +276,80 @@ def test_a_refusal_starts_no_dbt_and_sends_no_mail(control, dbt, inbox: Inbox) -
         run(control, inbox.port)
     assert caught.value.exit_code == 3
     assert dbt.jobs == [] and inbox.letters == [] and control.runs()[0][0] == "REFUSED"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("update tenants.tenant_profiles set status='SUSPENDED'", "`runner tenant resume acme`"),
+        ("update tenants.tenant_subscriptions set status='EXPIRED'", "`runner doctor --tenant"),
+        ("update tenants.tenant_subscriptions set concurrent_limit=0", "when a run ends"),
+    ],
+)
+def test_a_refusal_says_what_to_do(control, dbt, change: str, words: str) -> None:
+    control.sql(change)
+    with pytest.raises(Refused, match=words):
+        run(control)
+
+
+def test_a_run_cancelled_by_another_command_says_so_in_that_commands_words(
+    control, dbt, monkeypatch
+) -> None:
+    def cancelled(self: Any, *args: Any, on_tick: Any, **values: Any) -> Outcome:
+        run_id = control.value("select pipeline_logging_id from acme.x_meta_pipeline_runs")
+        claim.cancel(control.warehouse, "acme", run_id, "cancelled by root")
+        on_tick()
+        return GOOD
+
+    monkeypatch.setattr(dbt, "run", cancelled)
+    report = run(control)
+    assert (report.status, report.outcome.error) == ("CANCELLED", "cancelled by root")
+
+
+def start(control: Control, first: date, last: date) -> one_run.Report:
+    asked = request(first, last)
+    mailbox = notify.SmtpMailbox(mail_at(0))
+    return one_run.run_slice(
+        control.settings, control.warehouse, mailbox, asked, TEMPLATE, lambda event: None
+    )
+
+
+def test_who_waits_for_a_run_with_some_of_the_dates_then_loads_all_of_them(
+    control, dbt, monkeypatch
+) -> None:
+    """And a third run that comes meanwhile is waited for likewise."""
+    control.add_run("RUNNING", day=DAY)
+    others = [control.add_run("COMPLETED", day=DAY)]
+
+    def ends(seconds: float) -> None:
+        control.sql("update acme.x_meta_pipeline_runs set status='COMPLETED'")
+        if others:
+            control.sql(
+                "update acme.x_meta_pipeline_runs set status='RUNNING'"
+                " where pipeline_logging_id = ?",
+                others.pop(),
+            )
+
+    monkeypatch.setattr("runner.follow.time", SimpleNamespace(sleep=ends))
+    last = date(2024, 11, 5)
+    told: list[str] = []
+    report = follow.or_start(lambda: start(control, DAY, last), control.warehouse, told.append)
+    assert (report.status, report.run.deduplicated, report.covered) == ("COMPLETED", False, True)
+    ((job, _),) = dbt.jobs
+    assert (job.vars["from_date"], job.vars["to_date"]) == ("2024-11-01", "2024-11-05")
+    assert len(told) == 2, "two runs were waited for"
+
+
+def test_who_waits_for_a_run_that_covers_the_dates_has_its_end(control, dbt, monkeypatch) -> None:
+    first = control.add_run("RUNNING", day=DAY)
+
+    def ends(seconds: float) -> None:
+        control.sql("update acme.x_meta_pipeline_runs set status='COMPLETED'")
+
+    monkeypatch.setattr("runner.follow.time", SimpleNamespace(sleep=ends))
+    report = follow.or_start(lambda: start(control, DAY, DAY), control.warehouse, lambda told: None)
+    assert (report.run.id, report.status, report.outcome) == (first, "COMPLETED", None)
+    assert dbt.jobs == []
 
 
 def test_a_duplicate_starts_no_dbt(control, dbt) -> None:

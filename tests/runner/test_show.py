@@ -121,6 +121,14 @@ def test_a_failures_summary_says_why_and_what_to_run_next() -> None:
     assert FAILED.error in text and "runner run --tenant acme --date 2024-11-01" in text
 
 
+def test_what_to_run_next_names_the_pipeline_and_the_target() -> None:
+    run = a_run(template="gcp/cost/other", to_date=date(2024, 11, 2))
+    text = show.summary(Report(run, "FAILED", 10, FAILED), "somewhere", "bigquery")
+    again = "runner run --tenant acme --pipeline gcp/cost/other --from 2024-11-01 --to 2024-11-02"
+    assert f"runner status {run.id} --tenant acme --target bigquery, then {again}" in text
+    assert text.endswith(" --target bigquery")
+
+
 def test_an_empty_dates_summary_says_so() -> None:
     warning = "0 rows: the export has no usage for this date yet"
     text = show.summary(Report(a_run(), "COMPLETED", 10, PASSED, (), (warning,)), "x")

@@ -50,7 +50,7 @@ def test_whatever_passes_as_a_tenant_id_needs_no_quotes(text: str) -> None:
     assert re.fullmatch("[a-z][a-z0-9_]{0,62}", passed, re.ASCII) and len(passed) <= 63
 
 
-@pytest.mark.parametrize("text", ["2024-11-01", "2024-02-29", "1999-12-31"])
+@pytest.mark.parametrize("text", ["2024-11-01", "2024-02-29", "2000-01-01"])
 def test_a_past_day_is_a_usage_date(text: str) -> None:
     assert slugs.usage_date(text).isoformat() == text
 
@@ -75,6 +75,16 @@ def test_what_is_no_date_is_answered_with_how_to_write_one(text: str) -> None:
 @pytest.mark.parametrize("text", ["2024-11-1", "2024-1-01", "\u0662\u0660\u0662\u0664-11-01"])
 def test_a_date_written_another_way_is_told_its_form(text: str) -> None:
     assert re.search(r"such as 2024-\d\d-01", refusal(slugs.usage_date, text))
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "1999-12-31"])
+def test_a_date_before_there_was_a_cloud_is_refused(text: str) -> None:
+    assert "2000-01-01" in refusal(slugs.usage_date, text)
+
+
+def test_a_text_that_is_no_utf8_is_refused_without_being_echoed() -> None:
+    assert slugs.utf8("é") == "é"
+    assert refusal(slugs.utf8, "a\udcff").isascii()
 
 
 def test_a_future_date_is_refused_with_todays() -> None:
