@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from runner import control_sql as sql
-from runner.errors import WarehouseUnreachable
+from runner.errors import WarehouseProblem
 from runner.invoke import hostname_and_pid
 from runner.warehouse import Row, Value, Warehouse
 
@@ -144,7 +144,7 @@ def is_ours(warehouse: Warehouse, run: Run) -> bool:
     """
     try:
         rows = warehouse.read(sql.RUN_STATUS.format(tenant=run.tenant_id), run_id=run.id)
-    except WarehouseUnreachable:
+    except WarehouseProblem:
         return True
     return bool(rows) and rows[0]["status"] in ("PENDING", "RUNNING")
 

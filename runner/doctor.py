@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from runner import claim, machine, quota, tenants
 from runner import control_sql as sql
 from runner.check import FAIL, OK, WARN, Check, Finding, Visit, quoted, remedy_for
-from runner.errors import UsageProblem, WarehouseUnreachable
+from runner.errors import UsageProblem, WarehouseProblem
 from runner.invoke import Job, Outcome, Worker
 from runner.settings import Settings
 from runner.warehouse import Warehouse, open_warehouse
@@ -111,13 +111,13 @@ def _warehouse(settings: Settings) -> Finding:
         if not warehouse.exists():
             return FAIL, "no tenant was ever added", "runner init" if local else ADD.format("ID")
         (warehouse.write if local else warehouse.read)(sql.PROBE)
-    except WarehouseUnreachable as error:
+    except WarehouseProblem as error:
         remedy = remedy_for(
             error.message,
             (r"File exists|Not a dir", 'export WAREHOUSE_DIR="$HOME/warehouse"'),
             (r"folder (\S+) cannot be written", "chmod u+rwx {0}; df -h {0}"),
             (r"process (\d+)", "ps -fp {0}"),
-            ("not a valid DuckDB", f"mv {place} {place}.damaged && runner init"),
+            ("is damaged", f"mv {place} {place}.damaged && runner init"),
             (r"^(\S+) does not take", "curl -sSI {0}"),
             ("credentials", "gcloud auth application-default login"),
             (r"\.duckdb", f"chmod u+rw {place}; df -h {place}"),

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from runner import control_sql
-from runner.errors import UsageProblem, WarehouseUnreachable
+from runner.errors import StatementRefused, UsageProblem, WarehouseUnreachable
 from runner.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ Row = Mapping[str, Any]
 
 
 class Warehouse(Protocol):
-    """What the runner asks of an engine. Timestamps go in and come out as aware UTC datetimes."""
+    """What the runner asks of an engine. Timestamps go in and come out as aware UTC datetimes.
+
+    Raises WarehouseUnreachable when the engine does not answer, StatementRefused when it refuses.
+    """
 
     seconds_between_looks: float
 
@@ -118,6 +121,9 @@ BIGQUERYS_WORDS = (
     "parse_json(text) as cast(text as json)",
     "unix_millis(moment) as epoch_ms(moment)",
 )
+
+# How DuckDB speaks of a file that is cut off, overwritten or none of its own.
+DAMAGED = re.compile("not a valid DuckDB|Could not read enough bytes|[Cc]orrupt")
 
 # One gate a file, for the threads of this process.
 _GATES: dict[Path, threading.Lock] = {}
@@ -264,7 +270,11 @@ class DuckDBWarehouse:
                 for macro in BIGQUERYS_WORDS:
                     connection.execute(f"create or replace temp macro {macro}")
                 yield connection
-            except duckdb.IOException as error:
+            except (duckdb.ProgrammingError, duckdb.DataError, duckdb.IntegrityError) as error:
+                raise StatementRefused(
+                    f"{path} refused a statement ({_first_line(error)}): run `runner doctor`."
+                ) from error
+            except duckdb.Error as error:
                 raise _unreachable(path, error) from error
             finally:
                 connection.close()
@@ -334,10 +344,15 @@ def _execute(
     connection: "duckdb.DuckDBPyConnection", sql: str, values: Mapping[str, Value]
 ) -> list[Row]:
     """Run one statement; @name becomes DuckDB's $name, and each statement gets only its own."""
+    import duckdb
+
     names = set(re.findall(r"@(\w+)", sql))
     bound = {name: _to_duckdb(values[name]) for name in names}
     statement = re.sub(r"@(\w+)", r"$\1", sql).replace("`", '"')
-    cursor = connection.execute(statement, bound or None)
+    try:
+        cursor = connection.execute(statement, bound or None)
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        raise lacking(_first_line(error), sql, values) from error
     if not cursor.description:
         return []
     columns = [column[0] for column in cursor.description]
@@ -364,8 +379,27 @@ def _holder(error: Exception) -> str:
     return f"process {found.group(1)}" if found else "its process is not known"
 
 
+def lacking(told: str, sql: str, values: Mapping[str, Value]) -> StatementRefused:
+    """What to raise for a missing table or column, in the engine's words, with the remedy."""
+    named = re.search(r"`(\w+)`\.", sql)
+    tenant = values.get("tenant_id") or (named.group(1) if named else "ID")
+    return StatementRefused(
+        f"The warehouse lacks a table or a column ({told}): run `runner tenant repair {tenant}`,"
+        " or `runner doctor` to see all that is missing."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip("!.")
+
+
 def _unreachable(path: Path, error: Exception) -> WarehouseUnreachable:
-    first = str(error).strip().splitlines()[0]
+    first = _first_line(error)
+    if DAMAGED.search(first) and (str(path) in first or "database file" in first):
+        return WarehouseUnreachable(
+            f"{path} is damaged ({first}): put an older copy in its place, or move it away and"
+            " run `runner doctor`."
+        )
     return WarehouseUnreachable(
         f"{path} cannot be used ({first}): check its permissions and the disk's free space,"
         " or name another folder with WAREHOUSE_DIR."
