@@ -107,6 +107,18 @@ where tenant_id = @tenant_id
     )
 """
 
+# Runs that were recorded before these columns were.
+FILL_RUNS = """
+update `{tenant}`.x_meta_pipeline_runs
+set to_date = coalesce(to_date, run_date), template = coalesce(template, @template),
+    lease_expires_at = case
+        when status in ('PENDING', 'RUNNING') then coalesce(lease_expires_at, start_time)
+        else lease_expires_at
+    end
+where to_date is null or template is null
+    or (status in ('PENDING', 'RUNNING') and lease_expires_at is null)
+"""
+
 DROP_EXPORTS = "delete from `{dataset}`.{table} where tenant_id = @tenant_id"
 
 ADD_EXPORT = """
@@ -177,7 +189,7 @@ set status = 'FAILED', end_time = @now,
 where status = 'RUNNING' and pipeline_logging_id in (
     select pipeline_logging_id
     from `{tenant}`.x_meta_pipeline_runs
-    where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
+    where status in ('PENDING', 'RUNNING') and coalesce(lease_expires_at, start_time) <= @now
 )
 """
 
@@ -186,7 +198,7 @@ update `{tenant}`.x_meta_pipeline_runs
 set status = 'FAILED', end_time = @now,
     duration_ms = unix_millis(@now) - unix_millis(start_time),
     error_message = 'lease expired: the process that ran it ended without a word'
-where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
+where status in ('PENDING', 'RUNNING') and coalesce(lease_expires_at, start_time) <= @now
 """
 
 # Whoever ended a run, by hand in SQL too: the usage view counts starts and ends.
@@ -210,8 +222,12 @@ update `{tenant}`.x_meta_pipeline_runs set lease_expires_at = @now
 where pipeline_logging_id = @dead_{n} and status in ('PENDING', 'RUNNING')
 """
 
+# A run without a lease is from before there were leases: it is over.
 ACTIVE_RUNS = """
-select pipeline_logging_id, worker_instance, lease_expires_at
+select
+    pipeline_logging_id, worker_instance,
+    coalesce(start_time, timestamp '1970-01-01 00:00:00') as start_time,
+    coalesce(lease_expires_at, start_time, timestamp '1970-01-01 00:00:00') as lease_expires_at
 from `{tenant}`.x_meta_pipeline_runs
 where status in ('PENDING', 'RUNNING')
 """
@@ -270,6 +286,7 @@ where profiles.tenant_id = @tenant_id
 """
 
 # A duplicate inserts nothing; a refusal is a row. Counted, never stored: no counter can drift.
+# Without the lock's row no two claims would conflict on BigQuery: nothing is inserted.
 CLAIM_INSERT = f"""
 insert into `{{tenant}}`.x_meta_pipeline_runs (
     pipeline_logging_id, pipeline_id, tenant_id, status, trigger_type, trigger_by, user_id,
@@ -293,6 +310,7 @@ where not exists (
     where pipeline_id = @pipeline_id and status in ('PENDING', 'RUNNING')
         and run_date <= @to_date and to_date >= @from_date
 )
+    and exists (select 1 from `{{tenant}}`.x_meta_lock where lock_name = 'claim')
 """
 
 CLAIM_EVENT = """
@@ -550,6 +568,8 @@ PROBE = "select 1 as answer"
 NOW = "select cast(current_timestamp as timestamp) as now_at"
 
 NEWEST_EVENT = "select max(occurred_at) as newest from tenants.tenant_usage_events"
+
+LOCK = "select 1 as there from `{tenant}`.x_meta_lock where lock_name = 'claim'"
 
 LOADED_DATES = """
 select min(run_date) as first_date, max(to_date) as last_date

@@ -164,6 +164,8 @@ def _tenants(warehouse: Warehouse, tenant: str | None) -> Finding:
 def _tenant_tables(warehouse: Warehouse, tenant: str, settings: Settings) -> Finding:
     """The tenant's control tables, its dataset and the view over its export are as declared."""
     lacking = _lacking(settings, warehouse.columns(tenant), "control/runs")
+    if not lacking and not warehouse.read(sql.LOCK.format(tenant=tenant)):
+        lacking = "x_meta_lock has lost its row"
     if not lacking and (busy := _busy(warehouse, tenant, _is_local(settings))):
         return busy
     data = warehouse.columns(tenant, data=True) if not lacking else {}
@@ -279,7 +281,8 @@ def _runs(warehouse: Warehouse, tenant: str) -> Finding:
     now = datetime.now(UTC)
     active = warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant))
     for row in active:
-        if row["lease_expires_at"] <= now or claim.is_gone(row["worker_instance"]):
+        gone = claim.is_gone(row["worker_instance"], row["start_time"])
+        if row["lease_expires_at"] <= now or gone:
             who = f"run {row['pipeline_logging_id']} of {row['worker_instance']}"
             told = f"{who} is active, but its lease is over or its process is gone"
             return WARN, told, f"runner runs --tenant {tenant}"
@@ -303,7 +306,8 @@ def _busy(warehouse: Warehouse, tenant: str, local: bool) -> Finding | None:
     """Why a tenant's data cannot be read now: locally a run has the file to itself."""
     now = datetime.now(UTC)
     for row in warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant)) if local else []:
-        if row["lease_expires_at"] > now and not claim.is_gone(row["worker_instance"]):
+        gone = claim.is_gone(row["worker_instance"], row["start_time"])
+        if row["lease_expires_at"] > now and not gone:
             run = row["pipeline_logging_id"]
             told = f"not looked at: run {run} has the data to itself"
             return WARN, told, f"runner status {run} --tenant {tenant}"

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from runner import claim, slugs
+from runner import claim, pipelines, slugs
 from runner import control_sql as sql
 from runner.errors import RunnerError, UsageProblem
 from runner.invoke import Job, Outcome, Worker
@@ -164,7 +164,9 @@ def repair(
             sql.ADD_SUBSCRIPTION,
             sql.FILL_SUBSCRIPTION,
             sql.ADD_LOCK.format(tenant=tenant_id),
+            sql.FILL_RUNS.format(tenant=tenant_id),
             tenant_id=tenant_id,
+            template=pipelines.DEFAULT,
             now=datetime.now(UTC),
             **_plan_values(plan),
         )
@@ -325,9 +327,11 @@ def _write_rows(
         sql.SET_SUBSCRIPTION,
         sql.FILL_SUBSCRIPTION,
         sql.ADD_LOCK.format(tenant=tenant_id),
+        sql.FILL_RUNS.format(tenant=tenant_id),
         *_export_statements("tenants", "tenant_exports", named_exports),
         admin_email=admin_email,
         company_name=company_name,
+        template=pipelines.DEFAULT,
         **_plan_values(plan),
         **_export_values(tenant_id, named_exports),
     )

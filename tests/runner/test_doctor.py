@@ -245,6 +245,13 @@ def test_a_tenants_table_without_a_column(look: Look, control: Control) -> None:
     assert ends(look("alerts", "--tenant", "acme")) == ("fail", "runner tenant repair acme")
 
 
+def test_a_lock_without_its_row(look: Look, control: Control) -> None:
+    control.sql("delete from acme.x_meta_lock")
+    check = look("tables", "--tenant", "acme")
+    assert check["detail"] == "x_meta_lock has lost its row"
+    assert ends(check) == ("fail", "runner tenant repair acme")
+
+
 def test_a_tenant_without_a_dataset(look: Look) -> None:
     check = look("tables", "--tenant", "acme")
     assert check["detail"].startswith("x_meta_exports is missing; x_meta_dq_results is missing")
