@@ -23,6 +23,8 @@ REGISTERED = "select * from tenants.tenant_profiles order by tenant_id"
 
 PROFILE_STATUS = "select status from tenants.tenant_profiles where tenant_id = @tenant_id"
 
+PLAN_NAME = "select plan_name from tenants.tenant_subscriptions where tenant_id = @tenant_id"
+
 EXPORTS = """
 select export_ref, billing_account_ids, project_ids, has_unallocated
 from tenants.tenant_exports
@@ -139,6 +141,13 @@ from (select 1 as one_row) as one_row
 where not exists (select 1 from `{tenant}`.x_meta_lock where lock_name = 'claim')
 """
 
+# Makes two `tenant add` of a newcomer conflict on BigQuery, where two inserts never do.
+LOCK_NEWCOMER = """
+update `{tenant}`.x_meta_lock set locked_by = 'tenant add', locked_at = @now
+where lock_name = 'claim'
+    and not exists (select 1 from tenants.tenant_subscriptions where tenant_id = @tenant_id)
+"""
+
 SET_STATUS = """
 update tenants.tenant_profiles set status = @status, updated_at = @now where tenant_id = @tenant_id
 """
@@ -151,6 +160,7 @@ set company_name = coalesce(cast(@company_name as string), company_name),
 where tenant_id = @tenant_id
 """
 
+# A last day of 9999-12-31 is none.
 UPDATE_SUBSCRIPTION = """
 update tenants.tenant_subscriptions
 set plan_name = coalesce(cast(@plan as string), plan_name),
@@ -162,14 +172,26 @@ set plan_name = coalesce(cast(@plan as string), plan_name),
     max_concurrent_pipelines = coalesce(cast(@concurrent_limit as int64), max_concurrent_pipelines),
     max_team_members = coalesce(cast(@max_team_members as int64), max_team_members),
     max_providers = coalesce(cast(@max_providers as int64), max_providers),
-    subscription_end_date = coalesce(cast(@end_date as date), subscription_end_date),
+    trial_end_date = nullif(
+        coalesce(cast(@trial_end_date as date), trial_end_date), date '9999-12-31'
+    ),
+    subscription_end_date = nullif(
+        coalesce(cast(@end_date as date), subscription_end_date), date '9999-12-31'
+    ),
     updated_at = @now
 where tenant_id = @tenant_id
 """
 
-REMOVE_TENANT = (
-    "update tenants.tenant_profiles set status = 'DELETED', updated_at = @now"
-    " where tenant_id = @tenant_id",
+# After CLAIM_LOCK: no run is claimed between the look and the end.
+DELETE_PROFILE = """
+update tenants.tenant_profiles set status = 'DELETED', updated_at = @now
+where tenant_id = @tenant_id
+    and not exists (
+        select 1 from `{tenant}`.x_meta_pipeline_runs where status in ('PENDING', 'RUNNING')
+    )
+"""
+
+FORGET_TENANT = (
     "delete from tenants.tenant_subscriptions where tenant_id = @tenant_id",
     "delete from tenants.tenant_exports where tenant_id = @tenant_id",
     "delete from tenants.tenant_api_keys where tenant_id = @tenant_id",

@@ -161,9 +161,13 @@ class DuckDBWarehouse:
 
     @contextmanager
     def alone_with(self, tenant: str, look: Callable[[], None] = lambda: None) -> Iterator[None]:
+        with self._alone(self._path(f"tenant_{tenant}"), look):
+            yield
+
+    @contextmanager
+    def _alone(self, path: Path, look: Callable[[], None] = lambda: None) -> Iterator[None]:
         # The kernel lets go of the lock with the process, however that ends.
-        path = self._path(f"tenant_{tenant}").with_suffix(".lock")
-        with path.open("a") as file:
+        with path.with_suffix(".lock").open("a") as file:
             next_look = time.monotonic()
             while not _locked(file, fcntl.LOCK_EX):
                 if time.monotonic() >= next_look:
@@ -172,9 +176,15 @@ class DuckDBWarehouse:
                 time.sleep(random.uniform(0.02, 0.1))
             yield
 
-    def alone_with_control(self) -> AbstractContextManager[None]:
-        deadline = time.monotonic() + self._patience_seconds
-        return self._gate(self._path("control"), False, deadline)
+    @contextmanager
+    def alone_with_control(self) -> Iterator[None]:
+        # One dbt after the other, however many wait; between two, other commands pass the gate.
+        control = self._path("control")
+        with (
+            self._alone(control),
+            self._gate(control, False, time.monotonic() + self._patience_seconds),
+        ):
+            yield
 
     def bytes_read(self, sql: str) -> int | None:
         return None

@@ -235,6 +235,22 @@ def test_only_one_process_at_a_time_is_alone_with_a_tenant(control: Control) -> 
     assert order == ["first", "second"]
 
 
+def test_whoever_makes_control_tables_waits_for_the_others_without_end(control: Control) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with impatient(control, 0.2).alone_with_control():
+            order.append("second")
+
+    with control.warehouse.alone_with_control():
+        thread = threading.Thread(target=second)
+        thread.start()
+        time.sleep(0.8)
+        order.append("first")
+    thread.join(5)
+    assert order == ["first", "second"]
+
+
 def test_two_tenants_are_alone_with_their_own_files(control: Control) -> None:
     done = threading.Event()
 
