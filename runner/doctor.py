@@ -23,6 +23,7 @@ Reader = Callable[[list[str]], Outcome]
 PATIENCE_SECONDS = 5.0
 CLOCK_TOLERANCE = timedelta(seconds=60)
 STALE, TOO_OLD = timedelta(hours=24), timedelta(hours=48)
+GIVEN_UP_LATELY = timedelta(days=7)
 ADD = "runner tenant add {} --admin-email E --export REF"
 
 
@@ -44,9 +45,9 @@ def examine(settings: Settings, tenant: str | None = None, send_mail: bool = Fal
                 _visit_tenant(visit, settings, warehouse, read, one, asked=tenant is not None)
     visit.look("spool", machine.unwritten, settings)
     visit.look("disk", machine.room, settings)
-    visit.look("mail", machine.mail_server, settings)
+    needs = "mail" if visit.look("mail", machine.mail_server, settings) == FAIL else None
     if send_mail:
-        visit.look("test mail", machine.test_letter, settings, warehouse, tenant, needs="mail")
+        visit.look("test mail", machine.test_letter, settings, warehouse, tenant, needs=needs)
     return visit.checks
 
 
@@ -207,8 +208,8 @@ def _limits(warehouse: Warehouse, tenant: str, trouble: str) -> Finding:
             ("no subscription|no limits", f"runner tenant repair {tenant}"),
             ("^subscription is|^trial", f"{update} --subscription active"),
             ("^subscription ended", f"{update} --ends {now.date() + timedelta(days=365)}"),
-            ("^concurrent", f"runner runs --tenant {tenant} --status running"),
             (r"^(\w+) limit.* of 0 ", f"{update} --{{0}}-limit 10"),
+            ("^concurrent", f"runner runs --tenant {tenant} --status running"),
             (r"^(\w+) limit.* of (\d+)", f"{update} --{{0}}-limit {{1}}0"),
             ("", f"runner quota --tenant {tenant}"),
         )
@@ -226,7 +227,9 @@ def _export(warehouse: Warehouse, tenant: str, read: Reader, local: bool) -> Fin
     """The tenant's exports can be opened and have the columns that a bill needs."""
     named = tenants.exports(warehouse, tenant)
     if not named:
-        return FAIL, "no export is registered", f"runner tenant repair {tenant}"
+        can_repair = tenants.is_export_known(warehouse, tenant)
+        remedy = f"runner tenant repair {tenant}" if can_repair else ADD.format(tenant)
+        return FAIL, "no export is registered", remedy
     refs = [export.ref for export in named]
     outcome = read(refs)
     if outcome.success:
@@ -290,16 +293,20 @@ def _runs(warehouse: Warehouse, tenant: str) -> Finding:
 
 
 def _alerts(warehouse: Warehouse, tenant: str) -> Finding:
-    """Every alert was sent."""
-    month_ago = datetime.now(UTC) - timedelta(days=30)
-    rows = warehouse.read(sql.UNSENT_ALERTS.format(tenant=tenant), since=month_ago)
-    for row in rows:
-        told = f"'{row['subject']}' of {_minute(row['created_at'])} did not go"
-        told += f" after {row['attempts']} attempts: {row['last_error']}"
-        if row["status"] == "ABANDONED":
-            run = row["pipeline_logging_id"]
-            return FAIL, f"{told}; given up", f"runner status {run} --tenant {tenant}"
-    return (WARN, told, f"runner runs --tenant {tenant}") if rows else (OK, "none waits", None)
+    """Every alert was sent; one that was given up long ago fails no more, but is still told."""
+    now = datetime.now(UTC)
+    since = now - timedelta(days=30)
+    rows = warehouse.read(sql.UNSENT_ALERTS.format(tenant=tenant), since=since)
+    if not rows:
+        return OK, "none waits", None
+    given_up = [row for row in rows if row["status"] == "ABANDONED"]
+    row = (given_up or rows)[-1]
+    told = f"'{row['subject']}' of {_minute(row['created_at'])} did not go"
+    told += f" after {row['attempts']} attempts: {row['last_error']}"
+    if not given_up:
+        return WARN, told, f"runner runs --tenant {tenant}"
+    status = FAIL if now - row["created_at"] < GIVEN_UP_LATELY else WARN
+    return status, f"{told}; given up", f"runner doctor --tenant {tenant} --send-mail"
 
 
 def _busy(warehouse: Warehouse, tenant: str, local: bool) -> Finding | None:

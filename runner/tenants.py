@@ -121,6 +121,11 @@ def exports(warehouse: Warehouse, tenant_id: str) -> list[Export]:
     return _exports(warehouse.read(sql.EXPORTS, tenant_id=tenant_id))
 
 
+def is_export_known(warehouse: Warehouse, tenant_id: str) -> bool:
+    """Whether some table still says which export is the tenant's, so that `repair` may go on."""
+    return bool(_exports_on_record(warehouse, tenant_id))
+
+
 def add(
     settings: Settings,
     warehouse: Warehouse,
