@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from runner import control_sql as sql
-from runner.errors import WarehouseUnreachable
+from runner.errors import StatementRefused, WarehouseProblem
 from runner.invoke import hostname_and_pid
 from runner.warehouse import Row, Value, Warehouse
 
@@ -19,6 +19,8 @@ _EXPIRE = (sql.CLAIM_EXPIRE_STEPS, sql.CLAIM_EXPIRE, sql.CLAIM_MISSING_EVENTS)
 
 # A run whose lease has passed counts as dead; the grace covers what follows dbt's own timeout.
 LEASE_GRACE = timedelta(minutes=10)
+# So far may the clock have been set since a run began, before a living one is taken for dead.
+CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ def take(
 
     Looks for a duplicate before it looks at the quota: a duplicate is neither refused nor counted.
     Of several in the way it is one that covers the dates, else the oldest.
-    `run_id`: for who must know it before the claim, to withdraw it.
+    `run_id`: for who must know it before the claim, to withdraw it. Raises StatementRefused when
+    the tenant's lock is gone, without which two claims would not see each other.
     """
     end_dead_leases(warehouse, request.tenant_id)
     run_id = run_id or str(uuid.uuid4())
@@ -99,6 +102,11 @@ def take(
         *(statement.format(tenant=request.tenant_id) for statement in statements),
         **_values(request, project_dir, run_id),
     )
+    if not rows:
+        raise StatementRefused(
+            f"x_meta_lock of tenant {request.tenant_id} has lost its row, so no run can be claimed:"
+            f" run `runner tenant repair {request.tenant_id}`."
+        )
     found = [as_run(row, row["pipeline_logging_id"] != run_id) for row in rows]
     covering = (run for run in found if run.covers(request.from_date, request.to_date))
     return found[0] if not found[0].deduplicated else next(covering, found[0])
@@ -111,7 +119,7 @@ def end_dead_leases(warehouse: Warehouse, tenant_id: str) -> None:
     """
     now = datetime.now(UTC)
     active = warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant_id))
-    dead = [row for row in active if is_gone(row["worker_instance"])]
+    dead = [row for row in active if is_gone(row["worker_instance"], row["start_time"])]
     if not dead and not any(row["lease_expires_at"] <= now for row in active):
         return
     values: dict[str, Value] = {
@@ -134,7 +142,7 @@ def is_ours(warehouse: Warehouse, run: Run) -> bool:
     """
     try:
         rows = warehouse.read(sql.RUN_STATUS.format(tenant=run.tenant_id), run_id=run.id)
-    except WarehouseUnreachable:
+    except WarehouseProblem:
         return True
     return bool(rows) and rows[0]["status"] in ("PENDING", "RUNNING")
 
@@ -155,8 +163,11 @@ def cancel(warehouse: Warehouse, tenant_id: str, run_id: str, why: str) -> Run |
     return as_run(rows[0]) if was_ours else None
 
 
-def is_gone(worker_instance: str | None) -> bool:
-    """Whether a host:pid is on this host and no runner any more; False for other hosts."""
+def is_gone(worker_instance: str | None, since: datetime) -> bool:
+    """Whether a host:pid is on this host and no longer the process that it was at that moment.
+
+    False for other hosts, and where the kernel does not tell.
+    """
     host, _, pid = (worker_instance or "").rpartition(":")
     if host != socket.gethostname() or not pid.isdigit():
         return False
@@ -169,9 +180,20 @@ def is_gone(worker_instance: str | None) -> bool:
     try:
         # The pid may have been given to another program since.
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
+        began = _began(pid)
+    except (OSError, ValueError, IndexError, StopIteration):
         return False
-    return b"runner" not in command and b"python" not in command
+    is_python = b"runner" in command or b"python" in command
+    return not is_python or began > since + CLOCK_TOLERANCE
+
+
+def _began(pid: str) -> datetime:
+    """When a process of this host began, by the kernel's clock."""
+    lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
+    booted = next(int(line.split()[1]) for line in lines if line.startswith("btime"))
+    # The name, in parentheses, may hold anything.
+    fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    return datetime.fromtimestamp(booted + int(fields[19]) / os.sysconf("SC_CLK_TCK"), UTC)
 
 
 def as_run(row: Row, deduplicated: bool = False) -> Run:

@@ -145,13 +145,11 @@ def tenant() -> None:
 @common
 @click.argument("tenant_id", metavar="ID")
 @click.option("--admin-email", required=True, metavar="E", help="Where the tenant's alerts go.")
-@click.option("--company", default="", metavar="N", help="Name of the company.")
+@click.option("--company", metavar="N", help="Name of the company.")
 @click.option(
     "--plan",
     type=click.Choice(["starter", "professional", "scale"]),
-    default="starter",
-    show_default=True,
-    help="Limits: 6, 25 or 100 runs a day; 3, 5 or 10 at once.",
+    help="Limits: 6, 25 or 100 runs a day; 3, 5 or 10 at once (default for a new one: starter).",
 )
 @click.option(
     "--export",
@@ -176,33 +174,40 @@ def tenant() -> None:
     help="Only this project (may be given again). Leaves out charges without a project.",
 )
 @click.option(
-    "--with-unallocated",
-    is_flag=True,
+    "--with-unallocated/--without-unallocated",
+    default=None,
     help="With --project: charges without a project (tax, support) are the tenant's, too.",
+)
+@click.option(
+    "--all-accounts",
+    is_flag=True,
+    help="Forget the accounts and projects of before: only those named now limit the tenant.",
 )
 def tenant_add(
     config: Settings,
     tenant_id: str,
     admin_email: str,
-    company: str,
-    plan: str,
+    company: str | None,
+    plan: str | None,
     refs: tuple[str, ...],
     accounts: tuple[str, ...],
     projects: tuple[str, ...],
-    with_unallocated: bool,
+    with_unallocated: bool | None,
+    all_accounts: bool,
 ) -> None:
-    """Add a tenant, or bring one up to date. Safe to run again."""
+    """Add a tenant, or bring one up to date: what is not named stays. Safe to run again."""
     from runner import tenants
 
     slugs.tenant_id(tenant_id)
     slugs.email(admin_email)
-    named = tenants.named_exports(config, refs, accounts, projects, with_unallocated)
+    named = tenants.named_exports(config, refs, accounts, projects, bool(with_unallocated))
     warehouse = _open(config)
-    tenants.add(
-        config, warehouse, tenant_id, admin_email, company, tenants.PLANS[plan], named, _say
-    )
+    if not all_accounts:
+        named = tenants.keep_filters(warehouse, tenant_id, named, with_unallocated)
+    wanted = tenants.PLANS[plan] if plan else None
+    tenants.add(config, warehouse, tenant_id, admin_email, company, wanted, named, _say)
     click.echo(f"Tenant {tenant_id} is ready. Next: runner run --tenant {tenant_id} --date D")
-    if projects and not with_unallocated:
+    if not named[0].has_unallocated:
         click.echo(
             "Charges without a project (tax, support, rounding) are not in its bill:"
             " add --with-unallocated if they are this tenant's."
@@ -255,7 +260,8 @@ def tenant_show(config: Settings, as_json: bool, tenant_id: str) -> None:
     type=click.Choice(["active", "trial", "expired", "cancelled"]),
     help="Standing of the subscription; only the first two may run.",
 )
-@click.option("--ends", metavar="D", help="Last day of the subscription, YYYY-MM-DD.")
+@click.option("--ends", metavar="D", help="Last day of the subscription, YYYY-MM-DD, or never.")
+@click.option("--trial-ends", metavar="D", help="Last day of a trial, YYYY-MM-DD, or never.")
 @click.option("--daily-limit", type=click.IntRange(min=0), help="Runs a day.")
 @click.option("--monthly-limit", type=click.IntRange(min=0), help="Runs a month.")
 @click.option("--concurrent-limit", type=click.IntRange(min=0), help="Runs at once.")
@@ -267,6 +273,7 @@ def tenant_update(
     plan: str | None,
     subscription: str | None,
     ends: str | None,
+    trial_ends: str | None,
     daily_limit: int | None,
     monthly_limit: int | None,
     concurrent_limit: int | None,
@@ -274,8 +281,9 @@ def tenant_update(
     """Change what is named, and nothing else. Exports are changed by `tenant add`."""
     from runner import tenants
 
-    named = (admin_email, company, plan, subscription, ends, daily_limit, monthly_limit)
-    if all(value is None for value in (*named, concurrent_limit)):
+    named = (admin_email, company, plan, subscription, ends, trial_ends)
+    limits = (daily_limit, monthly_limit, concurrent_limit)
+    if all(value is None for value in (*named, *limits)):
         raise UsageProblem("Nothing to change: name at least one option; see --help.")
     tenants.update(
         _open(config),
@@ -284,7 +292,8 @@ def tenant_update(
         company_name=company,
         plan=tenants.PLANS[plan] if plan else None,
         subscription_status=subscription.upper() if subscription else None,
-        end_date=slugs.day(ends) if ends else None,
+        end_date=slugs.last_day(ends) if ends is not None else None,
+        trial_end_date=slugs.last_day(trial_ends) if trial_ends is not None else None,
         daily_limit=daily_limit,
         monthly_limit=monthly_limit,
         concurrent_limit=concurrent_limit,

@@ -23,6 +23,8 @@ REGISTERED = "select * from tenants.tenant_profiles order by tenant_id"
 
 PROFILE_STATUS = "select status from tenants.tenant_profiles where tenant_id = @tenant_id"
 
+PLAN_NAME = "select plan_name from tenants.tenant_subscriptions where tenant_id = @tenant_id"
+
 EXPORTS = """
 select export_ref, billing_account_ids, project_ids, has_unallocated
 from tenants.tenant_exports
@@ -107,6 +109,18 @@ where tenant_id = @tenant_id
     )
 """
 
+# Runs that were recorded before these columns were.
+FILL_RUNS = """
+update `{tenant}`.x_meta_pipeline_runs
+set to_date = coalesce(to_date, run_date), template = coalesce(template, @template),
+    lease_expires_at = case
+        when status in ('PENDING', 'RUNNING') then coalesce(lease_expires_at, start_time)
+        else lease_expires_at
+    end
+where to_date is null or template is null
+    or (status in ('PENDING', 'RUNNING') and lease_expires_at is null)
+"""
+
 DROP_EXPORTS = "delete from `{dataset}`.{table} where tenant_id = @tenant_id"
 
 ADD_EXPORT = """
@@ -127,6 +141,13 @@ from (select 1 as one_row) as one_row
 where not exists (select 1 from `{tenant}`.x_meta_lock where lock_name = 'claim')
 """
 
+# Makes two `tenant add` of a newcomer conflict on BigQuery, where two inserts never do.
+LOCK_NEWCOMER = """
+update `{tenant}`.x_meta_lock set locked_by = 'tenant add', locked_at = @now
+where lock_name = 'claim'
+    and not exists (select 1 from tenants.tenant_subscriptions where tenant_id = @tenant_id)
+"""
+
 SET_STATUS = """
 update tenants.tenant_profiles set status = @status, updated_at = @now where tenant_id = @tenant_id
 """
@@ -139,6 +160,7 @@ set company_name = coalesce(cast(@company_name as string), company_name),
 where tenant_id = @tenant_id
 """
 
+# A last day of 9999-12-31 is none.
 UPDATE_SUBSCRIPTION = """
 update tenants.tenant_subscriptions
 set plan_name = coalesce(cast(@plan as string), plan_name),
@@ -150,14 +172,26 @@ set plan_name = coalesce(cast(@plan as string), plan_name),
     max_concurrent_pipelines = coalesce(cast(@concurrent_limit as int64), max_concurrent_pipelines),
     max_team_members = coalesce(cast(@max_team_members as int64), max_team_members),
     max_providers = coalesce(cast(@max_providers as int64), max_providers),
-    subscription_end_date = coalesce(cast(@end_date as date), subscription_end_date),
+    trial_end_date = nullif(
+        coalesce(cast(@trial_end_date as date), trial_end_date), date '9999-12-31'
+    ),
+    subscription_end_date = nullif(
+        coalesce(cast(@end_date as date), subscription_end_date), date '9999-12-31'
+    ),
     updated_at = @now
 where tenant_id = @tenant_id
 """
 
-REMOVE_TENANT = (
-    "update tenants.tenant_profiles set status = 'DELETED', updated_at = @now"
-    " where tenant_id = @tenant_id",
+# After CLAIM_LOCK: no run is claimed between the look and the end.
+DELETE_PROFILE = """
+update tenants.tenant_profiles set status = 'DELETED', updated_at = @now
+where tenant_id = @tenant_id
+    and not exists (
+        select 1 from `{tenant}`.x_meta_pipeline_runs where status in ('PENDING', 'RUNNING')
+    )
+"""
+
+FORGET_TENANT = (
     "delete from tenants.tenant_subscriptions where tenant_id = @tenant_id",
     "delete from tenants.tenant_exports where tenant_id = @tenant_id",
     "delete from tenants.tenant_api_keys where tenant_id = @tenant_id",
@@ -178,7 +212,7 @@ set status = 'FAILED', end_time = @now,
 where status = 'RUNNING' and pipeline_logging_id in (
     select pipeline_logging_id
     from `{tenant}`.x_meta_pipeline_runs
-    where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
+    where status in ('PENDING', 'RUNNING') and coalesce(lease_expires_at, start_time) <= @now
 )
 """
 
@@ -187,7 +221,7 @@ update `{tenant}`.x_meta_pipeline_runs
 set status = 'FAILED', end_time = @now,
     duration_ms = unix_millis(@now) - unix_millis(start_time),
     error_message = 'lease expired: the process that ran it ended without a word'
-where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
+where status in ('PENDING', 'RUNNING') and coalesce(lease_expires_at, start_time) <= @now
 """
 
 # Whoever ended a run, by hand in SQL too: the usage view counts starts and ends.
@@ -211,8 +245,12 @@ update `{tenant}`.x_meta_pipeline_runs set lease_expires_at = @now
 where pipeline_logging_id = @dead_{n} and status in ('PENDING', 'RUNNING')
 """
 
+# A run without a lease is from before there were leases: it is over.
 ACTIVE_RUNS = """
-select pipeline_logging_id, worker_instance, lease_expires_at
+select
+    pipeline_logging_id, worker_instance,
+    coalesce(start_time, timestamp '1970-01-01 00:00:00') as start_time,
+    coalesce(lease_expires_at, start_time, timestamp '1970-01-01 00:00:00') as lease_expires_at
 from `{tenant}`.x_meta_pipeline_runs
 where status in ('PENDING', 'RUNNING')
 """
@@ -271,6 +309,7 @@ where profiles.tenant_id = @tenant_id
 """
 
 # A duplicate inserts nothing; a refusal is a row. Counted, never stored: no counter can drift.
+# Without the lock's row no two claims would conflict on BigQuery: nothing is inserted.
 CLAIM_INSERT = f"""
 insert into `{{tenant}}`.x_meta_pipeline_runs (
     pipeline_logging_id, pipeline_id, tenant_id, status, trigger_type, trigger_by, user_id,
@@ -294,6 +333,7 @@ where not exists (
     where pipeline_id = @pipeline_id and status in ('PENDING', 'RUNNING')
         and run_date <= @to_date and to_date >= @from_date
 )
+    and exists (select 1 from `{{tenant}}`.x_meta_lock where lock_name = 'claim')
 """
 
 # Refused before the claim looks at quota or dates, for a reason of the caller's.
@@ -597,6 +637,8 @@ PROBE = "select 1 as answer"
 NOW = "select cast(current_timestamp as timestamp) as now_at"
 
 NEWEST_EVENT = "select max(occurred_at) as newest from tenants.tenant_usage_events"
+
+LOCK = "select 1 as there from `{tenant}`.x_meta_lock where lock_name = 'claim'"
 
 LOADED_DATES = """
 select min(run_date) as first_date, max(to_date) as last_date

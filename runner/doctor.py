@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from runner import claim, machine, quota, tenants
 from runner import control_sql as sql
 from runner.check import FAIL, OK, WARN, Check, Finding, Visit, quoted, remedy_for
-from runner.errors import UsageProblem, WarehouseUnreachable
+from runner.errors import UsageProblem, WarehouseProblem
 from runner.invoke import Job, Outcome, Worker
 from runner.settings import Settings
 from runner.warehouse import Warehouse, open_warehouse
@@ -23,6 +23,7 @@ Reader = Callable[[list[str]], Outcome]
 PATIENCE_SECONDS = 5.0
 CLOCK_TOLERANCE = timedelta(seconds=60)
 STALE, TOO_OLD = timedelta(hours=24), timedelta(hours=48)
+GIVEN_UP_LATELY = timedelta(days=7)
 ADD = "runner tenant add {} --admin-email E --export REF"
 
 
@@ -44,9 +45,9 @@ def examine(settings: Settings, tenant: str | None = None, send_mail: bool = Fal
                 _visit_tenant(visit, settings, warehouse, read, one, asked=tenant is not None)
     visit.look("spool", machine.unwritten, settings)
     visit.look("disk", machine.room, settings)
-    visit.look("mail", machine.mail_server, settings)
+    needs = "mail" if visit.look("mail", machine.mail_server, settings) == FAIL else None
     if send_mail:
-        visit.look("test mail", machine.test_letter, settings, warehouse, tenant, needs="mail")
+        visit.look("test mail", machine.test_letter, settings, warehouse, tenant, needs=needs)
     return visit.checks
 
 
@@ -111,13 +112,13 @@ def _warehouse(settings: Settings) -> Finding:
         if not warehouse.exists():
             return FAIL, "no tenant was ever added", "runner init" if local else ADD.format("ID")
         (warehouse.write if local else warehouse.read)(sql.PROBE)
-    except WarehouseUnreachable as error:
+    except WarehouseProblem as error:
         remedy = remedy_for(
             error.message,
             (r"File exists|Not a dir", 'export WAREHOUSE_DIR="$HOME/warehouse"'),
             (r"folder (\S+) cannot be written", "chmod u+rwx {0}; df -h {0}"),
             (r"process (\d+)", "ps -fp {0}"),
-            ("not a valid DuckDB", f"mv {place} {place}.damaged && runner init"),
+            ("is damaged", f"mv {place} {place}.damaged && runner init"),
             (r"^(\S+) does not take", "curl -sSI {0}"),
             ("credentials", "gcloud auth application-default login"),
             (r"\.duckdb", f"chmod u+rw {place}; df -h {place}"),
@@ -164,6 +165,8 @@ def _tenants(warehouse: Warehouse, tenant: str | None) -> Finding:
 def _tenant_tables(warehouse: Warehouse, tenant: str, settings: Settings) -> Finding:
     """The tenant's control tables, its dataset and the view over its export are as declared."""
     lacking = _lacking(settings, warehouse.columns(tenant), "control/runs")
+    if not lacking and not warehouse.read(sql.LOCK.format(tenant=tenant)):
+        lacking = "x_meta_lock has lost its row"
     if not lacking and (busy := _busy(warehouse, tenant, _is_local(settings))):
         return busy
     data = warehouse.columns(tenant, data=True) if not lacking else {}
@@ -205,8 +208,8 @@ def _limits(warehouse: Warehouse, tenant: str, trouble: str) -> Finding:
             ("no subscription|no limits", f"runner tenant repair {tenant}"),
             ("^subscription is|^trial", f"{update} --subscription active"),
             ("^subscription ended", f"{update} --ends {now.date() + timedelta(days=365)}"),
-            ("^concurrent", f"runner runs --tenant {tenant} --status running"),
             (r"^(\w+) limit.* of 0 ", f"{update} --{{0}}-limit 10"),
+            ("^concurrent", f"runner runs --tenant {tenant} --status running"),
             (r"^(\w+) limit.* of (\d+)", f"{update} --{{0}}-limit {{1}}0"),
             ("", f"runner quota --tenant {tenant}"),
         )
@@ -224,7 +227,9 @@ def _export(warehouse: Warehouse, tenant: str, read: Reader, local: bool) -> Fin
     """The tenant's exports can be opened and have the columns that a bill needs."""
     named = tenants.exports(warehouse, tenant)
     if not named:
-        return FAIL, "no export is registered", f"runner tenant repair {tenant}"
+        can_repair = tenants.is_export_known(warehouse, tenant)
+        remedy = f"runner tenant repair {tenant}" if can_repair else ADD.format(tenant)
+        return FAIL, "no export is registered", remedy
     refs = [export.ref for export in named]
     outcome = read(refs)
     if outcome.success:
@@ -279,7 +284,8 @@ def _runs(warehouse: Warehouse, tenant: str) -> Finding:
     now = datetime.now(UTC)
     active = warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant))
     for row in active:
-        if row["lease_expires_at"] <= now or claim.is_gone(row["worker_instance"]):
+        gone = claim.is_gone(row["worker_instance"], row["start_time"])
+        if row["lease_expires_at"] <= now or gone:
             who = f"run {row['pipeline_logging_id']} of {row['worker_instance']}"
             told = f"{who} is active, but its lease is over or its process is gone"
             return WARN, told, f"runner runs --tenant {tenant}"
@@ -287,23 +293,28 @@ def _runs(warehouse: Warehouse, tenant: str) -> Finding:
 
 
 def _alerts(warehouse: Warehouse, tenant: str) -> Finding:
-    """Every alert was sent."""
-    month_ago = datetime.now(UTC) - timedelta(days=30)
-    rows = warehouse.read(sql.UNSENT_ALERTS.format(tenant=tenant), since=month_ago)
-    for row in rows:
-        told = f"'{row['subject']}' of {_minute(row['created_at'])} did not go"
-        told += f" after {row['attempts']} attempts: {row['last_error']}"
-        if row["status"] == "ABANDONED":
-            run = row["pipeline_logging_id"]
-            return FAIL, f"{told}; given up", f"runner status {run} --tenant {tenant}"
-    return (WARN, told, f"runner runs --tenant {tenant}") if rows else (OK, "none waits", None)
+    """Every alert was sent; one that was given up long ago fails no more, but is still told."""
+    now = datetime.now(UTC)
+    since = now - timedelta(days=30)
+    rows = warehouse.read(sql.UNSENT_ALERTS.format(tenant=tenant), since=since)
+    if not rows:
+        return OK, "none waits", None
+    given_up = [row for row in rows if row["status"] == "ABANDONED"]
+    row = (given_up or rows)[-1]
+    told = f"'{row['subject']}' of {_minute(row['created_at'])} did not go"
+    told += f" after {row['attempts']} attempts: {row['last_error']}"
+    if not given_up:
+        return WARN, told, f"runner runs --tenant {tenant}"
+    status = FAIL if now - row["created_at"] < GIVEN_UP_LATELY else WARN
+    return status, f"{told}; given up", f"runner doctor --tenant {tenant} --send-mail"
 
 
 def _busy(warehouse: Warehouse, tenant: str, local: bool) -> Finding | None:
     """Why a tenant's data cannot be read now: locally a run has the file to itself."""
     now = datetime.now(UTC)
     for row in warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant)) if local else []:
-        if row["lease_expires_at"] > now and not claim.is_gone(row["worker_instance"]):
+        gone = claim.is_gone(row["worker_instance"], row["start_time"])
+        if row["lease_expires_at"] > now and not gone:
             run = row["pipeline_logging_id"]
             told = f"not looked at: run {run} has the data to itself"
             return WARN, told, f"runner status {run} --tenant {tenant}"

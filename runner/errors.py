@@ -42,7 +42,15 @@ class Refused(RunnerError):
         self.run = run
 
 
-class WarehouseUnreachable(RunnerError):
+class WarehouseProblem(RunnerError):
+    """The warehouse did not do what it was asked. Exit 1, or as the kind says."""
+
+
+class StatementRefused(WarehouseProblem):
+    """The engine refused a statement, such as for a table or column that is missing. Exit 1."""
+
+
+class WarehouseUnreachable(WarehouseProblem):
     """The warehouse could not be opened or did not answer. Exit 4."""
 
     exit_code = 4

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from runner.errors import RunnerError, WarehouseUnreachable
+from runner.errors import RunnerError, WarehouseProblem
 from runner.invoke import Event, Job, Worker
 from runner.pipelines import Template
 from runner.settings import Settings
@@ -76,7 +76,7 @@ def of(
             continue
         try:
             models.append(ModelEstimate(node.name, warehouse.bytes_read(node.compiled_code)))
-        except WarehouseUnreachable as error:
+        except WarehouseProblem as error:
             # A model whose input is made by the first run cannot be asked for before it.
             unmade = type(error.__cause__).__name__ == "NotFound"
             why = "known after the first run, which makes its input" if unmade else error.message

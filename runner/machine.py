@@ -16,6 +16,8 @@ from runner.errors import UsageProblem, WarehouseUnreachable
 from runner.settings import Settings
 from runner.warehouse import Warehouse
 
+EXPORT_HOST = "export SMTP_HOST=smtp.example.com SMTP_PORT=587 SMTP_STARTTLS=1"
+EXPORT_TO = "export ALERT_TO=ops@example.com"
 LITTLE_SPACE, NO_SPACE = 5e9, 5e8
 
 
@@ -114,12 +116,8 @@ def room(settings: Settings) -> Finding:
 def mail_server(settings: Settings) -> Finding:
     """The mail server takes us, encrypted and logged in as the settings say. Nothing is sent."""
     mail = settings.mail
-    for variable, value, example in (
-        ("SMTP_HOST", mail.host, "smtp.example.com SMTP_PORT=587 SMTP_STARTTLS=1"),
-        ("ALERT_TO", mail.alert_to, "ops@example.com"),
-    ):
-        if not value:
-            return WARN, f"{variable} is not set: no alert goes", f"export {variable}={example}"
+    if not mail.host:
+        return WARN, "SMTP_HOST is not set: no alert goes", EXPORT_HOST
     place = f"{mail.host}:{mail.port}"
     try:
         with smtplib.SMTP(mail.host, mail.port, timeout=mail.timeout_seconds) as server:
@@ -137,6 +135,9 @@ def mail_server(settings: Settings) -> Finding:
             ("", f"nc -vz {mail.host} {mail.port}"),
         )
         return FAIL, told, remedy
+    if not mail.alert_to:
+        told = f"{place} takes mail; ALERT_TO is not set: alerts go to the tenant's admin alone"
+        return WARN, told, EXPORT_TO
     return OK, f"{place} takes mail; alerts go to {', '.join(mail.alert_to)}", None
 
 
@@ -144,6 +145,10 @@ def test_letter(settings: Settings, warehouse: Warehouse | None, tenant: str | N
     """A test mail goes to everyone whom a failure would be mailed to."""
     admin = tenants.find(warehouse, tenant).admin_email if warehouse and tenant else ""
     to = tuple(dict.fromkeys(address for address in (*settings.mail.alert_to, admin) if address))
+    if not settings.mail.host:
+        return FAIL, "SMTP_HOST is not set: no mail can go", EXPORT_HOST
+    if not to:
+        return FAIL, "there is nobody to send it to: ALERT_TO is not set", EXPORT_TO
     text = "A test of `runner doctor --send-mail`: nothing has failed."
     letter = notify.Letter(to, "[TEST] runner doctor", text, f"<p>{text}</p>")
     message = notify.message(letter, settings.mail.sender, "doctor")
@@ -151,8 +156,10 @@ def test_letter(settings: Settings, warehouse: Warehouse | None, tenant: str | N
         refused = set(notify.SmtpMailbox(settings.mail).send(message))
     except smtplib.SMTPRecipientsRefused as error:
         refused = set(error.recipients)
+    except (smtplib.SMTPNotSupportedError, UnicodeError):
+        refused = {address for address in to if not address.isascii()}
     if not refused:
         return OK, f"sent to {', '.join(to)}", None
     mend = f"runner tenant update {tenant} --admin-email name@example.com"
-    remedy = mend if refused == {admin} else "export ALERT_TO=ops@example.com"
+    remedy = mend if refused == {admin} else EXPORT_TO
     return FAIL, f"the server refuses {', '.join(sorted(refused))}", remedy

@@ -11,7 +11,7 @@ from runner import control_sql as sql
 from runner import spool
 from runner.alerts import Alarm
 from runner.claim import Run, as_run
-from runner.errors import WarehouseUnreachable
+from runner.errors import WarehouseProblem
 from runner.invoke import Event, Node
 from runner.settings import Settings
 from runner.warehouse import Row, Value, Warehouse
@@ -125,7 +125,7 @@ class StepLog:
         try:
             self._warehouse.write(*statements, **values)
             self._unwritten.clear()
-        except WarehouseUnreachable as error:
+        except WarehouseProblem as error:
             log.warning("steps of run %s wait: %s", self._run.id, error.message)
 
     def pending(
@@ -163,7 +163,7 @@ def finish(
     """End the run with its last steps and its alert, in one transaction; the run as it is now.
 
     A run that another command has closed meanwhile stays as that command left it. Raises
-    WarehouseUnreachable when the end could not be written; it is then in the spool.
+    WarehouseProblem when the end could not be written; it is then in the spool.
     """
     values: dict[str, Value] = {
         "status": status,
@@ -191,18 +191,18 @@ def write_or_spool(
     statements: tuple[str, ...],
     values: dict[str, Value],
 ) -> list[Row]:
-    """Write now, or keep for the next command and raise WarehouseUnreachable."""
+    """Write now, or keep for the next command and raise WarehouseProblem."""
     try:
         return warehouse.write(*statements, **values)
-    except WarehouseUnreachable as error:
+    except WarehouseProblem as error:
         try:
             path = spool.keep(settings, statements, values)
         except OSError as full:
             log.error("lost, as neither warehouse nor disk takes it: %s %s", statements, values)
-            raise WarehouseUnreachable(
+            raise type(error)(
                 f"{error.message} It could not be kept in {spool.folder(settings)} either ({full})."
             ) from error
-        raise WarehouseUnreachable(
+        raise type(error)(
             f"{error.message} What happened is kept in {path} and written by the next command."
         ) from error
 

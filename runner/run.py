@@ -23,7 +23,13 @@ from runner import (
     spool,
     tenants,
 )
-from runner.errors import Interrupted, Refused, UsageProblem, WarehouseUnreachable
+from runner.errors import (
+    Interrupted,
+    Refused,
+    StatementRefused,
+    UsageProblem,
+    WarehouseProblem,
+)
 from runner.invoke import Event, Job, Outcome, Worker, timed_out
 from runner.settings import Settings
 from runner.warehouse import Warehouse
@@ -82,7 +88,7 @@ def run_slice(
 ) -> Report:
     """Build and test the dates asked for and record what happened.
 
-    Raises Refused before dbt starts, with the refusal recorded; WarehouseUnreachable when the
+    Raises Refused before dbt starts, with the refusal recorded; WarehouseProblem when the
     end could not be written (it is then in the spool). A failed or interrupted run is a report.
     """
     run_id = str(uuid.uuid4())
@@ -291,10 +297,14 @@ def _finish(
     rows = sum(total.rows for total in totals) if status == "COMPLETED" else None
     try:
         ended = record.finish(settings, warehouse, steps, run, status, error, rows, *alarms)
-    except WarehouseUnreachable:
+    except WarehouseProblem as problem:
         if status == "FAILED":
             _send_unrecorded(settings, mailbox, run, alarms)
-        raise
+        if not alarms or not isinstance(problem, StatementRefused):
+            raise
+        # The outbox may be what is broken: the end is written without it.
+        ended = record.finish(settings, warehouse, steps, run, status, error, rows)
+        warnings += (problem.message,)
     alerts.deliver(warehouse, mailbox, settings.mail, run.tenant_id)
     if (ended.status, ended.error_message) != (status, error):
         # Closed by another command meanwhile: its word stands.

@@ -1,6 +1,7 @@
 """The logs: JSON lines, one file for all commands and one per run; secrets never stand in them."""
 
 import contextlib
+import fcntl
 import json
 import logging
 import logging.handlers
@@ -18,6 +19,7 @@ from runner.settings import Settings
 _context: ContextVar[dict[str, str] | None] = ContextVar("log_context", default=None)
 _SECRET_NAMES = ("PASS", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY")
 KEEP_RUN_LOGS_DAYS = 30
+LOG_BYTES = 5_000_000
 
 
 class JsonLines(logging.Formatter):
@@ -62,16 +64,15 @@ def _blotted(text: str, secrets: Iterable[str]) -> str:
 
 
 def setup(settings: Settings, verbose: bool = False) -> Path:
-    """Begin the log of this command, rotated at 5 MB; its path. `verbose` shows it on stderr too.
+    """Begin the log of this command, anew after 5 MB; its path. `verbose` shows it on stderr too.
 
     Raises UsageProblem when the folder cannot be written.
     """
     path = settings.log_dir / "runner.jsonl"
     try:
         settings.log_dir.mkdir(parents=True, exist_ok=True)
-        handler: logging.Handler = logging.handlers.RotatingFileHandler(
-            path, maxBytes=5_000_000, backupCount=5, encoding="utf-8"
-        )
+        _rotate(path)
+        handler: logging.Handler = logging.handlers.WatchedFileHandler(path, encoding="utf-8")
     except OSError as error:
         raise UsageProblem(
             f"The log folder {settings.log_dir} cannot be written ({error.strerror}):"
@@ -88,6 +89,19 @@ def setup(settings: Settings, verbose: bool = False) -> Path:
         shown.setFormatter(PlainLines(_secrets(settings)))
         logger.addHandler(shown)
     return path
+
+
+def _rotate(path: Path) -> None:
+    """Begin a large log anew: one command at a time, and those that write follow to the new file.
+
+    Each rotating it for itself, as a RotatingFileHandler does, several would push whole files out.
+    """
+    with path.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists() and path.stat().st_size > LOG_BYTES:
+            old = logging.handlers.RotatingFileHandler(path, backupCount=5, delay=True)
+            old.doRollover()
+            old.close()
 
 
 @contextlib.contextmanager

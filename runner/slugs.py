@@ -51,6 +51,11 @@ def day(text: str) -> date:
     return parsed
 
 
+def last_day(text: str) -> date:
+    """A date written YYYY-MM-DD, or `never` as date.max; else UsageProblem."""
+    return date.max if text == "never" else day(text)
+
+
 def usage_date(text: str) -> date:
     """A usage date (UTC) written YYYY-MM-DD, since 2000 and not in the future; else UsageProblem.
 

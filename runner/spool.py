@@ -1,18 +1,23 @@
 """What could not be written to the warehouse, kept on disk and written by a later command."""
 
+import contextlib
 import json
 import logging
 import os
+import time
 import uuid
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from runner.errors import WarehouseUnreachable
+from runner.errors import StatementRefused, WarehouseUnreachable
 from runner.settings import Settings
 from runner.warehouse import Value, Warehouse
 
 log = logging.getLogger(__name__)
+
+# How long an entry waits for its table to be repaired.
+PATIENCE = timedelta(days=7)
 
 
 def folder(settings: Settings) -> Path:
@@ -63,20 +68,37 @@ def drain(settings: Settings, warehouse: Warehouse) -> int:
         except FileNotFoundError:
             continue  # another command wrote it meanwhile
         except (ValueError, KeyError):
-            log.exception("spool entry %s is damaged and was set aside", path)
-            path.replace(path.with_suffix(".damaged"))
+            _set_aside(path, "is damaged")
             continue
         except WarehouseUnreachable as error:
             log.warning("the spool waits on: %s", error.message)
             break
-        except Exception:
-            # Its tenant was removed, or a table: one entry must not stop every later command.
-            log.exception("spool entry %s cannot be written and was set aside", path)
-            path.replace(path.with_suffix(".damaged"))
+        except StatementRefused as error:
+            # Its table is missing until `tenant repair`, or for ever: its tenant was removed.
+            log.warning("spool entry %s waits: %s", path, error.message)
+            if _is_old(path):
+                _set_aside(path, "cannot be written")
             continue
-        path.unlink(missing_ok=True)
+        except Exception:
+            # One entry must not stop every later command.
+            _set_aside(path, "cannot be written")
+            continue
+        with contextlib.suppress(OSError):  # another user's: it is written again, without harm
+            path.unlink(missing_ok=True)
         written += 1
     return written
+
+
+def _is_old(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return time.time() - path.stat().st_mtime > PATIENCE.total_seconds()
+    return False
+
+
+def _set_aside(path: Path, why: str) -> None:
+    log.exception("spool entry %s %s and was set aside", path, why)
+    with contextlib.suppress(OSError):  # another user's, or another command set it aside
+        path.replace(path.with_suffix(".damaged"))
 
 
 def _packed(value: Value) -> Any:

@@ -3,15 +3,16 @@
 import glob
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from runner import claim, slugs
+from runner import claim, pipelines, slugs
 from runner import control_sql as sql
 from runner.errors import RunnerError, UsageProblem
 from runner.invoke import Job, Outcome, Worker
@@ -66,6 +67,33 @@ class Export:
     has_unallocated: bool = True
 
 
+@dataclass(frozen=True)
+class _Record:
+    """All that somebody can say of a tenant; no exports if they cannot be read any more."""
+
+    admin_email: str
+    company_name: str
+    plan: Plan
+    exports: list[Export]
+
+    def words(self) -> dict[str, str]:
+        told = {
+            "admin email": self.admin_email or "none",
+            "company": self.company_name or "none",
+            "plan": self.plan.name,
+        }
+        if not self.exports:
+            return told
+        one = self.exports[0]
+        return {
+            **told,
+            "exports": ", ".join(export.ref for export in self.exports),
+            "billing accounts": ", ".join(one.billing_accounts) or "all",
+            "projects": ", ".join(one.projects) or "all",
+            "charges without a project": "included" if one.has_unallocated else "left out",
+        }
+
+
 def every(warehouse: Warehouse) -> list[Tenant]:
     """All tenants but the deleted, by id."""
     if not warehouse.exists():
@@ -93,51 +121,47 @@ def exports(warehouse: Warehouse, tenant_id: str) -> list[Export]:
     return _exports(warehouse.read(sql.EXPORTS, tenant_id=tenant_id))
 
 
+def is_export_known(warehouse: Warehouse, tenant_id: str) -> bool:
+    """Whether some table still says which export is the tenant's, so that `repair` may go on."""
+    return bool(_exports_on_record(warehouse, tenant_id))
+
+
 def add(
     settings: Settings,
     warehouse: Warehouse,
     tenant_id: str,
     admin_email: str,
-    company_name: str,
-    plan: Plan,
+    company_name: str | None,
+    plan: Plan | None,
     named_exports: list[Export],
     say: Callable[[str], None],
 ) -> None:
     """Onboard a tenant, or bring one up to date: every step may be run again.
 
-    Checks the exports before anything is written. Raises UsageProblem for what the caller
-    can mend, RunnerError when dbt fails.
+    A company or plan of None stays as it is; what changes is said. Checks the exports before
+    anything is written. Raises UsageProblem for what the caller can mend, RunnerError when dbt
+    fails.
     """
-    refs = [export.ref for export in named_exports]
+    before = _on_record(warehouse, tenant_id)
+    if company_name is None:
+        company_name = before.company_name if before else ""
+    plan = plan or (before.plan if before else PLANS["starter"])
+    after = _Record(admin_email, company_name, plan, named_exports)
     with Worker(settings, settings.log_dir / "tenants" / tenant_id) as worker:
-        say("checking the export")
-        with TemporaryDirectory() as scratch:
-            checked = worker.run(
-                Job(
-                    tenant_id,
-                    ("run-operation", "check_exports", "--args", json.dumps({"refs": refs})),
-                    # Checked in a warehouse of its own: a refused tenant leaves nothing behind.
-                    environ={"WAREHOUSE_DIR": scratch},
-                )
-            )
-        if not checked.success:
-            raise UsageProblem(
-                f"Tenant {tenant_id} was not added: its export cannot be used. {checked.error}"
-            )
-        others = ", ".join(also_billed_to(warehouse, tenant_id, named_exports))
-        if others and not named_exports[0].billing_accounts and not named_exports[0].projects:
-            raise UsageProblem(
-                f"The export {refs[0]} is shared with tenant {others}: name what is {tenant_id}'s"
-                " with --billing-account (and --project)."
-            )
-        if others:
-            say(
-                f"WARNING: charges of {tenant_id} are billed to {others} as well: if that is"
-                " not meant, name what is whose with --billing-account and --project."
-            )
+        try:
+            _check_exports(warehouse, worker, tenant_id, named_exports, say)
+        except UsageProblem:
+            if before is None:
+                for folder in (settings.log_dir, settings.dbt_target_dir):
+                    shutil.rmtree(folder / "tenants" / tenant_id, ignore_errors=True)
+            raise
+        old, new = before.words() if before else {}, after.words()
+        for name in old:
+            if old[name] != new[name]:
+                say(f"{name}: {old[name]} -> {new[name]}")
         warehouse.prepare(tenant_id)
         _make_control(settings, warehouse, worker, tenant_id, say)
-        _write_rows(warehouse, tenant_id, admin_email, company_name, plan, named_exports)
+        _write_rows(warehouse, tenant_id, after)
         _make_dataset(settings, warehouse, worker, tenant_id, named_exports, say)
 
 
@@ -159,12 +183,15 @@ def repair(
     warehouse.prepare(tenant_id)
     with Worker(settings, settings.log_dir / "tenants" / tenant_id) as worker:
         _make_control(settings, warehouse, worker, tenant_id, say)
+        warehouse.write(sql.ADD_LOCK.format(tenant=tenant_id), now=datetime.now(UTC))
         warehouse.write(
+            sql.LOCK_NEWCOMER.format(tenant=tenant_id),
             sql.FILL_PROFILE,
             sql.ADD_SUBSCRIPTION,
             sql.FILL_SUBSCRIPTION,
-            sql.ADD_LOCK.format(tenant=tenant_id),
+            sql.FILL_RUNS.format(tenant=tenant_id),
             tenant_id=tenant_id,
+            template=pipelines.DEFAULT,
             now=datetime.now(UTC),
             **_plan_values(plan),
         )
@@ -181,12 +208,23 @@ def update(
     plan: Plan | None = None,
     subscription_status: str | None = None,
     end_date: date | None = None,
+    trial_end_date: date | None = None,
     daily_limit: int | None = None,
     monthly_limit: int | None = None,
     concurrent_limit: int | None = None,
 ) -> None:
-    """Change what is named and leave the rest. A plan brings its limits, unless they are named."""
-    find(warehouse, tenant_id)
+    """Change what is named and leave the rest. A plan brings its limits, unless they are named.
+
+    An end on date.max is none. Raises UsageProblem when there is no subscription to change.
+    """
+    found = find(warehouse, tenant_id)
+    limits = (daily_limit, monthly_limit, concurrent_limit)
+    named = (plan, subscription_status, end_date, trial_end_date, *limits)
+    if found.subscription_status is None and any(value is not None for value in named):
+        raise UsageProblem(
+            f"Tenant {tenant_id} has no subscription to change: run"
+            f" `runner tenant repair {tenant_id}` first."
+        )
     if plan:
         daily_limit = plan.daily_limit if daily_limit is None else daily_limit
         monthly_limit = plan.daily_limit * 30 if monthly_limit is None else monthly_limit
@@ -201,6 +239,7 @@ def update(
         plan=plan.name if plan else None,
         subscription_status=subscription_status,
         end_date=end_date,
+        trial_end_date=trial_end_date,
         daily_limit=daily_limit,
         monthly_limit=monthly_limit,
         concurrent_limit=concurrent_limit,
@@ -226,13 +265,20 @@ def remove(warehouse: Warehouse, tenant_id: str) -> None:
     if not known or known[0]["status"] != "DELETED":
         find(warehouse, tenant_id)
         claim.end_dead_leases(warehouse, tenant_id)
-        active = warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant_id))
-        if active:
+        told = warehouse.write(
+            sql.CLAIM_LOCK.format(tenant=tenant_id),
+            sql.DELETE_PROFILE.format(tenant=tenant_id),
+            sql.PROFILE_STATUS,
+            tenant_id=tenant_id,
+            run_id="tenant remove",
+            now=datetime.now(UTC),
+        )
+        if told[0]["status"] != "DELETED":
             raise UsageProblem(
-                f"Tenant {tenant_id} has an active run, {active[0]['pipeline_logging_id']}:"
-                " wait for it, or `runner cancel` it first."
+                f"Tenant {tenant_id} has an active run: wait for it, or `runner cancel` it first;"
+                f" see `runner runs --tenant {tenant_id}`."
             )
-        warehouse.write(*sql.REMOVE_TENANT, tenant_id=tenant_id, now=datetime.now(UTC))
+    warehouse.write(*sql.FORGET_TENANT, tenant_id=tenant_id)
     warehouse.drop_control(tenant_id)
     warehouse.drop_data(tenant_id)
 
@@ -260,12 +306,78 @@ def named_exports(
     ]
 
 
+def keep_filters(
+    warehouse: Warehouse, tenant_id: str, named: list[Export], with_unallocated: bool | None
+) -> list[Export]:
+    """The named exports with the accounts and projects that the tenant has, unless named anew.
+
+    Raises UsageProblem when nobody knows any more which they were: all is not to be guessed.
+    """
+    new, known = named[0], _exports_on_record(warehouse, tenant_id)
+    if not known:
+        if _profile(warehouse, tenant_id) and not new.billing_accounts and not new.projects:
+            raise UsageProblem(
+                f"Which accounts are tenant {tenant_id}'s cannot be read any more: name them with"
+                " --billing-account (and --project), or say --all-accounts."
+            )
+        return named
+    old = known[0]
+    projects = new.projects or old.projects
+    if with_unallocated is None and old.projects:
+        with_unallocated = old.has_unallocated
+    return [
+        Export(
+            export.ref,
+            new.billing_accounts or old.billing_accounts,
+            projects,
+            not projects or bool(with_unallocated),
+        )
+        for export in named
+    ]
+
+
 def local_export(text: str) -> str:
     """A file or glob as an absolute path. Raises UsageProblem when nothing is there."""
     path = os.path.abspath(Path(text).expanduser())
-    if not glob.glob(path, recursive=True):
+    if not any(os.path.isfile(found) for found in glob.iglob(path, recursive=True)):
         raise UsageProblem(f"The export '{text}' was not found: no file is at {path}.")
     return path
+
+
+def _check_exports(
+    warehouse: Warehouse,
+    worker: Worker,
+    tenant_id: str,
+    named: list[Export],
+    say: Callable[[str], None],
+) -> None:
+    """Raises UsageProblem when the exports cannot be read, or are another tenant's as well."""
+    refs = [export.ref for export in named]
+    say("checking the export")
+    with TemporaryDirectory() as scratch:
+        checked = worker.run(
+            Job(
+                tenant_id,
+                ("run-operation", "check_exports", "--args", json.dumps({"refs": refs})),
+                # Checked in a warehouse of its own: a refused tenant leaves nothing behind.
+                environ={"WAREHOUSE_DIR": scratch},
+            )
+        )
+    if not checked.success:
+        raise UsageProblem(
+            f"Tenant {tenant_id} was not added: its export cannot be used. {checked.error}"
+        )
+    others = ", ".join(also_billed_to(warehouse, tenant_id, named))
+    if others and not named[0].billing_accounts and not named[0].projects:
+        raise UsageProblem(
+            f"The export {refs[0]} is shared with tenant {others}: name what is {tenant_id}'s"
+            " with --billing-account (and --project)."
+        )
+    if others:
+        say(
+            f"WARNING: charges of {tenant_id} are billed to {others} as well: if that is"
+            " not meant, name what is whose with --billing-account and --project."
+        )
 
 
 def _make_control(
@@ -309,27 +421,24 @@ def _make_dataset(
         _must(worker.run(Job(tenant_id, view, environ=real)), "view over the export")
 
 
-def _write_rows(
-    warehouse: Warehouse,
-    tenant_id: str,
-    admin_email: str,
-    company_name: str,
-    plan: Plan,
-    named_exports: list[Export],
-) -> None:
+def _write_rows(warehouse: Warehouse, tenant_id: str, record: _Record) -> None:
     """The tenant's rows in the control tables, in one transaction; repeating changes nothing."""
+    # Before it, the row over which two such transactions conflict.
+    warehouse.write(sql.ADD_LOCK.format(tenant=tenant_id), now=datetime.now(UTC))
     warehouse.write(
+        sql.LOCK_NEWCOMER.format(tenant=tenant_id),
         sql.ADD_PROFILE,
         sql.SET_PROFILE,
         sql.ADD_SUBSCRIPTION,
         sql.SET_SUBSCRIPTION,
         sql.FILL_SUBSCRIPTION,
-        sql.ADD_LOCK.format(tenant=tenant_id),
-        *_export_statements("tenants", "tenant_exports", named_exports),
-        admin_email=admin_email,
-        company_name=company_name,
-        **_plan_values(plan),
-        **_export_values(tenant_id, named_exports),
+        sql.FILL_RUNS.format(tenant=tenant_id),
+        *_export_statements("tenants", "tenant_exports", record.exports),
+        admin_email=record.admin_email,
+        company_name=record.company_name,
+        template=pipelines.DEFAULT,
+        **_plan_values(record.plan),
+        **_export_values(tenant_id, record.exports),
     )
 
 
@@ -346,28 +455,61 @@ def _plan_values(plan: Plan) -> dict[str, Value]:
 
 
 def _known_exports(warehouse: Warehouse, tenant_id: str) -> list[Export]:
-    """The tenant's exports from the central table, or put back there from its own copy.
+    """The tenant's exports, put back into the central table if only its own copy is whole.
 
-    Raises UsageProblem when neither is whole: whose charges they are is not to be guessed.
+    Raises UsageProblem when neither is: whose charges they are is not to be guessed.
     """
-    rows = warehouse.read(sql.EXPORTS, tenant_id=tenant_id)
-    if _whole(rows):
-        return _exports(rows)
-    own = warehouse.columns(tenant_id, data=True).get("x_meta_exports", set())
-    if own >= {"tenant_id", "export_ref", "billing_account_ids", "project_ids", "has_unallocated"}:
-        rows = warehouse.read_data(
-            tenant_id, sql.OWN_EXPORTS.format(tenant=tenant_id), tenant_id=tenant_id
-        )
-    if not _whole(rows):
+    named = _exports_on_record(warehouse, tenant_id)
+    if not named:
         raise UsageProblem(
             f"Which export is tenant {tenant_id}'s cannot be read any more: run `runner tenant add"
             f" {tenant_id}` with its --admin-email, --export and --billing-account."
         )
-    named = _exports(rows)
-    warehouse.write(
-        *_export_statements("tenants", "tenant_exports", named), **_export_values(tenant_id, named)
-    )
+    if not _whole(warehouse.read(sql.EXPORTS, tenant_id=tenant_id)):
+        statements = _export_statements("tenants", "tenant_exports", named)
+        warehouse.write(*statements, **_export_values(tenant_id, named))
     return named
+
+
+def _exports_on_record(warehouse: Warehouse, tenant_id: str) -> list[Export]:
+    """The tenant's exports from the central table, else from its own copy; empty: neither is whole.
+
+    Whatever tables and columns a damaged warehouse has left.
+    """
+    wanted = {"tenant_id", "export_ref", "billing_account_ids", "project_ids", "has_unallocated"}
+    tables = warehouse.columns("tenants") if warehouse.exists() else {}
+    if tables.get("tenant_exports", set()) >= wanted:
+        rows = warehouse.read(sql.EXPORTS, tenant_id=tenant_id)
+        if _whole(rows):
+            return _exports(rows)
+    if warehouse.columns(tenant_id, data=True).get("x_meta_exports", set()) >= wanted:
+        statement = sql.OWN_EXPORTS.format(tenant=tenant_id)
+        rows = warehouse.read_data(tenant_id, statement, tenant_id=tenant_id)
+        if _whole(rows):
+            return _exports(rows)
+    return []
+
+
+def _profile(warehouse: Warehouse, tenant_id: str) -> Row | None:
+    """The tenant's profile, with whatever columns are left; None without one."""
+    tables = warehouse.columns("tenants") if warehouse.exists() else {}
+    return registered(warehouse).get(tenant_id) if "tenant_profiles" in tables else None
+
+
+def _on_record(warehouse: Warehouse, tenant_id: str) -> _Record | None:
+    """What the tables say of a tenant, as far as they can be read; None for a newcomer."""
+    profile, known = _profile(warehouse, tenant_id), _exports_on_record(warehouse, tenant_id)
+    if profile is None and not known:
+        return None
+    profile = profile or {}
+    plan_name = profile.get("subscription_plan")
+    if "plan_name" in warehouse.columns("tenants").get("tenant_subscriptions", ()):
+        rows = warehouse.read(sql.PLAN_NAME, tenant_id=tenant_id)
+        plan_name = (rows[0]["plan_name"] if rows else None) or plan_name
+    name = plan_name or "STARTER"
+    # A plan that is none of ours keeps its name and, but for what is null, its limits.
+    plan = PLANS.get(name.lower()) or replace(PLANS["starter"], name=name)
+    return _Record(profile.get("admin_email") or "", profile.get("company_name") or "", plan, known)
 
 
 def _whole(rows: list[Row]) -> bool:

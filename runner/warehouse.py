@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from runner import control_sql
-from runner.errors import UsageProblem, WarehouseUnreachable
+from runner.errors import StatementRefused, UsageProblem, WarehouseUnreachable
 from runner.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ Row = Mapping[str, Any]
 
 
 class Warehouse(Protocol):
-    """What the runner asks of an engine. Timestamps go in and come out as aware UTC datetimes."""
+    """What the runner asks of an engine. Timestamps go in and come out as aware UTC datetimes.
+
+    Raises WarehouseUnreachable when the engine does not answer, StatementRefused when it refuses.
+    """
 
     seconds_between_looks: float
 
@@ -119,6 +122,9 @@ BIGQUERYS_WORDS = (
     "unix_millis(moment) as epoch_ms(moment)",
 )
 
+# How DuckDB speaks of a file that is cut off, overwritten or none of its own.
+DAMAGED = re.compile("not a valid DuckDB|Could not read enough bytes|[Cc]orrupt")
+
 # One gate a file, for the threads of this process.
 _GATES: dict[Path, threading.Lock] = {}
 
@@ -155,9 +161,13 @@ class DuckDBWarehouse:
 
     @contextmanager
     def alone_with(self, tenant: str, look: Callable[[], None] = lambda: None) -> Iterator[None]:
+        with self._alone(self._path(f"tenant_{tenant}"), look):
+            yield
+
+    @contextmanager
+    def _alone(self, path: Path, look: Callable[[], None] = lambda: None) -> Iterator[None]:
         # The kernel lets go of the lock with the process, however that ends.
-        path = self._path(f"tenant_{tenant}").with_suffix(".lock")
-        with path.open("a") as file:
+        with path.with_suffix(".lock").open("a") as file:
             next_look = time.monotonic()
             while not _locked(file, fcntl.LOCK_EX):
                 if time.monotonic() >= next_look:
@@ -166,9 +176,15 @@ class DuckDBWarehouse:
                 time.sleep(random.uniform(0.02, 0.1))
             yield
 
-    def alone_with_control(self) -> AbstractContextManager[None]:
-        deadline = time.monotonic() + self._patience_seconds
-        return self._gate(self._path("control"), False, deadline)
+    @contextmanager
+    def alone_with_control(self) -> Iterator[None]:
+        # One dbt after the other, however many wait; between two, other commands pass the gate.
+        control = self._path("control")
+        with (
+            self._alone(control),
+            self._gate(control, False, time.monotonic() + self._patience_seconds),
+        ):
+            yield
 
     def bytes_read(self, sql: str) -> int | None:
         return None
@@ -264,7 +280,11 @@ class DuckDBWarehouse:
                 for macro in BIGQUERYS_WORDS:
                     connection.execute(f"create or replace temp macro {macro}")
                 yield connection
-            except duckdb.IOException as error:
+            except (duckdb.ProgrammingError, duckdb.DataError, duckdb.IntegrityError) as error:
+                raise StatementRefused(
+                    f"{path} refused a statement ({_first_line(error)}): run `runner doctor`."
+                ) from error
+            except duckdb.Error as error:
                 raise _unreachable(path, error) from error
             finally:
                 connection.close()
@@ -334,10 +354,15 @@ def _execute(
     connection: "duckdb.DuckDBPyConnection", sql: str, values: Mapping[str, Value]
 ) -> list[Row]:
     """Run one statement; @name becomes DuckDB's $name, and each statement gets only its own."""
+    import duckdb
+
     names = set(re.findall(r"@(\w+)", sql))
     bound = {name: _to_duckdb(values[name]) for name in names}
     statement = re.sub(r"@(\w+)", r"$\1", sql).replace("`", '"')
-    cursor = connection.execute(statement, bound or None)
+    try:
+        cursor = connection.execute(statement, bound or None)
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        raise lacking(_first_line(error), sql, values) from error
     if not cursor.description:
         return []
     columns = [column[0] for column in cursor.description]
@@ -364,8 +389,27 @@ def _holder(error: Exception) -> str:
     return f"process {found.group(1)}" if found else "its process is not known"
 
 
+def lacking(told: str, sql: str, values: Mapping[str, Value]) -> StatementRefused:
+    """What to raise for a missing table or column, in the engine's words, with the remedy."""
+    named = re.search(r"`(\w+)`\.", sql)
+    tenant = values.get("tenant_id") or (named.group(1) if named else "ID")
+    return StatementRefused(
+        f"The warehouse lacks a table or a column ({told}): run `runner tenant repair {tenant}`,"
+        " or `runner doctor` to see all that is missing."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip("!.")
+
+
 def _unreachable(path: Path, error: Exception) -> WarehouseUnreachable:
-    first = str(error).strip().splitlines()[0]
+    first = _first_line(error)
+    if DAMAGED.search(first) and (str(path) in first or "database file" in first):
+        return WarehouseUnreachable(
+            f"{path} is damaged ({first}): put an older copy in its place, or move it away and"
+            " run `runner doctor`."
+        )
     return WarehouseUnreachable(
         f"{path} cannot be used ({first}): check its permissions and the disk's free space,"
         " or name another folder with WAREHOUSE_DIR."

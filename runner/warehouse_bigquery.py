@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner import control_sql
-from runner.errors import WarehouseUnreachable
+from runner.errors import StatementRefused, WarehouseProblem, WarehouseUnreachable
 from runner.settings import Target
 from runner.warehouse import Row, Value, When, by_table
 
@@ -27,6 +27,8 @@ ATTEMPTS = 8
 ATTEMPTS_TO_CONNECT = 3
 # BigQuery answers these with 403, and means: later.
 NOT_NOW = {"rateLimitExceeded", "jobRateLimitExceeded", "backendError"}
+# How BigQuery speaks of a column that is missing.
+LACKING = re.compile(r"Unrecognized name|Name \S+ not found|Column \S+ is not present")
 ROLES = {
     "bigquery.jobs.create": "roles/bigquery.jobUser",
     "bigquery.datasets.create": "roles/bigquery.user",
@@ -121,7 +123,7 @@ class BigQueryWarehouse:
 
         try:
             return by_table(self._query(control_sql.COLUMNS_BIGQUERY.format(dataset=dataset), {}))
-        except WarehouseUnreachable as error:
+        except StatementRefused as error:
             if isinstance(error.__cause__, NotFound):
                 return {}
             raise
@@ -241,7 +243,7 @@ class BigQueryWarehouse:
                 return ask()
             except exceptions.GoogleAPICallError as error:
                 if not _may_go_next_time(error) or attempt == ATTEMPTS:
-                    raise WarehouseUnreachable(_told(error, self._fields["project"])) from error
+                    raise _problem(error, self._fields["project"]) from error
             except GoogleAuthError as error:
                 raise WarehouseUnreachable(_unknown_caller(str(error))) from error
             except (exceptions.RetryError, OSError, TimeoutError) as error:
@@ -286,6 +288,15 @@ def _unknown_caller(message: str) -> str:
     )
 
 
+def _problem(error: Any, project: str) -> WarehouseProblem:
+    """BigQuery's refusal as ours: of this statement, or of all that we may ask now."""
+    from google.api_core import exceptions
+
+    is_final = isinstance(error, exceptions.NotFound | exceptions.BadRequest)
+    kind = StatementRefused if is_final and not _may_go_next_time(error) else WarehouseUnreachable
+    return kind(_told(error, project))
+
+
 def _told(error: Any, project: str) -> str:
     """BigQuery's refusal in one sentence, with the command that mends it."""
     from google.api_core import exceptions
@@ -296,7 +307,7 @@ def _told(error: Any, project: str) -> str:
         return _unknown_caller(message)
     if isinstance(error, exceptions.Forbidden):
         return f"BigQuery refused ({message}): {_grant(message, project)}."
-    if isinstance(error, exceptions.NotFound):
+    if isinstance(error, exceptions.NotFound) or LACKING.search(message):
         return (
             f"BigQuery has no such thing ({message}): run `runner doctor` to see what is missing,"
             " and `runner tenant repair ID` or `runner tenant add ID` to make it."

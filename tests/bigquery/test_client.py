@@ -14,7 +14,7 @@ from requests.exceptions import ConnectionError as ConnectionLost
 from support import ROOT
 
 from runner import warehouse_bigquery
-from runner.errors import WarehouseUnreachable
+from runner.errors import StatementRefused, WarehouseProblem, WarehouseUnreachable
 from runner.settings import Target
 from runner.warehouse_bigquery import ATTEMPTS, ATTEMPTS_TO_CONNECT, BigQueryWarehouse
 
@@ -153,6 +153,14 @@ def test_a_network_that_is_down_is_told_soon(pauses: list[float]) -> None:
             exceptions.NotFound("Not found: Table local:acme.x_meta_pipeline_runs"),
             ("local:acme.x_meta_pipeline_runs", "runner tenant repair", "runner tenant add"),
         ),
+        (
+            exceptions.BadRequest("Unrecognized name: lease_expires_at at [3:5]"),
+            ("lease_expires_at", "runner tenant repair", "runner doctor"),
+        ),
+        (
+            exceptions.BadRequest("Column max_team_members is not present in table p:t.x"),
+            ("max_team_members", "runner tenant repair"),
+        ),
         (exceptions.Unauthorized("no token"), ("gcloud auth application-default login",)),
         (RefreshError("expired"), ("expired", "gcloud auth application-default login")),
     ],
@@ -161,8 +169,10 @@ def test_a_refusal_is_one_sentence_with_the_command_that_mends_it(
     error: Exception, words: tuple[str, ...], pauses: list[float]
 ) -> None:
     client = Scripted(error)
-    with pytest.raises(WarehouseUnreachable) as told:
+    with pytest.raises(WarehouseProblem) as told:
         a_warehouse(client).read("select 1")
+    is_lacking = isinstance(error, exceptions.NotFound | exceptions.BadRequest)
+    assert type(told.value) is (StatementRefused if is_lacking else WarehouseUnreachable)
     message = told.value.message
     assert all(word in message for word in words), message
     assert "\n" not in message and "https://" not in message

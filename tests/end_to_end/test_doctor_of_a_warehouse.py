@@ -4,6 +4,7 @@ import json
 import shlex
 import shutil
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,35 @@ def test_repairing_what_is_whole_changes_nothing(ill: World) -> None:
     before = rows(ill), ill.rows("mini")
     follow(ill, "runner tenant repair mini")
     assert (rows(ill), ill.rows("mini")) == before
+
+
+def test_a_warehouse_from_before_there_were_leases_is_repaired(ill: World) -> None:
+    """Its rows lack what the claim and every list of runs rely on."""
+    damage(
+        ill,
+        "control",
+        "insert into mini.x_meta_pipeline_runs by name select 'old-' || status as"
+        " pipeline_logging_id, 'mini-gcp-cost-billing' as pipeline_id, 'mini' as tenant_id, status,"
+        " timestamp '2024-10-01 03:00:00' as start_time, date '2024-09-30' as run_date,"
+        " 'manual' as trigger_type, 'cron' as trigger_by"
+        " from (values ('RUNNING'), ('FAILED')) as old (status)",
+    )
+    for column in ("lease_expires_at", "to_date", "template"):
+        damage(ill, "control", f"alter table mini.x_meta_pipeline_runs drop column {column}")
+    follow(ill, examine(ill)["tables mini"]["remedy"])
+    told = ill("runs", "--tenant", "mini")
+    assert told.exit_code == 0 and "old-RUNNING" in told.output and "lease expired" in told.output
+    old = "select to_date, template from mini.x_meta_pipeline_runs where run_date = '2024-09-30'"
+    assert ill.control(old) == [(date(2024, 9, 30), "gcp/cost/cost_billing")] * 2
+    ill.run("mini", "2024-11-02")
+
+
+def test_a_lock_without_its_row_is_repaired(ill: World) -> None:
+    damage(ill, "control", "delete from mini.x_meta_lock")
+    refused = ill("run", "--tenant", "mini", "--date", "2024-11-02")
+    assert refused.exit_code == 1 and "runner tenant repair mini" in refused.output
+    follow(ill, examine(ill)["tables mini"]["remedy"])
+    ill.run("mini", "2024-11-02")
 
 
 def test_repair_knows_only_tenants(ill: World) -> None:

@@ -97,6 +97,57 @@ def test_the_predecessors_operators_queries_run(again: World) -> None:
     assert quota == [(1, 99, 1)], "one run of a hundred, and it succeeded"
 
 
+PROFILE = "select company_name, subscription_plan from tenants.tenant_profiles"
+FILTERS = "select billing_account_ids, project_ids, has_unallocated from tenants.tenant_exports"
+
+
+def test_what_is_not_named_stays_and_each_change_is_said(
+    mini: World, export: Path, tmp_path: Path
+) -> None:
+    """It used to fall back to starter, no company and, worst, all accounts."""
+    world = mini.copy(tmp_path)
+    add = ("tenant", "add", "mini", "--admin-email", EMAIL, "--export", str(export))
+    limited = world(*add, "--billing-account", ACCOUNT, "--project", "proj-a", "--with-unallocated")
+    assert "billing accounts: all -> " + ACCOUNT in limited.stderr.splitlines()
+    assert "projects: all -> proj-a" in limited.stderr.splitlines()
+    before = world.control(PROFILE), world.control(FILTERS)
+    assert before == (
+        [("O'Neil & Söhne", "SCALE")],
+        [(f'["{ACCOUNT}"]', '["proj-a"]', True)],
+    )
+
+    answer = world(*add)
+    assert answer.exit_code == 0 and " -> " not in answer.stderr
+    assert (world.control(PROFILE), world.control(FILTERS)) == before
+
+    answer = world(*add, "--plan", "starter", "--all-accounts")
+    told = answer.stderr.splitlines()
+    assert "plan: SCALE -> STARTER" in told and f"billing accounts: {ACCOUNT} -> all" in told
+    assert world.control(FILTERS) == [("[]", "[]", True)]
+
+
+def test_a_tenant_without_its_profile_keeps_its_plan_and_its_accounts(
+    mini: World, export: Path, tmp_path: Path
+) -> None:
+    """What `runner doctor` tells to do when the table of profiles is gone."""
+    world = mini.copy(tmp_path)
+    add = ("tenant", "add", "mini", "--admin-email", EMAIL, "--export", str(export))
+    assert world(*add, "--billing-account", ACCOUNT).exit_code == 0
+    with duckdb.connect(str(world.warehouse / "control.duckdb")) as connection:
+        connection.execute("drop table tenants.tenant_profiles cascade")
+    assert world(*add).exit_code == 0
+    assert world.control("select subscription_plan from tenants.tenant_profiles") == [("SCALE",)]
+    assert world.control(FILTERS) == [(f'["{ACCOUNT}"]', "[]", True)]
+
+
+def test_a_newcomer_that_is_refused_leaves_nothing_behind(empty_world: World) -> None:
+    bad = empty_world.folder / "bad.parquet"
+    bad.write_text("no parquet")
+    answer = empty_world.cli("tenant", "add", "badco", "--admin-email", EMAIL, "--export", str(bad))
+    assert answer.returncode == 2, answer.stderr
+    assert list(empty_world.folder.rglob("badco")) == []
+
+
 def test_charges_that_another_tenant_has_too_are_told(again: World, export: Path) -> None:
     """The first has every row already. A parent company may want that: it is told, aloud."""
     answer = again(

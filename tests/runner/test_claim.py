@@ -10,7 +10,7 @@ import pytest
 from control_file import DAY, Control
 
 from runner import claim, quota, slugs
-from runner.errors import UsageProblem
+from runner.errors import StatementRefused, UsageProblem
 
 
 @pytest.fixture
@@ -266,6 +266,45 @@ def test_a_run_whose_process_on_this_host_is_gone_is_closed_before_its_lease(
     )
     run = control.take()
     assert run.id != killed and run.status == "PENDING"
+
+
+def test_a_pid_that_another_program_was_given_since_frees_the_dates(control: Control) -> None:
+    killed = control.add_run("RUNNING", day=DAY, started=datetime.now(UTC) - timedelta(minutes=5))
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        control.sql(
+            "update acme.x_meta_pipeline_runs set worker_instance = ?",
+            f"{socket.gethostname()}:{other.pid}",
+        )
+        run = control.take()
+    assert run.id != killed and run.status == "PENDING"
+
+
+def test_a_run_whose_process_is_there_since_its_start_keeps_its_dates(control: Control) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as same:
+        alive = control.add_run("RUNNING", day=DAY)
+        control.sql(
+            "update acme.x_meta_pipeline_runs set worker_instance = ?",
+            f"{socket.gethostname()}:{same.pid}",
+        )
+        assert control.take().id == alive
+
+
+def test_a_run_without_a_lease_is_over(control: Control) -> None:
+    """Of a warehouse from before there were leases: it held a slot for ever."""
+    control.subscribe(concurrent_limit=1)
+    control.add_run("RUNNING", day=DAY)
+    control.sql("update acme.x_meta_pipeline_runs set lease_expires_at = null")
+    assert control.take().status == "PENDING"
+    assert control.runs()[0][0] == "FAILED"
+
+
+def test_without_the_locks_row_nothing_is_claimed(control: Control) -> None:
+    """On BigQuery two such claims would conflict over nothing, and both be made."""
+    control.sql("delete from acme.x_meta_lock")
+    with pytest.raises(StatementRefused, match="runner tenant repair acme"):
+        control.take()
+    assert control.runs() == []
+    assert control.value("select count(*) from tenants.tenant_usage_events") == 0
 
 
 def test_a_dead_runs_duration_is_told(control: Control) -> None:

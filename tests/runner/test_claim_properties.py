@@ -147,6 +147,10 @@ class Claims(RuleBasedStateMachine):
         for module in (claim, quota, tenants):
             self.patches.enter_context(patch.object(module, "datetime", Clock))
         self.patches.enter_context(patch.object(claim, "_git_commit", lambda folder: "unknown"))
+        # The kernel's clock is not the injected one: our process is there from the beginning.
+        self.patches.enter_context(
+            patch.object(claim, "_began", lambda pid: datetime.min.replace(tzinfo=UTC))
+        )
         self.models = {tenant: Model() for tenant in TENANTS}
         for table in self.warehouse.tables:
             self.warehouse.connection.execute(f"delete from {table}")

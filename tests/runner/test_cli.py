@@ -141,6 +141,13 @@ def test_bad_input_is_one_sentence_with_the_remedy_and_writes_nothing(
     assert control.runs() == [] and not (control.folder / "target").exists()
 
 
+def test_a_table_that_lacks_a_column_is_told_with_its_remedy(control: Control, runner) -> None:
+    control.sql("alter table tenants.tenant_subscriptions drop column max_team_members")
+    result = runner("tenant", "update", "acme", "--plan", "scale")
+    assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
+    assert "max_team_members" in result.output and "runner tenant repair acme" in result.output
+
+
 ADD = ("tenant", "add", "newco", "--admin-email", "a@b.co")
 
 

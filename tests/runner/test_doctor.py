@@ -194,6 +194,13 @@ def test_a_control_file_that_is_damaged(look: Look, control: Control) -> None:
     assert ends(look("warehouse")) == ("fail", f"mv {path} {path}.damaged && runner init")
 
 
+def test_a_control_file_that_was_cut_off(look: Look, control: Control) -> None:
+    control.path.write_bytes(control.path.read_bytes()[:100_000])
+    path, check = control.path, look("warehouse")
+    assert "is damaged" in check["detail"]
+    assert ends(check) == ("fail", f"mv {path} {path}.damaged && runner init")
+
+
 def test_a_control_file_that_another_program_holds(
     look: Look, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,6 +250,13 @@ def test_a_tenants_table_without_a_column(look: Look, control: Control) -> None:
     assert ends(check) == ("fail", "runner tenant repair acme")
     # A look that breaks over it is told to do the same.
     assert ends(look("alerts", "--tenant", "acme")) == ("fail", "runner tenant repair acme")
+
+
+def test_a_lock_without_its_row(look: Look, control: Control) -> None:
+    control.sql("delete from acme.x_meta_lock")
+    check = look("tables", "--tenant", "acme")
+    assert check["detail"] == "x_meta_lock has lost its row"
+    assert ends(check) == ("fail", "runner tenant repair acme")
 
 
 def test_a_tenant_without_a_dataset(look: Look) -> None:
@@ -366,6 +380,12 @@ def test_the_limits_remedy_is_one_that_mends_it(
     assert look("limits", "--tenant", "acme")["status"] == "ok"
 
 
+def test_no_runs_at_once_are_no_matter_of_running_ones(look: Look, control: Control) -> None:
+    control.subscribe(concurrent_limit=0)
+    check = look("limits", "--tenant", "acme")
+    assert ends(check) == ("fail", "runner tenant update acme --concurrent-limit 10")
+
+
 def test_too_many_runs_at_once(look: Look, control: Control) -> None:
     control.subscribe(concurrent_limit=1)
     control.add_run("RUNNING")
@@ -386,7 +406,9 @@ def test_a_tenant_without_a_subscription(look: Look, control: Control) -> None:
 def test_a_tenant_without_an_export(look: Look) -> None:
     check = look("export", "--tenant", "acme")
     assert check["detail"] == "no export is registered"
-    assert ends(check) == ("fail", "runner tenant repair acme")
+    # Its own copy is gone, too: there is nothing to repair it from.
+    remedy = "runner tenant add acme --admin-email E --export REF"
+    assert ends(check) == ("fail", remedy)
 
 
 @pytest.mark.parametrize(
@@ -498,9 +520,15 @@ def test_an_alert_that_waits(look: Look, control: Control) -> None:
     assert ends(check) == ("warn", "runner runs --tenant acme")
 
 
-def test_an_alert_that_was_given_up_fails_for_a_month(look: Look, control: Control) -> None:
+def test_an_alert_that_was_given_up_fails_for_a_week_and_is_told_for_a_month(
+    look: Look, control: Control
+) -> None:
+    remedy = "runner doctor --tenant acme --send-mail"
     add_alert(control, "ABANDONED", datetime.now(UTC) - timedelta(days=29))
-    assert ends(look("alerts", "--tenant", "acme")) == ("fail", "runner status r1 --tenant acme")
+    assert ends(look("alerts", "--tenant", "acme")) == ("warn", remedy)
+    add_alert(control, "ABANDONED", datetime.now(UTC) - timedelta(days=6))
+    add_alert(control, "PENDING", datetime.now(UTC))
+    assert ends(look("alerts", "--tenant", "acme")) == ("fail", remedy)
     control.sql("delete from acme.x_meta_alerts")
     add_alert(control, "ABANDONED", datetime.now(UTC) - timedelta(days=31))
     assert look("alerts", "--tenant", "acme")["status"] == "ok"
@@ -527,8 +555,33 @@ def test_a_mail_server_that_takes_mail_gets_none(look: Look, inbox: Inbox) -> No
 def test_a_mail_server_that_is_not_named(look: Look, inbox: Inbox) -> None:
     remedy = "export SMTP_HOST=smtp.example.com SMTP_PORT=587 SMTP_STARTTLS=1"
     assert ends(look("mail")) == ("warn", remedy)
-    check = look("mail", **mail_to(inbox, ALERT_TO=""))
-    assert ends(check) == ("warn", "export ALERT_TO=ops@example.com")
+    check = look("test mail", "--tenant", "acme", "--send-mail")
+    assert ends(check) == ("fail", remedy)
+
+
+def test_without_alert_to_the_admin_hears_and_can_be_written_to(look: Look, inbox: Inbox) -> None:
+    nobody, remedy = mail_to(inbox, ALERT_TO=""), "export ALERT_TO=ops@example.com"
+    check = look("mail", **nobody)
+    assert ends(check) == ("warn", remedy)
+    assert "the tenant's admin alone" in check["detail"]
+    assert ends(look("test mail", "--tenant", "acme", "--send-mail", **nobody)) == ("ok", None)
+    assert [letter.rcpt_tos for letter in inbox.letters] == [["admin@acme.example"]]
+    result = look("test mail", "--send-mail", **nobody)
+    assert ends(result) == ("fail", remedy)
+
+
+def test_an_address_that_the_server_cannot_take(look: Look, control: Control) -> None:
+    control.sql("update tenants.tenant_profiles set admin_email = 'é@ex.com'")
+    box = Inbox(free_port())
+    server = Controller(box, hostname="127.0.0.1", port=box.port, enable_SMTPUTF8=False)
+    server.start()
+    try:
+        check = look("test mail", "--tenant", "acme", "--send-mail", **mail_to(box))
+    finally:
+        server.stop()
+    assert "é@ex.com" in check["detail"]
+    remedy = "runner tenant update acme --admin-email name@example.com"
+    assert ends(check) == ("fail", remedy)
 
 
 def test_a_mail_server_that_is_down(look: Look) -> None:

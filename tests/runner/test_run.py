@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import duckdb
 import pytest
-from control_file import DAY, Control, request
+from control_file import DAY, Control, control_tables, request
 from support import Inbox, free_port
 from test_notify import FAILED, a_node, mail_at
 
-from runner import claim, follow, notify, pipelines
+from runner import claim, follow, notify, pipelines, spool
 from runner import run as one_run
 from runner.errors import Refused, WarehouseUnreachable
 from runner.invoke import Event, Outcome
@@ -185,6 +185,29 @@ def test_the_mail_goes_even_when_the_failure_cannot_be_recorded(
     with pytest.raises(WarehouseUnreachable, match="disk is full"):
         run(control, inbox.port)
     assert len(inbox.letters) == 1
+
+
+def test_without_an_outbox_a_run_is_ended_all_the_same(control, dbt, inbox: Inbox) -> None:
+    control.sql("drop table acme.x_meta_alerts")
+    report = run(control, inbox.port)
+    assert report.status == "COMPLETED" and control.runs() == [("COMPLETED", None)]
+    assert control.value("select count(*) from acme.x_meta_step_logs where status='RUNNING'") == 0
+    assert any("x_meta_alerts" in warning for warning in report.warnings)
+
+
+def test_without_an_outbox_a_failure_is_mailed_and_its_alarm_waits_for_the_repair(
+    control, dbt, inbox: Inbox
+) -> None:
+    dbt.outcome = FAILED
+    (ddl,) = (text for text in control_tables(("acme",)) if "acme.x_meta_alerts" in text)
+    control.sql("drop table acme.x_meta_alerts")
+    assert run(control, inbox.port).status == "FAILED"
+    assert control.runs() == [("FAILED", FAILED.error)] and len(inbox.letters) == 1
+    assert spool.drain(control.settings, control.warehouse) == 0
+    control.sql(ddl)
+    assert spool.drain(control.settings, control.warehouse) == 2
+    assert control.sql("select status from acme.x_meta_alerts") == [("SENT",)]
+    assert [status for status, _ in mail_steps(control)] == ["COMPLETED"]
 
 
 def test_each_node_is_a_step_and_those_in_between_are_closed(control, dbt) -> None:

@@ -1,12 +1,18 @@
 """Tenants as the runner finds them, and what stands before anything is written."""
 
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
+from click.testing import Result
 from control_file import Control
 
-from runner import tenants
+from runner import claim, tenants
 from runner.errors import UsageProblem, WarehouseUnreachable
+from runner.warehouse import _execute
 
 
 def test_tenants_are_listed_by_id(control: Control) -> None:
@@ -57,6 +63,118 @@ def test_a_local_export_is_an_absolute_path_or_glob(
 def test_an_export_that_is_not_there_is_named_with_where_it_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match=rf"not found: no file is at {tmp_path}/a\.parquet"):
         tenants.local_export(f"{tmp_path}/a.parquet")
+
+
+@pytest.mark.parametrize("text", ["", ".", "folder"])
+def test_a_folder_is_no_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """An empty text stood for the working directory."""
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageProblem, match=f"'{text}' was not found"):
+        tenants.local_export(text)
+
+
+ACCOUNT = "01ECB7-6EE0BA-7357F1"
+
+
+def have_export(control: Control, accounts: str = "[]", projects: str = "[]") -> None:
+    control.sql(
+        "insert into tenants.tenant_exports by name select 'acme' as tenant_id, 'old' as"
+        " export_ref, ? as billing_account_ids, ? as project_ids, false as has_unallocated",
+        accounts,
+        projects,
+    )
+
+
+@pytest.mark.parametrize(
+    ("new", "with_unallocated", "kept"),
+    [
+        (tenants.Export("new"), None, ((ACCOUNT,), ("proj-a",), False)),
+        (tenants.Export("new"), True, ((ACCOUNT,), ("proj-a",), True)),
+        (tenants.Export("new", ("X",)), None, (("X",), ("proj-a",), False)),
+        (tenants.Export("new", (), ("b",), False), None, ((ACCOUNT,), ("b",), False)),
+    ],
+)
+def test_filters_that_are_not_named_stay(
+    control: Control, new: tenants.Export, with_unallocated: bool | None, kept: tuple[object, ...]
+) -> None:
+    have_export(control, f'["{ACCOUNT}"]', '["proj-a"]')
+    (found,) = tenants.keep_filters(control.warehouse, "acme", [new], with_unallocated)
+    assert found == tenants.Export("new", *kept)  # type: ignore[arg-type]
+
+
+def test_a_newcomers_filters_are_as_named(control: Control) -> None:
+    new = [tenants.Export("new", (), ("b",), False)]
+    assert tenants.keep_filters(control.warehouse, "newco", new, None) == new
+
+
+def test_filters_that_are_lost_are_not_taken_for_all_accounts(control: Control) -> None:
+    with pytest.raises(UsageProblem, match="--all-accounts"):
+        tenants.keep_filters(control.warehouse, "acme", [tenants.Export("new")], None)
+    named = [tenants.Export("new", (ACCOUNT,))]
+    assert tenants.keep_filters(control.warehouse, "acme", named, None) == named
+
+
+ENDS = "select trial_end_date, subscription_end_date from tenants.tenant_subscriptions"
+
+
+def test_an_end_can_be_set_and_cleared(control: Control, runner: Callable[..., Result]) -> None:
+    update = ("tenant", "update", "acme")
+    acme = f"{ENDS} where tenant_id = 'acme'"
+    assert runner(*update, "--trial-ends", "2030-01-31", "--ends", "2031-01-31").exit_code == 0
+    assert control.sql(acme) == [(date(2030, 1, 31), date(2031, 1, 31))]
+    assert runner(*update, "--ends", "never").exit_code == 0
+    assert control.sql(acme) == [(date(2030, 1, 31), None)]
+    assert runner(*update, "--trial-ends", "never").exit_code == 0
+    assert control.sql(acme) == [(None, None)]
+
+
+def test_without_a_subscription_none_is_said_to_be_changed(
+    control: Control, runner: Callable[..., Result]
+) -> None:
+    control.sql("delete from tenants.tenant_subscriptions where tenant_id = 'acme'")
+    told = runner("tenant", "update", "acme", "--plan", "scale")
+    assert told.exit_code == 2 and "runner tenant repair acme" in told.output
+    assert runner("tenant", "update", "acme", "--company", "New").exit_code == 0
+
+
+def test_a_run_that_begins_while_its_tenant_is_removed_keeps_it(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claim, "end_dead_leases", lambda *args: control.add_run("RUNNING"))
+    with pytest.raises(UsageProblem, match="active run"):
+        tenants.remove(control.warehouse, "acme")
+    assert tenants.find(control.warehouse, "acme").status == "ACTIVE"
+
+
+def test_a_tenant_is_removed_with_its_rows(control: Control) -> None:
+    have_export(control)
+    tenants.remove(control.warehouse, "acme")
+    assert [one.id for one in tenants.every(control.warehouse)] == ["globex"]
+    for table in ("tenant_subscriptions", "tenant_exports"):
+        rows = control.sql(f"select * from tenants.{table} where tenant_id = 'acme'")
+        assert rows == [], table
+
+
+def test_two_that_add_a_tenant_at_once_conflict(control: Control) -> None:
+    """On BigQuery inserts never do: both would have added a subscription."""
+    control.sql("delete from tenants.tenant_subscriptions")
+    sent: list[tuple[tuple[str, ...], dict[str, Any]]] = []
+
+    class Recorder:
+        def write(self, *statements: str, **values: Any) -> None:
+            sent.append((statements, values))
+
+    record = tenants._Record("a@acme.example", "", tenants.PLANS["scale"], [tenants.Export("x")])
+    tenants._write_rows(Recorder(), "acme", record)  # type: ignore[arg-type]
+    statements, values = sent[-1]
+    with duckdb.connect(str(control.path)) as one, one.cursor() as other:
+        one.execute("begin transaction")
+        other.execute("begin transaction")
+        for statement in statements:
+            _execute(one, statement, values)
+        with pytest.raises(duckdb.TransactionException):
+            _execute(other, statements[0], values)
 
 
 def test_a_warehouse_that_cannot_be_written_is_unreachable(control: Control) -> None:

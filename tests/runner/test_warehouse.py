@@ -14,7 +14,8 @@ import duckdb
 import pytest
 from control_file import Control
 
-from runner.errors import UsageProblem, WarehouseUnreachable
+from runner import control_sql
+from runner.errors import StatementRefused, UsageProblem, WarehouseUnreachable
 from runner.warehouse import DuckDBWarehouse
 
 HOLD = """
@@ -87,7 +88,7 @@ def test_a_value_that_is_missing_is_an_error_and_writes_nothing(control: Control
 
 
 def test_a_transaction_that_fails_midway_leaves_nothing(control: Control) -> None:
-    with pytest.raises(duckdb.Error):
+    with pytest.raises(StatementRefused):
         control.warehouse.write(
             "delete from acme.x_meta_lock",
             "update tenants.tenant_profiles set status = 'DELETED'",
@@ -98,15 +99,47 @@ def test_a_transaction_that_fails_midway_leaves_nothing(control: Control) -> Non
 
 
 def test_the_warehouse_can_be_used_after_a_failed_transaction(control: Control) -> None:
-    with pytest.raises(duckdb.Error):
+    with pytest.raises(StatementRefused):
         control.warehouse.write("select * from nowhere")
     assert control.warehouse.read("select 1 as one")[0]["one"] == 1
 
 
 def test_a_read_cannot_write(control: Control) -> None:
-    with pytest.raises((duckdb.Error, WarehouseUnreachable)):
+    with pytest.raises(StatementRefused):
         control.warehouse.read("delete from tenants.tenant_profiles")
     assert control.value("select count(*) from tenants.tenant_profiles") == 2
+
+
+@pytest.mark.parametrize(
+    ("damage", "lacks"),
+    [
+        ("drop table acme.x_meta_lock", "x_meta_lock"),
+        ("alter table acme.x_meta_lock drop column locked_by", "locked_by"),
+        ("drop schema acme cascade", "acme"),
+    ],
+)
+def test_a_table_or_column_that_is_missing_is_named_with_what_makes_it(
+    control: Control, damage: str, lacks: str
+) -> None:
+    """The predecessor answered 500."""
+    control.sql(damage)
+    statement = control_sql.CLAIM_LOCK.format(tenant="acme")
+    with pytest.raises(StatementRefused) as caught:
+        control.warehouse.write(statement, run_id="r", now=datetime.now(UTC))
+    assert caught.value.exit_code == 1 and "\n" not in caught.value.message
+    assert lacks in caught.value.message and "runner tenant repair acme" in caught.value.message
+
+
+@pytest.mark.parametrize("kind", ["FatalException", "OutOfMemoryException", "InternalException"])
+def test_an_engine_that_breaks_is_unreachable(
+    control: Control, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    def breaks(*args: object) -> list[object]:
+        raise getattr(duckdb, kind)("it broke")
+
+    monkeypatch.setattr("runner.warehouse._execute", breaks)
+    with pytest.raises(WarehouseUnreachable, match="it broke"):
+        control.warehouse.write("select 1")
 
 
 @pytest.mark.parametrize("kind", ["read", "write"])
@@ -150,7 +183,16 @@ def unreachable_soon(ask: Callable[[], object]) -> WarehouseUnreachable:
 def test_a_file_that_is_no_database_is_unreachable_at_once(control: Control) -> None:
     control.path.write_bytes(b"this is no database at all" * 500)
     error = unreachable_soon(lambda: impatient(control, 3).read("select 1"))
-    assert str(control.path) in error.message
+    assert f"{control.path} is damaged" in error.message
+
+
+def test_a_file_that_was_cut_off_is_damaged_and_not_a_matter_of_permissions(
+    control: Control,
+) -> None:
+    control.path.write_bytes(control.path.read_bytes()[:100_000])
+    error = unreachable_soon(lambda: impatient(control, 3).read("select 1"))
+    assert f"{control.path} is damaged" in error.message
+    assert "permissions" not in error.message
 
 
 def test_a_damaged_block_is_unreachable_at_once(control: Control) -> None:
@@ -173,7 +215,7 @@ def test_a_folder_whose_name_has_lock_in_it_is_no_lock(tmp_path: Path) -> None:
 def test_an_empty_file_is_no_crash(control: Control) -> None:
     """What a full disk leaves behind; DuckDB takes an empty file for a new database."""
     control.path.write_bytes(b"")
-    with pytest.raises((WarehouseUnreachable, UsageProblem, duckdb.Error)):
+    with pytest.raises(WarehouseUnreachable, match="is damaged"):
         control.warehouse.read("select * from tenants.tenant_profiles")
 
 
@@ -188,6 +230,22 @@ def test_only_one_process_at_a_time_is_alone_with_a_tenant(control: Control) -> 
         thread = threading.Thread(target=second)
         thread.start()
         time.sleep(0.2)
+        order.append("first")
+    thread.join(5)
+    assert order == ["first", "second"]
+
+
+def test_whoever_makes_control_tables_waits_for_the_others_without_end(control: Control) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with impatient(control, 0.2).alone_with_control():
+            order.append("second")
+
+    with control.warehouse.alone_with_control():
+        thread = threading.Thread(target=second)
+        thread.start()
+        time.sleep(0.8)
         order.append("first")
     thread.join(5)
     assert order == ["first", "second"]
