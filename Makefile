@@ -13,13 +13,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 
-.PHONY: run test lint types unit dbt-unit end-to-end faults clean
+.PHONY: run test lint types unit dbt-unit end-to-end faults bigquery smoke-bigquery clean
 
 run: .venv/.runs
 	@$(BIN)/runner init
 	@$(BIN)/runner run --tenant $(TENANT) --date $(DATE)
 
-test: lint types unit dbt-unit end-to-end faults
+test: lint types unit dbt-unit end-to-end faults bigquery
 
 lint: .venvs/lint/.made
 	$(LINT)/ruff check .
@@ -47,6 +47,15 @@ end-to-end: .venv/.tests
 # Kills, races, full disks and dead mail servers.
 faults: .venv/.tests
 	$(PYTEST) --dist loadfile tests/faults
+
+# The BigQuery path: dbt-bigquery and Google's client against an emulator, every statement through
+# Google's analyzer. Makes an environment for each in .venvs; the emulator's wants Python 3.13.
+bigquery: .venv/.tests
+	$(BIN)/python -m pytest tests/bigquery -s
+
+# The same path against a project of yours, which it is billed for; never part of `make test`.
+smoke-bigquery: .venv/.runs
+	bash tests/bigquery/smoke.sh "$(PROJECT)" "$(EXPORT)" "$(ACCOUNT)" "$(DATE)"
 
 .venv/.python:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found: install one, or name it with PYTHON=."; exit 2; }

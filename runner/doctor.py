@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from runner import claim, machine, quota, tenants
+from runner import claim, doctor_bigquery, machine, quota, tenants
 from runner import control_sql as sql
 from runner.check import FAIL, OK, WARN, Check, Finding, Visit, quoted, remedy_for
 from runner.errors import UsageProblem, WarehouseProblem
@@ -35,6 +35,8 @@ def examine(settings: Settings, tenant: str | None = None, send_mail: bool = Fal
     visit.look("profile", _profile, settings)
     answers = visit.look("warehouse", _warehouse, settings, needs="profile") == OK
     warehouse = open_warehouse(settings, PATIENCE_SECONDS) if answers else None
+    if answers and not _is_local(settings):
+        visit.look("quota", doctor_bigquery.refused_jobs, warehouse, settings, needs="warehouse")
     visit.look("tables", _central_tables, settings, warehouse, needs="warehouse")
     visit.look("clock", _clock, warehouse, needs="warehouse")
     known = visit.look("tenants", _tenants, warehouse, tenant, needs="warehouse")
@@ -72,6 +74,11 @@ def _visit_tenant(
     look("limits", _limits, FAIL if asked else WARN)
     if look("export", _export, read, local) == OK:
         look("freshness", _freshness, local)
+        if not local:
+            look("pruning", doctor_bigquery.pruning)
+            look("partitions", doctor_bigquery.partitions)
+    if not local:
+        look("permissions", doctor_bigquery.permissions)
     look("runs", _runs)
     look("alerts", _alerts)
 

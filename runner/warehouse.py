@@ -65,7 +65,7 @@ class Warehouse(Protocol):
     def alone_with_control(self) -> AbstractContextManager[None]:
         """Hold the control tables likewise, while dbt makes or completes them."""
 
-    def bytes_read(self, sql: str) -> int | None:
+    def bytes_read(self, sql: str, **values: Value) -> int | None:
         """Bytes that a query would read, asked without running it; None where nothing is billed."""
 
     def prepare(self, tenant: str) -> None:
@@ -186,7 +186,7 @@ class DuckDBWarehouse:
         ):
             yield
 
-    def bytes_read(self, sql: str) -> int | None:
+    def bytes_read(self, sql: str, **values: Value) -> int | None:
         return None
 
     def prepare(self, tenant: str) -> None:

@@ -29,6 +29,7 @@ ATTEMPTS_TO_CONNECT = 3
 NOT_NOW = {"rateLimitExceeded", "jobRateLimitExceeded", "backendError"}
 # How BigQuery speaks of a column that is missing.
 LACKING = re.compile(r"Unrecognized name|Name \S+ not found|Column \S+ is not present")
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 ROLES = {
     "bigquery.jobs.create": "roles/bigquery.jobUser",
     "bigquery.datasets.create": "roles/bigquery.user",
@@ -78,10 +79,8 @@ class BigQueryWarehouse:
     def alone_with_control(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def bytes_read(self, sql: str) -> int | None:
-        from google.cloud import bigquery
-
-        config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
+    def bytes_read(self, sql: str, **values: Value) -> int | None:
+        config = _config(sql, values, dry_run=True, use_query_cache=False)
         return self._call(
             lambda: int(
                 self._client.query(
@@ -194,7 +193,6 @@ class BigQueryWarehouse:
 
     def _query(self, sql: str, values: Mapping[str, Value], when: When = dict) -> list[Row]:
         from google.api_core import exceptions
-        from google.cloud import bigquery
 
         # The id stays until its job has failed: a request that is sent again, because its
         # answer was lost, meets the job it made the first time.
@@ -204,14 +202,7 @@ class BigQueryWarehouse:
             nonlocal job_id
             # Of this attempt: a transaction that lost its turn is of a later moment.
             bound = {**values, **when()}
-            config = bigquery.QueryJobConfig(
-                query_parameters=[
-                    bigquery.ScalarQueryParameter(name, _type_of(value), value)
-                    for name, value in bound.items()
-                    if re.search(rf"@{name}\b", sql)
-                ],
-                labels={"app": "runner"},
-            )
+            config = _config(sql, bound)
             try:
                 job = self._client.query(
                     sql,
@@ -253,6 +244,27 @@ class BigQueryWarehouse:
                     ) from error
             time.sleep(random.uniform(0.1, 0.4) * 2**attempt)
         raise AssertionError("unreachable")
+
+
+def _config(sql: str, values: Mapping[str, Value], **more: bool) -> "bigquery.QueryJobConfig":
+    """The values that the statement names, bound; labels that say whose and which run's it is."""
+    from google.cloud import bigquery
+
+    labels = {
+        "app": "gcp_tenant_cost",
+        "tenant": values.get("tenant_id"),
+        "run": values.get("run_id"),
+    }
+    named = set(re.findall(r"@(\w+)", sql))
+    return bigquery.QueryJobConfig(
+        query_parameters=[
+            bigquery.ScalarQueryParameter(name, _type_of(value), value)
+            for name, value in values.items()
+            if name in named
+        ],
+        labels={key: value for key, value in labels.items() if _LABEL.fullmatch(str(value))},
+        **more,
+    )
 
 
 def _may_go_next_time(error: Any) -> bool:

@@ -1,7 +1,7 @@
 {#
     Lets a test's `where` say `in_slice(<date column>)`: the dates of this call, read when the
     test runs. Shadows dbt's macro of this name, which knows only what stood in the YAML when
-    dbt parsed. Without dates in the vars such a test looks at the whole table.
+    dbt parsed. Without dates in the vars such a test looks at all dates.
 #}
 {% macro get_where_subquery(relation) -%}
     {%- set where = config.get('where', '') -%}
@@ -9,9 +9,6 @@
         {{ return(relation) }}
     {%- endif -%}
     {%- set sliced = modules.re.fullmatch('in_slice[(]([a-z_]+)[)]', where | trim) -%}
-    {%- if sliced and not has_slice() -%}
-        {{ return(relation) }}
-    {%- endif -%}
-    {%- set condition = date_in_slice(sliced.group(1)) if sliced else where -%}
+    {%- set condition = date_in_tested_slice(sliced.group(1)) if sliced else where -%}
     (select * from {{ relation }} where {{ condition }}) as dbt_subquery
 {%- endmacro %}

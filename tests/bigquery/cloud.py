@@ -124,6 +124,7 @@ def live(emulator: Emulator, folder: Path) -> Story:
         story.tell("again", "alpha", f"run --tenant alpha --from {AGAIN} --to {EMPTIED} --json")
         story.remember("again")
         story.rows_again.append(story.rows_of(AGAIN))
+        story.tell("doctor", "alpha", "doctor --tenant alpha --json")
         _refuse(story)
         _meet_an_active_run(story)
         story.tell("beta", "beta", f"run --tenant beta --from {BETA} --to {BROKEN} --json")

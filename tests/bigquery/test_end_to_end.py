@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cloud import ACCOUNTS, AGAIN, BETA, BROKEN, EMPTIED, FIRST, LAST, LATE, NISE, Story
 from cloud import alpha_lines as lines_of_alpha
+from google.api_core.exceptions import BadRequest
 from world import a_world
 
 TEST = "billing_cost_daily_cost_type_is_known"
@@ -97,6 +98,22 @@ def test_an_emptied_date_is_empty_downstream_too(story: Story, table: str) -> No
         f"select distinct usage_date from alpha.{table} where usage_date > '2000-01-01'"
     )
     assert (EMPTIED,) not in days and (LATE,) in days
+
+
+def test_doctor_asks_what_only_a_real_project_can_answer(story: Story) -> None:
+    looks = {look["name"]: look for look in story.steps["doctor"].document["checks"]}
+    assert looks["permissions"]["status"] == looks["quota"]["status"] == "ok", looks
+    # The emulator tells no bytes, and the story's rows are of another week.
+    assert looks["pruning"]["status"] == looks["partitions"]["status"] == "warn", looks
+    assert "nothing to judge pruning by" in looks["pruning"]["detail"]
+
+
+def test_the_big_table_cannot_be_read_without_its_partition(story: Story) -> None:
+    with pytest.raises(BadRequest, match="without a filter"):
+        story.rows("select count(*) from alpha.billing_cost_daily")
+    assert story.rows(
+        f"select count(*) > 0 from alpha.billing_cost_daily where date(ingestion_date) = '{AGAIN}'"
+    ) == [(True,)], "as the operators of the predecessor ask"
 
 
 def test_a_run_over_the_quota_is_refused_and_recorded(story: Story) -> None:

@@ -15,7 +15,7 @@ with both_sides as (
         {{ money(net) }} as model_net,
         {{ money('0') }} as against_net
     from {{ model }}
-    where {{ date_in_slice(date_column) if date_column and has_slice() else '1 = 1' }}
+    where {{ date_in_tested_slice(date_column) if date_column else '1 = 1' }}
 
     union all
 
@@ -25,7 +25,7 @@ with both_sides as (
         {{ money('0') }} as model_net,
         {{ money(against_net) }} as against_net
     from {{ against }}
-    where {{ date_in_slice(against_date or date_column) if date_column and has_slice() else '1 = 1' }}
+    where {{ date_in_tested_slice(against_date or date_column) if date_column else '1 = 1' }}
 
 )
 

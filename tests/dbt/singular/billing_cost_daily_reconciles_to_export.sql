@@ -14,9 +14,7 @@ with copied as (
         cost,
         credits_total
     from {{ ref('billing_cost_daily') }}
-    {% if has_slice() -%}
-    where {{ date_in_slice('ingestion_date') }}
-    {%- endif %}
+    where {{ date_in_tested_slice('ingestion_date') }}
 
 ),
 
@@ -24,9 +22,7 @@ copy_made as (
 
     select max(loaded_at) as loaded_at
     from {{ ref('billing_cost_daily') }}
-    {% if has_slice() -%}
-    where {{ date_in_slice('ingestion_date') }}
-    {%- endif %}
+    where {{ date_in_tested_slice('ingestion_date') }}
 
 ),
 

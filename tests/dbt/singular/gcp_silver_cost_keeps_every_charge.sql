@@ -9,9 +9,7 @@ with both_sides as (
         1 as billing_rows,
         0 as silver_rows
     from {{ ref('billing_cost_daily') }}
-    {% if has_slice() -%}
-    where {{ date_in_slice('ingestion_date') }}
-    {%- endif %}
+    where {{ date_in_tested_slice('ingestion_date') }}
 
     union all
 
@@ -20,9 +18,7 @@ with both_sides as (
         0 as billing_rows,
         1 as silver_rows
     from {{ ref('gcp_silver_cost') }}
-    {% if has_slice() -%}
-    where {{ date_in_slice('usage_date') }}
-    {%- endif %}
+    where {{ date_in_tested_slice('usage_date') }}
 
 )
 
