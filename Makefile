@@ -7,19 +7,25 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 BIN := .venv/bin
 LINT := .venvs/lint/bin
-# Side by side, a file of tests to a process: most of them wait for processes of their own.
-PYTEST = $(BIN)/python -m pytest -n 3
+# Side by side, a file of tests to a process: many of them wait for processes of their own.
+PYTEST = $(BIN)/python -m pytest -n 2
+SYNC := $(if $(filter output-sync,$(.FEATURES)),-O)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 
-.PHONY: run test lint types unit dbt-unit end-to-end faults bigquery smoke-bigquery clean
+.PHONY: run test environments lint types unit dbt-unit end-to-end faults bigquery smoke-bigquery clean
 
 run: .venv/.runs
 	@$(BIN)/runner init
 	@$(BIN)/runner run --tenant $(TENANT) --date $(DATE)
 
-test: lint types unit dbt-unit end-to-end faults bigquery
+# Two at a time, each part's output in one piece, the longest first.
+test:
+	@$(MAKE) --no-print-directory -j2 environments
+	@$(MAKE) --no-print-directory -j2 $(SYNC) faults bigquery end-to-end unit lint types dbt-unit
+
+environments: .venv/.tests .venvs/lint/.made .venvs/emulator/.ready .venvs/analyzer/.ready
 
 lint: .venvs/lint/.made
 	$(LINT)/ruff check .
@@ -50,8 +56,11 @@ faults: .venv/.tests
 
 # The BigQuery path: dbt-bigquery and Google's client against an emulator, every statement through
 # Google's analyzer. Makes an environment for each in .venvs; the emulator's wants Python 3.13.
-bigquery: .venv/.tests
+bigquery: environments
 	$(BIN)/python -m pytest tests/bigquery -s
+
+.venvs/%/.ready: tests/bigquery/setup_%.sh tests/bigquery/requirements-%.txt
+	bash $< .venvs/$*; test $$? -eq 0 -o $$? -eq 3
 
 # The same path against a project of yours, which it is billed for; never part of `make test`.
 smoke-bigquery: .venv/.runs

