@@ -30,6 +30,10 @@ class Sent:
         comment = re.match(r"\s*/\* (\{.*?\}) \*/", self.statement.sql)
         return str(json.loads(comment.group(1)).get("node", "")) if comment else ""
 
+    @property
+    def origin(self) -> str:
+        return "dbt" if re.match(r"\s*/\* \{", self.statement.sql) else "runner"
+
 
 @pytest.fixture(scope="module")
 def sent(story: Story, analyzer_venv: Path) -> list[Sent]:
@@ -51,7 +55,11 @@ def test_every_statement_is_one_that_bigquery_takes(sent: list[Sent]) -> None:
 
 def test_statements_of_every_kind_that_we_send_were_met(sent: list[Sent]) -> None:
     kinds = Counter(one.verdict.kind for one in sent)
-    print("\nstatements by kind:", dict(sorted(kinds.items())))
+    print("\n| sent by | kind | sent | run by the emulator | taken by the analyzer |")
+    for origin, kind in sorted({(one.origin, one.verdict.kind) for one in sent}):
+        alike = [one for one in sent if (one.origin, one.verdict.kind) == (origin, kind)]
+        ran = sum(one.statement.error is None for one in alike)
+        print(f"| {origin} | {kind} | {len(alike)} | {ran} | {sum(o.verdict.ok for o in alike)} |")
     assert kinds["query"] > 50 and kinds["script"] > 10
     assert {"merge", "create_table_as_select", "create_view"} <= set(kinds)
     assert {one.verdict.exemption for one in sent} <= {None, "METADATA_VIEWS"}

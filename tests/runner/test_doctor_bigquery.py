@@ -1,4 +1,4 @@
-"""What doctor makes of BigQuery's answers; that BigQuery takes the questions is tested elsewhere."""
+"""What doctor makes of BigQuery's answers; that BigQuery takes its questions is tested there."""
 
 from datetime import date, datetime
 from typing import Any
