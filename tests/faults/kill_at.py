@@ -14,6 +14,7 @@ patience:SECONDS                kill nothing: wait only so long for a locked war
 clock:SECONDS                   kill nothing: the runner's clock is off by so much
 timeout:MINUTES                 kill nothing: the template's timeout
 lost:runner.record.start        kill nothing: after the call the control tables are gone
+only:SELECTOR                   kill nothing: what the template has dbt build
 jump:runner.claim.take=SECONDS  kill nothing: after the call the clock is off by so much
 
 Several points, with a comma between, are arranged together.
@@ -26,6 +27,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -162,6 +164,19 @@ def set_timeout(minutes: float) -> None:
     pipelines.FOLDER = copy
 
 
+def set_selector(selector: str) -> None:
+    """Templates differ in nothing but what they have dbt build."""
+    from runner import pipelines
+
+    load = pipelines.load
+
+    def load_with_selector(name: str) -> Any:
+        template = load(name)
+        return replace(template, step=replace(template.step, selector=selector))
+
+    pipelines.load = load_with_selector
+
+
 def in_child(point: str) -> None:
     """Have the runner start this file in place of its worker."""
     start = subprocess.Popen
@@ -252,6 +267,8 @@ def arrange(point: str) -> None:
         at_write(what, rest)
     elif what == "child":
         in_child(rest)
+    elif what == "only":
+        set_selector(rest)
     elif what == "lost":
         lose(rest)
     elif what == "jump":
