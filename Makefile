@@ -57,7 +57,7 @@ faults: .venv/.tests
 # The BigQuery path: dbt-bigquery and Google's client against an emulator, every statement through
 # Google's analyzer. Makes an environment for each in .venvs; the emulator's wants Python 3.13.
 bigquery: environments
-	$(BIN)/python -m pytest tests/bigquery -s
+	$(BIN)/python -m pytest tests/bigquery -s --timeout 900
 
 .venvs/%/.ready: tests/bigquery/setup_%.sh tests/bigquery/requirements-%.txt
 	bash $< .venvs/$*; test $$? -eq 0 -o $$? -eq 3

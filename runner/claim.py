@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import uuid
 from dataclasses import dataclass
@@ -11,11 +10,11 @@ from pathlib import Path
 
 from runner import control_sql as sql
 from runner.errors import StatementRefused, WarehouseProblem
-from runner.invoke import hostname_and_pid
+from runner.invoke import hostname_and_pid, this_host
 from runner.warehouse import Row, Value, Warehouse
 
-# Closing dead runs: their steps and usage events with them.
-_EXPIRE = (sql.CLAIM_EXPIRE_STEPS, sql.CLAIM_EXPIRE, sql.CLAIM_MISSING_EVENTS)
+# Closing dead runs, and their steps with them.
+_EXPIRE = (sql.CLAIM_EXPIRE_STEPS, sql.CLAIM_EXPIRE)
 
 # A run whose lease has passed counts as dead; the grace covers what follows dbt's own timeout.
 LEASE_GRACE = timedelta(minutes=10)
@@ -102,6 +101,9 @@ def take(
         *(statement.format(tenant=request.tenant_id) for statement in statements),
         **_values(request, project_dir, run_id),
     )
+    if not rows and warehouse.read(sql.LOCK.format(tenant=request.tenant_id)):
+        # On BigQuery the outcome is read after the commit: who was in the way has ended since.
+        return take(warehouse, request, project_dir, run_id)
     if not rows:
         raise StatementRefused(
             f"x_meta_lock of tenant {request.tenant_id} has lost its row, so no run can be claimed:"
@@ -128,7 +130,7 @@ def end_dead_leases(warehouse: Warehouse, tenant_id: str) -> None:
     warehouse.write(
         sql.CLAIM_LOCK.format(tenant=tenant_id),
         *(sql.END_LEASE.format(tenant=tenant_id, n=n) for n in range(len(dead))),
-        *(statement.format(tenant=tenant_id) for statement in _EXPIRE),
+        *(statement.format(tenant=tenant_id) for statement in (*_EXPIRE, sql.MISSING_EVENTS)),
         run_id="sweep",
         now=now,
         **values,
@@ -169,7 +171,7 @@ def is_gone(worker_instance: str | None, since: datetime) -> bool:
     False for other hosts, and where the kernel does not tell.
     """
     host, _, pid = (worker_instance or "").rpartition(":")
-    if host != socket.gethostname() or not pid.isdigit():
+    if host != this_host() or not pid.isdigit():
         return False
     try:
         os.kill(int(pid), 0)

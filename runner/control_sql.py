@@ -225,10 +225,7 @@ where status in ('PENDING', 'RUNNING') and coalesce(lease_expires_at, start_time
 """
 
 # Whoever ended a run, by hand in SQL too: the usage view counts starts and ends.
-CLAIM_MISSING_EVENTS = """
-insert into tenants.tenant_usage_events (
-    event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
-)
+_MISSING = """
 select
     concat(runs.pipeline_logging_id, '-finished'), runs.tenant_id, runs.pipeline_logging_id,
     'finished', runs.status, cast(runs.start_time as date), @now
@@ -237,6 +234,13 @@ left join tenants.tenant_usage_events as events
     on events.tenant_id = runs.tenant_id
     and events.event_id = concat(runs.pipeline_logging_id, '-finished')
 where runs.status in ('COMPLETED', 'FAILED', 'CANCELLED') and events.event_id is null
+"""
+
+MISSING_EVENTS = f"""
+insert into tenants.tenant_usage_events (
+    event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
+)
+{_MISSING}
 """
 
 # A run whose process on this host is gone is dead at once: its lease ends now.
@@ -330,8 +334,11 @@ from (
 where not exists (
     select 1
     from `{{tenant}}`.x_meta_pipeline_runs
-    where pipeline_id = @pipeline_id and status in ('PENDING', 'RUNNING')
-        and run_date <= @to_date and to_date >= @from_date
+    where pipeline_logging_id = @run_id
+        or (
+            pipeline_id = @pipeline_id and status in ('PENDING', 'RUNNING')
+            and run_date <= @to_date and to_date >= @from_date
+        )
 )
     and exists (select 1 from `{{tenant}}`.x_meta_lock where lock_name = 'claim')
 """
@@ -343,24 +350,36 @@ insert into `{tenant}`.x_meta_pipeline_runs (
     start_time, end_time, duration_ms, config_version, worker_instance, error_message, run_date,
     to_date, parameters, template
 )
-values (
+select
     @run_id, @pipeline_id, @tenant_id, 'REFUSED', @trigger_type, @trigger_by,
     cast(@user_id as string), @now, @now, 0, @config_version, @worker_instance, @reason,
     @from_date, @to_date, parse_json(@parameters), @template
+from (select 1 as one_row) as one_row
+where not exists (
+    select 1 from `{tenant}`.x_meta_pipeline_runs where pipeline_logging_id = @run_id
 )
 """
 
-CLAIM_EVENT = """
+# One INSERT for this run and those of others: all tenants share the table, and BigQuery lets
+# only so many wait for it.
+CLAIM_EVENT = f"""
 insert into tenants.tenant_usage_events (
     event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
 )
 select
-    concat(pipeline_logging_id, case when status = 'REFUSED' then '-refused' else '-started' end),
-    tenant_id, pipeline_logging_id,
-    case when status = 'REFUSED' then 'refused' else 'started' end,
-    status, cast(start_time as date), start_time
-from `{tenant}`.x_meta_pipeline_runs
-where pipeline_logging_id = @run_id
+    concat(
+        runs.pipeline_logging_id,
+        case when runs.status = 'REFUSED' then '-refused' else '-started' end
+    ),
+    runs.tenant_id, runs.pipeline_logging_id,
+    case when runs.status = 'REFUSED' then 'refused' else 'started' end,
+    runs.status, cast(runs.start_time as date), runs.start_time
+from `{{tenant}}`.x_meta_pipeline_runs as runs
+left join tenants.tenant_usage_events as events
+    on events.tenant_id = runs.tenant_id and events.pipeline_logging_id = @run_id
+where runs.pipeline_logging_id = @run_id and events.event_id is null
+union all
+{_MISSING}
 """
 
 RUN_COLUMNS = """
@@ -652,6 +671,9 @@ select max(export_time) as newest
 from `{tenant}`.stg_gcp_billing__export
 where export_partition_time >= @since or export_partition_time is null
 """
+
+# Of an export on BigQuery, as a dry run: whether we may read it.
+PROBE_EXPORT = "select 1 as readable from `{table}` where false"
 
 # -- What doctor asks of BigQuery alone; the first two are dry runs.
 

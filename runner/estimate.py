@@ -12,11 +12,15 @@ from runner.settings import Settings
 from runner.warehouse import Warehouse
 
 TIB = 2**40
+EXPORT_VIEW = "stg_gcp_billing__export"
 
 
 @dataclass(frozen=True)
 class ModelEstimate:
-    """Bytes that one model's query would read; None when the engine cannot say (see `why`)."""
+    """Bytes that the query of one model, or of a test that reads the export, would read.
+
+    None when the engine cannot say (see `why`).
+    """
 
     model: str
     bytes_read: int | None
@@ -72,7 +76,10 @@ def of(
         raise RunnerError(f"The models could not be compiled: {outcome.error}")
     models = []
     for node in outcome.nodes:
-        if node.type != "model" or not node.compiled_code:
+        # A view is read by those that ask it; tests matter where they read the export again.
+        is_read = node.type == "model" and node.materialized != "view"
+        is_read |= node.type == "test" and EXPORT_VIEW in (node.compiled_code or "")
+        if not is_read or not node.compiled_code:
             continue
         try:
             models.append(ModelEstimate(node.name, warehouse.bytes_read(node.compiled_code)))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from queue import Empty, Queue
 from types import TracebackType
@@ -52,6 +53,7 @@ class Node:
     started_at: datetime | None
     completed_at: datetime | None
     compiled_code: str | None = None
+    materialized: str = ""
 
     @property
     def failed(self) -> bool:
@@ -253,6 +255,21 @@ def _moment(text: str | None) -> datetime | None:
 
 def hostname_and_pid() -> str:
     """host:pid, as the runs table names who runs a run."""
+    return f"{this_host()}:{os.getpid()}"
+
+
+@cache
+def this_host() -> str:
+    """The host's name and what tells it from others of that name, such as containers.
+
+    Pids mean something only within one boot and one namespace; Linux names both.
+    """
+    import hashlib
     import socket
 
-    return f"{socket.gethostname()}:{os.getpid()}"
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        space = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return socket.gethostname()
+    return f"{socket.gethostname()}.{hashlib.sha256((boot + space).encode()).hexdigest()[:8]}"

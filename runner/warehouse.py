@@ -38,6 +38,8 @@ class Warehouse(Protocol):
     """
 
     seconds_between_looks: float
+    # Whether two runs of one tenant wait for each other; else dbt must find its tables made.
+    has_one_writer: bool
 
     def read(self, sql: str, **values: Value) -> list[Row]:
         """The rows of one query over the control tables."""
@@ -64,6 +66,9 @@ class Warehouse(Protocol):
 
     def alone_with_control(self) -> AbstractContextManager[None]:
         """Hold the control tables likewise, while dbt makes or completes them."""
+
+    def look_at_export(self, ref: str) -> None:
+        """Raises WarehouseProblem or UsageProblem when we may not read it, or not from here."""
 
     def bytes_read(self, sql: str, **values: Value) -> int | None:
         """Bytes that a query would read, asked without running it; None where nothing is billed."""
@@ -137,6 +142,7 @@ class DuckDBWarehouse:
     """
 
     seconds_between_looks = 1.0
+    has_one_writer = True
 
     def __init__(self, path: Callable[[str], Path], patience_seconds: float = 60.0) -> None:
         self._path = path
@@ -185,6 +191,9 @@ class DuckDBWarehouse:
             self._gate(control, False, time.monotonic() + self._patience_seconds),
         ):
             yield
+
+    def look_at_export(self, ref: str) -> None:
+        """Files are opened by dbt, and say by themselves what is wrong."""
 
     def bytes_read(self, sql: str, **values: Value) -> int | None:
         return None

@@ -1,5 +1,6 @@
 """The control tables on BigQuery: bound parameters, one script per transaction, bounded retries."""
 
+import functools
 import random
 import re
 import time
@@ -11,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner import control_sql
-from runner.errors import StatementRefused, WarehouseProblem, WarehouseUnreachable
+from runner.errors import StatementRefused, UsageProblem, WarehouseProblem, WarehouseUnreachable
 from runner.settings import Target
 from runner.warehouse import Row, Value, When, by_table
 
@@ -29,9 +30,11 @@ ATTEMPTS_TO_CONNECT = 3
 NOT_NOW = {"rateLimitExceeded", "jobRateLimitExceeded", "backendError"}
 # How BigQuery speaks of a column that is missing.
 LACKING = re.compile(r"Unrecognized name|Name \S+ not found|Column \S+ is not present")
+APP = "gcp_tenant_cost"
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 ROLES = {
     "bigquery.jobs.create": "roles/bigquery.jobUser",
+    "bigquery.jobs.list": "roles/bigquery.user",
     "bigquery.datasets.create": "roles/bigquery.user",
 }
 
@@ -41,6 +44,7 @@ class BigQueryWarehouse:
 
     # A look is a query: often enough for a cancel, seldom enough for the bill.
     seconds_between_looks = 15.0
+    has_one_writer = False
 
     def __init__(self, target: Target, environ: Mapping[str, str]) -> None:
         self._fields = target.fields
@@ -89,19 +93,47 @@ class BigQueryWarehouse:
             )
         )
 
+    def look_at_export(self, ref: str) -> None:
+        def get() -> str:
+            table = self._client.get_table(ref, retry=None, timeout=TIMEOUT_SECONDS)
+            return str(table.location or "")
+
+        self._must_be_here(ref, self._call(get))
+        self.bytes_read(control_sql.PROBE_EXPORT.format(table=ref))
+
     def prepare(self, tenant: str) -> None:
         from google.cloud import bigquery
 
-        def make(name: str, labels: dict[str, str]) -> None:
+        def make(name: str) -> bigquery.Dataset:
             dataset = bigquery.Dataset(f"{self._client.project}.{name}")
             dataset.location = self._fields.get("location")
-            dataset.labels = labels
-            self._client.create_dataset(
+            dataset.labels = {"app": APP, "dataset": name}
+            return self._client.create_dataset(
                 dataset, exists_ok=True, retry=None, timeout=TIMEOUT_SECONDS
             )
 
-        self._call(lambda: make("tenants", {"app": "gcp_tenant_cost"}))
-        self._call(lambda: make(tenant, {"app": "gcp_tenant_cost", "tenant": tenant}))
+        for name in ("tenants", tenant):
+            found = self._call(functools.partial(make, name))
+            self._must_be_here(name, str(found.location or ""))
+            self._must_be_ours(name, found)
+
+    def _must_be_here(self, what: str, location: str) -> None:
+        """Raises UsageProblem for data elsewhere than our jobs: BigQuery does not reach it."""
+        ours = str(self._fields.get("location") or "US")
+        if location and location.lower() != ours.lower():
+            raise UsageProblem(
+                f"{what} is in {location}, and the target's jobs run in {ours}: set"
+                f" BIGQUERY_LOCATION={location}, for a dataset cannot be moved."
+            )
+
+    def _must_be_ours(self, name: str, dataset: Any) -> None:
+        """Raises UsageProblem for a dataset that another has made: it could be removed with us."""
+        if dataset.labels.get("app") != APP or dataset.labels.get("dataset") != name:
+            raise UsageProblem(
+                f"The dataset {self._client.project}.{name} is there already and not ours: choose"
+                f" another tenant id, or hand it over with `bq update --set_label app:{APP}"
+                f" --set_label dataset:{name} {self._client.project}:{name}`."
+            )
 
     def exists(self) -> bool:
         from google.api_core.exceptions import NotFound
@@ -131,15 +163,23 @@ class BigQueryWarehouse:
         """Nothing by itself: data and control tables share the tenant's dataset."""
 
     def drop_control(self, tenant: str) -> None:
-        self._call(
-            lambda: self._client.delete_dataset(
+        from google.api_core.exceptions import NotFound
+
+        def drop() -> None:
+            try:
+                found = self._client.get_dataset(tenant, retry=None, timeout=TIMEOUT_SECONDS)
+            except NotFound:
+                return
+            self._must_be_ours(tenant, found)
+            self._client.delete_dataset(
                 tenant,
                 delete_contents=True,
                 not_found_ok=True,
                 retry=None,
                 timeout=TIMEOUT_SECONDS,
             )
-        )
+
+        self._call(drop)
 
     def dbt_vars_for_control(self) -> dict[str, str]:
         return {}
@@ -251,7 +291,7 @@ def _config(sql: str, values: Mapping[str, Value], **more: bool) -> "bigquery.Qu
     from google.cloud import bigquery
 
     labels = {
-        "app": "gcp_tenant_cost",
+        "app": APP,
         "tenant": values.get("tenant_id"),
         "run": values.get("run_id"),
     }
@@ -276,6 +316,7 @@ def _may_go_next_time(error: Any) -> bool:
         isinstance(error, exceptions.TooManyRequests | exceptions.ServerError)
         or any(one.get("reason") in NOT_NOW for one in error.errors if isinstance(one, dict))
         or ("transaction" in text and "abort" in text)
+        or "too many dml statements" in text
     )
 
 
@@ -329,13 +370,20 @@ def _told(error: Any, project: str) -> str:
 
 def _grant(message: str, project: str) -> str:
     """The command that gives what BigQuery says is wanting."""
+    is_list = "INFORMATION_SCHEMA.JOBS" in message
     permission = next((name for name in ROLES if name in message), None)
-    named = re.search(r"(Table|Dataset) ([\w.-]+:[\w.-]+)", message)
-    if permission is None and named:
+    named = re.search(r"(Table|Dataset) ([\w.-]+):([\w-]+)(\.[\w-]+)?", message)
+    if permission is None and named and not is_list:
+        _, home, dataset, table = named.groups()
+        # What is in our own project we write, what is elsewhere we read.
+        role = "dataEditor" if home == project else "dataViewer"
+        of = f"TABLE `{home}.{dataset}{table}`" if table else f"SCHEMA `{home}.{dataset}`"
         return (
-            f"run `bq add-iam-policy-binding --member=M --role=roles/bigquery.dataViewer"
-            f" {named.group(2)}` (dataEditor for a dataset of ours), see docs/bigquery.md"
+            f"run \"GRANT `roles/bigquery.{role}` ON {of} TO 'serviceAccount:SA'\" as its owner,"
+            " see docs/bigquery.md"
         )
+    if is_list:
+        permission = "bigquery.jobs.list"
     role = ROLES.get(permission or "", ROLES["bigquery.jobs.create"])
     return (
         f"run `gcloud projects add-iam-policy-binding {project} --member=M --role={role}`,"

@@ -140,6 +140,7 @@ def _node(command: list[str], result: Any) -> dict[str, Any]:
         "message": _sentence(result.message) if str(result.status) == "error" else result.message,
         "failures": result.failures,
         "compiled_code": result.node.compiled_code if command[0] == "compile" else None,
+        "materialized": str(getattr(result.node.config, "materialized", "") or ""),
         "severity": str(getattr(result.node.config, "severity", "") or "").lower(),
         "rows": response.get("rows_affected"),
         "bytes_processed": response.get("bytes_processed"),

@@ -173,6 +173,11 @@ def _onboard(story: Story) -> None:
     to = "--admin-email admin@acme.example --plan scale --export"
     for name in ("gone", "flat", "narrow"):
         story.tell(name, name, f"tenant add {name} {to} local.billing.{name}")
+    # The dataset of the exports is nobody's tenant; and jobs in Europe do not reach it.
+    story.tell("add billing", "billing", f"tenant add billing {to} {EXPORT} --all-accounts")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(story.environ, "BIGQUERY_LOCATION", "EU")
+        story.tell("elsewhere", "elsewhere", f"tenant add elsewhere {to} {EXPORT}")
     for tenant, account in ACCOUNTS.items():
         command = f"tenant add {tenant} {to} {EXPORT} --billing-account {account}"
         story.tell(f"add {tenant}", tenant, command)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # smoke.sh PROJECT EXPORT ACCOUNT DATE: onboard, look, estimate, run and rerun one date for a
-# tenant of its own on a real project, then remove it. Costs a read of the export's partitions
-# from the day before DATE up to now, four times.
+# tenant of its own on a real project, then remove it. Fails when a run loads nothing or the two
+# differ. Costs six reads of the export's partitions from the day before DATE up to now.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -20,8 +20,16 @@ runner tenant add "$tenant" --admin-email smoke@example.com --plan scale \
     --export "$export_ref" --billing-account "$account"
 runner doctor --tenant "$tenant"
 runner run --tenant "$tenant" --date "$day" --dry-run
-runner run --tenant "$tenant" --date "$day"
-runner run --tenant "$tenant" --date "$day"
+for n in 1 2; do
+    runner run --tenant "$tenant" --date "$day" --json >"/tmp/$tenant.$n"
+done
+.venv/bin/python - "/tmp/$tenant.1" "/tmp/$tenant.2" <<'PYTHON'
+import json, sys
+first, second = (json.load(open(path)) for path in sys.argv[1:])
+assert first["rows"] > 0, "the export has no usage for this date: name another DATE="
+assert (first["rows"], first["totals"]) == (second["rows"], second["totals"]), (first, second)
+print("two runs, one bill:", second["totals"])
+PYTHON
 runner quota --tenant "$tenant"
 runner doctor --tenant "$tenant"
 echo "smoke test passed"

@@ -14,7 +14,7 @@ from requests.exceptions import ConnectionError as ConnectionLost
 from support import ROOT
 
 from runner import warehouse_bigquery
-from runner.errors import StatementRefused, WarehouseProblem, WarehouseUnreachable
+from runner.errors import StatementRefused, UsageProblem, WarehouseProblem, WarehouseUnreachable
 from runner.settings import Target
 from runner.warehouse_bigquery import ATTEMPTS, ATTEMPTS_TO_CONNECT, BigQueryWarehouse
 
@@ -143,7 +143,18 @@ def test_a_network_that_is_down_is_told_soon(pauses: list[float]) -> None:
                 "Access Denied: Table p:billing.export: User does not have permission to query"
                 " table p:billing.export, or perhaps it does not exist."
             ),
-            ("bq add-iam-policy-binding", "roles/bigquery.dataViewer", "p:billing.export"),
+            ("GRANT `roles/bigquery.dataViewer` ON TABLE `p.billing.export`",),
+        ),
+        (
+            exceptions.Forbidden("Access Denied: Dataset local:acme: Permission denied"),
+            ("GRANT `roles/bigquery.dataEditor` ON SCHEMA `local.acme`",),
+        ),
+        (
+            exceptions.Forbidden(
+                "Access Denied: Table p:region-us.INFORMATION_SCHEMA.JOBS_BY_USER: User does not"
+                " have permission"
+            ),
+            ("add-iam-policy-binding local", "roles/bigquery.user"),
         ),
         (
             exceptions.Forbidden("Access Denied: User lacks bigquery.datasets.create"),
@@ -216,3 +227,42 @@ def test_a_transaction_that_fails_leaves_nothing_and_is_not_repeated(
             f"insert into {table} (id) values ('x')", "select error('stop')", "select 1"
         )
     assert warehouse.read(f"select id from {table}") == [] and pauses == []
+
+
+class Dataset:
+    """Stands for Google's: where it is, and whose."""
+
+    def __init__(self, location: str, **labels: str) -> None:
+        self.location, self.labels = location, labels
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (Dataset("EU", app="gcp_tenant_cost", dataset="acme"), "BIGQUERY_LOCATION=EU"),
+        (Dataset("US"), "not ours"),
+        (Dataset("US", app="gcp_tenant_cost", dataset="other"), "not ours"),
+    ],
+)
+def test_a_dataset_elsewhere_or_of_another_is_not_taken(found: Dataset, words: str) -> None:
+    class Client:
+        project = "local"
+
+        def create_dataset(self, dataset: bigquery.Dataset, **options: Any) -> Any:
+            if dataset.dataset_id == "tenants":
+                return Dataset("US", app="gcp_tenant_cost", dataset="tenants")
+            return found
+
+    with pytest.raises(UsageProblem, match=words):
+        a_warehouse(Client()).prepare("acme")
+
+
+def test_a_dataset_of_another_is_not_removed() -> None:
+    class Client:
+        project = "local"
+
+        def get_dataset(self, name: str, **options: Any) -> Dataset:
+            return Dataset("US", app="billing")
+
+    with pytest.raises(UsageProblem, match="not ours"):
+        a_warehouse(Client()).drop_control("billing")

@@ -43,12 +43,37 @@ def test_an_export_that_cannot_be_used_is_refused_and_leaves_nothing(
     assert name not in {dataset.dataset_id for dataset in story.client.list_datasets()}
 
 
+def test_a_dataset_that_is_not_ours_is_neither_taken_nor_removed(story: Story) -> None:
+    taken = story.steps["add billing"].result
+    assert taken.exit_code == 2 and "not ours" in taken.output, taken.output
+    assert "billing" in {dataset.dataset_id for dataset in story.client.list_datasets()}
+
+
+def test_an_export_elsewhere_is_refused_before_anything_is_made(story: Story) -> None:
+    refused = story.steps["elsewhere"].result
+    assert refused.exit_code == 2 and "BIGQUERY_LOCATION=US" in refused.output, refused.output
+    assert "elsewhere" not in {dataset.dataset_id for dataset in story.client.list_datasets()}
+
+
+def test_a_tenants_tables_are_there_before_its_first_run(story: Story) -> None:
+    """Else two first runs at once would each make them, the later over the earlier."""
+    first = story.steps["run"]
+    made = [
+        statement.sql
+        for statement in story.emulator.statements()
+        if first.since <= statement.at <= first.until
+        and "create or replace table" in statement.sql
+        and "__dbt_tmp" not in statement.sql
+    ]
+    assert made == []
+
+
 def test_a_dry_run_tells_each_model_and_writes_nothing(story: Story) -> None:
     step = story.steps["dry run"]
     assert step.result.exit_code == 0, step.result.output
-    assert {"stg_gcp_billing__export", "billing_cost_daily"} <= {
-        model["model"] for model in step.document["models"]
-    }
+    asked = {model["model"] for model in step.document["models"]}
+    assert {"billing_cost_daily", "billing_cost_daily_reconciles_to_export"} <= asked
+    assert "stg_gcp_billing__export" not in asked, "a view has no bounds of its own"
     inside = [s.sql for s in story.emulator.statements() if step.since <= s.at <= step.until]
     assert not [sql for sql in inside if "merge into" in sql.lower() or "insert" in sql.lower()]
 

@@ -13,6 +13,8 @@ from cloud import EXPORT, SCHEMA, Step, Story
 from emulator import Statement
 from sqlglot import exp
 
+from runner import control_sql
+
 CENTRAL = "local.tenants."
 
 
@@ -51,6 +53,78 @@ def sent(story: Story, analyzer_venv: Path) -> list[Sent]:
 
 def test_every_statement_is_one_that_bigquery_takes(sent: list[Sent]) -> None:
     assert [(v.error, v.sql) for v in (one.verdict for one in sent) if not v.ok] == []
+
+
+TYPES = {
+    "DATE": (
+        "date",
+        "today",
+        "day",
+        "month_start",
+        "from_date",
+        "to_date",
+        "run_date",
+        "end_date",
+        "trial_end_date",
+    ),
+    "TIMESTAMP": (
+        "now",
+        "since",
+        "stale_since",
+        "quiet_since",
+        "lease_expires_at",
+        "sent_at",
+        "next_attempt_at",
+        "start_time",
+        "end_time",
+    ),
+    "INT64": (
+        "daily_limit",
+        "monthly_limit",
+        "concurrent_limit",
+        "max_team_members",
+        "limit",
+        "max_providers",
+        "duration_ms",
+        "row_count",
+        "step_index",
+    ),
+    "BOOL": ("has_unallocated",),
+}
+TYPE_OF = {name: kind for kind, names in TYPES.items() for name in names}
+
+
+def control_statements() -> dict[str, str]:
+    """Every statement of control_sql that is BigQuery's, formatted for the story's tenant."""
+    texts = {
+        name: text
+        for name, text in vars(control_sql).items()
+        if name.isupper() and isinstance(text, str) and not name.startswith("_")
+    }
+    parts = {"RUN_COLUMNS", "STEP_ROW", "DROP_STEPS", "ADD_STEPS", "COLUMNS_DUCKDB"}
+    places = {"tenant": "alpha", "dataset": "alpha", "table": "x_meta_exports", "n": 0}
+    found = {name: text.format(**places) for name, text in texts.items() if name not in parts}
+    found["PROBE_EXPORT"] = control_sql.PROBE_EXPORT.format(table=EXPORT)
+    return found | dict(
+        zip(("dropped", "added"), control_sql.rewrite_steps("alpha", 2), strict=True)
+    )
+
+
+def test_every_control_statement_is_one_that_bigquery_takes(
+    story: Story, analyzer_venv: Path
+) -> None:
+    """Those, too, that the story does not send: suspend, remove, repair, an expired lease."""
+    statements = control_statements()
+    asked = []
+    for name, sql in statements.items():
+        named = {key: re.sub(r"_\d+$", "", key) for key in re.findall(r"@(\w+)", sql)}
+        types = {key: TYPE_OF.get(plain, "STRING") for key, plain in named.items()}
+        asked.append(Statement(0, name, sql, types))
+    history = story.emulator.history()
+    verdicts = analyze(analyzer_venv, [*history, *asked], ingestion_tables={EXPORT: SCHEMA})
+    ours = dict(zip(statements, verdicts[-len(asked) :], strict=True))
+    assert len(ours) > 50
+    assert {name: verdict.error for name, verdict in ours.items() if not verdict.ok} == {}
 
 
 def test_statements_of_every_kind_that_we_send_were_met(sent: list[Sent]) -> None:

@@ -1,6 +1,5 @@
 """The claim: one transaction that decides whether a run may start, and says why not."""
 
-import socket
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -11,6 +10,7 @@ from control_file import DAY, Control
 
 from runner import claim, quota, slugs
 from runner.errors import StatementRefused, UsageProblem
+from runner.invoke import this_host
 
 
 @pytest.fixture
@@ -262,7 +262,7 @@ def test_a_run_whose_process_on_this_host_is_gone_is_closed_before_its_lease(
     killed = control.add_run("RUNNING", day=DAY)
     control.sql(
         "update acme.x_meta_pipeline_runs set worker_instance = ?",
-        f"{socket.gethostname()}:{gone.pid}",
+        f"{this_host()}:{gone.pid}",
     )
     run = control.take()
     assert run.id != killed and run.status == "PENDING"
@@ -273,7 +273,7 @@ def test_a_pid_that_another_program_was_given_since_frees_the_dates(control: Con
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         control.sql(
             "update acme.x_meta_pipeline_runs set worker_instance = ?",
-            f"{socket.gethostname()}:{other.pid}",
+            f"{this_host()}:{other.pid}",
         )
         run = control.take()
     assert run.id != killed and run.status == "PENDING"
@@ -284,7 +284,7 @@ def test_a_run_whose_process_is_there_since_its_start_keeps_its_dates(control: C
         alive = control.add_run("RUNNING", day=DAY)
         control.sql(
             "update acme.x_meta_pipeline_runs set worker_instance = ?",
-            f"{socket.gethostname()}:{same.pid}",
+            f"{this_host()}:{same.pid}",
         )
         assert control.take().id == alive
 

@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import os
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -19,12 +18,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from runner import claim, quota, tenants
 from runner import control_sql as sql
+from runner.invoke import this_host
 from runner.warehouse import BIGQUERYS_WORDS, DuckDBWarehouse
 
 PIPELINES = ("gcp-cost-billing", "gcp-other")
-HERE = f"{socket.gethostname()}:{os.getpid()}"
+HERE = f"{this_host()}:{os.getpid()}"
 # No process can have it: pids end at 2**22.
-DEAD_HERE = f"{socket.gethostname()}:{2**22 + 1}"
+DEAD_HERE = f"{this_host()}:{2**22 + 1}"
 ELSEWHERE = "elsewhere:1"
 ACTIVE = ("PENDING", "RUNNING")
 

@@ -22,7 +22,7 @@ from support import ROOT, Inbox, free_port
 
 from runner import doctor, machine, pipelines, spool
 from runner.check import Check, document
-from runner.invoke import Job, Outcome
+from runner.invoke import Job, Outcome, this_host
 from runner.show import checks
 
 Look = Callable[..., dict[str, str]]
@@ -488,14 +488,13 @@ def test_runs_that_nobody_runs(look: Look, control: Control) -> None:
 def test_a_run_whose_process_is_gone_is_an_orphan_and_its_remedy_closes_it(
     look: Look, control: Control, runner: Callable[..., Result]
 ) -> None:
-    import socket
 
     run_id = control.add_run("RUNNING")
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     control.sql(
         "update acme.x_meta_pipeline_runs set worker_instance = ?",
-        f"{socket.gethostname()}:{gone.pid}",
+        f"{this_host()}:{gone.pid}",
     )
     check = look("runs", "--tenant", "acme")
     assert run_id in check["detail"]
