@@ -9,7 +9,8 @@ with charges as (
     select
         *,
         {{ is_covered_by_price() }} as is_covered_by_price,
-        -{{ sum_money('credits', 'amount', "item.type = 'COMMITTED_USAGE_DISCOUNT'") }} as resource_covered,
+        -{{ sum_money('credits', 'amount', "item.type = 'COMMITTED_USAGE_DISCOUNT'") }}
+            as resource_covered,
         -{{ sum_money('credits', 'amount', "item.type = 'COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE'") }}
             as credit_covered
     from {{ ref('gcp_silver_cost') }}
@@ -31,10 +32,12 @@ skus as (
 
         -- attributes
         max(sku_description) as sku_description,
-        max(
-            case when is_covered_by_price or resource_covered <> 0 or credit_covered <> 0 then 1 else 0 end
-        ) = 1 as is_covered,
-        max(case when is_covered_by_price and default_price_cost is null then 1 else 0 end) = 1 as is_unpriced,
+        max(case
+            when is_covered_by_price or resource_covered <> 0 or credit_covered <> 0 then 1
+            else 0
+        end) = 1 as is_covered,
+        max(case when is_covered_by_price and default_price_cost is null then 1 else 0 end) = 1
+            as is_unpriced,
 
         -- measures
         sum(coalesce(default_price_cost, gross_cost)) as eligible_cost,

@@ -13,7 +13,8 @@ with charges as (
             consumption_model_applied_subscription_instance_id,
             subscription_instance_id,
             '(' || case
-                when {{ is_covered_by_price() }} then consumption_model_description else sku_description
+                when {{ is_covered_by_price() }} then consumption_model_description
+                else sku_description
             end || ')',
             '(unknown)'
         ) as commitment_id,
@@ -35,7 +36,8 @@ measured as (
         *,
         case
             when is_resource_based then 'resource'
-            when is_named_spend_based or is_attributed or fee_offset_credits <> 0 or not is_fee then 'spend'
+            when is_named_spend_based or is_attributed or fee_offset_credits <> 0 then 'spend'
+            when not is_fee then 'spend'
         end as kind,
         case
             when is_fee and is_new_model and not is_resource_based then -fee_offset_credits

@@ -58,7 +58,8 @@ steps as (
         {{ money('sum(committed_use_credits)') }} as committed_use_credits,
         {{ money('sum(fee_cost)') }} as commitment_fee_cost,
         {{ money('sum(fee_offset_credits)') }} as fee_offset_credits,
-        {{ money('sum(case when is_list_unknown then usage_at_list else 0 end)') }} as unknown_list_cost,
+        {{ money('sum(case when is_list_unknown then usage_at_list else 0 end)') }}
+            as unknown_list_cost,
         cast(sum(case when is_list_unknown then 1 else 0 end) as bigint) as unknown_list_rows,
         count(*) as charge_rows
 

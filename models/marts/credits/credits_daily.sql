@@ -13,13 +13,13 @@ with charges as (
 given as (
 
     select
-        charges.usage_date,
-        charges.billing_account_id,
-        charges.project_id,
-        charges.service_id,
-        charges.currency,
-        charges.service_description,
-        charges.project_name,
+        usage_date,
+        billing_account_id,
+        project_id,
+        service_id,
+        currency,
+        service_description,
+        project_name,
         item.type as credit_type,
         item.id as credit_id,
         item.name as credit_name,
@@ -27,7 +27,7 @@ given as (
         coalesce(item.amount, 0) as amount,
         {{ credit_class('item.type') }} as credit_class
     from charges
-    cross join unnest(charges.credits) as item
+    cross join unnest(credits) as item
 
 ),
 
