@@ -1,8 +1,8 @@
 {#
     Charges for a unit test, as rows of the model before the tested one: each a dict of the
     columns that matter to the test, on top of what all have in common; the others are null,
-    and all are typed as in the models. A credit is written (type, amount), a label (key,
-    value). Money is written as text, so that no float comes near it. One list of columns
+    and all are typed as in the models. A credit is written (type, amount) and perhaps (id, name,
+    full_name), a label (key, value). Money is written as text, so that no float comes near it. One list of columns
     serves all the models: a model reads by name, and what it does not read does no harm. The
     two that silver lacks are there only where a test names them.
 #}
@@ -25,7 +25,9 @@
             'cost_at_list_consumption_model', 'price_effective_price', 'price_tier_start_amount',
             'price_pricing_unit_quantity', 'price_list_price', 'price_effective_price_default',
             'price_list_price_consumption_model', 'list_cost', 'gross_cost', 'default_price_cost',
-            'promotion_credits', 'billed_cost',
+            'promotion_credits', 'free_tier_credits', 'sustained_use_credits',
+            'committed_use_credits', 'fee_offset_credits', 'subscription_credits',
+            'discount_credits', 'reseller_margin_credits', 'other_credits', 'billed_cost',
         ],
         'number': [
             'currency_conversion_rate', 'usage_amount', 'usage_amount_in_pricing_units',
@@ -37,7 +39,9 @@
         ],
     } -%}
     {%- set lists = {
-        'credits': {'type': 'text', 'amount': 'money'},
+        'credits': {
+            'type': 'text', 'amount': 'money', 'id': 'text', 'name': 'text', 'full_name': 'text',
+        },
         'labels': {'key': 'text', 'value': 'text'},
         'system_labels': {'key': 'text', 'value': 'text'},
         'project_labels': {'key': 'text', 'value': 'text'},
@@ -77,32 +81,34 @@
 {%- endmacro %}
 
 {% macro duckdb__list_given(fields, items) -%}
-    {%- set names = fields | list -%}
-    {%- set types = [engine_type(fields[names[0]]), engine_type(fields[names[1]])] -%}
-    {%- set type = 'struct(' ~ names[0] ~ ' ' ~ types[0] ~ ', ' ~ names[1] ~ ' ' ~ types[1] ~ ')[]' -%}
+    {%- set type -%}
+        struct({% for name, type in fields.items() %}{{ name }} {{ engine_type(type) }}{{ ', ' if not loop.last }}{% endfor %})[]
+    {%- endset -%}
     {%- if items is none -%}
         cast(null as {{ type }})
     {%- else -%}
         cast([
         {%- for item in items -%}
-            row({{ quote_text(item[0]) }}, {{ quote_text(item[1]) }}){{ ', ' if not loop.last }}
+            row({% for name in fields %}{{ quote_text(item[loop.index0]) if loop.index0 < item | length else 'null' }}{{ ', ' if not loop.last }}{% endfor %}){{ ', ' if not loop.last }}
         {%- endfor -%}
         ] as {{ type }})
     {%- endif -%}
 {%- endmacro %}
 
 {% macro bigquery__list_given(fields, items) -%}
-    {%- set names = fields | list -%}
-    {%- set types = [engine_type(fields[names[0]]), engine_type(fields[names[1]])] -%}
-    {%- set type = 'array<struct<' ~ names[0] ~ ' ' ~ types[0] ~ ', ' ~ names[1] ~ ' ' ~ types[1] ~ '>>' -%}
+    {%- set type -%}
+        array<struct<{% for name, type in fields.items() %}{{ name }} {{ engine_type(type) }}{{ ', ' if not loop.last }}{% endfor %}>>
+    {%- endset -%}
     {%- if items is none -%}
         cast(null as {{ type }})
     {%- else -%}
         {{ type }}[
         {%- for item in items -%}
             (
-                cast({{ quote_text(item[0]) }} as {{ types[0] }}),
-                cast({{ quote_text(item[1]) }} as {{ types[1] }})
+                {%- for type in fields.values() -%}
+                cast({{ quote_text(item[loop.index0]) if loop.index0 < item | length else 'null' }} as {{ engine_type(type) }})
+                {{- ', ' if not loop.last }}
+                {%- endfor -%}
             ){{ ', ' if not loop.last }}
         {%- endfor -%}
         ]

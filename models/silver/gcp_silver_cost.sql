@@ -45,6 +45,7 @@ conformed as (
         adjustment_type is not null or adjustment_id is not null as is_correction,
         consumption_model_id,
         consumption_model_description,
+        consumption_model_applied_subscription_instance_id,
 
         -- measures: list, gross, credits by class, net; all in currency
         currency,
