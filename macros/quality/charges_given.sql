@@ -18,14 +18,14 @@
             'adjustment_id', 'adjustment_description', 'adjustment_mode', 'adjustment_type',
             'consumption_model_id', 'consumption_model_description',
             'consumption_model_applied_subscription_instance_id', 'currency', 'usage_unit',
-            'usage_pricing_unit', 'price_unit', 'pipeline_logging_id',
+            'usage_pricing_unit', 'price_unit', 'pipeline_logging_id', 'export_ref',
         ],
         'money': [
             'cost', 'credits_total', 'cost_at_list', 'cost_at_effective_price_default',
             'cost_at_list_consumption_model', 'price_effective_price', 'price_tier_start_amount',
             'price_pricing_unit_quantity', 'price_list_price', 'price_effective_price_default',
             'price_list_price_consumption_model', 'list_cost', 'gross_cost', 'default_price_cost',
-            'promotion_credits', 'billed_cost',
+            'promotion_credits', 'billed_cost', 'billed_cost_usd',
         ],
         'number': [
             'currency_conversion_rate', 'usage_amount', 'usage_amount_in_pricing_units',
