@@ -75,14 +75,12 @@ def traps() -> list[dict[str, Any]]:
             usage_start_time=f"{day} 23:59:59.999999+00",
             usage_end_time="2024-11-03 01:00:00+00",
         ),
-        trap(
-            "euro", 9.0, billing_account_id=EUROS, currency="EUR", currency_conversion_rate=0.92
-        ),
+        trap("euro", 9.0, billing_account_id=EUROS, currency="EUR", currency_conversion_rate=0.92),
     ]
 
 
 def shared_rows() -> list[dict[str, Any]]:
-    """Accounts ACCOUNT and EUROS are shop's; OTHER is split by project, with charges of no project."""
+    """ACCOUNT and EUROS are shop's; OTHER is split by project, with charges of no project."""
     other = {"billing_account_id": OTHER}
     return [
         *bulk(),

@@ -1,4 +1,4 @@
-"""Each check of the bill finds the row that was made for it: errors fail the run, warnings do not."""
+"""Each check of the bill finds what was made for it: errors fail the run, warnings do not."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -72,7 +72,8 @@ def test_what_is_wrong_fails_the_run_before_it_is_completed(
     assert document["status"] == "FAILED" and document["tests"]["failed"] == len(WRONG)
     statuses = "select distinct status from wrong.x_meta_pipeline_runs"
     assert world.control(statuses) == [("FAILED",)]
-    assert world.data("wrong", "select 1 from duckdb_tables() where table_name = 'gcp_silver_cost'") == []
+    silver = "select 1 from duckdb_tables() where table_name = 'gcp_silver_cost'"
+    assert world.data("wrong", silver) == []
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -219,11 +220,10 @@ def test_a_row_that_somebody_wrote_is_found(
         " where ingestion_date = '2024-11-02' and sku_id = 'tax'",
     )
     name = f"billing_cost_daily_{test}"
+    place = {"WAREHOUSE_DIR": str(mine.warehouse)}
     assert SharedWorker.process is not None
     for vars, failures in (({"date": "2024-11-02"}, 1), ({"date": "2024-11-03"}, 0), ({}, 1)):
-        tested = SharedWorker.process.run(
-            Job("shop", ("test", "--select", name), vars, {}, {"WAREHOUSE_DIR": str(mine.warehouse)})
-        )
+        tested = SharedWorker.process.run(Job("shop", ("test", "--select", name), vars, {}, place))
         assert found(tested, name) == failures, tested.error
 
 

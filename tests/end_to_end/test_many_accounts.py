@@ -15,7 +15,7 @@ NO_PROJECT = {"project": None}
 
 
 def exports(folder: Path) -> dict[str, Path]:
-    """A detailed export with two accounts, a standard one with the third, and each account's tax."""
+    """A detailed export with two accounts, a standard one with the third, and taxes."""
     euro = {"billing_account_id": EUROS, "currency": "EUR", "currency_conversion_rate": 0.8}
     yen = {"billing_account_id": YEN, "currency": "JPY", "currency_conversion_rate": 150.0}
     dollar = {"billing_account_id": DOLLARS}
@@ -148,7 +148,10 @@ def test_tables_from_before_the_columns_get_them_and_keep_their_rows(
     mixed: World, tmp_path: Path
 ) -> None:
     mine = mixed.copy(tmp_path)
-    for table, column in (("billing_cost_daily", "export_ref"), ("gcp_silver_cost", "billed_cost_usd")):
+    for table, column in (
+        ("billing_cost_daily", "export_ref"),
+        ("gcp_silver_cost", "billed_cost_usd"),
+    ):
         mine.data("mixed", f"alter table mixed.{table} drop column {column}")
     mine.run("mixed", "2024-11-02")
     assert mine.bill("mixed") == mixed.bill("mixed")

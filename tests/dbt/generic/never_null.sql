@@ -5,12 +5,8 @@
 {% test never_null(model, columns) %}
 
 select
-    case
-        {%- for column in columns %}
-        when {{ column }} is null then '{{ column }}'
-        {%- endfor %}
-    end as null_column,
-    *
+    *,
+    case{% for column in columns %} when {{ column }} is null then '{{ column }}'{% endfor %} end as null_column
 from {{ model }}
 where {{ columns | join(' is null or ') }} is null
 

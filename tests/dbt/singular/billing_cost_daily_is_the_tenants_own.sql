@@ -9,6 +9,8 @@ with held as (
     select
         billing_account_id,
         project_id,
+        concat('"', billing_account_id, '"') as quoted_account,
+        concat('"', project_id, '"') as quoted_project,
         count(*) as charge_rows,
         sum(cost) as cost
     from {{ ref('billing_cost_daily') }}
@@ -33,12 +35,12 @@ judged as (
         max(case
             when
                 exports.billing_account_ids <> '[]'
-                and strpos(exports.billing_account_ids, concat('"', held.billing_account_id, '"')) = 0
+                and strpos(exports.billing_account_ids, held.quoted_account) = 0
                 then 0
             when exports.project_ids = '[]' then 1
             when held.project_id is null and exports.has_unallocated then 1
             when held.project_id is null then 0
-            when strpos(exports.project_ids, concat('"', held.project_id, '"')) > 0 then 1
+            when strpos(exports.project_ids, held.quoted_project) > 0 then 1
             else 0
         end) as is_the_tenants
     from held
@@ -47,4 +49,5 @@ judged as (
 
 )
 
-select * from judged where is_the_tenants = 0
+select * from judged
+where is_the_tenants = 0

@@ -10,6 +10,7 @@
 {{ config(severity='warn') }}
 
 {%- set usual_change = var('usual_change_of_a_weekday') %}
+{%- set until_the_last = 'usage_date <= (select max(loaded.usage_date) from loaded)' %}
 with loaded as (
 
     select
@@ -20,7 +21,8 @@ with loaded as (
     from {{ ref('cost_by_service_daily') }}
     {%- if has_slice() %}
     where
-        usage_date between date '{{ shift_date(slice_dates()[0], -28) }}' and date '{{ slice_dates()[1] }}'
+        usage_date between
+        date '{{ shift_date(slice_dates()[0], -28) }}' and date '{{ slice_dates()[1] }}'
     {%- endif %}
     group by usage_date, currency
 
@@ -40,11 +42,11 @@ weeks as (
 seen as (
 
     select
-        loaded.usage_date + 7 * weeks.weeks_before as usage_date,
         loaded.currency,
         weeks.weeks_before,
         loaded.charge_rows,
-        loaded.billed_cost
+        loaded.billed_cost,
+        loaded.usage_date + 7 * weeks.weeks_before as usage_date
     from loaded
     cross join weeks
 
@@ -71,7 +73,7 @@ compared as (
         ) / nullif(sum(case when weeks_before > 0 then 1 else 0 end) - 2, 0) as cost_usual
     from seen
     where
-        {{ date_in_slice('usage_date') if has_slice() else 'usage_date <= (select max(loaded.usage_date) from loaded)' }}
+        {{ date_in_slice('usage_date') if has_slice() else until_the_last }}
         and usage_date <= cast({{ now_utc() }} as date) - 2
     group by usage_date, currency
     having sum(case when weeks_before > 0 then 1 else 0 end) >= 3
@@ -82,7 +84,8 @@ select * from compared
 where
     (
         abs(rows_found - rows_usual) > {{ usual_change }} * rows_usual
-        and abs(rows_found - coalesce(rows_a_week_before, 0)) > {{ usual_change }} * coalesce(rows_a_week_before, 0)
+        and abs(rows_found - coalesce(rows_a_week_before, 0))
+        > {{ usual_change }} * coalesce(rows_a_week_before, 0)
     )
     or (
         abs(cost_found - cost_usual) > greatest({{ usual_change }} * abs(cost_usual), 1)
