@@ -1,6 +1,5 @@
 """`runner doctor`: what a run needs, looked at piece by piece, and for each trouble its remedy."""
 
-import json
 import shlex
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,7 +16,7 @@ from runner.invoke import Job, Outcome, Worker
 from runner.settings import Settings
 from runner.warehouse import Warehouse, open_warehouse
 
-Reader = Callable[[list[str]], Outcome]
+Reader = Callable[[list[tenants.Export]], Outcome]
 
 # A runner has the control file open for milliseconds: who has it for longer is found out here.
 PATIENCE_SECONDS = 5.0
@@ -238,7 +237,7 @@ def _export(warehouse: Warehouse, tenant: str, read: Reader, local: bool) -> Fin
         remedy = f"runner tenant repair {tenant}" if can_repair else ADD.format(tenant)
         return FAIL, "no export is registered", remedy
     refs = [export.ref for export in named]
-    outcome = read(refs)
+    outcome = read(named)
     if outcome.success:
         return OK, f"{', '.join(refs)}: opens, no column is missing", None
     if not local:
@@ -257,12 +256,12 @@ def _reader(settings: Settings, stack: ExitStack) -> Reader:
     workers: list[Worker] = []
     environ: dict[str, str] = {}
 
-    def read(refs: list[str]) -> Outcome:
+    def read(named: list[tenants.Export]) -> Outcome:
         if not workers:
             environ["WAREHOUSE_DIR"] = stack.enter_context(TemporaryDirectory())
             workers.append(stack.enter_context(Worker(settings, settings.log_dir / "doctor")))
-        command = ("run-operation", "check_exports", "--args", json.dumps({"refs": refs}))
-        outcome = workers[-1].run(Job("none", command, environ=environ), timeout=300)
+        job = Job("none", tenants.check_command(named), environ=environ)
+        outcome = workers[-1].run(job, timeout=300)
         if not outcome.success:
             workers.pop().stop()
         return outcome

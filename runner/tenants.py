@@ -344,6 +344,18 @@ def local_export(text: str) -> str:
     return path
 
 
+def check_command(named: list[Export]) -> tuple[str, ...]:
+    """The dbt command that opens these exports and fails with what is wrong with them."""
+    one = named[0]
+    args = {
+        "refs": [export.ref for export in named],
+        "accounts": one.billing_accounts,
+        "projects": one.projects,
+        "has_unallocated": one.has_unallocated,
+    }
+    return ("run-operation", "check_exports", "--args", json.dumps(args))
+
+
 def _check_exports(
     warehouse: Warehouse,
     worker: Worker,
@@ -352,7 +364,6 @@ def _check_exports(
     say: Callable[[str], None],
 ) -> None:
     """Raises UsageProblem when the exports cannot be read, or are another tenant's as well."""
-    refs = [export.ref for export in named]
     say("checking the export")
     for ref in refs:
         warehouse.look_at_export(ref)
@@ -360,7 +371,7 @@ def _check_exports(
         checked = worker.run(
             Job(
                 tenant_id,
-                ("run-operation", "check_exports", "--args", json.dumps({"refs": refs})),
+                check_command(named),
                 # Checked in a warehouse of its own: a refused tenant leaves nothing behind.
                 environ={"WAREHOUSE_DIR": scratch},
             )
@@ -372,7 +383,7 @@ def _check_exports(
     others = ", ".join(also_billed_to(warehouse, tenant_id, named))
     if others and not named[0].billing_accounts and not named[0].projects:
         raise UsageProblem(
-            f"The export {refs[0]} is shared with tenant {others}: name what is {tenant_id}'s"
+            f"The export {named[0].ref} is shared with tenant {others}: name what is {tenant_id}'s"
             " with --billing-account (and --project)."
         )
     if others:

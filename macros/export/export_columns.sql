@@ -1,18 +1,45 @@
 {#
-    The export's columns as Google documents them: record or scalar name, and the fields
-    without which a bill cannot be made. All others may be missing from an older or a
-    standard export and become typed nulls.
+    The export's columns as Google documents them (dbt_project/schemas): every scalar's dotted
+    path by its type, `known` their first parts, and those without which a bill cannot be made.
+    All others may be missing from an older or a standard export and become typed nulls.
 #}
 {% macro export_columns() -%}
-    {{ return({
-        'known': [
-            'billing_account_id', 'service', 'sku', 'usage_start_time', 'usage_end_time', 'project',
-            'labels', 'system_labels', 'location', 'resource', 'tags', 'price', 'subscription',
-            'transaction_type', 'seller_name', 'export_time', 'cost', 'currency',
-            'currency_conversion_rate', 'usage', 'credits', 'invoice', 'cost_type',
-            'adjustment_info', 'cost_at_list', 'consumption_model',
-            'cost_at_effective_price_default', 'cost_at_list_consumption_model',
+    {%- set types = {
+        'STRING': [
+            'billing_account_id', 'service.id', 'service.description', 'sku.id',
+            'sku.description', 'project.id', 'project.number', 'project.name',
+            'project.labels.key', 'project.labels.value', 'project.ancestry_numbers',
+            'project.ancestors.resource_name', 'project.ancestors.display_name', 'labels.key',
+            'labels.value', 'system_labels.key', 'system_labels.value', 'location.location',
+            'location.country', 'location.region', 'location.zone', 'resource.name',
+            'resource.global_name', 'tags.key', 'tags.value', 'tags.namespace', 'price.unit',
+            'subscription.instance_id', 'transaction_type', 'seller_name', 'currency',
+            'usage.unit', 'usage.pricing_unit', 'credits.name', 'credits.full_name', 'credits.id',
+            'credits.type', 'invoice.month', 'invoice.publisher_type', 'cost_type',
+            'adjustment_info.id', 'adjustment_info.description', 'adjustment_info.mode',
+            'adjustment_info.type', 'consumption_model.id', 'consumption_model.description',
+            'consumption_model.applied_subscription_instance_id',
         ],
+        'FLOAT64': [
+            'cost', 'currency_conversion_rate', 'usage.amount', 'usage.amount_in_pricing_units',
+            'credits.amount', 'cost_at_list', 'cost_at_effective_price_default',
+            'cost_at_list_consumption_model',
+        ],
+        'NUMERIC': [
+            'price.effective_price', 'price.tier_start_amount', 'price.pricing_unit_quantity',
+            'price.list_price', 'price.effective_price_default',
+            'price.list_price_consumption_model',
+        ],
+        'TIMESTAMP': ['usage_start_time', 'usage_end_time', 'export_time'],
+        'BOOL': ['tags.inherited'],
+    } -%}
+    {%- set known = [] -%}
+    {%- for path in types.values() | sum(start=[]) if path.split('.')[0] not in known -%}
+        {%- do known.append(path.split('.')[0]) -%}
+    {%- endfor -%}
+    {{ return({
+        'types': types,
+        'known': known,
         'required': [
             'billing_account_id', 'service.id', 'service.description', 'sku.id',
             'sku.description', 'usage_start_time', 'usage_end_time', 'project.id', 'labels.key',

@@ -19,11 +19,9 @@
         {%- endif -%}
         {%- for row in rows -%}
             {%- set export = read_export(row[0]) -%}
-            {%- set missing = missing_columns(export) -%}
-            {%- if missing -%}
-                {%- do exceptions.raise_compiler_error(
-                    "The export " ~ row[0] ~ " lacks " ~ missing | join(', ') ~ "."
-                ) -%}
+            {%- set faults = export_faults(export) -%}
+            {%- if faults -%}
+                {%- do exceptions.raise_compiler_error("The export " ~ row[0] ~ " " ~ faults ~ ".") -%}
             {%- endif -%}
             {%- do export.update({
                 'accounts': fromjson(row[1] or '[]'),

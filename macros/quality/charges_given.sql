@@ -18,7 +18,7 @@
             'adjustment_id', 'adjustment_description', 'adjustment_mode', 'adjustment_type',
             'consumption_model_id', 'consumption_model_description',
             'consumption_model_applied_subscription_instance_id', 'currency', 'usage_unit',
-            'usage_pricing_unit', 'price_unit', 'pipeline_logging_id',
+            'usage_pricing_unit', 'price_unit', 'pipeline_logging_id', 'export_ref',
         ],
         'money': [
             'cost', 'credits_total', 'cost_at_list', 'cost_at_effective_price_default',
@@ -28,6 +28,7 @@
             'promotion_credits', 'free_tier_credits', 'sustained_use_credits',
             'committed_use_credits', 'fee_offset_credits', 'subscription_credits',
             'discount_credits', 'reseller_margin_credits', 'other_credits', 'billed_cost',
+            'billed_cost_usd',
         ],
         'number': [
             'currency_conversion_rate', 'usage_amount', 'usage_amount_in_pricing_units',

@@ -1,7 +1,7 @@
 {#
-    The on-run-end hook: one row of x_meta_dq_results per data test of this call, whoever
-    called dbt. A test that could not run counts as failed. Nothing is written by calls
-    without tests, nor before the table exists.
+    The on-run-end hook: one row of x_meta_dq_results per data test of this call and one per
+    model that was tested, whoever called dbt. Nothing is written by calls without tests, nor
+    before the table exists.
 #}
 {% macro record_dq_results(results) %}
     {#- ref stands outside the if: dbt must see it when it parses -#}
@@ -19,22 +19,22 @@ insert into {{ dq_results }} (
     sample_rows, overall_status, error_message, user_id, ingestion_date, to_date
 )
         {%- set dates = slice_dates() if has_slice() else [none, none] %}
-        {%- for result in tested %}
+        {%- for row in dq_rows(tested) %}
 select
-    {{ quote_text(local_md5(invocation_id ~ result.node.unique_id)) }},
+    {{ quote_text(local_md5(invocation_id ~ row.id)) }},
     {{ quote_text(run_id()) }},
     {{ quote_text(tenant_id()) }},
-    {{ quote_text(tested_table(result.node)) }},
-    {{ quote_text(result.node.name) }},
-    {{ quote_text(result.node.config.severity | lower) }},
+    {{ quote_text(row.table) }},
+    {{ quote_text(row.name) }},
+    {{ quote_text(row.severity) }},
     {{ now_utc() }},
-    {{ 1 if result.status == 'pass' else 0 }},
-    {{ 0 if result.status == 'pass' else 1 }},
-    cast({{ result.failures if result.failures is not none else 'null' }} as bigint),
-    {{ dq_failure(result) }},
-    {{ quote_text(failing_rows(result)) }},
-    {{ quote_text({'pass': 'PASS', 'warn': 'WARNING', 'skipped': 'SKIPPED'}.get(result.status | string, 'FAIL')) }},
-    {{ quote_text(none if result.status == 'pass' else result.message) }},
+    {{ row.passed }},
+    {{ row.failed }},
+    cast({{ row.failed_rows if row.failed_rows is not none else 'null' }} as bigint),
+    {{ json_literal(row.failures) }},
+    {{ quote_text(row.sample) }},
+    {{ quote_text(row.status) }},
+    {{ quote_text(row.message) }},
     {{ quote_text(var('user_id', none)) }},
     {{ "date '" ~ dates[0] ~ "'" if dates[0] else 'cast(null as date)' }},
     {{ "date '" ~ dates[1] ~ "'" if dates[1] else 'cast(null as date)' }}

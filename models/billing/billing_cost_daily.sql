@@ -86,6 +86,7 @@ charges as (
         export_partition_time,
 
         -- lineage
+        export_ref,
         '{{ run_id() }}' as pipeline_logging_id,
         {{ now_utc() }} as loaded_at
 

@@ -65,6 +65,7 @@ conformed as (
         credits,
         credits_total,
         {{ money('cost + credits_total') }} as billed_cost,
+        {{ in_usd('cost + credits_total', 'currency_conversion_rate') }} as billed_cost_usd,
         usage_amount,
         usage_unit,
         usage_amount_in_pricing_units,

@@ -90,7 +90,10 @@ select
     {{ export_field(export, 'usage_start_time', 'moment') }} as usage_start_time,
     {{ export_field(export, 'usage_end_time', 'moment') }} as usage_end_time,
     {{ export_field(export, 'export_time', 'moment') }} as export_time,
-    {{ export_field(export, '_PARTITIONTIME', 'moment') }} as export_partition_time
+    {{ export_field(export, '_PARTITIONTIME', 'moment') }} as export_partition_time,
+
+    -- lineage
+    {{ quote_text(export.ref) }} as export_ref
 
 from {{ export.relation }}
 where {{ of_tenant(export) }}

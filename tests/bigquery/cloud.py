@@ -124,6 +124,7 @@ def live(emulator: Emulator, folder: Path) -> Story:
         story.tell("again", "alpha", f"run --tenant alpha --from {AGAIN} --to {EMPTIED} --json")
         story.remember("again")
         story.rows_again.append(story.rows_of(AGAIN))
+        story.tell("told", "alpha", f"run --tenant alpha --date {AGAIN} --json")
         story.tell("doctor", "alpha", "doctor --tenant alpha --json")
         _refuse(story)
         _meet_an_active_run(story)
@@ -167,28 +168,38 @@ def _make_exports(client: bigquery.Client) -> None:
         "create table billing.narrow (billing_account_id string, cost float64,"
         " usage_start_time timestamp) partition by _PARTITIONDATE"
     )
+    retyped = [{**one, "type": "INT64"} if one["name"] == "cost" else one for one in fields]
+    client.query_and_wait(ddl("local.billing.retyped", retyped))
+    # One account in two exports, written today: what onboarding looks at is the last week.
+    for name in ("twice", "standard"):
+        client.query_and_wait(ddl(f"local.billing.{name}", fields))
+        row, today = lines([charge(BETA, 1.0)], "beta"), "timestamp_trunc(current_timestamp(), day)"
+        append_rows(client, f"local.billing.{name}", SCHEMA, row, today)
 
 
 def _onboard(story: Story) -> None:
     to = "--admin-email admin@acme.example --plan scale --export"
-    for name in ("gone", "flat", "narrow"):
+    for name in ("gone", "flat", "narrow", "retyped"):
         story.tell(name, name, f"tenant add {name} {to} local.billing.{name}")
     # The dataset of the exports is nobody's tenant; and jobs in Europe do not reach it.
     story.tell("add billing", "billing", f"tenant add billing {to} {EXPORT} --all-accounts")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(story.environ, "BIGQUERY_LOCATION", "EU")
         story.tell("elsewhere", "elsewhere", f"tenant add elsewhere {to} {EXPORT}")
+    both = "local.billing.twice --export local.billing.standard"
+    story.tell("twice", "twice", f"tenant add twice {to} {both}")
     for tenant, account in ACCOUNTS.items():
         command = f"tenant add {tenant} {to} {EXPORT} --billing-account {account}"
         story.tell(f"add {tenant}", tenant, command)
 
 
 def _correct_the_export(client: bigquery.Client) -> None:
-    """Two rows of LATE come three weeks after, and EMPTIED has none any more."""
+    """Two rows of LATE come three weeks after, EMPTIED has none any more, a column is new."""
     late = [charge(LATE.isoformat(), 0.000000007), charge(LATE.isoformat(), 11.5)]
     partition = f"timestamp('{LATE + timedelta(days=21)}')"
     append_rows(client, EXPORT, SCHEMA, lines(late, "alpha"), partition)
     client.query_and_wait(f"delete from `{EXPORT}` where date(usage_start_time) = '{EMPTIED}'")
+    client.query_and_wait(f"alter table `{EXPORT}` add column carbon_grams float64")
 
 
 def _refuse(story: Story) -> None:

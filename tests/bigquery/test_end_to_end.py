@@ -33,6 +33,8 @@ def test_a_tenant_is_added(story: Story, name: str) -> None:
         ("gone", "local.billing.gone was not found"),
         ("flat", "not partitioned by day"),
         ("narrow", "lacks the columns"),
+        ("retyped", "has the column cost as INT64 instead of FLOAT64"),
+        ("twice", f"account {ACCOUNTS['beta']} is in two exports, local.billing.standard and"),
     ],
 )
 def test_an_export_that_cannot_be_used_is_refused_and_leaves_nothing(
@@ -125,6 +127,19 @@ def test_an_emptied_date_is_empty_downstream_too(story: Story, table: str) -> No
     assert (EMPTIED,) not in days and (LATE,) in days
 
 
+def test_a_new_column_of_the_export_is_told_once_to_each_tenant(story: Story) -> None:
+    name = "stg_gcp_billing__export_has_no_new_columns"
+    statuses = story.rows(
+        "select overall_status from alpha.x_meta_dq_results"
+        f" where dq_config_id = '{name}' order by executed_at"
+    )
+    assert statuses == [("PASS",), ("WARNING",), ("PASS",)]
+    assert story.rows("select column_name, column_type from alpha.x_meta_export_columns") == [
+        ("carbon_grams", "FLOAT64")
+    ]
+    assert any(name in told for told in story.steps["again"].document["warnings"])
+
+
 def test_doctor_asks_what_only_a_real_project_can_answer(story: Story) -> None:
     looks = {look["name"]: look for look in story.steps["doctor"].document["checks"]}
     assert looks["permissions"]["status"] == "ok", looks
@@ -171,6 +186,12 @@ def test_a_failing_test_fails_the_run_and_keeps_sample_rows(story: Story) -> Non
         f" where pipeline_logging_id = '{run_id}' and overall_status = 'FAIL'"
     )
     assert failed and any("surprise" in str(value) for value in failed[0]), failed
+    summary = story.rows(
+        "select expectations_failed, failed_rows, overall_status from beta.x_meta_dq_results"
+        f" where pipeline_logging_id = '{run_id}'"
+        " and dq_config_id = 'billing_cost_daily__summary'"
+    )
+    assert summary == [(1, 3, "FAIL")]
 
 
 def test_each_tenant_has_only_its_own_account(story: Story) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from exports import ACCOUNT, charge, write_parquet
-from shop_rows import OTHER, shared_rows
+from shop_rows import EUROS, OTHER, shared_rows
 from world import SharedWorker, World, a_world
 
 import runner.run
@@ -38,9 +38,9 @@ def empty_world(tmp_path: Path) -> World:
 
 @pytest.fixture(scope="session")
 def shop(world: World) -> World:
-    """Tenant `shop`: one account of an export shared with others, every trap in it, loaded."""
+    """Tenant `shop`: two accounts of an export shared with others, every trap in it, loaded."""
     export = write_parquet(world.folder / "exports" / "shared.parquet", shared_rows())
-    world.add("shop", export, "--billing-account", ACCOUNT)
+    world.add("shop", export, "--billing-account", ACCOUNT, "--billing-account", EUROS)
     world.run("shop", "2024-11-01", "2024-11-05")
     return world
 

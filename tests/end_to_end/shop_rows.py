@@ -5,6 +5,7 @@ from typing import Any
 from exports import ACCOUNT, charge, credit
 
 OTHER = "01DDDD-EEEEEE-FFFFFF"
+EUROS = "01EEEE-000000-FFFFFF"
 BULK = 5200
 ODD = 'it\'s "odd" \\ back\\\\slash ☃ \U0001f4b8 {{ jinja }} @now; -- %s\n\ttab'
 NO_PROJECT = {"project": None}
@@ -55,7 +56,12 @@ def traps() -> list[dict[str, Any]]:
             "correction",
             -10.0,
             cost_type="adjustment",
-            adjustment_info={"id": "a", "description": "d", "mode": "PARTIAL", "type": "GOODWILL"},
+            adjustment_info={
+                "id": "a",
+                "description": "d",
+                "mode": "PARTIAL_CORRECTION",
+                "type": "GOODWILL",
+            },
             invoice={"month": "202412"},
             export_time="2024-12-20 00:00:00+00",
             _PARTITIONTIME="2024-12-20 00:00:00+00",
@@ -69,12 +75,12 @@ def traps() -> list[dict[str, Any]]:
             usage_start_time=f"{day} 23:59:59.999999+00",
             usage_end_time="2024-11-03 01:00:00+00",
         ),
-        trap("euro", 9.0, currency="EUR", currency_conversion_rate=0.92),
+        trap("euro", 9.0, billing_account_id=EUROS, currency="EUR", currency_conversion_rate=0.92),
     ]
 
 
 def shared_rows() -> list[dict[str, Any]]:
-    """Account ACCOUNT is shop's; OTHER is split by project, with charges of no project."""
+    """ACCOUNT and EUROS are shop's; OTHER is split by project, with charges of no project."""
     other = {"billing_account_id": OTHER}
     return [
         *bulk(),

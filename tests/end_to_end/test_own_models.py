@@ -75,6 +75,7 @@ def test_a_model_that_an_analyst_adds_is_built_and_tested_by_the_next_run(
         " where target_table = 'cost_by_region_daily' order by 1",
     )
     assert tested == [
+        ("cost_by_region_daily__summary", "PASS"),
         ("cost_by_region_daily_grain", "PASS"),
         ("cost_by_region_daily_sums_to_net", "PASS"),
     ]

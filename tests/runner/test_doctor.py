@@ -261,7 +261,7 @@ def test_a_lock_without_its_row(look: Look, control: Control) -> None:
 
 def test_a_tenant_without_a_dataset(look: Look) -> None:
     check = look("tables", "--tenant", "acme")
-    assert check["detail"].startswith("x_meta_exports is missing; x_meta_dq_results is missing")
+    assert check["detail"].startswith("x_meta_exports is missing; x_meta_export_columns is missing")
     assert ends(check) == ("fail", "runner tenant repair acme")
 
 

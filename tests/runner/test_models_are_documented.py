@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
 
@@ -102,6 +104,39 @@ def test_the_export_view_declares_the_columns_it_selects() -> None:
     selected = re.findall(r"\}\} as (\w+)", code(MODELS["stg_gcp_billing__export"]))
     declared = [column["name"] for column in DECLARED["stg_gcp_billing__export"]["columns"]]
     assert selected == declared
+
+
+# Google's names in schema files, and in SQL.
+SQL_TYPES = {"FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
+
+
+def documented_columns(export: str) -> dict[str, str]:
+    """Every scalar of an export as Google documents it: dotted path and type."""
+
+    def scalars(fields: list[dict[str, Any]], above: str = "") -> dict[str, str]:
+        found: dict[str, str] = {}
+        for field in fields:
+            if field["type"] == "RECORD":
+                found |= scalars(field["fields"], f"{above}{field['name']}.")
+            else:
+                type_ = SQL_TYPES.get(field["type"], field["type"])
+                found[above + field["name"]] = type_
+        return found
+
+    schema = ROOT / f"dbt_project/schemas/{export}.schema.json"
+    return scalars(json.loads(schema.read_text()))
+
+
+def test_the_columns_that_are_known_of_an_export_are_those_that_google_documents() -> None:
+    told: list[dict[str, Any]] = []
+    jinja = jinja2.Environment(extensions=["jinja2.ext.do"])
+    jinja.globals["return"] = told.append
+    jinja.from_string(MACROS["export_columns"].read_text()).module.export_columns()  # type: ignore[attr-defined]
+    known = {path: type_ for type_, paths in told[0]["types"].items() for path in paths}
+    assert known == documented_columns("gcp_billing_export_resource_v1")
+    standard = documented_columns("gcp_billing_export_v1")
+    assert standard.items() <= known.items()
+    assert set(told[0]["required"]) <= set(standard), "a standard export can make a bill, too"
 
 
 @pytest.mark.parametrize("name", DECLARED)

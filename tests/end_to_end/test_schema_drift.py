@@ -1,0 +1,110 @@
+"""The export's columns change: a new one is told once, a missing or retyped one stops the work."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exports import DETAILED, charge, write_parquet
+from world import EMAIL, World
+
+DAY = "2024-11-01"
+NEW_COLUMN = "stg_gcp_billing__export_has_no_new_columns"
+KEYS = 'struct("key" varchar, "value" varchar)'
+
+
+@pytest.fixture
+def drift(mini: World, tmp_path: Path) -> World:
+    """Tenant mini, loaded; over an export of its own that may be written anew."""
+    mine = mini.copy(tmp_path)
+    write(mine, DETAILED)
+    mine.add("mini", path(mine))
+    return mine
+
+
+def path(world: World) -> Path:
+    return world.folder / "export.parquet"
+
+
+def write(world: World, columns: dict[str, str], **changes: Any) -> None:
+    write_parquet(path(world), [charge(DAY, 1.0, **changes), charge(DAY, 2.0, **changes)], columns)
+
+
+def warned(world: World) -> list[str]:
+    return [told for told in world.run("mini", DAY)["warnings"] if NEW_COLUMN in told]
+
+
+def test_a_new_column_is_told_once_and_changes_nothing(drift: World, mini: World) -> None:
+    before = mini.rows("mini", without="export_ref")
+    nested = DETAILED["service"].replace("id varchar", "id varchar, tier varchar")
+    write(drift, {**DETAILED, "carbon": "struct(grams double)", "service": nested})
+    assert len(warned(drift)) == 1
+    assert warned(drift) == []
+    known = "select column_name, column_type, tenant_id from mini.x_meta_export_columns order by 1"
+    assert drift.data("mini", known) == [
+        ("carbon.grams", "DOUBLE", "mini"),
+        ("service.tier", "VARCHAR", "mini"),
+    ]
+    samples = drift.data(
+        "mini",
+        "select sample_rows, overall_status from mini.x_meta_dq_results"
+        " where dq_config_id = ? order by executed_at",
+        NEW_COLUMN,
+    )
+    assert [status for _, status in samples] == ["PASS", "WARNING", "PASS"]
+    assert {row["column_name"] for row in json.loads(samples[1][0])} == {
+        "carbon.grams",
+        "service.tier",
+    }
+    assert drift.rows("mini", without="export_ref") == before
+
+    write(drift, {**DETAILED, "carbon": "struct(grams double)", "moon": "varchar"})
+    assert len(warned(drift)) == 1, "another one is told, too"
+    assert warned(drift) == []
+    assert [name for name, *_ in drift.data("mini", known)][1] == "moon"
+
+
+RETYPED = {
+    "cost": ("varchar", "cost as VARCHAR instead of FLOAT64"),
+    "currency_conversion_rate": ("bigint", "currency_conversion_rate as BIGINT instead of FLOAT64"),
+    "usage_start_time": ("varchar", "usage_start_time as VARCHAR instead of TIMESTAMP"),
+    "invoice": (
+        'struct("month" integer, publisher_type varchar)',
+        "invoice.month as INTEGER instead of STRING",
+    ),
+    "labels": ("varchar", "labels as VARCHAR instead of RECORD"),
+}
+
+
+@pytest.mark.parametrize("column", RETYPED)
+def test_a_retyped_column_fails_onboarding_with_its_name_and_both_types(
+    empty_world: World, column: str
+) -> None:
+    type_, told = RETYPED[column]
+    write(empty_world, {**DETAILED, column: type_})
+    add = ("tenant", "add", "drift", "--admin-email", EMAIL, "--export", str(path(empty_world)))
+    answer = empty_world(*add)
+    assert answer.exit_code == 2, answer.output
+    assert told in answer.stderr and str(path(empty_world)) in answer.stderr
+    assert not empty_world.warehouse.exists() or not list(empty_world.warehouse.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({**DETAILED, "cost": "bigint"}, "has the column cost as BIGINT instead of FLOAT64"),
+        (
+            {name: type_ for name, type_ in DETAILED.items() if name not in ("cost", "currency")},
+            "lacks the columns currency (STRING), cost (FLOAT64)",
+        ),
+    ],
+)
+def test_a_column_that_is_retyped_or_goes_later_fails_the_run_and_leaves_the_bill(
+    drift: World, mini: World, columns: dict[str, str], told: str
+) -> None:
+    write(drift, columns)
+    answer = drift("run", "--tenant", "mini", "--date", DAY, "--json")
+    document = json.loads(answer.stdout)
+    assert (answer.exit_code, document["status"]) == (1, "FAILED")
+    assert told in document["error"] and "export.parquet" in document["error"]
+    assert drift.rows("mini") == mini.rows("mini")
