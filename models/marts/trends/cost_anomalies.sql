@@ -25,7 +25,6 @@ anomalies as (
         project_name,
         service_description,
         is_settled,
-        case when change_28_day_cost > 0 then 'spike' else 'drop' end as direction,
 
         -- measures
         billed_cost,
@@ -33,7 +32,8 @@ anomalies as (
         median_weekday_cost,
         change_28_day_cost,
         change_28_day_percent,
-        threshold_cost
+        threshold_cost,
+        case when change_28_day_cost > 0 then 'spike' else 'drop' end as direction
 
     from movers
 

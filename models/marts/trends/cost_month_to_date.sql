@@ -60,9 +60,9 @@ earlier as (
         months.usage_month,
         months.billing_account_id,
         months.currency,
-        months.month_number - days.month_number as months_ago,
         days.billed_cost,
         days.is_loaded,
+        months.month_number - days.month_number as months_ago,
         months.last_settled_day = months.days_settled
         and (
             days.day_of_month <= months.last_settled_day

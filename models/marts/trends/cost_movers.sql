@@ -185,7 +185,8 @@ movers as (
         median_weekday_cost,
         mad_28_day_cost,
         {{ money('billed_cost - mean_7_day_cost') }} as change_7_day_cost,
-        {{ percent_of('billed_cost - mean_7_day_cost', 'mean_7_day_cost') }} as change_7_day_percent,
+        {{ percent_of('billed_cost - mean_7_day_cost', 'mean_7_day_cost') }}
+            as change_7_day_percent,
         {{ money('billed_cost - median_28_day_cost') }} as change_28_day_cost,
         {{ percent_of('billed_cost - median_28_day_cost', 'median_28_day_cost') }}
             as change_28_day_percent,

@@ -28,7 +28,7 @@ dates as (
         cast(null as {{ engine_type('moment') }}) as export_time,
         0 as charge_rows
     from asked
-    cross join {{ each_date('asked.first_date', 'asked.last_date') }}
+    cross join {{ each_date('first_date', 'last_date') }}
 
     union all
 

@@ -14,12 +14,12 @@ with charges as (
 
 told as (
 
-{% if is_incremental() %}
+    {% if is_incremental() %}
     select * from {{ this }}
     where {{ date_in_slice('usage_date') }}
-{% else %}
+    {% else %}
     {{ declared_rows() }}
-{% endif %}
+    {% endif %}
 
 ),
 

@@ -28,7 +28,7 @@ bounds as (
     select
         {{ month_start('min(usage_date)') }} as first_date,
         last_day(max(usage_date)) as last_date,
-        cast(max(last_export_time) as date) as newest_export_date
+        {{ day_number('cast(max(last_export_time) as date)') }} as newest_export_day
     from loaded
 
 ),
@@ -37,9 +37,11 @@ dates as (
 
     select
         usage_date,
-        bounds.newest_export_date
+        newest_export_day,
+        {{ year_month('usage_date') }} as usage_month,
+        {{ day_number('usage_date') }} as day_number
     from bounds
-    cross join {{ each_date('bounds.first_date', 'bounds.last_date') }}
+    cross join {{ each_date('first_date', 'last_date') }}
 
 ),
 
@@ -58,13 +60,13 @@ calendar as (
         dates.usage_date,
 
         -- attributes
-        {{ year_month('dates.usage_date') }} as usage_month,
-        {{ day_number('dates.usage_date') }} as day_number,
-        mod({{ day_number('dates.usage_date') }} + 3, 7) + 1 as day_of_week,
+        dates.usage_month,
+        dates.day_number,
+        mod(dates.day_number + 3, 7) + 1 as day_of_week,
         marked.usage_date is not null as is_loaded,
         coalesce(
-            {{ day_number('marked.usage_date') }} + {{ var('settling_days', 2) | int }}
-            < {{ day_number('dates.newest_export_date') }},
+            marked.usage_date is not null
+            and dates.day_number + {{ var('settling_days', 2) | int }} < dates.newest_export_day,
             false
         ) as is_settled
 
