@@ -33,6 +33,7 @@
         'number': [
             'currency_conversion_rate', 'usage_amount', 'usage_amount_in_pricing_units',
         ],
+        'flag': ['is_correction'],
         'date': ['ingestion_date', 'usage_date', 'usage_date_pacific'],
         'moment': [
             'usage_start_time', 'usage_end_time', 'export_time', 'export_partition_time',

@@ -1,0 +1,42 @@
+{#
+    One row per usage date, billing account, project, service and currency whose cost stands
+    out from the four weeks before it: the rows of cost_movers that somebody should look at.
+#}
+{{ config(materialized='view') }}
+
+with movers as (
+
+    select * from {{ ref('cost_movers') }}
+    where is_anomaly
+
+),
+
+anomalies as (
+
+    select
+        -- keys
+        usage_date,
+        billing_account_id,
+        project_id,
+        service_id,
+        currency,
+
+        -- attributes
+        project_name,
+        service_description,
+        is_settled,
+
+        -- measures
+        billed_cost,
+        median_28_day_cost,
+        median_weekday_cost,
+        change_28_day_cost,
+        change_28_day_percent,
+        threshold_cost,
+        case when change_28_day_cost > 0 then 'spike' else 'drop' end as direction
+
+    from movers
+
+)
+
+select * from anomalies
