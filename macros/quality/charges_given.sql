@@ -2,9 +2,9 @@
     Charges for a unit test, as rows of the model before the tested one: each a dict of the
     columns that matter to the test, on top of what all have in common; the others are null,
     and all are typed as in the models. A credit is written (type, amount), a label (key,
-    value). Money is written as text, so that no float comes near it. One list of columns
-    serves all the models: a model reads by name, and what it does not read does no harm. The
-    two that silver lacks are there only where a test names them.
+    value), a tag (key, value, namespace). Money is written as text, so that no float comes near
+    it. One list of columns serves all the models: a model reads by name, and what it does not
+    read does no harm. The two that silver lacks are there only where a test names them.
 #}
 {% macro charges_given(charges, common={}) -%}
     {%- set columns = {
@@ -41,7 +41,7 @@
         'labels': {'key': 'text', 'value': 'text'},
         'system_labels': {'key': 'text', 'value': 'text'},
         'project_labels': {'key': 'text', 'value': 'text'},
-        'tags': {'key': 'text', 'value': 'text'},
+        'tags': {'key': 'text', 'value': 'text', 'namespace': 'text'},
         'project_ancestors': {'resource_name': 'text', 'display_name': 'text'},
     } -%}
     {%- set known = columns.values() | sum(start=['usage_month_pacific', 'charge_rows']) -%}
@@ -77,32 +77,30 @@
 {%- endmacro %}
 
 {% macro duckdb__list_given(fields, items) -%}
-    {%- set names = fields | list -%}
-    {%- set types = [engine_type(fields[names[0]]), engine_type(fields[names[1]])] -%}
-    {%- set type = 'struct(' ~ names[0] ~ ' ' ~ types[0] ~ ', ' ~ names[1] ~ ' ' ~ types[1] ~ ')[]' -%}
+    {%- set type = 'struct(' ~ fields_given(fields) ~ ')[]' -%}
     {%- if items is none -%}
         cast(null as {{ type }})
     {%- else -%}
         cast([
         {%- for item in items -%}
-            row({{ quote_text(item[0]) }}, {{ quote_text(item[1]) }}){{ ', ' if not loop.last }}
+            row({% for _ in fields %}{{ quote_text((item | list + [none])[loop.index0]) }}{{ ', ' if not loop.last }}{% endfor %})
+            {{- ', ' if not loop.last }}
         {%- endfor -%}
         ] as {{ type }})
     {%- endif -%}
 {%- endmacro %}
 
 {% macro bigquery__list_given(fields, items) -%}
-    {%- set names = fields | list -%}
-    {%- set types = [engine_type(fields[names[0]]), engine_type(fields[names[1]])] -%}
-    {%- set type = 'array<struct<' ~ names[0] ~ ' ' ~ types[0] ~ ', ' ~ names[1] ~ ' ' ~ types[1] ~ '>>' -%}
+    {%- set type = 'array<struct<' ~ fields_given(fields) ~ '>>' -%}
     {%- if items is none -%}
         cast(null as {{ type }})
     {%- else -%}
         {{ type }}[
         {%- for item in items -%}
             (
-                cast({{ quote_text(item[0]) }} as {{ types[0] }}),
-                cast({{ quote_text(item[1]) }} as {{ types[1] }})
+                {%- for kind in fields.values() %}
+                cast({{ quote_text((item | list + [none])[loop.index0]) }} as {{ engine_type(kind) }}){{ ',' if not loop.last }}
+                {%- endfor %}
             ){{ ', ' if not loop.last }}
         {%- endfor -%}
         ]
