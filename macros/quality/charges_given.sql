@@ -2,9 +2,10 @@
     Charges for a unit test, as rows of the model before the tested one: each a dict of the
     columns that matter to the test, on top of what all have in common; the others are null,
     and all are typed as in the models. A credit is written (type, amount) and perhaps (id, name,
-    full_name), a label (key, value). Money is written as text, so that no float comes near it. One list of columns
-    serves all the models: a model reads by name, and what it does not read does no harm. The
-    two that silver lacks are there only where a test names them.
+    full_name), a label (key, value), a tag (key, value, namespace). Money is written as text, so
+    that no float comes near it. One list of columns serves all the models: a model reads by
+    name, and what it does not read does no harm. The two that silver lacks are there only where
+    a test names them.
 #}
 {% macro charges_given(charges, common={}) -%}
     {%- set columns = {
@@ -47,7 +48,7 @@
         'labels': {'key': 'text', 'value': 'text'},
         'system_labels': {'key': 'text', 'value': 'text'},
         'project_labels': {'key': 'text', 'value': 'text'},
-        'tags': {'key': 'text', 'value': 'text'},
+        'tags': {'key': 'text', 'value': 'text', 'namespace': 'text'},
         'project_ancestors': {'resource_name': 'text', 'display_name': 'text'},
     } -%}
     {%- set known = columns.values() | sum(start=['usage_month_pacific', 'charge_rows']) -%}

@@ -1,0 +1,7 @@
+{#
+    A quantity that will be summed, fixed point like money: a sum of floats depends on the order
+    of the rows, and a rerun would not leave the same figures. Sum it only beside its unit.
+#}
+{% macro quantity(expression) -%}
+    cast({{ expression }} as {{ engine_type('money') }})
+{%- endmacro %}
