@@ -13,17 +13,16 @@
     {%- for array, prefix in lists -%}
         {%- do items.append(
             "list_transform(" ~ array ~ ", lambda item: {'key': " ~ prefix
-            ~ " || item.key, 'has_value': item.value is not null, 'value': item.value})"
+            ~ " || item.key, 'value': item.value})"
         ) -%}
     {%- endfor -%}
-    {%- set items = "list_filter(list_concat(" ~ items | join(', ') ~ "), lambda tag: tag.key is not null)" -%}
-    cast(to_json(list_reduce(
-        list_prepend(
-            map([], []),
-            list_transform(list_sort({{ items }}), lambda tag: map([tag.key], [tag.value]))
-        ),
-        lambda tags, tag: map_concat(tags, tag)
-    )) as varchar)
+    {%- set items = 'list_concat(\n        ' ~ items | join(',\n        ') ~ '\n    )' -%}
+    {%- set keys -%}
+    list_sort(list_distinct(list_transform({{ items }}, lambda item: item.key)))
+    {%- endset -%}
+    cast(to_json(map({{ keys }}, list_transform({{ keys }}, lambda name: list_max(
+        list_transform(list_filter({{ items }}, lambda item: item.key = name), lambda item: item.value)
+    )))) as varchar)
 {%- endmacro %}
 
 {% macro bigquery__tags_object(lists) -%}

@@ -2,9 +2,10 @@
     Charges for a unit test, as rows of the model before the tested one: each a dict of the
     columns that matter to the test, on top of what all have in common; the others are null,
     and all are typed as in the models. A credit is written (type, amount), a label (key,
-    value). Money is written as text, so that no float comes near it. One list of columns
-    serves all the models: a model reads by name, and what it does not read does no harm. The
-    two that silver lacks are there only where a test names them.
+    value), with further fields after them where a test needs some. Money is written as text,
+    so that no float comes near it. One list of columns serves all the models: a model reads by
+    name, and what it does not read does no harm. The two that silver lacks are there only
+    where a test names them.
 #}
 {% macro charges_given(charges, common={}) -%}
     {%- set columns = {
@@ -37,11 +38,13 @@
         ],
     } -%}
     {%- set lists = {
-        'credits': {'type': 'text', 'amount': 'money'},
+        'credits': {
+            'type': 'text', 'amount': 'money', 'full_name': 'text', 'id': 'text', 'name': 'text',
+        },
         'labels': {'key': 'text', 'value': 'text'},
         'system_labels': {'key': 'text', 'value': 'text'},
         'project_labels': {'key': 'text', 'value': 'text'},
-        'tags': {'key': 'text', 'value': 'text'},
+        'tags': {'key': 'text', 'value': 'text', 'namespace': 'text'},
         'project_ancestors': {'resource_name': 'text', 'display_name': 'text'},
     } -%}
     {%- set known = columns.values() | sum(start=['usage_month_pacific', 'charge_rows']) -%}
@@ -77,32 +80,37 @@
 {%- endmacro %}
 
 {% macro duckdb__list_given(fields, items) -%}
-    {%- set names = fields | list -%}
-    {%- set types = [engine_type(fields[names[0]]), engine_type(fields[names[1]])] -%}
-    {%- set type = 'struct(' ~ names[0] ~ ' ' ~ types[0] ~ ', ' ~ names[1] ~ ' ' ~ types[1] ~ ')[]' -%}
+    {%- set parts = [] -%}
+    {%- for name, type in fields.items() -%}
+        {%- do parts.append(name ~ ' ' ~ engine_type(type)) -%}
+    {%- endfor -%}
+    {%- set type = 'struct(' ~ parts | join(', ') ~ ')[]' -%}
     {%- if items is none -%}
         cast(null as {{ type }})
     {%- else -%}
         cast([
         {%- for item in items -%}
-            row({{ quote_text(item[0]) }}, {{ quote_text(item[1]) }}){{ ', ' if not loop.last }}
+            row({% for name in fields %}{{ quote_text(item[loop.index0] if loop.index0 < item | length else none) }}{{ ', ' if not loop.last }}{% endfor %}){{ ', ' if not loop.last }}
         {%- endfor -%}
         ] as {{ type }})
     {%- endif -%}
 {%- endmacro %}
 
 {% macro bigquery__list_given(fields, items) -%}
-    {%- set names = fields | list -%}
-    {%- set types = [engine_type(fields[names[0]]), engine_type(fields[names[1]])] -%}
-    {%- set type = 'array<struct<' ~ names[0] ~ ' ' ~ types[0] ~ ', ' ~ names[1] ~ ' ' ~ types[1] ~ '>>' -%}
+    {%- set parts = [] -%}
+    {%- for name, type in fields.items() -%}
+        {%- do parts.append(name ~ ' ' ~ engine_type(type)) -%}
+    {%- endfor -%}
+    {%- set type = 'array<struct<' ~ parts | join(', ') ~ '>>' -%}
     {%- if items is none -%}
         cast(null as {{ type }})
     {%- else -%}
         {{ type }}[
         {%- for item in items -%}
             (
-                cast({{ quote_text(item[0]) }} as {{ types[0] }}),
-                cast({{ quote_text(item[1]) }} as {{ types[1] }})
+                {%- for type in fields.values() %}
+                cast({{ quote_text(item[loop.index0] if loop.index0 < item | length else none) }} as {{ engine_type(type) }}){{ ',' if not loop.last }}
+                {%- endfor %}
             ){{ ', ' if not loop.last }}
         {%- endfor -%}
         ]

@@ -88,10 +88,10 @@ classified as (
             when is_fee and sku_description like 'Commitment v%' then 'Usage'
             when commitment_id is not null then 'Spend'
         end as commitment_category,
-        {{ money('cost + credits_total') }} as billed_cost,
+        {{ money('cost + credits_total') }} as billed,
         case
             when is_fee then {{ money('0') }} else {{ money('cost + credits_total') }}
-        end as effective_cost,
+        end as effective,
         false as is_amortization
     from fees
 
@@ -113,8 +113,8 @@ parts as (
         * replace (
             'Usage' as charge_category,
             true as is_amortization,
-            billed_cost as effective_cost,
-            {{ money('0') }} as billed_cost,
+            billed as effective,
+            {{ money('0') }} as billed,
             {{ money('0') }} as cost,
             {{ money('0') }} as cost_at_list,
             {{ money('0') }} as cost_at_effective_price_default,
@@ -159,174 +159,185 @@ measured as (
 
 ),
 
+named as (
+
+    select
+        measured.*,
+        services.service_category,
+        services.service_subcategory,
+        regions.region_name
+    from measured
+    left join services on measured.service_description = services.service_description
+    left join regions on measured.location_region = regions.region_id
+
+),
+
 focus as (
 
     select
-        measured.location_zone as AvailabilityZone,
-        measured.billed_cost as BilledCost,
-        measured.billing_account_id as BillingAccountId,
+        location_zone as AvailabilityZone,
+        billed as BilledCost,
+        billing_account_id as BillingAccountId,
         cast(null as string) as BillingAccountName,
         'Billing Account' as BillingAccountType,
-        measured.currency as BillingCurrency,
-        {{ billing_period_start('measured.invoice_month', 1) }} as BillingPeriodEnd,
-        {{ billing_period_start('measured.invoice_month') }} as BillingPeriodStart,
+        currency as BillingCurrency,
+        {{ billing_period_start('invoice_month', 1) }} as BillingPeriodEnd,
+        {{ billing_period_start('invoice_month') }} as BillingPeriodStart,
         cast(null as string) as CapacityReservationId,
         cast(null as string) as CapacityReservationStatus,
-        measured.charge_category as ChargeCategory,
-        measured.charge_class as ChargeClass,
-        measured.sku_description as ChargeDescription,
+        charge_category as ChargeCategory,
+        charge_class as ChargeClass,
+        sku_description as ChargeDescription,
         case
-            when measured.charge_category = 'Adjustment' then 'One-Time'
-            when measured.charge_category = 'Purchase' then 'Recurring'
+            when charge_category = 'Adjustment' then 'One-Time'
+            when charge_category = 'Purchase' then 'Recurring'
             when
-                measured.subscription_instance_id is not null and measured.commitment_id is null
+                subscription_instance_id is not null and commitment_id is null
                 then 'Recurring'
             else 'Usage-Based'
         end as ChargeFrequency,
-        measured.usage_end_time as ChargePeriodEnd,
-        measured.usage_start_time as ChargePeriodStart,
-        measured.commitment_category as CommitmentDiscountCategory,
-        measured.commitment_id as CommitmentDiscountId,
+        usage_end_time as ChargePeriodEnd,
+        usage_start_time as ChargePeriodStart,
+        commitment_category as CommitmentDiscountCategory,
+        commitment_id as CommitmentDiscountId,
         case
-            when measured.commitment_id is null then null
-            when measured.is_fee then measured.sku_description
+            when commitment_id is null then null
+            when is_fee then sku_description
             else coalesce(
-                measured.credit_name, measured.consumption_model_description, measured.sku_description
+                credit_name, consumption_model_description, sku_description
             )
         end as CommitmentDiscountName,
         case
-            when not measured.has_commitment_quantity then null
-            when measured.commitment_category = 'Usage' then {{ money('measured.pricing_quantity') }}
-            when measured.is_amortization then measured.effective_cost
-            when measured.credit_type is not null then -measured.committed_use_credits
-            else measured.cost
+            when not has_commitment_quantity then null
+            when commitment_category = 'Usage' then {{ money('pricing_quantity') }}
+            when is_amortization then effective
+            when credit_type is not null then -committed_use_credits
+            else cost
         end as CommitmentDiscountQuantity,
-        measured.commitment_status as CommitmentDiscountStatus,
-        case measured.commitment_category
+        commitment_status as CommitmentDiscountStatus,
+        case commitment_category
             when 'Usage' then 'Resource-based committed use discount'
             when 'Spend' then 'Spend-based committed use discount'
         end as CommitmentDiscountType,
         case
-            when not measured.has_commitment_quantity then null
-            when measured.commitment_category = 'Usage' then measured.unit_of_price
-            else measured.currency
+            when not has_commitment_quantity then null
+            when commitment_category = 'Usage' then unit_of_price
+            else currency
         end as CommitmentDiscountUnit,
         case
-            when measured.is_consumed then coalesce(measured.usage_amount, measured.pricing_quantity)
+            when is_consumed then coalesce(usage_amount, pricing_quantity)
         end as ConsumedQuantity,
         case
-            when not measured.is_consumed then null
-            when measured.usage_amount is not null
-                then {{ focus_unit("coalesce(measured.usage_unit, 'count')") }}
-            when measured.pricing_quantity is not null then measured.unit_of_price
+            when not is_consumed then null
+            when usage_amount is not null
+                then {{ focus_unit("coalesce(usage_unit, 'count')") }}
+            when pricing_quantity is not null then unit_of_price
         end as ConsumedUnit,
-        measured.contracted_cost as ContractedCost,
-        case when measured.has_price then measured.contracted_price end as ContractedUnitPrice,
-        measured.effective_cost as EffectiveCost,
-        measured.billing_account_id || '-' || measured.invoice_month as InvoiceId,
+        contracted_cost as ContractedCost,
+        case when has_price then contracted_price end as ContractedUnitPrice,
+        effective as EffectiveCost,
+        billing_account_id || '-' || invoice_month as InvoiceId,
         'Google Cloud' as InvoiceIssuerName,
-        coalesce(measured.cost_at_list, measured.contracted_cost) as ListCost,
+        coalesce(cost_at_list, contracted_cost) as ListCost,
         case
-            when measured.has_price and measured.cost_at_list is not null
-                then measured.price_list_price
+            when has_price and cost_at_list is not null
+                then price_list_price
         end as ListUnitPrice,
         case
-            when measured.charge_category = 'Purchase' then 'Standard'
-            when measured.charge_category <> 'Usage' then null
-            when measured.commitment_id is not null then 'Committed'
+            when charge_category = 'Purchase' then 'Standard'
+            when charge_category <> 'Usage' then null
+            when commitment_id is not null then 'Committed'
             when
-                measured.sku_description like 'Spot %'
-                or measured.sku_description like 'Preemptible %'
+                sku_description like 'Spot %'
+                or sku_description like 'Preemptible %'
                 then 'Dynamic'
             else 'Standard'
         end as PricingCategory,
-        measured.currency as PricingCurrency,
-        case when measured.has_price then measured.contracted_price end
+        currency as PricingCurrency,
+        case when has_price then contracted_price end
             as PricingCurrencyContractedUnitPrice,
-        measured.effective_cost as PricingCurrencyEffectiveCost,
+        effective as PricingCurrencyEffectiveCost,
         case
-            when measured.has_price and measured.cost_at_list is not null
-                then measured.price_list_price
+            when has_price and cost_at_list is not null
+                then price_list_price
         end as PricingCurrencyListUnitPrice,
-        measured.pricing_quantity as PricingQuantity,
-        case when measured.pricing_quantity is not null then measured.unit_of_price end
+        pricing_quantity as PricingQuantity,
+        case when pricing_quantity is not null then unit_of_price end
             as PricingUnit,
         'Google Cloud' as ProviderName,
         case
-            when coalesce(measured.transaction_type, 'GOOGLE') = 'GOOGLE' then 'Google Cloud'
-            else coalesce(measured.seller_name, 'Other')
+            when coalesce(transaction_type, 'GOOGLE') = 'GOOGLE' then 'Google Cloud'
+            else coalesce(seller_name, 'Other')
         end as PublisherName,
-        measured.location_region as RegionId,
-        coalesce(regions.region_name, measured.location_region) as RegionName,
-        coalesce(measured.resource_global_name, measured.resource_name) as ResourceId,
-        measured.resource_name as ResourceName,
+        location_region as RegionId,
+        coalesce(region_name, location_region) as RegionName,
+        coalesce(resource_global_name, resource_name) as ResourceId,
+        resource_name as ResourceName,
         case
-            when coalesce(measured.resource_global_name, measured.resource_name) is not null
+            when coalesce(resource_global_name, resource_name) is not null
                 then coalesce(
-                    {{ resource_type('measured.resource_global_name') }},
-                    measured.service_description
+                    {{ resource_type('resource_global_name') }},
+                    service_description
                 )
         end as ResourceType,
-        coalesce(services.service_category, 'Other') as ServiceCategory,
-        measured.service_description as ServiceName,
-        coalesce(services.service_subcategory, 'Other (Other)') as ServiceSubcategory,
-        case when measured.charge_category <> 'Tax' then measured.sku_id end as SkuId,
-        case when measured.charge_category <> 'Tax' then measured.sku_description end as SkuMeter,
+        coalesce(service_category, 'Other') as ServiceCategory,
+        service_description as ServiceName,
+        coalesce(service_subcategory, 'Other (Other)') as ServiceSubcategory,
+        case when charge_category <> 'Tax' then sku_id end as SkuId,
+        case when charge_category <> 'Tax' then sku_description end as SkuMeter,
         case
-            when measured.charge_category <> 'Tax' and measured.price_tier_start_amount is not null
+            when charge_category <> 'Tax' and price_tier_start_amount is not null
                 then concat(
                     '{"x_TierStartAmount":',
-                    {{ plain_number('measured.price_tier_start_amount') }},
+                    {{ plain_number('price_tier_start_amount') }},
                     '}'
                 )
         end as SkuPriceDetails,
         case
-            when measured.charge_category <> 'Tax' then concat(
-                measured.sku_id,
+            when charge_category <> 'Tax' then concat(
+                sku_id,
                 coalesce(
-                    '-' || {{ plain_number('measured.price_tier_start_amount') }}, ''
+                    '-' || {{ plain_number('price_tier_start_amount') }}, ''
                 )
             )
         end as SkuPriceId,
-        measured.project_id as SubAccountId,
-        coalesce(measured.project_name, measured.project_id) as SubAccountName,
-        case when measured.project_id is not null then 'Project' end as SubAccountType,
+        project_id as SubAccountId,
+        coalesce(project_name, project_id) as SubAccountName,
+        case when project_id is not null then 'Project' end as SubAccountType,
         {{ tags_object([
-            ('measured.labels', "''"),
-            ('measured.project_labels', "'project:'"),
-            ('measured.tags', "'tag:' || coalesce(item.namespace || '/', '')"),
-            ('measured.system_labels', "'google:'"),
+            ('labels', "''"),
+            ('project_labels', "'project:'"),
+            ('tags', "'tag:' || coalesce(item.namespace || '/', '')"),
+            ('system_labels', "'google:'"),
         ]) }} as Tags,
 
-        measured.adjustment_id as x_AdjustmentId,
-        measured.adjustment_type as x_AdjustmentType,
-        measured.consumption_model_description as x_ConsumptionModelDescription,
-        measured.consumption_model_id as x_ConsumptionModelId,
-        measured.cost_at_effective_price_default as x_CostAtEffectivePriceDefault,
-        measured.cost_at_list_consumption_model as x_CostAtListConsumptionModel,
-        measured.cost_type as x_CostType,
+        adjustment_id as x_AdjustmentId,
+        adjustment_type as x_AdjustmentType,
+        consumption_model_description as x_ConsumptionModelDescription,
+        consumption_model_id as x_ConsumptionModelId,
+        cost_at_effective_price_default as x_CostAtEffectivePriceDefault,
+        cost_at_list_consumption_model as x_CostAtListConsumptionModel,
+        cost_type as x_CostType,
         case
-            when not measured.is_amortization then {{ json_text('measured.credits') }}
+            when not is_amortization then {{ json_text('credits') }}
         end as x_Credits,
-        measured.credits_total as x_CreditsTotal,
-        measured.currency_conversion_rate as x_CurrencyConversionRate,
-        measured.export_time as x_ExportTime,
-        measured.cost as x_GrossCost,
-        measured.invoice_month as x_InvoiceMonth,
-        measured.is_amortization as x_IsAmortization,
-        measured.location_location as x_Location,
-        measured.price_effective_price as x_PriceEffectivePrice,
-        measured.price_list_price_consumption_model as x_PriceListPriceConsumptionModel,
-        measured.project_number as x_ProjectNumber,
-        measured.service_id as x_ServiceId,
-        measured.sku_id as x_SkuId,
-        measured.subscription_instance_id as x_SubscriptionInstanceId,
-        measured.ingestion_date as x_UsageDate,
-        measured.usage_date_pacific as x_UsageDatePacific
+        credits_total as x_CreditsTotal,
+        currency_conversion_rate as x_CurrencyConversionRate,
+        export_time as x_ExportTime,
+        cost as x_GrossCost,
+        invoice_month as x_InvoiceMonth,
+        is_amortization as x_IsAmortization,
+        location_location as x_Location,
+        price_effective_price as x_PriceEffectivePrice,
+        price_list_price_consumption_model as x_PriceListPriceConsumptionModel,
+        project_number as x_ProjectNumber,
+        service_id as x_ServiceId,
+        sku_id as x_SkuId,
+        subscription_instance_id as x_SubscriptionInstanceId,
+        ingestion_date as x_UsageDate,
+        usage_date_pacific as x_UsageDatePacific
 
-    from measured
-    left join services on measured.service_description = services.service_description
-    left join regions on measured.location_region = regions.region_id
+    from named
 
 )
 
