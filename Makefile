@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 
-.PHONY: run test environments lint types unit dbt-unit end-to-end faults bigquery smoke-bigquery clean
+.PHONY: run test environments lint types unit dbt-unit end-to-end faults bigquery focus smoke-bigquery clean
 
 run: .venv/.runs
 	@$(BIN)/runner init
@@ -23,9 +23,10 @@ run: .venv/.runs
 # Two at a time, each part's output in one piece, the longest first.
 test:
 	@$(MAKE) --no-print-directory -j2 environments
-	@$(MAKE) --no-print-directory -j2 $(SYNC) faults bigquery end-to-end unit lint types dbt-unit
+	@$(MAKE) --no-print-directory -j2 $(SYNC) faults bigquery end-to-end focus unit lint types dbt-unit
 
-environments: .venv/.tests .venvs/lint/.made .venvs/emulator/.ready .venvs/analyzer/.ready
+environments: .venv/.tests .venvs/lint/.made .venvs/emulator/.ready .venvs/analyzer/.ready \
+	.venvs/validator/.ready
 
 lint: .venvs/lint/.made
 	$(LINT)/ruff check .
@@ -58,6 +59,13 @@ faults: .venv/.tests
 # Google's analyzer. Makes an environment for each in .venvs; the emulator's wants Python 3.13.
 bigquery: environments
 	$(BIN)/python -m pytest tests/bigquery -s --timeout 900
+
+# The FOCUS mart, by the FinOps Foundation's own validator, which wants Python 3.12.
+focus: .venv/.tests .venvs/validator/.ready
+	$(BIN)/python -m pytest tests/focus
+
+.venvs/validator/.ready: tests/focus/setup_validator.sh tests/focus/requirements-validator.txt
+	bash $< .venvs/validator; test $$? -eq 0 -o $$? -eq 3
 
 .venvs/%/.ready: tests/bigquery/setup_%.sh tests/bigquery/requirements-%.txt
 	bash $< .venvs/$*; test $$? -eq 0 -o $$? -eq 3

@@ -19,7 +19,12 @@ SIDES = ("duckdb__", "bigquery__", "default__")
 
 # Row for row as the export, which has no row id: identical rows are separate charges, so no
 # columns name a row. Reconciliation tests stand in for a grain test.
-ROW_GRAIN = {"stg_gcp_billing__export", "billing_cost_daily", "gcp_silver_cost"}
+ROW_GRAIN = {
+    "stg_gcp_billing__export",
+    "billing_cost_daily",
+    "gcp_silver_cost",
+    "focus_cost_and_usage",
+}
 
 # What no model may say: the rule, as a pattern, and a line that breaks it.
 FORBIDDEN = {
