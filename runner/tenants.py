@@ -365,7 +365,7 @@ def _check_exports(
 ) -> None:
     """Raises UsageProblem when the exports cannot be read, or are another tenant's as well."""
     say("checking the export")
-    for ref in refs:
+    for ref in dict.fromkeys(export.ref for export in named):
         warehouse.look_at_export(ref)
     with TemporaryDirectory() as scratch:
         checked = worker.run(

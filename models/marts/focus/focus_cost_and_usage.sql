@@ -32,7 +32,7 @@ commitments as (
     select
         *,
         cost_type = 'regular' and coalesce(transaction_type, 'GOOGLE') = 'GOOGLE' as is_googles,
-        {{ credits_of_class('committed_use') }} as committed_use_credits,
+        {{ credits_of_class('committed_use') }} as commitment_credits,
         {{ commitment_credit('type') }} as credit_type,
         coalesce(
             {{ commitment_credit('full_name') }}, {{ commitment_credit('name') }}
@@ -211,7 +211,7 @@ focus as (
             when not has_commitment_quantity then null
             when commitment_category = 'Usage' then {{ money('pricing_quantity') }}
             when is_amortization then effective
-            when credit_type is not null then -committed_use_credits
+            when credit_type is not null then -commitment_credits
             else cost
         end as CommitmentDiscountQuantity,
         commitment_status as CommitmentDiscountStatus,
