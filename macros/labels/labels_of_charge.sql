@@ -31,13 +31,18 @@
             'exists(select 1 from unnest(' ~ label.array ~ ') as item where item.key is not null)'
         ) %}
         array(
-            select as struct
+            select struct(
                 '{{ kind }}' as kind,
-                {{ label.name }} as key,
-                string_agg(distinct coalesce(item.value, ''), ' | ' order by coalesce(item.value, '')) as value
-            from unnest({{ label.array }}) as item
-            where item.key is not null
-            group by {{ label.name }}
+                found.key as key,
+                string_agg(distinct found.value, ' | ' order by found.value) as value
+            )
+            from (
+                select {{ label.name }} as key, coalesce(item.value, '') as value
+                from unnest({{ label.array }}) as item
+            ) as found
+            where found.key is not null
+            group by found.key
+            order by found.key
         ),
         [struct('{{ kind }}' as kind, '(any)' as key, if({{ found[-1] }}, '(labelled)', null) as value)],
         {%- endfor %}
