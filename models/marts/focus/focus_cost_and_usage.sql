@@ -230,7 +230,7 @@ focus as (
         case
             when not is_consumed then null
             when usage_amount is not null
-                then {{ focus_unit("coalesce(usage_unit, 'count')") }}
+                then {{ focus_unit("coalesce(usage_unit, usage_pricing_unit, 'count')") }}
             when pricing_quantity is not null then unit_of_price
         end as ConsumedUnit,
         contracted_cost as ContractedCost,
