@@ -8,7 +8,7 @@
     {%- if not where -%}
         {{ return(relation) }}
     {%- endif -%}
-    {%- set sliced = modules.re.fullmatch('in_slice[(]([a-z_]+)[)]', where | trim) -%}
+    {%- set sliced = modules.re.fullmatch('in_slice[(]([A-Za-z_0-9]+)[)]', where | trim) -%}
     {%- set condition = date_in_tested_slice(sliced.group(1)) if sliced else where -%}
     (select * from {{ relation }} where {{ condition }}) as dbt_subquery
 {%- endmacro %}

@@ -34,7 +34,8 @@ costs_and_zeros as (
         billing_account_id,
         currency,
         charge_rows,
-        billed_cost
+        billed_cost,
+        case when cost_type = 'regular' then billed_cost else 0 end as regular_cost
     from invoice_lines
 
     union all
@@ -44,7 +45,8 @@ costs_and_zeros as (
         accounts.billing_account_id,
         accounts.currency,
         0 as charge_rows,
-        {{ money('0') }} as billed_cost
+        {{ money('0') }} as billed_cost,
+        {{ money('0') }} as regular_cost
     from calendar
     cross join accounts
 
@@ -57,7 +59,8 @@ daily as (
         billing_account_id,
         currency,
         cast(sum(charge_rows) as bigint) as charge_rows,
-        {{ money('sum(billed_cost)') }} as billed_cost
+        {{ money('sum(billed_cost)') }} as billed_cost,
+        {{ money('sum(regular_cost)') }} as regular_cost
     from costs_and_zeros
     group by usage_date, billing_account_id, currency
 
@@ -80,7 +83,8 @@ dated as (
 
         -- measures
         daily.charge_rows,
-        case when calendar.is_loaded then daily.billed_cost end as billed_cost
+        case when calendar.is_loaded then daily.billed_cost end as billed_cost,
+        case when calendar.is_loaded then daily.regular_cost end as regular_cost
 
     from daily
     inner join calendar on daily.usage_date = calendar.usage_date

@@ -1,7 +1,8 @@
 {#
     One row per usage month (UTC), billing account and currency: what is settled and what the
     days that are missing will add, each as the mean of its weekday over the 28 days up to the
-    last settled one (of all days, before two weeks are there). The band is 1.96 standard
+    last settled one (of all days, before two weeks are there). Tax, support and adjustments come
+    once, not by the day: they count as they are booked and are in no mean. The band is 1.96 standard
     deviations of those days around their means, with the mean's own error: 95 of 100 months
     would end inside, if days were independent. An estimate in whole cents, computed in the
     engine's floating point where it divides and takes roots: no money of record.
@@ -41,11 +42,11 @@ baseline as (
         months.billing_account_id,
         months.currency,
         days.day_of_week,
-        days.billed_cost,
+        days.regular_cost,
         count(*) over whole as baseline_days,
-        {{ money(quotient('sum(days.billed_cost) over whole', 'count(*) over whole')) }}
+        {{ money(quotient('sum(days.regular_cost) over whole', 'count(*) over whole')) }}
             as mean_cost,
-        {{ money(quotient('sum(days.billed_cost) over weekday', 'count(*) over weekday')) }}
+        {{ money(quotient('sum(days.regular_cost) over weekday', 'count(*) over weekday')) }}
             as weekday_cost
     from months
     inner join days
@@ -95,7 +96,7 @@ spread as (
         max(baseline_days) as baseline_days,
         max(mean_cost) as mean_cost,
         sqrt({{ quotient(
-            'sum(pow(billed_cost - expected_cost, 2))', 'max(baseline_days) - max(means)'
+            'sum(pow(regular_cost - expected_cost, 2))', 'max(baseline_days) - max(means)'
         ) }}) as deviation
     from expected
     group by usage_month, billing_account_id, currency

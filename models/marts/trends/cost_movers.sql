@@ -154,7 +154,7 @@ thresholds as (
     select
         *,
         greatest(
-            {{ money('mad_28_day_cost * ' ~ var('anomaly_mads', 5) | int) }},
+            {{ money('coalesce(mad_28_day_cost, 0) * ' ~ var('anomaly_mads', 5) | int) }},
             {{ anomaly_minimum('currency') }}
         ) as threshold_cost
     from deviations

@@ -45,7 +45,8 @@ loaded as (
     select
         usage_date,
         cast(sum(charge_rows) as bigint) as charge_rows,
-        max(export_time) as last_export_time
+        max(export_time) as last_export_time,
+        {{ now_utc() }} as loaded_at
     from dates
     group by usage_date
 

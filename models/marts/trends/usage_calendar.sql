@@ -10,7 +10,8 @@ with loaded as (
 
     select
         usage_date,
-        last_export_time
+        last_export_time,
+        loaded_at
     from {{ ref('loaded_dates') }}
 
     union all
@@ -18,7 +19,8 @@ with loaded as (
     -- a date that was loaded before loaded_dates was there
     select
         usage_date,
-        cast(null as {{ engine_type('moment') }}) as last_export_time
+        cast(null as {{ engine_type('moment') }}) as last_export_time,
+        cast(null as {{ engine_type('moment') }}) as loaded_at
     from {{ ref('invoice_cost_daily') }}
 
 ),
@@ -47,7 +49,9 @@ dates as (
 
 marked as (
 
-    select usage_date
+    select
+        usage_date,
+        {{ day_number('cast(max(loaded_at) as date)') }} as loaded_day
     from loaded
     group by usage_date
 
@@ -66,7 +70,9 @@ calendar as (
         marked.usage_date is not null as is_loaded,
         coalesce(
             marked.usage_date is not null
-            and dates.day_number + {{ var('settling_days', 2) | int }} < dates.newest_export_day,
+            and dates.day_number + {{ var('settling_days', 2) | int }} < dates.newest_export_day
+            -- what came late is there only if the date was loaded after it had come
+            and coalesce(dates.day_number + {{ var('settling_days', 2) | int }} < marked.loaded_day, true),
             false
         ) as is_settled
 

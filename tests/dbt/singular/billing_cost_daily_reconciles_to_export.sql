@@ -41,6 +41,7 @@ exported as (
         and {{ exported_since_slice('export_partition_time', days_before=8) }}
     {%- else %}
         cast(usage_start_time as date) in (select copied.usage_date from copied)
+        and {{ exported_since_loaded('export_partition_time', ref('billing_cost_daily')) }}
     {%- endif %}
 
 ),

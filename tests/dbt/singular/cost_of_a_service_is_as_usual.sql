@@ -1,0 +1,9 @@
+{#
+    No service of a project stands out on the dates of this call, by the rule of cost_anomalies:
+    for people to look at, and no reason to hold a bill back.
+#}
+{{ config(severity='warn') }}
+
+select *
+from {{ ref('cost_anomalies') }}
+where {{ date_in_tested_slice('usage_date') }}
