@@ -47,6 +47,8 @@ def test_a_failing_test_fails_the_run_records_it_and_mails_it(broken: World, inb
     for kind in ("plain", "html"):
         body = message.get_body((kind,)).get_content()
         assert run_id in body and DAY in body and TEST in body
+        assert "surprise" in body, "the rows are named"
+        assert "__summary" not in body
 
     assert broken.control(
         "select status, error_message from mini.x_meta_pipeline_runs where pipeline_logging_id = ?",

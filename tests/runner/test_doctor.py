@@ -24,6 +24,7 @@ from runner import doctor, machine, pipelines, spool
 from runner.check import Check, document
 from runner.invoke import Job, Outcome, this_host
 from runner.show import checks
+from runner.tenants import Export
 
 Look = Callable[..., dict[str, str]]
 
@@ -471,9 +472,8 @@ def test_an_export_that_cannot_be_opened_does_not_spoil_the_next(
     monkeypatch.setattr(doctor, "Worker", Fragile)
     with ExitStack() as stack:
         read = doctor._reader(control.settings, stack)
-        assert [read([ref]).success for ref in ("good", "bad", "good", "good")] == [
-            *(True, False, True, True)
-        ]
+        named = [[Export(ref)] for ref in ("good", "bad", "good", "good")]
+        assert [read(exports).success for exports in named] == [True, False, True, True]
     assert told == ["made", "stopped", "made"]
 
 

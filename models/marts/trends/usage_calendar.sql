@@ -72,7 +72,9 @@ calendar as (
             marked.usage_date is not null
             and dates.day_number + {{ var('settling_days', 2) | int }} < dates.newest_export_day
             -- what came late is there only if the date was loaded after it had come
-            and coalesce(dates.day_number + {{ var('settling_days', 2) | int }} < marked.loaded_day, true),
+            and coalesce(
+                dates.day_number + {{ var('settling_days', 2) | int }} < marked.loaded_day, true
+            ),
             false
         ) as is_settled
 

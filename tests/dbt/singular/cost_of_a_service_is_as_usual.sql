@@ -4,6 +4,12 @@
 #}
 {{ config(severity='warn') }}
 
-select *
+select
+    usage_date,
+    billing_account_id,
+    project_id,
+    service_id,
+    currency,
+    billed_cost
 from {{ ref('cost_anomalies') }}
 where {{ date_in_tested_slice('usage_date') }}
