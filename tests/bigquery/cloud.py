@@ -183,17 +183,12 @@ def _onboard(story: Story) -> None:
     to = "--admin-email admin@acme.example --plan scale --export"
     for name in ("gone", "flat", "narrow", "retyped"):
         story.tell(name, name, f"tenant add {name} {to} local.billing.{name}")
-<<<<<<< HEAD
     # The dataset of the exports is nobody's tenant; and jobs in Europe do not reach it.
     story.tell("add billing", "billing", f"tenant add billing {to} {EXPORT} --all-accounts")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(story.environ, "BIGQUERY_LOCATION", "EU")
         story.tell("elsewhere", "elsewhere", f"tenant add elsewhere {to} {EXPORT}")
-    both = "local.billing.twice --export local.billing.standard"
-    story.tell("twice", "twice", f"tenant add twice {to} {both}")
-=======
     story.tell("twice", "twice", f"tenant add twice {to} {' --export '.join(TWICE)}")
->>>>>>> mart-e
     for tenant, account in ACCOUNTS.items():
         command = f"tenant add {tenant} {to} {EXPORT} --billing-account {account}"
         story.tell(f"add {tenant}", tenant, command)
