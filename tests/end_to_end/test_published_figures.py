@@ -21,6 +21,21 @@ NET_OF = {
     "invoice_cost_daily": "sum(billed_cost)",
     "invoice_reconciliation": "sum(billed_cost)",
     "focus_cost_and_usage": "sum(BilledCost)",
+    "cost_daily": "sum(billed_cost)",
+    "cost_waterfall_daily": "sum(billed_cost)",
+    "cost_by_resource_daily": "sum(billed_cost)",
+    "top_resources": "sum(billed_cost)",
+    "cost_by_account_daily": "sum(billed_cost)",
+    "late_arrivals": "sum(billed_cost)",
+    "cost_movers": "sum(billed_cost)",
+}
+# What is a part of the bill, counts it several times, estimates it or remembers it: each is held
+# by tests of its own (docs/quality.md).
+NO_NET = {
+    *("budget_vs_actual", "commitment_coverage_daily", "commitment_daily", "cost_anomalies"),
+    *("cost_by_label_daily", "cost_forecast", "cost_month_to_date", "credits_daily"),
+    *("gke_cost_daily", "label_cost_daily", "label_coverage_daily", "loaded_dates"),
+    *("restatement_ledger", "unit_cost", "usage_calendar"),
 }
 SEEDS = {path.stem for path in (ROOT / "dbt_project" / "seeds").glob("*.csv")}
 
@@ -69,7 +84,7 @@ def test_every_table_and_mart_sums_to_the_same_net(nise) -> None:
         )
         if not name.startswith(("x_meta_", "stg_")) and name not in SEEDS
     }
-    assert tables == set(NET_OF), "a new mart says here how it sums to the net"
+    assert tables == {*NET_OF, *NO_NET}, "a new mart says here how it sums to the net"
     for table, net in NET_OF.items():
         assert world.data("nise", f"select {net} from nise.{table}") == [(NET,)], table
 
