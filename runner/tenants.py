@@ -435,10 +435,14 @@ def _make_dataset(
         if not warehouse.has_one_writer:
             # Of two first runs at once each would make the tables, the later over the earlier.
             # Not the views: with --empty they would be views over nothing.
-            tables = ("--selector", "cost_billing", "--exclude", "config.materialized:view")
-            empty = ("run", *tables, "--empty")
-            made = worker.run(Job(tenant_id, empty, {"date": "1970-01-01"}, environ=real))
-            _must(made, "tables of the bill")
+            for command in (("seed",), ("run", "--empty")):
+                job = Job(
+                    tenant_id,
+                    (*command, "--selector", "tables"),
+                    {"date": "1970-01-01"},
+                    environ=real,
+                )
+                _must(worker.run(job), "tables of the bill")
 
 
 def _write_rows(warehouse: Warehouse, tenant_id: str, record: _Record) -> None:

@@ -94,11 +94,19 @@ class BigQueryWarehouse:
         )
 
     def look_at_export(self, ref: str) -> None:
+        from google.api_core.exceptions import NotFound
+
         def get() -> str:
             table = self._client.get_table(ref, retry=None, timeout=TIMEOUT_SECONDS)
             return str(table.location or "")
 
-        self._must_be_here(ref, self._call(get))
+        try:
+            location = self._call(get)
+        except StatementRefused as refused:
+            if not isinstance(refused.__cause__, NotFound):
+                raise
+            raise UsageProblem(f"The export {ref} was not found: check its name.") from refused
+        self._must_be_here(ref, location)
         self.bytes_read(control_sql.PROBE_EXPORT.format(table=ref))
 
     def prepare(self, tenant: str) -> None:
