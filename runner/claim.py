@@ -67,7 +67,11 @@ class Run:
 
 
 def take(
-    warehouse: Warehouse, request: Request, project_dir: Path, run_id: str | None = None
+    warehouse: Warehouse,
+    request: Request,
+    project_dir: Path,
+    run_id: str | None = None,
+    tries: int = 3,
 ) -> Run:
     """Claim the dates: a PENDING run of our own, a REFUSED one, or the active one in the way.
 
@@ -101,9 +105,9 @@ def take(
         *(statement.format(tenant=request.tenant_id) for statement in statements),
         **_values(request, project_dir, run_id),
     )
-    if not rows and warehouse.read(sql.LOCK.format(tenant=request.tenant_id)):
+    if not rows and tries > 1 and warehouse.read(sql.LOCK.format(tenant=request.tenant_id)):
         # On BigQuery the outcome is read after the commit: who was in the way has ended since.
-        return take(warehouse, request, project_dir, run_id)
+        return take(warehouse, request, project_dir, run_id, tries - 1)
     if not rows:
         raise StatementRefused(
             f"x_meta_lock of tenant {request.tenant_id} has lost its row, so no run can be claimed:"
