@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from runner import control_sql as sql
@@ -72,15 +74,18 @@ def take(
     project_dir: Path,
     run_id: str | None = None,
     tries: int = 3,
+    on_likely: Callable[[], None] = lambda: None,
 ) -> Run:
     """Claim the dates: a PENDING run of our own, a REFUSED one, or the active one in the way.
 
     Looks for a duplicate before it looks at the quota: a duplicate is neither refused nor counted.
     Of several in the way it is one that covers the dates, else the oldest.
-    `run_id`: for who must know it before the claim, to withdraw it. Raises StatementRefused when
-    the tenant's lock is gone, without which two claims would not see each other.
+    `run_id`: for who must know it before the claim, to withdraw it. `on_likely` is called before
+    the claim when, by a look at the rows, it will be granted. Raises StatementRefused when the
+    tenant's lock is gone, without which two claims would not see each other.
     """
-    end_dead_leases(warehouse, request.tenant_id)
+    if _is_likely(warehouse, request):
+        on_likely()
     run_id = run_id or str(uuid.uuid4())
     lease = timedelta(minutes=request.timeout_minutes) + LEASE_GRACE
 
@@ -107,7 +112,7 @@ def take(
     )
     if not rows and tries > 1 and warehouse.read(sql.LOCK.format(tenant=request.tenant_id)):
         # On BigQuery the outcome is read after the commit: who was in the way has ended since.
-        return take(warehouse, request, project_dir, run_id, tries - 1)
+        return take(warehouse, request, project_dir, run_id, tries - 1, on_likely)
     if not rows:
         raise StatementRefused(
             f"x_meta_lock of tenant {request.tenant_id} has lost its row, so no run can be claimed:"
@@ -118,13 +123,40 @@ def take(
     return found[0] if not found[0].deduplicated else next(covering, found[0])
 
 
+def _is_likely(warehouse: Warehouse, request: Request) -> bool:
+    """Close dead runs, and tell whether a claim made now would be granted. One look does both."""
+    today = datetime.now(UTC).date()
+    rows = warehouse.read(
+        sql.LOOK_AHEAD.format(tenant=request.tenant_id),
+        tenant_id=request.tenant_id,
+        today=today,
+        month_start=today.replace(day=1),
+    )
+    active = [row for row in rows if row["pipeline_logging_id"]]
+    _end_dead(warehouse, request.tenant_id, active)
+    return (
+        bool(rows)
+        and rows[0]["refusal"] is None
+        and not any(
+            row["pipeline_id"] == request.pipeline_id
+            and row["run_date"] <= request.to_date
+            and row["to_date"] >= request.from_date
+            for row in active
+        )
+    )
+
+
 def end_dead_leases(warehouse: Warehouse, tenant_id: str) -> None:
     """Close what nobody runs any more: its lease is over, or its process on this host is gone.
 
     Whoever looks at a tenant's runs calls this first, so that no run stays RUNNING for ever.
     """
+    _end_dead(warehouse, tenant_id, warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant_id)))
+
+
+def _end_dead(warehouse: Warehouse, tenant_id: str, active: Sequence[Row]) -> None:
+    """Close those of the active runs that are dead."""
     now = datetime.now(UTC)
-    active = warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant_id))
     dead = [row for row in active if is_gone(row["worker_instance"], row["start_time"])]
     if not dead and not any(row["lease_expires_at"] <= now for row in active):
         return
@@ -259,6 +291,7 @@ def _values(request: Request, project_dir: Path, run_id: str) -> dict[str, Value
     }
 
 
+@cache
 def _git_commit(project_dir: Path) -> str:
     """The project's commit, `unknown` outside a checkout."""
     try:

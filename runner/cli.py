@@ -18,6 +18,7 @@ from runner.settings import Settings
 if TYPE_CHECKING:
     from datetime import date
 
+    from runner import batch, fanout
     from runner.pipelines import Template
     from runner.run import Report
     from runner.warehouse import Warehouse
@@ -358,7 +359,8 @@ def tenant_remove(config: Settings, tenant_id: str, yes: bool) -> None:
 @cli.command()
 @common
 @json_option
-@tenant_option
+@click.option("--tenant", metavar="ID", help="Tenant, such as acme1281.")
+@click.option("--all-tenants", is_flag=True, help="Every active tenant, several at once.")
 @click.option("--date", "day", metavar="D", help="Usage date (UTC), YYYY-MM-DD.")
 @click.option("--from", "first", metavar="A", help="First usage date, with --to.")
 @click.option("--to", "last", metavar="B", help="Last usage date, included.")
@@ -368,34 +370,70 @@ def tenant_remove(config: Settings, tenant_id: str, yes: bool) -> None:
 @click.option("--trigger-by", default=None, metavar="W", help="Who or what asks (default: you).")
 @click.option("--wait", is_flag=True, help="If another run has some of the dates, wait for it.")
 @click.option(
+    "--resume", is_flag=True, help="Leave out the parts of a long range that were loaded today."
+)
+@click.option(
     "--dry-run", is_flag=True, help="Only tell what it would read and cost; nothing is written."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1, max=64),
+    default=None,
+    metavar="N",
+    help="With --all-tenants: how many at once (default: one a core).",
+)
+@click.option(
+    "--shard",
+    default=None,
+    metavar="i/n",
+    help="With --all-tenants: only part i of n, from 0, for job arrays.",
 )
 def run(
     config: Settings,
     as_json: bool,
-    tenant: str,
+    tenant: str | None,
+    all_tenants: bool,
     day: str | None,
     first: str | None,
     last: str | None,
     pipeline: str,
     trigger_by: str | None,
     wait: bool,
+    resume: bool,
     dry_run: bool,
+    workers: int | None,
+    shard: str | None,
 ) -> None:
-    """Extract, build, test and reconcile a tenant's bill for one usage date or a range."""
-    slugs.tenant_id(tenant)
+    """Extract, build, test and reconcile a tenant's bill for one usage date or a range.
+
+    A range is one scan and one run; one of over a year is done in parts of a year.
+    """
+    if (tenant is None) != all_tenants:
+        raise UsageProblem("Name whose bill: either --tenant ID, or --all-tenants.")
+    if tenant is not None:
+        slugs.tenant_id(tenant)
+    if tenant is not None and (workers or shard):
+        raise UsageProblem("--workers and --shard go with --all-tenants: leave them out.")
+    if dry_run and tenant is None:
+        raise UsageProblem("--dry-run goes with --tenant: name one.")
     if (day is None) == (first is None and last is None) or (first is None) != (last is None):
         raise UsageProblem("Name the dates: either --date D, or --from A and --to B.")
     from_date, to_date = slugs.usage_date(day or first or ""), slugs.usage_date(day or last or "")
     if from_date > to_date:
         raise UsageProblem(f"--from {from_date} is after --to {to_date}: swap them.")
 
-    from runner import follow, notify, pipelines, show
+    from runner import batch, notify, pipelines, show, tenants
     from runner import run as one_run
+    from runner.pool import Pool
 
     mailbox = notify.SmtpMailbox(config.mail)
     warehouse = _open(config)
     who = trigger_by or _who()
+    order = batch.Order(pipeline, from_date, to_date, "manual", who, wait, resume)
+    if tenant is None:
+        pipelines.load(pipeline)
+        _run_all(config, batch.active_tenants(warehouse), order, workers, shard, as_json)
+        return
     try:
         template = pipelines.load(pipeline)
     except UsageProblem as unknown:
@@ -403,20 +441,52 @@ def run(
             dates = (from_date, to_date)
             one_run.refuse(config, warehouse, tenant, pipeline, *dates, who, unknown.message)
         raise
-    request = one_run.request_for(warehouse, tenant, template, from_date, to_date, "manual", who)
     if dry_run:
+        tenants.find(warehouse, tenant)
         _estimate(config, warehouse, tenant, template, from_date, to_date, as_json)
         return
-    with show.Progress(quiet=False) as progress:
+    with show.Progress(quiet=False) as progress, Pool(config) as pool:
         try:
-            start: Callable[[], Report] = functools.partial(
-                one_run.run_slice, config, warehouse, mailbox, request, template, progress.follow
+            reports = batch.load(
+                config, warehouse, mailbox, pool, tenant, order, progress.follow, progress.say
             )
-            report = follow.or_start(start, warehouse, progress.say) if wait else start()
         except Refused as refusal:
             refusal.document = show.refusal_document(refusal)
             raise
-    _tell(config, report, as_json)
+    _tell(config, tenant, reports, as_json)
+
+
+def _run_all(
+    config: Settings,
+    names: list[str],
+    order: "batch.Order",
+    workers: int | None,
+    shard: str | None,
+    as_json: bool,
+) -> None:
+    """The order for every tenant; a line on stderr as each ends, a table at the end."""
+    import os
+
+    from runner import batch, fanout, notify, show
+
+    names = fanout.shard(names, shard) if shard else names
+    stop = fanout.Stop()
+    count = 0
+
+    def told(done: "fanout.Done[list[Report]]") -> None:
+        nonlocal count
+        count += 1
+        line = f"[{count}/{len(names)}] {done.name} {batch.status_of(done)}"
+        _say(" ".join(f"{line} {batch.message_of(done)}".split()))
+
+    mailbox = notify.SmtpMailbox(config.mail)
+    at_once = workers or os.cpu_count() or 1
+    ended = batch.load_all(config, mailbox, names, order, at_once, stop, told)
+    click.echo(show.as_json(show.all_document(ended)) if as_json else show.all_tenants(ended))
+    if stop():
+        _say(f"Stopped: {len(names) - len(ended)} tenants were not begun.")
+        sys.exit(128 + stop())
+    sys.exit(batch.exit_code([batch.status_of(one) for one in ended]))
 
 
 @cli.command()
@@ -590,21 +660,33 @@ def _estimate(
     click.echo(show.as_json(show.estimate_document(told)) if as_json else show.estimate(told))
 
 
-def _tell(config: Settings, report: "Report", as_json: bool) -> None:
-    """Say how a run ended, and exit as it did. RunnerError when dates were left to another run."""
+def _tell(config: Settings, tenant: str, reports: "Sequence[Report]", as_json: bool) -> None:
+    """Say how the runs of a tenant ended, and exit as they did.
+
+    RunnerError when dates were left to another run.
+    """
     from runner import show
 
-    if not report.covered and report.outcome:
-        error = RunnerError(report.outcome.error or "")
-        error.document = show.report_document(report)
+    if not reports:
+        _say("Every part was loaded within a day: nothing was left to do.")
+        return
+    last = reports[-1]
+    if not last.covered and last.outcome:
+        error = RunnerError(last.outcome.error or "")
+        error.document = show.report_document(last)
         raise error
-    if as_json:
-        click.echo(show.as_json(show.report_document(report)))
+    if as_json and len(reports) == 1:
+        click.echo(show.as_json(show.report_document(last)))
+    elif as_json:
+        click.echo(show.as_json(show.parts_document(reports)))
     else:
-        click.echo(show.summary(report, _where(config, report.run.tenant_id), config.target_name))
-    if report.interrupted:
-        sys.exit(128 + report.interrupted)
-    if report.status in ("FAILED", "CANCELLED"):
+        for report in reports:
+            click.echo(show.summary(report, _where(config, tenant), config.target_name))
+    if last.status != "COMPLETED" and len(reports) > 1:
+        _say("What completed stays: the same command with --resume goes on from there.")
+    if last.interrupted:
+        sys.exit(128 + last.interrupted)
+    if last.status in ("FAILED", "CANCELLED"):
         sys.exit(1)
 
 

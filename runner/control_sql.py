@@ -252,7 +252,8 @@ where pipeline_logging_id = @dead_{n} and status in ('PENDING', 'RUNNING')
 # A run without a lease is from before there were leases: it is over.
 ACTIVE_RUNS = """
 select
-    pipeline_logging_id, worker_instance,
+    pipeline_logging_id, worker_instance, pipeline_id, run_date,
+    coalesce(to_date, run_date) as to_date,
     coalesce(start_time, timestamp '1970-01-01 00:00:00') as start_time,
     coalesce(lease_expires_at, start_time, timestamp '1970-01-01 00:00:00') as lease_expires_at
 from `{tenant}`.x_meta_pipeline_runs
@@ -310,6 +311,16 @@ cross join (
     from `{tenant}`.x_meta_pipeline_runs
 ) as used
 where profiles.tenant_id = @tenant_id
+"""
+
+# Before the claim: why it would be refused, beside each active run; one row at least.
+LOOK_AHEAD = f"""
+select
+    refusals.refusal, active.pipeline_logging_id, active.worker_instance, active.pipeline_id,
+    active.run_date, active.to_date, active.start_time, active.lease_expires_at
+from (select 1 as one_row, refusal from ({REFUSAL}) as refused) as refusals
+left join (select 1 as one_row, runs.* from ({ACTIVE_RUNS}) as runs) as active
+    on refusals.one_row = active.one_row
 """
 
 # A duplicate inserts nothing; a refusal is a row. Counted, never stored: no counter can drift.
@@ -647,6 +658,14 @@ select pipeline_logging_id, subject, status, attempts, last_error, created_at
 from `{tenant}`.x_meta_alerts
 where status in ('PENDING', 'SENDING') or (status = 'ABANDONED' and created_at > @since)
 order by created_at
+"""
+
+LOADED_LATELY = """
+select pipeline_logging_id
+from `{tenant}`.x_meta_pipeline_runs
+where status = 'COMPLETED' and template = @template and start_time >= @since
+    and run_date <= @from_date and to_date >= @to_date
+order by start_time desc
 """
 
 # -- What `runner doctor` asks.

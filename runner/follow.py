@@ -6,13 +6,17 @@ from dataclasses import replace
 
 from runner import claim
 from runner import control_sql as sql
+from runner.errors import Interrupted
 from runner.invoke import Outcome
 from runner.run import Report
 from runner.warehouse import Warehouse
 
 
 def or_start(
-    start: Callable[[], Report], warehouse: Warehouse, say: Callable[[str], None]
+    start: Callable[[], Report],
+    warehouse: Warehouse,
+    say: Callable[[str], None],
+    stopped_by: Callable[[], int] = lambda: 0,
 ) -> Report:
     """Start a run; while another's has some of its dates, wait for that and start again.
 
@@ -22,18 +26,25 @@ def or_start(
         report = start()
         if not report.run.deduplicated:
             return report
-        ended = to_its_end(warehouse, report.run, say)
+        ended = to_its_end(warehouse, report.run, say, stopped_by)
         if report.covered:
             return ended
 
 
-def to_its_end(warehouse: Warehouse, run: claim.Run, say: Callable[[str], None]) -> Report:
+def to_its_end(
+    warehouse: Warehouse,
+    run: claim.Run,
+    say: Callable[[str], None],
+    stopped_by: Callable[[], int] = lambda: 0,
+) -> Report:
     """Look at the run until it has ended; its end as a report of our own, marked deduplicated.
 
     A run whose process is gone is closed on the way, so the wait always ends.
     """
     told = ""
     while True:
+        if number := stopped_by():
+            raise Interrupted(number)
         claim.end_dead_leases(warehouse, run.tenant_id)
         row = warehouse.read(sql.RUN.format(tenant=run.tenant_id), run_id=run.id)[0]
         now = replace(claim.as_run(row), deduplicated=True)

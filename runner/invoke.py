@@ -24,8 +24,8 @@ from runner.settings import Settings
 class Job:
     """One dbt command for one tenant.
 
-    `shape_vars` decide the manifest (tenant, file) and are the same for all dates; `vars`
-    are read when statements run.
+    `shape_vars` decide the manifest (which file) and are the same for all tenants and dates;
+    `vars` are read when statements run. `log_path`: where dbt's log goes, else the worker's.
     """
 
     tenant_id: str
@@ -33,6 +33,7 @@ class Job:
     vars: Mapping[str, str] = field(default_factory=dict)
     shape_vars: Mapping[str, str] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
+    log_path: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,16 @@ class Worker:
     ) -> None:
         self.stop()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be given another job."""
+        return self._process.poll() is None
+
+    def warm_up(self) -> None:
+        """Have it import dbt and parse the project now, for whichever tenant the first job has."""
+        with contextlib.suppress(BrokenPipeError):  # the job will say what is wrong
+            self._send(Job("none", ()))
+
     def run(
         self,
         job: Job,
@@ -145,24 +156,11 @@ class Worker:
         `on_tick` is called about every `tick_seconds`; what it raises ends the job. `began`: the
         monotonic second from which the timeout counts, now if None.
         """
-        assert self._process.stdin and self._process.stdout
-        request = {
-            "command": list(job.command),
-            "vars": dict(job.vars),
-            "shape_vars": {"tenant_id": job.tenant_id, **job.shape_vars},
-            "project_dir": str(self._settings.project_dir),
-            "profiles_dir": str(self._settings.profiles_path.parent),
-            "target": self._settings.target({"tenant_id": job.tenant_id}).name,
-            "target_path": str(self._target_path(job)),
-            "log_path": str(self._log_path),
-            "environ": dict(job.environ),
-        }
         # Monotonic: a clock that jumps ends no run.
         now = time.monotonic()
         deadline, next_tick = (began or now) + timeout, now + tick_seconds
         try:
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            self._process.stdin.flush()
+            self._send(job)
         except BrokenPipeError:
             return self._died()
         while True:
@@ -204,10 +202,27 @@ class Worker:
             self._lines.put(line)
         self._lines.put(None)
 
-    def _target_path(self, job: Job) -> Path:
-        # The dataset's name is baked into a manifest, so each tenant (and file) has its own.
+    def _send(self, job: Job) -> None:
+        assert self._process.stdin
+        target = self._settings.target({"tenant_id": job.tenant_id}).name
         file = job.shape_vars.get("duckdb_file", "data")
-        return self._settings.dbt_target_dir / "tenants" / job.tenant_id / file
+        folder = self._settings.dbt_target_dir
+        request = {
+            "command": list(job.command),
+            "tenant_id": job.tenant_id,
+            "vars": dict(job.vars),
+            "shape_vars": dict(job.shape_vars),
+            "project_dir": str(self._settings.project_dir),
+            "profiles_dir": str(self._settings.profiles_path.parent),
+            "target": target,
+            "target_path": str(folder / "tenants" / job.tenant_id / file),
+            "parse_path": str(folder / "parsed" / f"{target}-{file}"),
+            "log_path": str(job.log_path or self._log_path),
+            "log_level": self._settings.environ.get("RUNNER_DBT_LOG_LEVEL") or "debug",
+            "environ": {"WAREHOUSE_DIR": str(self._settings.warehouse_dir), **job.environ},
+        }
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
+        self._process.stdin.flush()
 
     def _died(self) -> Outcome:
         code = self._process.wait()

@@ -30,7 +30,8 @@ from runner.errors import (
     UsageProblem,
     WarehouseProblem,
 )
-from runner.invoke import Event, Job, Outcome, Worker, timed_out
+from runner.invoke import Event, Job, Outcome, timed_out
+from runner.pool import Pool
 from runner.settings import Settings
 from runner.warehouse import Warehouse
 
@@ -85,24 +86,35 @@ def run_slice(
     request: claim.Request,
     template: pipelines.Template,
     on_event: Callable[[Event], None],
+    pool: Pool | None = None,
+    stopped_by: Callable[[], int] = lambda: 0,
 ) -> Report:
     """Build and test the dates asked for and record what happened.
 
-    Raises Refused before dbt starts, with the refusal recorded; WarehouseProblem when the
-    end could not be written (it is then in the spool). A failed or interrupted run is a report.
+    `pool`: who has dbt processes already. `stopped_by`: the signal that ends the run, for a thread
+    that gets none. Raises Refused before dbt starts, with the refusal recorded; WarehouseProblem
+    when the end could not be written (it is then in the spool). A failed or interrupted run is a
+    report.
     """
+    if pool is None:
+        with Pool(settings) as own:
+            return run_slice(
+                settings, warehouse, mailbox, request, template, on_event, own, stopped_by
+            )
     run_id = str(uuid.uuid4())
     try:
-        run = claim.take(warehouse, request, settings.project_dir, run_id)
+        run = claim.take(warehouse, request, settings.project_dir, run_id, on_likely=pool.warm_up)
         if run.deduplicated:
             return _of_another(run, request)
         if run.status == "REFUSED":
             why, what_to_do = run.error_message or "", _what_to_do(warehouse, run)
             raise Refused(f"Tenant {run.tenant_id} may not run: {why}. {what_to_do}", run)
         with runlog.of_run(settings, run.id, run.tenant_id):
-            return _execute(settings, warehouse, mailbox, template, request, run, on_event)
+            return execute(
+                settings, warehouse, mailbox, template, request, run, on_event, pool, stopped_by
+            )
     except Interrupted as stop:
-        # Beside _execute's own care: while the claim was made, or right after it.
+        # Beside execute's own care: while the claim was made, or right after it.
         with _undisturbed():
             why = _stopped_by(stop)
             withdrawn = claim.cancel(warehouse, request.tenant_id, run_id, why)
@@ -147,7 +159,7 @@ def _stopped_by(stop: Interrupted) -> str:
     return f"stopped by {signal.Signals(stop.number).name}"
 
 
-def _execute(
+def execute(
     settings: Settings,
     warehouse: Warehouse,
     mailbox: notify.Mailbox,
@@ -155,6 +167,8 @@ def _execute(
     request: claim.Request,
     run: claim.Run,
     on_event: Callable[[Event], None],
+    pool: Pool,
+    stopped_by: Callable[[], int],
 ) -> Report:
     """What follows a claim of our own: dbt, the record, the alert."""
     log.info("run of %s by %s began", notify.dates(run), run.trigger_by)
@@ -166,7 +180,9 @@ def _execute(
     totals: tuple[Total, ...] = ()
     try:
         record.start(warehouse, steps, run)
-        outcome, totals = _build(settings, warehouse, run, template, steps, on_event)
+        outcome, totals = _build(
+            settings, warehouse, run, template, steps, on_event, pool, stopped_by
+        )
         status = "COMPLETED" if outcome.success else "FAILED"
     except Interrupted as stop:
         interrupted = stop.number
@@ -212,6 +228,8 @@ def _build(
     template: pipelines.Template,
     steps: record.StepLog,
     on_event: Callable[[Event], None],
+    pool: Pool,
+    stopped_by: Callable[[], int],
 ) -> tuple[Outcome, tuple[Total, ...]]:
     """Have dbt build and test the dates; its outcome and, when all is well, the totals."""
 
@@ -222,6 +240,8 @@ def _build(
 
     def look() -> None:
         steps.flush()
+        if number := stopped_by():
+            raise Interrupted(number)
         if not claim.is_ours(warehouse, run):
             raise _ClosedElsewhere
 
@@ -235,7 +255,7 @@ def _build(
 
     with (
         warehouse.alone_with(run.tenant_id, wait),
-        Worker(settings, settings.log_dir / "runs" / run.id) as worker,
+        pool.lend() as worker,
     ):
         on_event(Event("waiting", name="starting dbt"))
         outcome = worker.run(
@@ -252,6 +272,7 @@ def _build(
                     "pipeline": template.name,
                     **({"user_id": run.user_id} if run.user_id else {}),
                 },
+                log_path=settings.log_dir / "runs" / run.id,
             ),
             follow,
             timeout=timeout,

@@ -115,6 +115,8 @@ def of_run(settings: Settings, run_id: str, tenant_id: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(folder / "run.jsonl", encoding="utf-8")
         handler.setFormatter(JsonLines(_secrets(settings)))
+        # Runs of other tenants may go on in other threads.
+        handler.addFilter(lambda record: (_context.get() or {}).get("run_id") == run_id)
     except OSError as error:
         logger.warning("the run has no log of its own: %s", error)
     logger.addHandler(handler)

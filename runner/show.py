@@ -9,10 +9,12 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any
 
+from runner import batch
 from runner.check import Check
 from runner.claim import Run
 from runner.errors import Refused
 from runner.estimate import Estimate
+from runner.fanout import Done
 from runner.invoke import Event
 from runner.notify import again, dates
 from runner.quota import Quota
@@ -68,6 +70,56 @@ def report_document(report: Report) -> dict[str, Any]:
         "tests": dict(zip(("passed", "warned", "failed"), test_counts(report), strict=True)),
         "warnings": list(report.warnings),
     }
+
+
+def parts_document(reports: Sequence[Report]) -> dict[str, Any]:
+    """The runs of one order as `run --json` prints them when there are several."""
+    return {
+        "tenant_id": reports[0].run.tenant_id,
+        "status": reports[-1].status,
+        "rows": sum(report.rows for report in reports),
+        "runs": [report_document(report) for report in reports],
+    }
+
+
+def all_document(ended: Sequence[Done[list[Report]]]) -> dict[str, Any]:
+    """What became of every tenant, as `run --all-tenants --json` prints it."""
+    statuses = [batch.status_of(done) for done in ended]
+    return {
+        "statuses": {status: statuses.count(status) for status in sorted(set(statuses))},
+        "tenants": [
+            {
+                "tenant_id": done.name,
+                "status": status,
+                "error": batch.message_of(done) or None,
+                "runs": [report_document(report) for report in done.result or []],
+            }
+            for done, status in zip(ended, statuses, strict=True)
+        ],
+    }
+
+
+def all_tenants(ended: Sequence[Done[list[Report]]]) -> str:
+    """A line a tenant, and how many ended how."""
+    rows = [("tenant", "status", "rows", "net", "seconds", "message")]
+    statuses = [batch.status_of(done) for done in ended]
+    for done, status in zip(ended, statuses, strict=True):
+        reports = done.result or []
+        net: dict[str, Decimal] = {}
+        for total in (total for report in reports for total in report.totals):
+            net[total.currency] = net.get(total.currency, Decimal(0)) + total.net
+        rows.append(
+            (
+                done.name,
+                status,
+                f"{sum(report.rows for report in reports):,}",
+                ", ".join(f"{money(amount)} {currency}" for currency, amount in net.items()),
+                f"{sum(report.duration_ms for report in reports) / 1000:.1f}",
+                _short(batch.message_of(done), 80),
+            )
+        )
+    counts = ", ".join(f"{statuses.count(name)} {name}" for name in sorted(set(statuses)))
+    return "\n".join([*columns(rows, right=(2, 4)), f"{len(ended)} tenants: {counts or 'none'}"])
 
 
 def refusal_document(refusal: Refused) -> dict[str, Any]:

@@ -1,16 +1,20 @@
 """The child process that imports dbt once and runs what it is told, one job a line.
 
 Reads jobs as JSON lines on stdin, writes events and results as JSON lines on stdout.
-Whatever dbt or a library prints goes to stderr, so the two never mix.
+Whatever dbt or a library prints goes to stderr, so the two never mix. A job without a command
+only makes ready: dbt is imported, the manifest parsed, nothing is answered.
 """
 
 import contextlib
+import fcntl
+import gc
 import json
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from queue import Queue
 from typing import Any
 
@@ -26,16 +30,17 @@ def main() -> None:
     def emit(message: dict[str, Any]) -> None:
         out.write(json.dumps(message, default=str) + "\n")
 
-    from dbt.cli.main import dbtRunner
-
-    manifests: dict[str, Any] = {}
+    manifests: dict[str, Manifest] = {}
     jobs: Queue[str] = Queue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
     while True:
         job = json.loads(jobs.get())
         os.environ.update(job["environ"])
+        if not job["command"]:
+            _manifest(manifests, job)
+            continue
         _Busy.now = True
-        answer = _run(dbtRunner, manifests, job, emit)
+        answer = _run(manifests, job, emit)
         # Before the answer: who reads it may open the file at once.
         _let_go_of_files()
         emit(answer)
@@ -67,26 +72,83 @@ def _listen(jobs: "Queue[str]") -> None:
     os._exit(3)
 
 
-def _run(
-    runner_class: Any, manifests: dict[str, Any], job: dict[str, Any], emit: Emit
-) -> dict[str, Any]:
-    """One job: parse with the vars that shape the project, then run with all of them."""
-    common = [
-        *("--project-dir", job["project_dir"], "--profiles-dir", job["profiles_dir"]),
-        *("--target", job["target"], "--target-path", job["target_path"]),
-        *("--log-path", job["log_path"], "--log-level", "none", "--log-level-file", "debug"),
-        *("--no-use-colors", "--no-send-anonymous-usage-stats", "--no-version-check"),
-    ]
-    # One manifest serves all dates of a tenant: nothing in it depends on the dates.
-    key = job["target_path"]
-    if key not in manifests:
-        parsed = runner_class().invoke(["parse", *common, "--vars", json.dumps(job["shape_vars"])])
-        if not parsed.success:
-            return {"event": "result", "success": False, "error": _sentence(parsed.exception)}
-        manifests[key] = parsed.result
+# Stands in the manifest wherever a tenant's id does; a valid slug that nobody would choose.
+NOBODY = "zz_tenant_of_the_manifest_zz"
+
+
+class Manifest:
+    """A parsed project that serves every tenant: parsed for nobody, then aimed at one at a time.
+
+    Names of datasets and relations are baked in when dbt parses; all else that is a tenant's is
+    read from the vars when a statement runs. So each text that names NOBODY is found once, and
+    written anew for each tenant.
+    """
+
+    def __init__(self, parsed: Any) -> None:
+        self.parsed = parsed
+        self._slots = list(_slots(parsed, set()))
+        self._tenant = NOBODY
+        # What is here stays: the collector need not look through it again and again.
+        gc.collect()
+        gc.freeze()
+
+    def aim(self, tenant_id: str) -> Any:
+        """dbt's manifest, with this tenant's names in it."""
+        if tenant_id != self._tenant:
+            for holder, key, text in self._slots:
+                named = text.replace(NOBODY, tenant_id)
+                if isinstance(holder, dict | list):
+                    holder[key] = named
+                else:
+                    object.__setattr__(holder, key, named)
+            self._tenant = tenant_id
+        return self.parsed
+
+
+def _slots(value: Any, seen: set[int]) -> Iterator[tuple[Any, Any, str]]:
+    """Where a text that names NOBODY stands in a tree of objects: holder, key or index, text."""
+    todo = [value]
+    while todo:
+        holder = todo.pop()
+        if id(holder) in seen:
+            continue
+        seen.add(id(holder))
+        if isinstance(holder, dict):
+            items: Any = holder.items()
+        elif isinstance(holder, list | tuple):
+            items = enumerate(holder)
+        elif type(holder).__module__.startswith("dbt"):
+            items = getattr(holder, "__dict__", {}).items()
+        else:
+            continue
+        for key, part in items:
+            if not isinstance(part, str):
+                todo.append(part)
+            elif NOBODY in part:
+                if isinstance(holder, tuple):
+                    raise TypeError(f"a tuple names the tenant: {part}")
+                yield holder, key, part
+            if isinstance(key, str) and NOBODY in key:
+                raise TypeError(f"a key names the tenant: {key}")
+
+
+def _run(manifests: dict[str, Manifest], job: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """One job: the manifest of what shapes the project, aimed at the tenant, run with all vars."""
+    from dbt.cli.main import dbtRunner
+
+    manifest = _manifest(manifests, job)
+    if not isinstance(manifest, Manifest):
+        return {"event": "result", "success": False, "error": _sentence(manifest)}
     told: list[str] = []
-    invoked = runner_class(manifest=manifests[key], callbacks=[_progress(emit, told)]).invoke(
-        [*job["command"], *common, "--vars", json.dumps({**job["shape_vars"], **job["vars"]})]
+    invoked = dbtRunner(
+        manifest=manifest.aim(job["tenant_id"]), callbacks=[_progress(emit, told)]
+    ).invoke(
+        [
+            *(*job["command"], *_options(job), "--target-path", job["target_path"]),
+            # The outcome is told here: the files that dbt would write of it cost a second.
+            *("--no-write-json", "--log-level-file", job["log_level"], "--vars"),
+            json.dumps({"tenant_id": job["tenant_id"], **job["shape_vars"], **job["vars"]}),
+        ]
     )
     results = getattr(invoked.result, "results", None) or []
     return {
@@ -95,6 +157,42 @@ def _run(
         "error": _sentence(invoked.exception or (told[0] if told else None)),
         "nodes": [_node(job["command"], result) for result in results if hasattr(result, "node")],
     }
+
+
+def _manifest(manifests: dict[str, Manifest], job: dict[str, Any]) -> Manifest | Exception | None:
+    """The manifest for the job's shape, parsed at most once in a process; or why there is none.
+
+    dbt keeps what it parsed in a file, which all processes share: one reads or writes it at once.
+    """
+    from dbt.cli.main import dbtRunner
+
+    shape = {"tenant_id": NOBODY, **job["shape_vars"]}
+    key = job["parse_path"]
+    if key not in manifests:
+        Path(key).mkdir(parents=True, exist_ok=True)
+        with (Path(key) / "parse.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            # dbt parses all anew when what the profile reads has changed, which this does not need.
+            warehouse, os.environ["WAREHOUSE_DIR"] = os.environ["WAREHOUSE_DIR"], "nowhere"
+            parsed = dbtRunner().invoke(
+                [
+                    *("parse", *_options(job), "--target-path", key, "--no-write-json"),
+                    *("--log-level-file", "none", "--vars", json.dumps(shape)),
+                ]
+            )
+            os.environ["WAREHOUSE_DIR"] = warehouse
+        if not parsed.success:
+            return parsed.exception or RuntimeError("dbt could not parse the project")
+        manifests[key] = Manifest(parsed.result)
+    return manifests[key]
+
+
+def _options(job: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        *("--project-dir", job["project_dir"], "--profiles-dir", job["profiles_dir"]),
+        *("--target", job["target"], "--log-path", job["log_path"], "--log-level", "none"),
+        *("--no-use-colors", "--no-send-anonymous-usage-stats", "--no-version-check"),
+    )
 
 
 def _let_go_of_files() -> None:

@@ -243,6 +243,7 @@ class _OneDbt:
     """Stands where a Worker would, and hands each job to the one dbt process of the story."""
 
     process: Worker | None = None
+    is_alive = True
 
     def __init__(self, settings: Settings, log_path: Path) -> None:
         if _OneDbt.process is None:
@@ -252,6 +253,8 @@ class _OneDbt:
         return self
 
     def __exit__(self, *error: object) -> None: ...
+    def warm_up(self) -> None: ...
+    def stop(self) -> None: ...
 
     def run(
         self,
@@ -281,7 +284,7 @@ def _only(selector: str) -> Iterator[None]:
 @contextmanager
 def _one_dbt() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner.run, "Worker", _OneDbt)
+        patch.setattr("runner.pool.Worker", _OneDbt)
         patch.setattr(runner.tenants, "Worker", _OneDbt)
         patch.setattr("runner.estimate.Worker", _OneDbt)
         try:

@@ -17,7 +17,7 @@ import runner.tenants
 def shared_worker() -> Iterator[None]:
     """Commands called in this process share one dbt."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner.run, "Worker", SharedWorker)
+        patch.setattr("runner.pool.Worker", SharedWorker)
         patch.setattr(runner.tenants, "Worker", SharedWorker)
         yield
         if SharedWorker.process is not None:

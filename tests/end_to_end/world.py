@@ -31,6 +31,7 @@ class SharedWorker:
     """Stands where a Worker would, and hands each job to the one dbt process of the session."""
 
     process: Worker | None = None
+    is_alive = True
     settings: Settings
 
     def __init__(self, settings: Settings, log_path: Path) -> None:
@@ -42,6 +43,8 @@ class SharedWorker:
         return self
 
     def __exit__(self, *error: object) -> None: ...
+    def warm_up(self) -> None: ...
+    def stop(self) -> None: ...
 
     def run(
         self,

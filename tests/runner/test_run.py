@@ -12,7 +12,7 @@ from control_file import DAY, Control, control_tables, request
 from support import Inbox, free_port
 from test_notify import FAILED, a_node, mail_at
 
-from runner import claim, follow, notify, pipelines, spool
+from runner import claim, follow, notify, pipelines, pool, spool
 from runner import run as one_run
 from runner.errors import Refused, WarehouseUnreachable
 from runner.invoke import Event, Outcome
@@ -29,18 +29,18 @@ def dbt(control: Control, monkeypatch: pytest.MonkeyPatch):
         jobs: ClassVar[list[Any]] = []
         outcome = GOOD
 
-        def __init__(self, *args: Any) -> None: ...
-        def __enter__(self) -> "Dbt":
-            return self
+        is_alive = True
 
-        def __exit__(self, *args: object) -> None: ...
+        def __init__(self, *args: Any) -> None: ...
+        def warm_up(self) -> None: ...
+        def stop(self) -> None: ...
         def run(self, job: Any, on_event: Any, timeout: float, **ticks: Any) -> Outcome:
             Dbt.jobs.append((job, timeout))
             assert control.runs()[-1][0] == "RUNNING", "the run is RUNNING while dbt works"
             on_event(Event("started", "model.p.billing_cost_daily", "billing_cost_daily", "model"))
             return Dbt.outcome
 
-    monkeypatch.setattr(one_run, "Worker", Dbt)
+    monkeypatch.setattr(pool, "Worker", Dbt)
     path = control.path.parent / "tenant_acme.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute(
