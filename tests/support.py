@@ -22,7 +22,8 @@ def environment_in(folder: Path) -> dict[str, str]:
         "DBT_PROFILES_DIR": str(profiles),
         "RUNNER_PROJECT_DIR": str(ROOT),
         "RUNNER_LOG_DIR": str(folder / "logs"),
-        "RUNNER_TARGET_DIR": str(folder / "target"),
+        # One parsed project serves all tests: what it is parsed from is the same.
+        "RUNNER_TARGET_DIR": str(ROOT / "target" / "tests"),
         "DBT_LOG_PATH": str(folder / "logs" / "bare"),
         "DBT_TARGET_PATH": str(folder / "target" / "bare"),
     }
