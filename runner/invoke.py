@@ -218,7 +218,7 @@ class Worker:
             "target_path": str(folder / "tenants" / job.tenant_id / file),
             "parse_path": str(folder / "parsed" / f"{target}-{file}"),
             "log_path": str(job.log_path or self._log_path),
-            "log_level": self._settings.environ.get("RUNNER_DBT_LOG_LEVEL") or "debug",
+            "log_level": self._settings.environ.get("RUNNER_DBT_LOG_LEVEL") or "info",
             "environ": {"WAREHOUSE_DIR": str(self._settings.warehouse_dir), **job.environ},
         }
         self._process.stdin.write(json.dumps(request).encode() + b"\n")

@@ -239,10 +239,10 @@ def _build(
         on_event(event)
 
     def look() -> None:
-        steps.flush()
         if number := stopped_by():
             raise Interrupted(number)
-        if not claim.is_ours(warehouse, run):
+        # The steps are written and the status read in one go, where there is something to write.
+        if not claim.is_ours(warehouse, run, steps.flush()):
             raise _ClosedElsewhere
 
     began, timeout = time.monotonic(), template.step.timeout_minutes * 60

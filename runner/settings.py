@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,7 @@ def load(project_dir: str | None, target: str | None) -> Settings:
     return Settings(root, target or os.environ.get("DBT_TARGET") or None, dict(os.environ))
 
 
+@lru_cache(maxsize=4)
 def _profile(path: Path, text: str) -> dict[str, Any]:
     import yaml
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -109,6 +110,7 @@ def open_warehouse(settings: Settings, patience_seconds: float = 60.0) -> Wareho
 
         return BigQueryWarehouse(target, settings.environ)
 
+    @cache
     def path(file: str) -> Path:
         found = settings.target({"duckdb_file": file})
         if not found.fields.get("path"):
