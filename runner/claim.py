@@ -176,7 +176,8 @@ def _end_dead(warehouse: Warehouse, tenant_id: str, active: Sequence[Row]) -> No
 def is_ours(warehouse: Warehouse, run: Run, status: str | None = None) -> bool:
     """Whether the run is still active; False once somebody cancelled it or took it for dead.
 
-    `status`: as just read, if it was. A warehouse that does not answer leaves it ours: the end will tell.
+    `status`: as just read, if it was. A warehouse that does not answer leaves it ours: the end
+    will tell.
     """
     if status is None:
         try:
