@@ -241,6 +241,8 @@ def test_a_tenant_of_projects_may_have_those_and_none_else(split: World, tmp_pat
 
 # -- Freshness, the one check that looks at the clock
 
+FRESH = ("was_written_lately", "has_not_stopped")
+
 
 def test_an_export_that_stopped_is_told_after_a_day_and_fails_recent_runs_after_two(
     world: World,
@@ -254,10 +256,16 @@ def test_an_export_that_stopped_is_told_after_a_day_and_fails_recent_runs_after_
         answer = world("run", "--tenant", "stale", "--date", day, "--json")
         document = json.loads(answer.stdout)
         found = results(world, "stale", document["pipeline_logging_id"])
-        status = found["stg_gcp_billing__export_was_written_lately"]["overall_status"]
-        assert document["status"] == ("FAILED" if status == "FAIL" else "COMPLETED"), document
-        told[day] = status
-    assert list(told.values()) == ["PASS", "PASS", "WARNING", "FAIL", "FAIL"]
+        rows = [found[f"stg_gcp_billing__export_{name}"] for name in FRESH]
+        statuses = tuple(row["overall_status"] for row in rows)
+        assert [row["failed_rows"] for row in rows] == [status != "PASS" for status in statuses]
+        assert document["status"] == ("FAILED" if "FAIL" in statuses else "COMPLETED"), document
+        told[day] = statuses
+    assert list(told.values()) == [
+        *[("PASS", "PASS")] * 2,
+        ("WARNING", "PASS"),
+        *[("WARNING", "FAIL")] * 2,
+    ]
 
 
 def test_an_old_month_is_judged_by_that_month(world: World) -> None:
