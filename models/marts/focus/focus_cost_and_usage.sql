@@ -60,18 +60,15 @@ commitments as (
             when coalesce(cost_type, '') <> 'regular' then null
             when coalesce(transaction_type, 'GOOGLE') <> 'GOOGLE' then null
             when is_fee then coalesce(subscription_instance_id, sku_description)
-            when {{ is_covered_by_price() }} then coalesce(
-                consumption_model_applied_subscription_instance_id,
-                subscription_instance_id,
-                consumption_model_description
-            )
-            when credit_type is not null then coalesce(
-                consumption_model_applied_subscription_instance_id,
-                subscription_instance_id,
-                {{ commitment_credit('id') }},
-                credit_name,
-                credit_type
-            )
+            when {{ is_covered_by_price() }} or credit_type is not null
+                then coalesce(
+                    consumption_model_applied_subscription_instance_id,
+                    subscription_instance_id,
+                    {{ commitment_credit('id') }},
+                    credit_name,
+                    credit_type,
+                    consumption_model_description
+                )
         end as commitment_id
     from fees
 

@@ -42,10 +42,12 @@ paired as (
         months.billing_account_id,
         months.currency,
         days.day_of_week,
-        case when days.usage_month = months.usage_month and days.is_settled then days.billed_cost end
-            as settled_cost,
-        case when days.usage_month = months.usage_month and not days.is_settled then 1 else 0 end
-            as remaining_day,
+        case
+            when days.usage_month = months.usage_month and days.is_settled then days.billed_cost
+        end as settled_cost,
+        case
+            when days.usage_month = months.usage_month and not days.is_settled then 1 else 0
+        end as remaining_day,
         case
             when days.is_settled and days.day_number > months.settled_until - 28
                 then days.regular_cost
@@ -69,8 +71,9 @@ averaged as (
         count(baseline_cost) over whole as baseline_days,
         {{ money(quotient('sum(baseline_cost) over whole', 'count(baseline_cost) over whole')) }}
             as mean_cost,
-        {{ money(quotient('sum(baseline_cost) over weekday', 'count(baseline_cost) over weekday')) }}
-            as weekday_cost
+        {{ money(quotient(
+            'sum(baseline_cost) over weekday', 'count(baseline_cost) over weekday'
+        )) }} as weekday_cost
     from paired
     window
         whole as (partition by usage_month, billing_account_id, currency),

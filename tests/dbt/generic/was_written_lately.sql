@@ -36,14 +36,10 @@ select
 from newest
 cross join earlier
 where
-    {%- if recent_dates_only %}
-    {{ now_utc() }} < timestamp '{{ shift_date(last_date, 8) }} 00:00:00'
+    {{ now_utc() }} < timestamp '{{ shift_date(last_date, 8) if recent_dates_only else '9999-01-01' }} 00:00:00'
     and (
         newest.newest_export_time < newest.expected_by - interval {{ hours }} hour
-        or (newest.newest_export_time is null and earlier.charge_rows > 0)
+        or (newest.newest_export_time is null and earlier.charge_rows > 0 and {{ recent_dates_only }})
     )
-    {%- else %}
-    newest.newest_export_time < newest.expected_by - interval {{ hours }} hour
-    {%- endif %}
 
 {% endtest %}
