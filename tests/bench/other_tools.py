@@ -21,8 +21,8 @@ NET = f"cast(cost as {MONEY}) + {CREDITS}"
 WAYS = {
     "the export itself": f"select currency, sum({NET}) from charges",
     # project-koku/koku, gcp_post_processor.py, process_gcp_credits: the first credit of a row is
-    # kept, and summed as credit_amount by reporting_gcpcostentrylineitem_daily_summary.sql. All invoice months
-    # are counted here; koku reads those of the summarised range.
+    # kept, and summed as credit_amount by reporting_gcpcostentrylineitem_daily_summary.sql. All
+    # invoice months are counted here; koku reads those of the summarised range.
     "koku: the first credit of a row": f"""
         select currency,
             sum(cast(cost as {MONEY}) + coalesce(cast(credits[1].amount as {MONEY}), 0))
