@@ -1,11 +1,12 @@
 {#
-    Columns of this call's exports as rows of (export_ref, column_name, column_type): what `which`,
-    new_columns or optional_columns, gives for each. No rows are a query, too.
+    Columns of this call's exports as rows of (export_ref, column_name, column_type): the `new` ones
+    (new_columns) or the `optional` ones (optional_columns). No rows are a query, too.
 #}
 {% macro export_columns_as_rows(which, registered) -%}
     {%- set rows = [] -%}
     {%- for export in tenant_exports(registered) -%}
-        {%- for path, type in which(export) -%}
+        {%- set found = new_columns(export) if which == 'new' else optional_columns(export) -%}
+        {%- for path, type in found -%}
             {%- do rows.append(
                 'select ' ~ quote_text(export.ref) ~ ' as export_ref, ' ~ quote_text(path)
                 ~ ' as column_name, ' ~ quote_text(type) ~ ' as column_type'

@@ -17,7 +17,7 @@
             {%- endif -%}
             {%- set there -%}
                 select there.*
-                from ({{ export_columns_as_rows(optional_columns, exports) }}) as there
+                from ({{ export_columns_as_rows('optional', exports) }}) as there
                 left join ({{ remembered_columns(remembered) }}) as known
                     on
                         there.export_ref = known.export_ref

@@ -15,7 +15,7 @@ from (
 ) as remembered
 inner join {{ ref('x_meta_exports') }} as exports on remembered.export_ref = exports.export_ref
 left join (
-    {{ export_columns_as_rows(optional_columns, ref('x_meta_exports')) }}
+    {{ export_columns_as_rows('optional', ref('x_meta_exports')) }}
 ) as found
     on
         remembered.export_ref = found.export_ref

@@ -7,7 +7,7 @@
 
 select found.*
 from (
-    {{ export_columns_as_rows(new_columns, ref('x_meta_exports')) }}
+    {{ export_columns_as_rows('new', ref('x_meta_exports')) }}
 ) as found
 left join (
     {{ remembered_columns(ref('x_meta_export_columns')) }}
