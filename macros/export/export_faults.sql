@@ -1,7 +1,8 @@
 {#
     What is wrong with an opened export's columns, as the end of a sentence: the required ones it
     lacks and the ones of another type than Google's, both types with them. None when all is
-    well. Text exports have no types: there only a column as a whole can be missing.
+    well. Text exports have no types: there a column as a whole can be missing, and each value is judged
+    where it is read (text_value).
 
     A retyped column is refused, not cast: money as whole numbers has lost its cents, and text
     that reads as a time today may not tomorrow.

@@ -18,10 +18,12 @@
     {%- elif parts | length == 1 -%}
         {%- set value = '"' ~ path ~ '"' -%}
     {%- else -%}
-        {%- set value = 'json_extract_string("' ~ parts[0] ~ '", ' ~ quote_text('$.' ~ parts[1:] | join('.')) ~ ')' -%}
+        {%- set value = text_field(export, parts[0], '"' ~ parts[0] ~ '"', parts[1:] | join('.')) -%}
     {%- endif -%}
     {%- if type == 'moment' and export.form == 'typed' and 'TIME ZONE' in export.fields[path] -%}
         {{ value }} at time zone 'UTC'
+    {%- elif type != 'text' and export.form == 'text' -%}
+        {{ text_value(export, path, value, type) }}
     {%- else -%}
         cast({{ value }} as {{ engine_type(type) }})
     {%- endif -%}

@@ -4,7 +4,6 @@
 #}
 {% macro dq_rows(results) -%}
     {%- set words = {'pass': 'PASS', 'warn': 'WARNING', 'skipped': 'SKIPPED'} -%}
-    {%- set samples = sample_rows(results) -%}
     {%- set tests, summaries = [], {} -%}
     {%- for result in results -%}
         {%- set passed = result.status == 'pass' -%}
@@ -19,7 +18,6 @@
             'failed_rows': result.failures,
             'status': words.get(result.status | string, 'FAIL'),
             'message': none if passed else result.message,
-            'sample': samples.get(result.node.unique_id),
         } -%}
         {%- do row.update({'failures': [] if passed else [{
             'expectation': row.name,
@@ -31,7 +29,7 @@
         {%- do tests.append(row) -%}
         {%- set summary = summaries.setdefault(table, {
             'id': table, 'table': table, 'name': table ~ '__summary', 'severity': none, 'passed': 0,
-            'failed': 0, 'failed_rows': none, 'status': 'PASS', 'message': none, 'sample': none,
+            'failed': 0, 'failed_rows': none, 'status': 'PASS', 'message': none,
             'failures': [],
         }) -%}
         {%- set worst_first = ['FAIL', 'SKIPPED', 'WARNING', 'PASS'] -%}
