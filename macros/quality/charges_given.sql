@@ -51,7 +51,10 @@
         'tags': {'key': 'text', 'value': 'text', 'namespace': 'text'},
         'project_ancestors': {'resource_name': 'text', 'display_name': 'text'},
     } -%}
-    {%- set known = columns.values() | sum(start=['usage_month_pacific', 'charge_rows']) -%}
+    {%- set known = ['usage_month_pacific', 'charge_rows'] -%}
+    {%- for names in columns.values() -%}
+        {%- do known.extend(names) -%}
+    {%- endfor -%}
     {%- for own in charges or [{}] %}
     {%- set charge = dict(common, **own) %}
     {%- for name in charge if name not in known and name not in lists -%}

@@ -16,9 +16,9 @@
             'severity': result.node.config.severity | lower,
             'passed': 1 if passed else 0,
             'failed': 0 if passed else 1,
-            'failed_rows': result.failures,
+            'failed_rows': result.failures | default(none),
             'status': words.get(result.status | string, 'FAIL'),
-            'message': none if passed else result.message,
+            'message': none if passed else test_message(result),
             'sample': samples.get(result.node.unique_id),
         } -%}
         {%- do row.update({'failures': [] if passed else [{

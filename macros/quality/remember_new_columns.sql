@@ -16,6 +16,6 @@ select
     column_type,
     {{ now_utc() }},
     {{ quote_text(run_id()) }}
-from ({{ result.node.compiled_code }}) as found
+from ({{ failing_rows(result.node) }}) as found
     {%- endfor %}
 {% endmacro %}

@@ -5,12 +5,12 @@
 #}
 {% macro sample_rows(results) -%}
     {%- set samples, queries = {}, [] -%}
-    {%- for result in results if result.status | string in ('fail', 'warn') and result.node.compiled_code -%}
+    {%- for result in results if result.status | string in ('fail', 'warn') -%}
         {%- do samples.update({result.node.unique_id: []}) -%}
         {%- set query -%}
             (
                 select {{ quote_text(result.node.unique_id) }}, {{ json_text('found') }}
-                from ({{ result.node.compiled_code }}) as found
+                from ({{ failing_rows(result.node) }}) as found
                 limit 5
             )
         {%- endset -%}
