@@ -12,7 +12,7 @@ from runner import claim, doctor_bigquery, machine, quota, tenants
 from runner import control_sql as sql
 from runner.check import FAIL, OK, WARN, Check, Finding, Visit, quoted, remedy_for
 from runner.errors import UsageProblem, WarehouseProblem
-from runner.invoke import Job, Outcome, Worker
+from runner.invoke import Engine, Job, Outcome, engine
 from runner.settings import Settings
 from runner.warehouse import Warehouse, open_warehouse
 
@@ -253,13 +253,13 @@ def _export(warehouse: Warehouse, tenant: str, read: Reader, local: bool) -> Fin
 
 def _reader(settings: Settings, stack: ExitStack) -> Reader:
     """Opens exports in dbt as `tenant add` does: one process for all, a new one after a failure."""
-    workers: list[Worker] = []
+    workers: list[Engine] = []
     environ: dict[str, str] = {}
 
     def read(named: list[tenants.Export]) -> Outcome:
         if not workers:
             environ["WAREHOUSE_DIR"] = stack.enter_context(TemporaryDirectory())
-            workers.append(stack.enter_context(Worker(settings, settings.log_dir / "doctor")))
+            workers.append(stack.enter_context(engine(settings, settings.log_dir / "doctor")))
         job = Job("none", tenants.check_command(named), environ=environ)
         outcome = workers[-1].run(job, timeout=300)
         if not outcome.success:

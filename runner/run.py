@@ -30,7 +30,7 @@ from runner.errors import (
     UsageProblem,
     WarehouseProblem,
 )
-from runner.invoke import Event, Job, Outcome, Worker, timed_out
+from runner.invoke import Event, Job, Outcome, engine, timed_out
 from runner.settings import Settings
 from runner.warehouse import Warehouse
 
@@ -235,7 +235,7 @@ def _build(
 
     with (
         warehouse.alone_with(run.tenant_id, wait),
-        Worker(settings, settings.log_dir / "runs" / run.id) as worker,
+        engine(settings, settings.log_dir / "runs" / run.id) as worker,
     ):
         on_event(Event("waiting", name="starting dbt"))
         outcome = worker.run(
