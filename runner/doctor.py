@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from runner import claim, doctor_bigquery, machine, quota, tenants
+from runner import claim, doctor_bigquery, doctor_engine, machine, quota, tenants
 from runner import control_sql as sql
 from runner.check import FAIL, OK, WARN, Check, Finding, Visit, quoted, remedy_for
 from runner.errors import UsageProblem, WarehouseProblem
@@ -32,6 +32,7 @@ def examine(settings: Settings, tenant: str | None = None, send_mail: bool = Fal
     visit.look("versions", machine.versions, settings)
     visit.look("templates", machine.templates, settings)
     visit.look("profile", _profile, settings)
+    visit.look("engine", doctor_engine.fitness, settings, needs="profile")
     answers = visit.look("warehouse", _warehouse, settings, needs="profile") == OK
     warehouse = open_warehouse(settings, PATIENCE_SECONDS) if answers else None
     if answers and not _is_local(settings):

@@ -1,5 +1,6 @@
 """Where a test finds the project, and folders of its own."""
 
+import os
 import shutil
 import socket
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ def environment_in(folder: Path) -> dict[str, str]:
         "RUNNER_TARGET_DIR": str(folder / "target"),
         "DBT_LOG_PATH": str(folder / "logs" / "bare"),
         "DBT_TARGET_PATH": str(folder / "target" / "bare"),
+        # The engine that `make test-v2` names; dbt-core without it.
+        **({"RUNNER_DBT": os.environ["RUNNER_DBT"]} if os.environ.get("RUNNER_DBT") else {}),
     }
 
 
