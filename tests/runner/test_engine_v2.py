@@ -102,7 +102,8 @@ test = {"config": {"severity": "WARN", "warn_if": "!= 0"}}
 def test_a_failed_node_is_the_error_in_one_sentence(dbt: Run) -> None:
     outcome, _ = dbt("""
 say("Generic", "error", "[error] [X (dbt1)]: Database Error in model a (a.sql)\\n"
-    "  Catalog Error: no\\n  table\\n  (in run/a.sql:1:1)\\n   0: <unknown>", node_info=node("a", "error"))
+    "  Catalog Error: no\\n  table\\n  (in run/a.sql:1:1)\\n   0: <unknown>",
+    node_info=node("a", "error"))
 say("NodeFinished", node_info=node("a", "error"))
 result = {"unique_id": "model.p.a", "status": "error", "message": "whatever", "timing": []}
 (target / "run_results.json").write_text(json.dumps({"results": [result]}))
