@@ -63,7 +63,7 @@ class Executable:
         while True:
             # A folder of its own: what another job left is never taken for this one's.
             with tempfile.TemporaryDirectory(
-                prefix="v2-", dir=self._settings.dbt_target_dir
+                prefix="v2-", dir=self._settings.dbt_target_dir, ignore_cleanup_errors=True
             ) as folder:
                 outcome = self._once(job, Path(folder), on_event, deadline, on_tick, tick_seconds)
             if outcome is None:
@@ -83,33 +83,33 @@ class Executable:
         tick_seconds: float,
     ) -> Outcome | None:
         """One process to its end; None when the time was over first."""
-        lines = self._start(job, folder)
-        story = Story()
+        lines, story = self._start(job, folder), Story()
         next_tick = time.monotonic() + tick_seconds
-        while True:
-            now = time.monotonic()
-            if now >= next_tick:
-                on_tick()
-                next_tick = time.monotonic() + tick_seconds
-            if now >= deadline:
-                self.stop()
-                return None
-            try:
-                line = lines.get(timeout=max(0.0, min(deadline, next_tick) - now))
-            except Empty:
-                continue
-            if line is None:
-                break
-            event = story.hear(line)
-            if story.version.startswith("1."):
-                self.stop()
-                return Outcome(
-                    False, f"RUNNER_DBT names dbt {story.version}, not dbt v2: unset it."
-                )
-            if event is not None:
-                on_event(event)
-        assert self._process is not None
-        code = self._process.wait()
+        try:
+            while True:
+                now = time.monotonic()
+                if now >= next_tick:
+                    on_tick()
+                    next_tick = time.monotonic() + tick_seconds
+                if now >= deadline:
+                    return None
+                try:
+                    line = lines.get(timeout=max(0.0, min(deadline, next_tick) - now))
+                except Empty:
+                    continue
+                if line is None:
+                    break
+                event = story.hear(line)
+                if story.version.startswith("1."):
+                    told = f"RUNNER_DBT names dbt {story.version}, not dbt v2: unset it."
+                    return Outcome(False, told)
+                if event is not None:
+                    on_event(event)
+            assert self._process is not None
+            code = self._process.wait()
+        finally:
+            # Before its folder goes, whatever ended the wait.
+            self.stop()
         if code < 0 or not story.version:
             return Outcome(False, ended(code, self._log_path / "dbt.stderr.log"))
         return story.outcome(code == 0, folder, job.command[0] == "compile")
@@ -166,8 +166,9 @@ def version_of(executable: Path) -> str:
 
 
 def _pump(stdout: Any, lines: "Queue[bytes | None]") -> None:
-    for line in stdout:
-        lines.put(line)
+    with stdout:
+        for line in stdout:
+            lines.put(line)
     lines.put(None)
 
 

@@ -49,7 +49,7 @@ class Story:
                 result = {"unique_id": unique_id, "status": hook["node_status"]}
                 nodes.append(self._node(result, {}))
         first = next((node for node in nodes if node.failed), None)
-        error = self._errors.get("") or (f"{first.name}: {first.message}" if first else None)
+        error = f"{first.name}: {first.message}" if first else self._errors.get("")
         if not success and error is None:
             error = "dbt failed without saying why: see its log"
         return Outcome(success, None if success else error, tuple(nodes))
@@ -63,7 +63,8 @@ class Story:
             many = "" if failures == 1 else "s"
             message = f"Got {failures} result{many}, configured to {status} if {limit}"
         elif status == "error":
-            message = self._errors.get(unique_id) or sentence(message or "")
+            told_of_none = self._errors.get("")  # so it tells of hooks
+            message = self._errors.get(unique_id) or sentence(message or "") or told_of_none
         response = result.get("adapter_response") or {}
         span = (result.get("timing") or [{}])[-1]
         return Node(

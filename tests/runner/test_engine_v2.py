@@ -113,7 +113,16 @@ sys.exit(1)
     assert outcome.failed_node is not None and outcome.failed_node.name == "a"
 
 
-def test_an_error_of_no_node_is_told_before_those_of_nodes(dbt: Run) -> None:
+def test_a_failed_hook_has_the_error_that_is_of_no_node(dbt: Run) -> None:
+    outcome, _ = dbt("""
+say("Generic", "error", "[error] [X (dbt1)]: no such table")
+say("LogHookEndLine", node_info=node("h", "error", "operation"))
+sys.exit(1)
+""")
+    assert outcome.error == "h: no such table"
+
+
+def test_an_error_of_no_node_is_told(dbt: Run) -> None:
     outcome, _ = dbt("""
 say("Generic", "error", "[error] [SelectorError (dbt1600)]: Unknown selector `x`\\n   0: <unknown>")
 sys.exit(1)
