@@ -34,7 +34,6 @@ class Executable:
         self._settings = settings
         self._log_path = log_path
         self._process: subprocess.Popen[bytes] | None = None
-        log_path.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> "Executable":
         return self
@@ -127,6 +126,7 @@ class Executable:
             *("--packages-install-path", str(folder / "dbt_packages")),
             *("--log-format", "json", "--no-version-check", "--no-send-anonymous-usage-stats"),
         ]
+        self._log_path.mkdir(parents=True, exist_ok=True)
         with (self._log_path / "dbt.stderr.log").open("ab") as stderr:
             self._process = subprocess.Popen(
                 command,

@@ -42,7 +42,8 @@ class Story:
         nodes = [
             self._node(result, manifest.get("nodes", {}).get(result["unique_id"], {}), with_code)
             for result in results.get("results", [])
-            if result["unique_id"]  # a failed call has a result of nothing
+            # A failed operation has a result of anything.
+            if result["unique_id"] in self._nodes or result["status"] == "skipped"
         ]
         for unique_id, hook in self._nodes.items():
             if unique_id.startswith("operation."):

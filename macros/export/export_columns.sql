@@ -38,8 +38,11 @@
     {%- for paths in types.values() -%}
         {%- do documented.extend(paths) -%}
     {%- endfor -%}
-    {%- for path in documented if path.split('.')[0] not in known -%}
-        {%- do known.append(path.split('.')[0]) -%}
+    {%- for path in documented -%}
+        {#- not in the loop's own `if`, which dbt v2 asks of all paths before the first -#}
+        {%- if path.split('.')[0] not in known -%}
+            {%- do known.append(path.split('.')[0]) -%}
+        {%- endif -%}
     {%- endfor -%}
     {{ return({
         'types': types,
