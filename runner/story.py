@@ -37,27 +37,29 @@ class Story:
         return None
 
     def outcome(self, success: bool, folder: Path, with_code: bool) -> Outcome:
-        """The end as the artefacts tell it, in the words that dbt-core would use."""
-        manifest, results = _read(folder / "manifest.json"), _read(folder / "run_results.json")
-        nodes = [
-            self._node(result, manifest.get("nodes", {}).get(result["unique_id"], {}), with_code)
-            for result in results.get("results", [])
-            # A failed operation has a result of anything.
-            if result["unique_id"] in self._nodes or result["status"] == "skipped"
-        ]
-        for unique_id, hook in self._nodes.items():
-            if unique_id.startswith("operation."):
-                result = {"unique_id": unique_id, "status": hook["node_status"]}
-                nodes.append(self._node(result, {}))
+        """The end as log and artefacts tell it, in the words that dbt-core would use."""
+        declared = _read(folder / "manifest.json").get("nodes", {})
+        results = {
+            result["unique_id"]: result
+            for result in _read(folder / "run_results.json").get("results", [])
+        }
+        nodes = tuple(
+            self._node(told, results.get(unique_id, {}), declared.get(unique_id, {}), with_code)
+            for unique_id, told in self._nodes.items()
+        )
         first = next((node for node in nodes if node.failed), None)
         error = f"{first.name}: {first.message}" if first else self._errors.get("")
         if not success and error is None:
             error = "dbt failed without saying why: see its log"
-        return Outcome(success, None if success else error, tuple(nodes))
+        return Outcome(success, None if success else error, nodes)
 
-    def _node(self, result: dict[str, Any], node: dict[str, Any], with_code: bool = False) -> Node:
-        unique_id, status = result["unique_id"], result["status"]
-        told, config = self._nodes.get(unique_id, {}), node.get("config", {})
+    def _node(
+        self, told: dict[str, Any], result: dict[str, Any], declared: dict[str, Any], code: bool
+    ) -> Node:
+        unique_id, status = told["unique_id"], told["node_status"]
+        if result.get("status") != status:
+            result = {}  # of a call that broke, there is one result, which tells of any node
+        config, response = declared.get("config", {}), result.get("adapter_response") or {}
         failures, message = result.get("failures"), result.get("message")
         if status in ("fail", "warn") and failures is not None:
             limit = config.get("error_if" if status == "fail" else "warn_if") or "!= 0"
@@ -65,13 +67,11 @@ class Story:
             message = f"Got {failures} result{many}, configured to {status} if {limit}"
         elif status == "error":
             told_of_none = self._errors.get("")  # so it tells of hooks
-            message = self._errors.get(unique_id) or sentence(message or "") or told_of_none
-        response = result.get("adapter_response") or {}
-        span = (result.get("timing") or [{}])[-1]
+            message = self._errors.get(unique_id) or told_of_none or sentence(message or "")
         return Node(
             unique_id=unique_id,
-            name=told.get("node_name") or node.get("name") or unique_id.split(".")[-1],
-            type=unique_id.split(".")[0],
+            name=told["node_name"],
+            type=told["resource_type"],
             status=status,
             message=message,
             failures=failures,
@@ -81,9 +81,9 @@ class Story:
             bytes_processed=response.get("bytes_processed"),
             bytes_billed=response.get("bytes_billed"),
             job_id=response.get("job_id"),
-            started_at=moment(span.get("started_at")),
-            completed_at=moment(span.get("completed_at")),
-            compiled_code=node.get("compiled_code") if with_code else None,
+            started_at=moment(told.get("node_started_at")),
+            completed_at=moment(told.get("node_finished_at")),
+            compiled_code=declared.get("compiled_code") if code else None,
             materialized=config.get("materialized") or "",
         )
 

@@ -16,7 +16,7 @@
             'severity': result.node.config.severity | lower,
             'passed': 1 if passed else 0,
             'failed': 0 if passed else 1,
-            'failed_rows': result.failures | default(none),
+            'failed_rows': result.failures if result.failures is defined else none,
             'status': words.get(result.status | string, 'FAIL'),
             'message': none if passed else test_message(result),
             'sample': samples.get(result.node.unique_id),

@@ -1,7 +1,7 @@
 {# Why a test did not pass: dbt-core's sentence, which dbt v2 leaves out; an error speaks for itself. #}
 {% macro test_message(result) -%}
     {%- set status = result.status | string -%}
-    {%- if status not in ('fail', 'warn') or result.failures is none -%}
+    {%- if status not in ('fail', 'warn') or result.failures is not number -%}
         {{ return(result.message) }}
     {%- endif -%}
     {{ return(
