@@ -240,13 +240,14 @@ class Progress:
             if event.name in self._running:
                 self._running.remove(event.name)
             if not self._live and not self._quiet and _worth_a_line(event):
-                sys.stderr.write(
-                    f"[{self._done}/{self._total}] {event.type} {event.name}: {event.status}\n"
-                )
+                sys.stderr.write(f"{self._place} {event.type} {event.name}: {event.status}\n")
         if self._live:
-            self._write(
-                f"[{self._done}/{self._total}] {self._running[-1] if self._running else ''}"
-            )
+            self._write(f"{self._place} {self._running[-1] if self._running else ''}")
+
+    @property
+    def _place(self) -> str:
+        """How many nodes are done, of how many if the engine told: dbt v2 does not."""
+        return f"[{self._done}/{self._total}]" if self._total else f"[{self._done}]"
 
     def _write(self, text: str) -> None:
         line = f"{time.monotonic() - self._began:5.1f} s  {text}"

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from runner import claim, pipelines, slugs
 from runner import control_sql as sql
 from runner.errors import RunnerError, UsageProblem
-from runner.invoke import Job, Outcome, Worker
+from runner.invoke import Engine, Job, Outcome, engine
 from runner.settings import Settings
 from runner.warehouse import Row, Value, Warehouse
 
@@ -147,7 +147,7 @@ def add(
         company_name = before.company_name if before else ""
     plan = plan or (before.plan if before else PLANS["starter"])
     after = _Record(admin_email, company_name, plan, named_exports)
-    with Worker(settings, settings.log_dir / "tenants" / tenant_id) as worker:
+    with engine(settings, settings.log_dir / "tenants" / tenant_id) as worker:
         try:
             _check_exports(warehouse, worker, tenant_id, named_exports, say)
         except UsageProblem:
@@ -181,7 +181,7 @@ def repair(
     plans = {plan.name: plan for plan in PLANS.values()}
     plan = plans.get(known[tenant_id].get("subscription_plan") or "", PLANS["starter"])
     warehouse.prepare(tenant_id)
-    with Worker(settings, settings.log_dir / "tenants" / tenant_id) as worker:
+    with engine(settings, settings.log_dir / "tenants" / tenant_id) as worker:
         _make_control(settings, warehouse, worker, tenant_id, say)
         warehouse.write(sql.ADD_LOCK.format(tenant=tenant_id), now=datetime.now(UTC))
         warehouse.write(
@@ -358,7 +358,7 @@ def check_command(named: list[Export]) -> tuple[str, ...]:
 
 def _check_exports(
     warehouse: Warehouse,
-    worker: Worker,
+    worker: Engine,
     tenant_id: str,
     named: list[Export],
     say: Callable[[str], None],
@@ -396,7 +396,7 @@ def _check_exports(
 def _make_control(
     settings: Settings,
     warehouse: Warehouse,
-    worker: Worker,
+    worker: Engine,
     tenant_id: str,
     say: Callable[[str], None],
 ) -> None:
@@ -412,7 +412,7 @@ def _make_control(
 def _make_dataset(
     settings: Settings,
     warehouse: Warehouse,
-    worker: Worker,
+    worker: Engine,
     tenant_id: str,
     named_exports: list[Export],
     say: Callable[[str], None],

@@ -15,7 +15,7 @@
         'FLOAT64': 'FLOAT64|DOUBLE|(BIG)?NUMERIC.*|DECIMAL.*',
         'NUMERIC': 'FLOAT64|DOUBLE|(BIG)?NUMERIC.*|DECIMAL.*',
         'TIMESTAMP': 'TIMESTAMP.*',
-        'BOOL': 'BOOL|BOOLEAN',
+        'BOOL': 'BOOL(EAN)?',
     } -%}
     {%- set missing, retyped = [], [] -%}
     {%- for type, paths in columns.types.items() -%}

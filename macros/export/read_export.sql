@@ -41,9 +41,7 @@
     {%- for row in run_query('describe select * from ' ~ sniffed).rows -%}
         {%- do fields.update({row[0]: row[1]}) -%}
         {%- if form == 'typed' -%}
-            {%- for field in api.Column(row[0], row[1]).flatten() -%}
-                {%- do fields.update({field.column | replace('"', ''): field.dtype}) -%}
-            {%- endfor -%}
+            {%- do fields.update(fields_of_type(row[0], row[1])) -%}
         {%- endif -%}
     {%- endfor -%}
     {{ return({

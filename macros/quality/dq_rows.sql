@@ -15,9 +15,9 @@
             'severity': result.node.config.severity | lower,
             'passed': 1 if passed else 0,
             'failed': 0 if passed else 1,
-            'failed_rows': result.failures,
+            'failed_rows': result.failures if result.failures is defined else none,
             'status': words.get(result.status | string, 'FAIL'),
-            'message': none if passed else result.message,
+            'message': none if passed else test_message(result),
         } -%}
         {%- do row.update({'failures': [] if passed else [{
             'expectation': row.name,

@@ -284,9 +284,9 @@ def _only(selector: str) -> Iterator[None]:
 @contextmanager
 def _one_dbt() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("runner.pool.Worker", _OneDbt)
-        patch.setattr(runner.tenants, "Worker", _OneDbt)
-        patch.setattr("runner.estimate.Worker", _OneDbt)
+        patch.setattr("runner.pool.engine", _OneDbt)
+        patch.setattr(runner.tenants, "engine", _OneDbt)
+        patch.setattr("runner.estimate.engine", _OneDbt)
         try:
             yield
         finally:

@@ -29,7 +29,7 @@ class Shared(SharedWorker):
 
 @pytest.fixture(autouse=True)
 def shared_dbt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner.doctor, "Worker", Shared)
+    monkeypatch.setattr(runner.doctor, "engine", Shared)
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ def dbt(control: Control, monkeypatch: pytest.MonkeyPatch):
             on_event(Event("started", "model.p.billing_cost_daily", "billing_cost_daily", "model"))
             return Dbt.outcome
 
-    monkeypatch.setattr(pool, "Worker", Dbt)
+    monkeypatch.setattr(pool, "engine", Dbt)
     path = control.path.parent / "tenant_acme.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute(
