@@ -41,7 +41,8 @@ Run = Callable[..., tuple[Outcome, list[Event]]]
 
 
 def settings_for(folder: Path, program: Path | str) -> Settings:
-    return Settings(ROOT, None, {**environment_in(folder), "RUNNER_DBT": str(program)})
+    own = {"RUNNER_TARGET_DIR": str(folder / "target"), "RUNNER_DBT": str(program)}
+    return Settings(ROOT, None, {**environment_in(folder), **own})
 
 
 def script(path: Path, body: str) -> Path:
