@@ -18,6 +18,7 @@ from runner.settings import Settings
 if TYPE_CHECKING:
     from datetime import date
 
+    from runner.claim import Request
     from runner.pipelines import Template
     from runner.run import Report
     from runner.warehouse import Warehouse
@@ -417,6 +418,65 @@ def run(
             refusal.document = show.refusal_document(refusal)
             raise
     _tell(config, report, as_json)
+
+
+@cli.command("catch-up")
+@common
+@json_option
+@click.option("--tenant", default=None, metavar="ID", help="Tenant, such as acme1281.")
+@click.option("--all-tenants", is_flag=True, help="Every active tenant, one after another.")
+@click.option("--trigger-by", default=None, metavar="W", help="Who or what asks (default: you).")
+@click.option("--dry-run", is_flag=True, help="Only tell the dates; nothing is run or written.")
+def catch_up(
+    config: Settings,
+    as_json: bool,
+    tenant: str | None,
+    all_tenants: bool,
+    trigger_by: str | None,
+    dry_run: bool,
+) -> None:
+    """Run the dates that moved since they were loaded, those never loaded and those that failed.
+
+    The one command to schedule: a new tenant's first catch-up is its backfill, a later one reads
+    only the export's newest partitions. Exit 0 when nothing moved.
+    """
+    if (tenant is None) != all_tenants:
+        raise UsageProblem("Name one tenant with --tenant, or all with --all-tenants.")
+    if tenant is not None:
+        slugs.tenant_id(tenant)
+
+    from runner import catch_up as catching
+    from runner import notify, pipelines, show, tenants
+    from runner import run as one_run
+
+    mailbox = notify.SmtpMailbox(config.mail)
+    warehouse = _open(config, tenant)
+    template = pipelines.load(pipelines.DEFAULT)
+    who = trigger_by or _who()
+    known = [one.id for one in tenants.every(warehouse) if one.status == "ACTIVE"]
+
+    def one(name: str) -> catching.CatchUp:
+        with show.Progress(quiet=False) as progress:
+
+            def run_one(request: "Request", template: "Template") -> "Report":
+                return one_run.run_slice(
+                    config, warehouse, mailbox, request, template, progress.follow
+                )
+
+            return catching.catch_up(warehouse, name, template, who, run_one, progress.say, dry_run)
+
+    if tenant is not None:
+        told = one(tenant)
+        document = show.catch_up_document(told)
+        click.echo(show.as_json(document) if as_json else show.catch_up(told, dry_run))
+        sys.exit(told.exit_code)
+    every = [catching.safely(name, functools.partial(one, name)) for name in known]
+    if as_json:
+        click.echo(show.as_json({"tenants": [show.catch_up_document(one) for one in every]}))
+    else:
+        click.echo("\n".join(show.catch_up(one, dry_run) for one in every) or "No active tenants.")
+    codes = {one.exit_code for one in every}
+    sys.exit(1 if codes - {0, 3} else max(codes, default=0))
 
 
 @cli.command()

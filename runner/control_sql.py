@@ -798,3 +798,58 @@ where ingestion_date between @from_date and @to_date
 group by currency
 order by currency
 """
+
+# -- What catch-up asks. The bounds on the partition are parameters, so that engines prune.
+
+ENDED_RUNS = """
+select status, run_date, to_date
+from `{tenant}`.x_meta_pipeline_runs
+where pipeline_id = @pipeline_id and status in ('COMPLETED', 'FAILED', 'CANCELLED')
+order by start_time desc
+"""
+
+CATCH_UP_MARK = """
+select newest_partition, exports
+from `{tenant}`.x_meta_catch_ups
+where pipeline_id = @pipeline_id and is_complete
+order by looked_at desc
+limit 1
+"""
+
+ADD_CATCH_UP = """
+insert into `{tenant}`.x_meta_catch_ups (
+    catch_up_id, tenant_id, pipeline_id, trigger_by, looked_at, ended_at, partitions_from,
+    newest_partition, exports, moved_dates, moved_ranges, run_ids, is_complete
+)
+values (
+    @catch_up_id, @tenant_id, @pipeline_id, @trigger_by, @looked_at, @ended_at,
+    cast(@partitions_from as date), cast(@newest_partition as date), @exports, @moved_dates,
+    @moved_ranges, @run_ids, @is_complete
+)
+"""
+
+EXPORTED_ROWS = """
+select
+    cast(usage_start_time as date) as usage_date,
+    cast(export_partition_time as date) as partition_date,
+    count(*) as charge_rows,
+    max(export_time) as newest_export_time
+from `{tenant}`.stg_gcp_billing__export
+where (
+    (export_partition_time >= @since and export_partition_time < @before)
+    or export_partition_time is null
+)
+    and usage_start_time >= @first_moment and usage_start_time < @end_moment
+group by usage_date, partition_date
+"""
+
+LOADED_ROWS = """
+select
+    ingestion_date as usage_date,
+    cast(export_partition_time as date) as partition_date,
+    count(*) as charge_rows,
+    max(export_time) as newest_export_time
+from `{tenant}`.billing_cost_daily
+where ingestion_date between @first_date and @last_date
+group by usage_date, partition_date
+"""

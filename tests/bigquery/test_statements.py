@@ -66,6 +66,10 @@ TYPES = {
         "run_date",
         "end_date",
         "trial_end_date",
+        "first_date",
+        "last_date",
+        "partitions_from",
+        "newest_partition",
     ),
     "TIMESTAMP": (
         "now",
@@ -77,6 +81,11 @@ TYPES = {
         "next_attempt_at",
         "start_time",
         "end_time",
+        "before",
+        "first_moment",
+        "end_moment",
+        "looked_at",
+        "ended_at",
     ),
     "INT64": (
         "daily_limit",
@@ -88,8 +97,9 @@ TYPES = {
         "duration_ms",
         "row_count",
         "step_index",
+        "moved_dates",
     ),
-    "BOOL": ("has_unallocated",),
+    "BOOL": ("has_unallocated", "is_complete"),
 }
 TYPE_OF = {name: kind for kind, names in TYPES.items() for name in names}
 
