@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from runner import claim, moved, pipelines, quota, tenants
+from runner import claim, landings, moved, pipelines, quota, tenants
 from runner import control_sql as sql
 from runner import run as one_run
-from runner.errors import Interrupted, Refused, RunnerError
+from runner.errors import Interrupted, Refused, RunnerError, UsageProblem
 from runner.notify import span
 from runner.slugs import EARLIEST
 from runner.warehouse import Row, Warehouse
@@ -110,9 +110,12 @@ def catch_up(
         if parts and parts[-1].status == "REFUSED":
             parts.append(Part(dates, "LEFT", error="left for the next catch-up"))
             continue
-        request = one_run.request_for(
-            warehouse, tenant, template, dates.first, dates.last, "catch-up", trigger_by
-        )
+        ask = (warehouse, tenant, template, dates.first, dates.last, "catch-up", trigger_by)
+        try:
+            request = one_run.request_for(*ask)
+        except UsageProblem as problem:  # the landing that it reads has not the dates
+            parts.append(Part(dates, "NOT READY", error=problem.message))
+            continue
         parts.append(_run(dates, request, template, run_one))
     told = replace(told, parts=tuple(parts))
     _record(warehouse, told, found, _pipeline_of(template, tenant), trigger_by)
@@ -161,9 +164,10 @@ def look(warehouse: Warehouse, tenant: str, template: pipelines.Template, say: S
         told.add(tenant)
 
     with warehouse.alone_with(tenant, wait):
-        has_bill = "billing_cost_daily" in warehouse.columns(tenant, data=True)
+        bill = landings.bill_of(template)
+        has_bill = bill in warehouse.columns(tenant, data=True)
         exported = _exported(warehouse, tenant, since or _BEGINNING, _END, _BEGINNING, _END)
-        copied = _copied(warehouse, tenant, exported, since, ends) if has_bill else {}
+        copied = _copied(warehouse, tenant, bill, exported, since, ends) if has_bill else {}
         days = moved.differing(exported, copied, since)
         days |= {day for day, completed in ends.items() if not completed}
         days |= _never_loaded(exported, copied, since, ends)
@@ -211,6 +215,7 @@ def _exported(
 def _copied(
     warehouse: Warehouse,
     tenant: str,
+    bill: str,
     exported: moved.Held,
     since: date | None,
     ends: dict[date, bool],
@@ -220,7 +225,8 @@ def _copied(
     if since:
         failed = (day for day, completed in ends.items() if not completed)
         first = min([*exported, *failed, since - moved.DAY])
-    statement = sql.LOADED_ROWS.format(tenant=tenant)
+    rows_of = {"billing_cost_daily": sql.LOADED_ROWS, "export_landing": sql.LANDED_ROWS}
+    statement = rows_of[bill].format(tenant=tenant)
     return _held(warehouse.read_data(tenant, statement, first_date=first, last_date=last))
 
 

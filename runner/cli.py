@@ -158,7 +158,8 @@ def tenant() -> None:
     required=True,
     multiple=True,
     metavar="REF",
-    help="BigQuery table project.dataset.table, or locally a Parquet, NDJSON or CSV path or glob.",
+    help="BigQuery table project.dataset.table, locally a Parquet, NDJSON or CSV path or glob; or"
+    " tenant:ID, the landing of that id.",
 )
 @click.option(
     "--billing-account",
@@ -180,6 +181,12 @@ def tenant() -> None:
     help="With --project: charges without a project (tax, support) are the tenant's, too.",
 )
 @click.option(
+    "--landing",
+    "is_landing",
+    is_flag=True,
+    help="Read the export once for other tenants, whose --export is then tenant:ID.",
+)
+@click.option(
     "--all-accounts",
     is_flag=True,
     help="Forget the accounts and projects of before: only those named now limit the tenant.",
@@ -194,6 +201,7 @@ def tenant_add(
     accounts: tuple[str, ...],
     projects: tuple[str, ...],
     with_unallocated: bool | None,
+    is_landing: bool,
     all_accounts: bool,
 ) -> None:
     """Add a tenant, or bring one up to date: what is not named stays. Safe to run again."""
@@ -206,7 +214,7 @@ def tenant_add(
     if not all_accounts:
         named = tenants.keep_filters(warehouse, tenant_id, named, with_unallocated)
     wanted = tenants.PLANS[plan] if plan else None
-    tenants.add(config, warehouse, tenant_id, admin_email, company, wanted, named, _say)
+    tenants.add(config, warehouse, tenant_id, admin_email, company, wanted, named, _say, is_landing)
     click.echo(f"Tenant {tenant_id} is ready. Next: runner run --tenant {tenant_id} --date D")
     if not named[0].has_unallocated:
         click.echo(
@@ -363,9 +371,7 @@ def tenant_remove(config: Settings, tenant_id: str, yes: bool) -> None:
 @click.option("--date", "day", metavar="D", help="Usage date (UTC), YYYY-MM-DD.")
 @click.option("--from", "first", metavar="A", help="First usage date, with --to.")
 @click.option("--to", "last", metavar="B", help="Last usage date, included.")
-@click.option(
-    "--pipeline", default="gcp/cost/cost_billing", show_default=True, metavar="P", help="Template."
-)
+@click.option("--pipeline", default=None, metavar="P", help="Template (default: the tenant's own).")
 @click.option("--trigger-by", default=None, metavar="W", help="Who or what asks (default: you).")
 @click.option("--wait", is_flag=True, help="If another run has some of the dates, wait for it.")
 @click.option(
@@ -378,7 +384,7 @@ def run(
     day: str | None,
     first: str | None,
     last: str | None,
-    pipeline: str,
+    pipeline: str | None,
     trigger_by: str | None,
     wait: bool,
     dry_run: bool,
@@ -391,11 +397,12 @@ def run(
     if from_date > to_date:
         raise UsageProblem(f"--from {from_date} is after --to {to_date}: swap them.")
 
-    from runner import follow, notify, pipelines, show
+    from runner import follow, notify, pipelines, show, tenants
     from runner import run as one_run
 
     mailbox = notify.SmtpMailbox(config.mail)
     warehouse = _open(config)
+    pipeline = pipeline or tenants.find(warehouse, tenant).pipeline
     who = trigger_by or _who()
     try:
         template = pipelines.load(pipeline)
@@ -446,16 +453,17 @@ def catch_up(
         slugs.tenant_id(tenant)
 
     from runner import catch_up as catching
-    from runner import notify, pipelines, show, tenants
+    from runner import landings, notify, pipelines, show, tenants
     from runner import run as one_run
 
     mailbox = notify.SmtpMailbox(config.mail)
     warehouse = _open(config, tenant)
-    template = pipelines.load(pipelines.DEFAULT)
     who = trigger_by or _who()
-    known = [one.id for one in tenants.every(warehouse) if one.status == "ACTIVE"]
+    known = {one.id: one for wave in landings.waves(tenants.every(warehouse)) for one in wave}
+    active = [name for name, one in known.items() if one.status == "ACTIVE"]
 
     def one(name: str) -> catching.CatchUp:
+        template = pipelines.load(known[name].pipeline)
         with show.Progress(quiet=False) as progress:
 
             def run_one(request: "Request", template: "Template") -> "Report":
@@ -470,7 +478,7 @@ def catch_up(
         document = show.catch_up_document(told)
         click.echo(show.as_json(document) if as_json else show.catch_up(told, dry_run))
         sys.exit(told.exit_code)
-    every = [catching.safely(name, functools.partial(one, name)) for name in known]
+    every = [catching.safely(name, functools.partial(one, name)) for name in active]
     if as_json:
         click.echo(show.as_json({"tenants": [show.catch_up_document(one) for one in every]}))
     else:
