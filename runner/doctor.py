@@ -73,7 +73,8 @@ def _visit_tenant(
     look("limits", _limits, FAIL if asked else WARN)
     if look("export", _export, read, local) == OK:
         look("freshness", _freshness, local)
-        if not local:
+        # A landing has other partitions than an export, and is looked at itself.
+        if not local and not tenants.landing_of(tenants.exports(warehouse, tenant)[0].ref):
             look("pruning", doctor_bigquery.pruning)
             look("partitions", doctor_bigquery.partitions)
     if not local:
