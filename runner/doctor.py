@@ -8,7 +8,15 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from runner import claim, doctor_bigquery, doctor_engine, machine, quota, tenants
+from runner import (
+    claim,
+    doctor_bigquery,
+    doctor_engine,
+    machine,
+    pipelines,
+    quota,
+    tenants,
+)
 from runner import control_sql as sql
 from runner.check import FAIL, OK, WARN, Check, Finding, Visit, quoted, remedy_for
 from runner.errors import UsageProblem, WarehouseProblem
@@ -74,7 +82,8 @@ def _visit_tenant(
     look("limits", _limits, FAIL if asked else WARN)
     if look("export", _export, read, local) == OK:
         look("freshness", _freshness, local)
-        if not local:
+        # A landing has other partitions than an export, and is looked at itself.
+        if not local and not tenants.landing_of(tenants.exports(warehouse, tenant)[0].ref):
             look("pruning", doctor_bigquery.pruning)
             look("partitions", doctor_bigquery.partitions)
     if not local:
@@ -193,7 +202,9 @@ def _data_tables(warehouse: Warehouse, tenant: str, settings: Settings) -> Findi
     if busy := _busy(warehouse, tenant, _is_local(settings)):
         return busy
     data = warehouse.columns(tenant, data=True)
-    if lacking := _lacking(settings, data, "billing", "silver", "marts"):
+    is_landing = tenants.find(warehouse, tenant).pipeline == pipelines.LANDING
+    folders = ("landing",) if is_landing else ("billing", "silver", "marts")
+    if lacking := _lacking(settings, data, *folders):
         return FAIL, lacking, f"runner run --tenant {tenant} --from {first} --to {last}"
     return OK, f"as declared; loaded from {first} to {last}", None
 
@@ -238,6 +249,9 @@ def _export(warehouse: Warehouse, tenant: str, read: Reader, local: bool) -> Fin
         remedy = f"runner tenant repair {tenant}" if can_repair else ADD.format(tenant)
         return FAIL, "no export is registered", remedy
     refs = [export.ref for export in named]
+    if name := tenants.landing_of(refs[0]):
+        status = tenants.find(warehouse, name).status.lower()
+        return OK, f"{refs[0]}, which is {status}", None
     outcome = read(named)
     if outcome.success:
         return OK, f"{', '.join(refs)}: opens, no column is missing", None

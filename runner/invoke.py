@@ -132,7 +132,7 @@ class Worker:
 
     def warm_up(self) -> None:
         """Have it import dbt and parse the project now, for whichever tenant the first job has."""
-        with contextlib.suppress(BrokenPipeError):  # the job will say what is wrong
+        with contextlib.suppress(BrokenPipeError, ValueError):  # the job will say what is wrong
             self._send(Job("none", ()))
 
     def run(
@@ -154,7 +154,7 @@ class Worker:
         deadline, next_tick = (began or now) + timeout, now + tick_seconds
         try:
             self._send(job)
-        except BrokenPipeError:
+        except (BrokenPipeError, ValueError):  # it is gone, or was stopped
             return self._died()
         while True:
             now = time.monotonic()

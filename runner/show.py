@@ -10,13 +10,14 @@ from types import TracebackType
 from typing import Any
 
 from runner import batch
+from runner.catch_up import CatchUp, spans
 from runner.check import Check
 from runner.claim import Run
 from runner.errors import Refused
 from runner.estimate import Estimate
 from runner.fanout import Done
 from runner.invoke import Event
-from runner.notify import again, dates
+from runner.notify import again, dates, span
 from runner.quota import Quota
 from runner.run import Report
 from runner.tenants import Export, Tenant
@@ -390,6 +391,58 @@ def quota(told: Quota) -> str:
         for one in told.limits
     ]
     return "\n".join([head, *columns(rows, right=(1, 2, 3))])
+
+
+def catch_up(told: CatchUp, is_dry_run: bool = False) -> str:
+    """How the catch-up of one tenant ended: a line for it, and one for each range."""
+    if told.found is None or told.error:
+        return f"{told.tenant_id}: {told.error}"
+    count = len(told.found.dates)
+    lines = [f"{told.tenant_id}: nothing to run: no date has moved since it was loaded."]
+    if count:
+        verb = "would be run" if is_dry_run else "had to be run"
+        several = "s" if count > 1 else ""
+        lines = [f"{told.tenant_id}: {count} date{several} {verb}: {spans(told.found.dates)}"]
+    rows = [
+        (
+            "" if is_dry_run else part.status,
+            span(part.dates.first, part.dates.last),
+            f"{part.dates.days} d",
+            "" if part.rows is None else f"{part.rows:,} rows",
+            part.run_id or "",
+            part.error or "",
+        )
+        for part in told.parts
+    ]
+    lines += [f"  {line.lstrip()}" for line in columns(rows, right=(2, 3))] if rows else []
+    return "\n".join(lines + [f"  {note}" for note in told.notes])
+
+
+def catch_up_document(told: CatchUp) -> dict[str, Any]:
+    """One tenant's catch-up as `catch-up --json` prints it."""
+    found = told.found
+    return {
+        "tenant_id": told.tenant_id,
+        "complete": told.is_complete,
+        "exit_code": told.exit_code,
+        "error": told.error,
+        "looked_at": found.looked_at if found else None,
+        "partitions_from": found.partitions_from if found else None,
+        "dates": list(found.dates) if found else [],
+        "left_alone": list(found.left_alone) if found else [],
+        "runs": [
+            {
+                "run_date": part.dates.first,
+                "to_date": part.dates.last,
+                "status": part.status,
+                "pipeline_logging_id": part.run_id,
+                "rows": part.rows,
+                "error": part.error,
+            }
+            for part in told.parts
+        ],
+        "notes": list(told.notes),
+    }
 
 
 def checks(found: Sequence[Check]) -> str:

@@ -8,6 +8,9 @@
     that reads as a time today may not tomorrow.
 #}
 {% macro export_faults(export) -%}
+    {%- if export.form == 'landed' -%}
+        {{ return(none) }}
+    {%- endif -%}
     {%- set columns = export_columns() -%}
     {#- engines' names of the types: BigQuery's own, and DuckDB's for the same -#}
     {%- set fitting = {

@@ -4,7 +4,9 @@
 #}
 {% macro export_field(export, path, type='text') -%}
     {%- set top = path.split('.')[0] -%}
-    {%- if path in export.fields or (export.form == 'text' and top in export_columns().known) -%}
+    {%- if export.form == 'landed' -%}
+        {{ landed_column(path) }}
+    {%- elif path in export.fields or (export.form == 'text' and top in export_columns().known) -%}
         {{ adapter.dispatch('export_field')(export, path, type) }}
     {%- else -%}
         cast(null as {{ engine_type(type) }})

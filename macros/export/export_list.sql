@@ -4,7 +4,8 @@
     lacks, are an empty array: BigQuery stores no other.
 #}
 {% macro export_list(export, path, fields) -%}
-    {{ adapter.dispatch('export_list')(export, path, fields) }}
+    {{ landed_column(path) if export.form == 'landed'
+        else adapter.dispatch('export_list')(export, path, fields) }}
 {%- endmacro %}
 
 {% macro duckdb__export_list(export, path, fields) -%}

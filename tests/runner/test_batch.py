@@ -141,7 +141,7 @@ def test_a_refusal_is_told_and_is_no_failure(control, dbt, globex, monkeypatch) 
 
 def test_a_suspended_tenant_is_left_out(control: Control) -> None:
     control.sql("update tenants.tenant_profiles set status = 'SUSPENDED' where tenant_id = 'acme'")
-    assert batch.active_tenants(control.warehouse) == ["globex"]
+    assert batch.active_tenants(control.warehouse) == [["globex"]]
     control.sql("update tenants.tenant_profiles set status = 'SUSPENDED'")
     with pytest.raises(UsageProblem, match="no active tenant"):
         batch.active_tenants(control.warehouse)
