@@ -14,7 +14,6 @@ from runner.notify import span
 from runner.slugs import EARLIEST
 from runner.warehouse import Row, Warehouse
 
-
 RunOne = Callable[[claim.Request, pipelines.Template], one_run.Report]
 Say = Callable[[str], None]
 
