@@ -15,7 +15,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 
 .PHONY: run test environments lint types unit dbt-unit end-to-end faults bigquery focus v2 test-v2 \
-	smoke-bigquery clean
+	smoke-bigquery bench clean
 
 run: .venv/.runs
 	@$(BIN)/runner init
@@ -86,6 +86,10 @@ v2: .venv/.tests .venvs/v2/.ready
 
 .venvs/%/.ready: tests/bigquery/setup_%.sh tests/bigquery/requirements-%.txt
 	bash $< .venvs/$*; test $$? -eq 0 -o $$? -eq 3
+
+# Ratios side by side, for docs/benchmarks.md: an hour on a machine that does nothing else.
+bench: .venv/.tests .venvs/v2/.ready
+	$(BIN)/python tests/bench/bench.py $(BENCH)
 
 # The same path against a project of yours, which it is billed for; never part of `make test`.
 smoke-bigquery: .venv/.runs

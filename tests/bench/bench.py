@@ -22,7 +22,7 @@ from shop import FIRST, ROOT, Shop, a_shop
 TIMES = int(os.environ.get("BENCH_TIMES", "5"))
 HERE = Path(__file__).parent
 SELECTOR = ("--selector", "cost_billing", "--exclude-resource-type", "unit_test")
-V2 = ROOT / ".venvs" / "v2" / "bin" / "dbt"
+V2 = ROOT / ".venvs" / "v2" / "dbt"
 
 
 @dataclass(frozen=True)
@@ -66,19 +66,14 @@ def bare(shop: Shop, dbt: str, tenant: str, date: str, name: str) -> None:
     shop.call(
         *(dbt, "build", *SELECTOR, "--vars", f"{{tenant_id: {tenant}, date: {date}}}"),
         *("--target-path", str(shop.folder / name), "--log-path", str(shop.folder / name)),
-        **({"ADBC_DRIVER_PATH": v2_driver()} if dbt == str(V2) else {}),
     )
-
-
-def v2_driver() -> str:
-    return str(ROOT / ".venvs" / "v2" / "adbc")
 
 
 def engines() -> list[tuple[str, dict[str, str]]]:
     """What `runner` can be run with here."""
     found: list[tuple[str, dict[str, str]]] = [("core", {})]
     if V2.exists():
-        found.append(("v2", {"RUNNER_DBT": str(V2), "ADBC_DRIVER_PATH": v2_driver()}))
+        found.append(("v2", {"RUNNER_DBT": str(V2)}))
     return found
 
 
