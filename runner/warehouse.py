@@ -9,6 +9,7 @@ import fcntl
 import os
 import random
 import re
+import sys
 import tempfile
 import threading
 import time
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -98,10 +100,13 @@ class Warehouse(Protocol):
         """The vars with which dbt makes the control tables."""
 
 
-def open_warehouse(settings: Settings, patience_seconds: float = 60.0) -> Warehouse:
+def open_warehouse(
+    settings: Settings, patience_seconds: float = 60.0, keep_open_seconds: float = 0.0
+) -> Warehouse:
     """The warehouse of the chosen target. Raises UsageProblem for a broken profile.
 
     `patience_seconds`: how long to wait for a file that another program has open.
+    `keep_open_seconds`: how long threads of this process may pass the open control file on.
     """
     target = settings.target({"tenant_id": "none"})
     if target.type == "bigquery":
@@ -109,6 +114,7 @@ def open_warehouse(settings: Settings, patience_seconds: float = 60.0) -> Wareho
 
         return BigQueryWarehouse(target, settings.environ)
 
+    @cache
     def path(file: str) -> Path:
         found = settings.target({"duckdb_file": file})
         if not found.fields.get("path"):
@@ -118,7 +124,7 @@ def open_warehouse(settings: Settings, patience_seconds: float = 60.0) -> Wareho
             )
         return Path(str(found.fields["path"]))
 
-    return DuckDBWarehouse(path, patience_seconds)
+    return DuckDBWarehouse(path, patience_seconds, keep_open_seconds)
 
 
 # BigQuery's functions that the control SQL uses, in DuckDB's words.
@@ -134,6 +140,39 @@ DAMAGED = re.compile("not a valid DuckDB|Could not read enough bytes|[Cc]orrupt"
 _GATES: dict[Path, threading.Lock] = {}
 
 
+class _Passed:
+    """A file that threads of this process pass on to each other, open, while others want it."""
+
+    def __init__(self) -> None:
+        self.turn = threading.Lock()
+        self.wanted_by = 0
+        self.count = threading.Lock()
+        self.open: contextlib.ExitStack | None = None
+        self.connection: Any = None
+        self.since = 0.0
+
+    @contextmanager
+    def taken(self, seconds: float) -> Iterator[bool]:
+        """This thread's turn, whether or not it comes within so many seconds."""
+        with self.count:
+            self.wanted_by += 1
+        try:
+            is_ours = self.turn.acquire(timeout=seconds)
+        finally:
+            with self.count:
+                self.wanted_by -= 1
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                self.turn.release()
+
+
+_PASSED: dict[Path, _Passed] = {}
+# Other commands look at the gate this often at least.
+GATE_PAUSE_SECONDS = 0.02
+
+
 class DuckDBWarehouse:
     """Control tables in one file, opened for milliseconds; each tenant's data in a file of its own.
 
@@ -144,9 +183,15 @@ class DuckDBWarehouse:
     seconds_between_looks = 1.0
     has_one_writer = True
 
-    def __init__(self, path: Callable[[str], Path], patience_seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        path: Callable[[str], Path],
+        patience_seconds: float = 60.0,
+        keep_open_seconds: float = 0.0,
+    ) -> None:
         self._path = path
         self._patience_seconds = patience_seconds
+        self._keep_open_seconds = keep_open_seconds
 
     def read(self, sql: str, **values: Value) -> list[Row]:
         with self._open(self._path("control"), read_only=True) as connection:
@@ -270,10 +315,44 @@ class DuckDBWarehouse:
 
     @contextmanager
     def _open(self, path: Path, read_only: bool) -> "Iterator[duckdb.DuckDBPyConnection]":
+        if self._keep_open_seconds and path == self._path("control"):
+            with self._open_passed(path) as connection:
+                yield connection
+            return
         # Within a process DuckDB refuses one file opened both ways: threads take turns.
         gate = _GATES.setdefault(path, threading.Lock())
         with gate, self._open_alone(path, read_only) as connection:
             yield connection
+
+    @contextmanager
+    def _open_passed(self, path: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
+        """One transaction after the other on one open file, as long as threads wait for it.
+
+        Opening and closing costs more than a claim. After `keep_open_seconds`, and after any
+        error, it is closed, and other commands have their turn.
+        """
+        passed = _PASSED.setdefault(path, _Passed())
+        with passed.taken(self._patience_seconds) as is_ours:
+            if not is_ours:
+                raise WarehouseUnreachable(f"{path} is busy: try again in a moment.")
+            if passed.open is None:
+                with contextlib.ExitStack() as stack:
+                    # Both ways by one: a reader must not keep writers of this process out.
+                    passed.connection = stack.enter_context(self._open_alone(path, False))
+                    passed.open = stack.pop_all()
+                passed.since = time.monotonic()
+            try:
+                yield passed.connection
+            except BaseException:
+                stack, passed.open = passed.open, None
+                if not stack.__exit__(*sys.exc_info()):
+                    raise
+            is_over = time.monotonic() - passed.since >= self._keep_open_seconds
+            if passed.open and (is_over or not passed.wanted_by):
+                stack, passed.open = passed.open, None
+                stack.close()
+                if passed.wanted_by:
+                    time.sleep(GATE_PAUSE_SECONDS)
 
     @contextmanager
     def _open_alone(self, path: Path, read_only: bool) -> "Iterator[duckdb.DuckDBPyConnection]":
