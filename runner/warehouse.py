@@ -167,6 +167,12 @@ class _Passed:
             if is_ours:
                 self.turn.release()
 
+    def closing(self) -> contextlib.ExitStack:
+        """What is to be closed; the next thread opens anew."""
+        assert self.open
+        stack, self.open, self.connection = self.open, None, None
+        return stack
+
 
 _PASSED: dict[Path, _Passed] = {}
 # Other commands look at the gate this often at least.
@@ -344,12 +350,12 @@ class DuckDBWarehouse:
             try:
                 yield passed.connection
             except BaseException:
-                stack, passed.open = passed.open, None
+                stack = passed.closing()
                 if not stack.__exit__(*sys.exc_info()):
                     raise
             is_over = time.monotonic() - passed.since >= self._keep_open_seconds
             if passed.open and (is_over or not passed.wanted_by):
-                stack, passed.open = passed.open, None
+                stack = passed.closing()
                 stack.close()
                 if passed.wanted_by:
                     time.sleep(GATE_PAUSE_SECONDS)

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from test_notify import a_node
 
-from runner import keys
+from runner import keys, runlog
 from runner.api import app, auth
 from runner.invoke import Event, Outcome
 
@@ -76,7 +77,9 @@ class FakeDbt:
         on_event(Event("planned", nodes=4))
         on_event(Event("started", GOOD.nodes[0].unique_id, "billing_cost_daily", "model"))
         FakeDbt.during(job, on_tick)
-        on_event(Event("finished", GOOD.nodes[0].unique_id, "billing_cost_daily", "model", "success"))
+        on_event(
+            Event("finished", GOOD.nodes[0].unique_id, "billing_cost_daily", "model", "success")
+        )
         return FakeDbt.outcome
 
 
@@ -111,6 +114,9 @@ class Scene:
         self.stack = contextlib.ExitStack()
 
     def __enter__(self) -> "Scene":
+        runlog.setup(self.settings)
+        handler = logging.getLogger("runner").handlers[-1]
+        self.stack.callback(logging.getLogger("runner").removeHandler, handler)
         self.stack.enter_context(self.client)
         return self
 

@@ -138,7 +138,7 @@ function showQuality(run, quality) {
     : ACTIVE.includes(run.status) ? "Tests come once the data is loaded." : "No test of this run has left a result.";
   $("failures").replaceChildren(...quality.filter((one) => one.status === "FAIL" || one.status === "WARNING").map((one) => make("article", {},
     make("h4", {}, status(one.status), ` ${one.test}`),
-    make("p", {}, `${one.table || ""}: ${one.message || ""} ${one.failed_rows === null ? "" : `(${count(one.failed_rows)} rows)`}`),
+    make("p", {}, `${one.table || ""}: ${one.message || ""} ${one.failed_rows === null ? "" : `(${count(one.failed_rows)} ${one.failed_rows === 1 ? "row" : "rows"})`}`),
     sample(one))));
   $("quality").replaceChildren(...quality.map((one) => make("tr", {},
     make("td", {}, one.test), make("td", {}, one.table), make("td", {}, one.severity),
@@ -158,7 +158,9 @@ function sample(one) {
 // -- Costs: shown as numbers of two decimals; the exact ones are the API's
 
 function showCosts() {
-  const currencies = [...new Set(state.costs.map((row) => row.currency))].sort();
+  const charges = new Map();
+  for (const row of state.costs) charges.set(row.currency, (charges.get(row.currency) || 0) + row.charge_rows);
+  const currencies = [...charges.keys()].sort((a, b) => charges.get(b) - charges.get(a));
   const chosen = currencies.includes($("currency").value) ? $("currency").value : currencies[0];
   $("currency").replaceChildren(...currencies.map((name) => make("option", { value: name }, name)));
   if (chosen) $("currency").value = chosen;
@@ -239,6 +241,7 @@ async function loadCosts() {
     showCosts();
   } catch (error) {
     // While a run loads, its file is taken: the numbers of before stay, and are asked for again.
+    if (error.status === 503) $("costs-note").textContent = "A run is loading: the costs follow when it has ended.";
     if (error.status === 503) setTimeout(() => { if (tenant === state.tenant) loadCosts(); }, (error.wait || 5) * 1000);
     else trouble(error);
   }
@@ -271,6 +274,7 @@ async function look() {
 }
 
 async function enter() {
+  const isFirst = !state.key;
   try {
     const tenants = await call("/api/v1/tenants");
     if (state.key) sessionStorage.setItem("key", state.key);
@@ -283,7 +287,7 @@ async function enter() {
     choose();
   } catch (error) {
     trouble(error);
-    if (!state.key) { $("login").hidden = false; $("trouble").hidden = error.status === 401; }
+    if (isFirst) { $("login").hidden = false; $("trouble").hidden = error.status === 401; }
   }
 }
 
