@@ -88,9 +88,10 @@ def take(
     Looks for a duplicate before it looks at the quota: a duplicate is neither refused nor counted.
     Of several in the way it is one that covers the dates, else the oldest.
     `run_id`: for who must know it before the claim, to withdraw it. `on_likely` is called before
-    the claim when, by a look at the rows, it will be granted; None spares the look, and so leaves
-    it to `waiting` or `end_dead_leases` to close what died since. Raises StatementRefused when the
-    tenant's lock is gone, without which two claims would not see each other.
+    the claim when, by a look at the rows, it will be granted. None spares the look, and the claim
+    the closing of dead runs, for who did both a moment ago: what died since counts as active.
+    Raises StatementRefused when the tenant's lock is gone, without which two claims would not see
+    each other.
     """
     if on_likely and _is_likely(warehouse, request):
         on_likely()
@@ -107,11 +108,8 @@ def take(
         }
 
     statements = (
-        sql.CLAIM_LOCK,
-        *_EXPIRE,
-        sql.CLAIM_INSERT,
-        sql.CLAIM_EVENT,
-        sql.CLAIM_OUTCOME,
+        *(sql.CLAIM_LOCK, *(_EXPIRE if on_likely else ()), sql.CLAIM_INSERT),
+        *(sql.CLAIM_EVENT if on_likely else sql.CLAIM_OWN_EVENT, sql.CLAIM_OUTCOME),
     )
     rows = warehouse.write_in_turn(
         when,

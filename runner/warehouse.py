@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -450,9 +450,8 @@ def _execute(
     """Run one statement; @name becomes DuckDB's $name, and each statement gets only its own."""
     import duckdb
 
-    names = set(re.findall(r"@(\w+)", sql))
+    statement, names = _in_duckdbs_words(sql)
     bound = {name: _to_duckdb(values[name]) for name in names}
-    statement = re.sub(r"@(\w+)", r"$\1", sql).replace("`", '"')
     try:
         cursor = connection.execute(statement, bound or None)
     except (duckdb.CatalogException, duckdb.BinderException) as error:
@@ -464,6 +463,12 @@ def _execute(
         {name: _from_duckdb(value) for name, value in zip(columns, row, strict=True)}
         for row in cursor.fetchall()
     ]
+
+
+@lru_cache(maxsize=1024)
+def _in_duckdbs_words(sql: str) -> tuple[str, frozenset[str]]:
+    names = frozenset(re.findall(r"@(\w+)", sql))
+    return re.sub(r"@(\w+)", r"$\1", sql).replace("`", '"'), names
 
 
 def _to_duckdb(value: Value) -> Value:

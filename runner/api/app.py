@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path as File
 from typing import Annotated, Any
 
@@ -40,6 +41,8 @@ PATIENCE_SECONDS = 5.0
 KEEP_OPEN_SECONDS = 0.5
 # A look for dead runs before a claim is good for so long; the backlog's sweep looks as well.
 LOOK_SECONDS = 1.0
+# So long a tenant that was found is taken to be there; the claim looks for itself.
+KNOWN_SECONDS = 5.0
 DAYS_SHOWN = 31
 MOST_DAYS = 366
 MOST_ROWS = 1000
@@ -71,6 +74,8 @@ class Service:
         self.metrics = Metrics(lambda: self.backlog.length, lambda: self.backlog.active)
         self.onboarding = threading.Lock()
         self._looked: dict[str, float] = {}
+        self._asked: dict[tuple[str, str], tuple[float, claim.Request]] = {}
+        self.template = cache(pipelines.load)
         self._health: tuple[float, str] = (0.0, "")
 
     def warehouse(self) -> Warehouse:
@@ -95,6 +100,30 @@ class Service:
             return None
         self._looked[tenant_id] = now
         return lambda: None
+
+    def asked(
+        self,
+        warehouse: Warehouse,
+        tenant_id: str,
+        template: pipelines.Template,
+        first: date,
+        last: date,
+        trigger_by: str,
+    ) -> claim.Request:
+        """The request for these dates. Whose it is was looked up within seconds.
+
+        Raises Problem for an unknown tenant.
+        """
+        at, known = self._asked.get((tenant_id, template.name), (0.0, None))
+        if known is None or at <= time.monotonic():
+            try:
+                known = one_run.request_for(
+                    warehouse, tenant_id, template, first, last, "api", trigger_by
+                )
+            except UsageProblem as unknown:
+                raise Problem(404, "unknown_tenant", unknown.message) from None
+            self._asked[tenant_id, template.name] = (time.monotonic() + KNOWN_SECONDS, known)
+        return replace(known, from_date=first, to_date=last, trigger_by=trigger_by, queued=True)
 
     def health(self) -> str:
         """What is wrong with the warehouse, empty for nothing; asked at most every two seconds."""
@@ -434,7 +463,7 @@ def _start(
     settings, warehouse = service.settings, service.warehouse()
     first, last = body.span_or_none()
     try:
-        template = pipelines.load(name)
+        template = service.template(name)
     except UsageProblem as unknown:
         tenant = _known(warehouse, tenant_id).id
         if pipelines.is_name(name):
@@ -442,13 +471,8 @@ def _start(
             one_run.refuse(settings, warehouse, tenant, name, *dates, unknown.message, "api")
         known = pipelines.names()
         raise Problem(404, "unknown_template", unknown.message, templates=known) from None
-    try:
-        asked = one_run.request_for(
-            warehouse, tenant_id, template, first, last, "api", body.trigger_by
-        )
-    except UsageProblem as unknown:
-        raise Problem(404, "unknown_tenant", unknown.message) from None
-    request = replace(asked, user_id=who.id, queued=True)
+    asked = service.asked(warehouse, tenant_id, template, first, last, body.trigger_by)
+    request = replace(asked, user_id=who.id)
     run_id = str(uuid.uuid4())
     try:
         run = one_run.claimed(settings, warehouse, request, run_id, service.look(tenant_id))

@@ -28,6 +28,7 @@ CONSTANTS = {
     "REFUSAL",
     "ACTIVE_RUNS",
     "_MISSING",
+    "_OWN_EVENT",
     "body",
     "last",
     "macro",
