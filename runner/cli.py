@@ -202,7 +202,7 @@ def tenant_add(
     slugs.tenant_id(tenant_id)
     slugs.email(admin_email)
     named = tenants.onboard(
-        *(config, _open(config), tenant_id, admin_email, company),
+        *(config, functools.partial(_open, config), tenant_id, admin_email, company),
         *(tenants.PLANS[plan] if plan else None, refs, accounts, projects),
         *(with_unallocated, all_accounts, _say),
     )

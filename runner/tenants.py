@@ -167,7 +167,7 @@ def add(
 
 def onboard(
     settings: Settings,
-    warehouse: Warehouse,
+    open_it: Callable[[], Warehouse],
     tenant_id: str,
     admin_email: str,
     company_name: str | None,
@@ -181,11 +181,13 @@ def onboard(
 ) -> list[Export]:
     """`add` from what somebody typed or sent; the exports that the tenant then has.
 
-    Accounts and projects stay as they are unless named, or forgotten with `all_accounts`.
+    Accounts and projects stay as they are unless named, or forgotten with `all_accounts`. The
+    warehouse is opened once the words are judged.
     """
     slugs.tenant_id(tenant_id)
     slugs.email(admin_email)
     named = named_exports(settings, refs, accounts, projects, bool(with_unallocated))
+    warehouse = open_it()
     if not all_accounts:
         named = keep_filters(warehouse, tenant_id, named, with_unallocated)
     add(settings, warehouse, tenant_id, admin_email, company_name, plan, named, say)

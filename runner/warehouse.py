@@ -4,6 +4,7 @@ Statements are written in BigQuery's dialect, with @named parameters, in words t
 also reads; see control_sql.
 """
 
+import atexit
 import contextlib
 import fcntl
 import os
@@ -136,6 +137,9 @@ BIGQUERYS_WORDS = (
 # How DuckDB speaks of a file that is cut off, overwritten or none of its own.
 DAMAGED = re.compile("not a valid DuckDB|Could not read enough bytes|[Cc]orrupt")
 
+# A statement of more letters, such as one of many steps, is not kept as it was parsed.
+LONGEST_KEPT = 6000
+
 # One gate a file, for the threads of this process.
 _GATES: dict[Path, threading.Lock] = {}
 
@@ -149,7 +153,7 @@ class _Passed:
         self.count = threading.Lock()
         self.open: contextlib.ExitStack | None = None
         self.connection: Any = None
-        self.since = 0.0
+        self.since = self.used_at = 0.0
 
     @contextmanager
     def taken(self, seconds: float) -> Iterator[bool]:
@@ -168,15 +172,32 @@ class _Passed:
                 self.turn.release()
 
     def closing(self) -> contextlib.ExitStack:
-        """What is to be closed; the next thread opens anew."""
-        assert self.open
+        """What is to be closed, in this thread's turn; the next one opens anew."""
         stack, self.open, self.connection = self.open, None, None
-        return stack
+        return stack or contextlib.ExitStack()
+
+    def close_when_idle(self, opened: contextlib.ExitStack) -> None:
+        """Close the file soon after its last use, by a thread of its own for each opening."""
+        while self.open is opened:
+            time.sleep(IDLE_SECONDS / 2)
+            with self.turn:
+                if self.open is opened and time.monotonic() - self.used_at >= IDLE_SECONDS:
+                    self.closing().close()
 
 
 _PASSED: dict[Path, _Passed] = {}
+# What a thread does next is mostly not long in coming.
+IDLE_SECONDS = 0.05
 # Other commands look at the gate this often at least.
 GATE_PAUSE_SECONDS = 0.02
+
+
+@atexit.register
+def _close_passed() -> None:
+    for passed in _PASSED.values():
+        with passed.taken(1.0) as is_ours:
+            if is_ours:
+                passed.closing().close()
 
 
 class DuckDBWarehouse:
@@ -332,10 +353,10 @@ class DuckDBWarehouse:
 
     @contextmanager
     def _open_passed(self, path: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
-        """One transaction after the other on one open file, as long as threads wait for it.
+        """One transaction after the other on one open file, as long as threads want it.
 
-        Opening and closing costs more than a claim. After `keep_open_seconds`, and after any
-        error, it is closed, and other commands have their turn.
+        Opening and closing costs more than a claim. Once nobody wants it, after `keep_open_seconds`
+        and after any error it is closed, and other commands have their turn.
         """
         passed = _PASSED.setdefault(path, _Passed())
         with passed.taken(self._patience_seconds) as is_ours:
@@ -346,17 +367,19 @@ class DuckDBWarehouse:
                     # Both ways by one: a reader must not keep writers of this process out.
                     passed.connection = stack.enter_context(self._open_alone(path, False))
                     passed.open = stack.pop_all()
-                passed.since = time.monotonic()
+                passed.since = passed.used_at = time.monotonic()
+                threading.Thread(
+                    target=passed.close_when_idle, args=(passed.open,), daemon=True
+                ).start()
             try:
                 yield passed.connection
             except BaseException:
                 stack = passed.closing()
                 if not stack.__exit__(*sys.exc_info()):
                     raise
-            is_over = time.monotonic() - passed.since >= self._keep_open_seconds
-            if passed.open and (is_over or not passed.wanted_by):
-                stack = passed.closing()
-                stack.close()
+            passed.used_at = time.monotonic()
+            if passed.used_at - passed.since >= self._keep_open_seconds:
+                passed.closing().close()
                 if passed.wanted_by:
                     time.sleep(GATE_PAUSE_SECONDS)
 
@@ -450,7 +473,7 @@ def _execute(
     """Run one statement; @name becomes DuckDB's $name, and each statement gets only its own."""
     import duckdb
 
-    statement, names = _in_duckdbs_words(sql)
+    statement, names = (_parsed if len(sql) <= LONGEST_KEPT else _in_duckdbs_words)(sql)
     bound = {name: _to_duckdb(values[name]) for name in names}
     try:
         cursor = connection.execute(statement, bound or None)
@@ -465,10 +488,19 @@ def _execute(
     ]
 
 
-@lru_cache(maxsize=1024)
-def _in_duckdbs_words(sql: str) -> tuple[str, frozenset[str]]:
+def _in_duckdbs_words(sql: str) -> tuple[Any, frozenset[str]]:
     names = frozenset(re.findall(r"@(\w+)", sql))
     return re.sub(r"@(\w+)", r"$\1", sql).replace("`", '"'), names
+
+
+@lru_cache(maxsize=512)
+def _parsed(sql: str) -> tuple[Any, frozenset[str]]:
+    """The same, parsed once: of a claim's time on an open file parsing is a quarter."""
+    import duckdb
+
+    text, names = _in_duckdbs_words(sql)
+    statements = duckdb.extract_statements(text)
+    return (statements[0] if len(statements) == 1 else text), names
 
 
 def _to_duckdb(value: Value) -> Value:

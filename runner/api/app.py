@@ -428,7 +428,7 @@ def _routes(app: FastAPI) -> None:
             plan = body.subscription_plan
             tenants.onboard(
                 service.settings,
-                warehouse,
+                lambda: warehouse,
                 body.tenant_id,
                 body.admin_email,
                 body.company_name,

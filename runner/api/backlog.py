@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 # In units of the warehouse's own pause between two looks: a second on DuckDB, 15 on BigQuery.
 LOOKS_BETWEEN_SWEEPS = 2
 LOOKS_BETWEEN_CHORES = 60
+# So long a run that is told to stop may take, dbt's own end included.
+STOP_SECONDS = 30.0
 # An active run is younger than this: it may wait, and then take, a day.
 OLDEST_ACTIVE = timedelta(days=3)
 
@@ -125,8 +127,9 @@ class Backlog:
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._stop.now(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
         for thread in (*self._threads, self._keeper):
-            thread.join(30)
+            thread.join(max(0.0, deadline - time.monotonic()))
         self._pool.close()
         with suppress(RunnerError):
             self._chores(self._warehouse())

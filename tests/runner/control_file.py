@@ -51,12 +51,12 @@ def _rendered(text: str) -> str:
     )
 
 
-def write_control_file(path: Path) -> None:
-    """A control file with the tenants acme and globex."""
+def write_control_file(path: Path, tenants: tuple[str, ...] = TENANTS) -> None:
+    """A control file with these tenants, all alike."""
     with duckdb.connect(str(path)) as connection:
-        for statement in control_tables(TENANTS):
+        for statement in control_tables(tenants):
             connection.execute(statement)
-        for tenant in TENANTS:
+        for tenant in tenants:
             connection.execute(
                 "insert into tenants.tenant_profiles by name select ? as tenant_id,"
                 " 'Acme & Sons' as company_name, 'admin@acme.example' as admin_email,"
