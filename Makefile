@@ -14,8 +14,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 
-.PHONY: run test environments lint types unit dbt-unit end-to-end faults bigquery focus v2 test-v2 \
-	smoke-bigquery bench clean
+.PHONY: run test environments lint types unit api dbt-unit end-to-end faults bigquery focus v2 \
+	test-v2 smoke-bigquery bench clean
 
 run: .venv/.runs
 	@$(BIN)/runner init
@@ -24,7 +24,8 @@ run: .venv/.runs
 # Two at a time, each part's output in one piece, the longest first.
 test:
 	@$(MAKE) --no-print-directory -j2 environments
-	@$(MAKE) --no-print-directory -j2 $(SYNC) faults bigquery end-to-end focus unit v2 lint types dbt-unit
+	@$(MAKE) --no-print-directory -j2 $(SYNC) faults bigquery end-to-end focus api unit v2 lint types \
+		dbt-unit
 
 environments: .venv/.tests .venvs/lint/.made .venvs/emulator/.ready .venvs/analyzer/.ready \
 	.venvs/validator/.ready .venvs/v2/.ready
@@ -39,6 +40,10 @@ types: .venvs/lint/.made .venv/.tests
 
 unit: .venv/.tests
 	$(PYTEST) --dist worksteal tests/runner
+
+# The REST service with dbt replaced, and its page in Chromium where that is installed.
+api: .venv/.tests
+	$(PYTEST) --dist worksteal tests/api
 
 # From an empty folder: the unit tests bring their own rows.
 dbt-unit: .venv/.runs

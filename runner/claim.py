@@ -1,5 +1,6 @@
 """Quota and dedup: one transaction decides whether a run may start, and says why not."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -20,6 +21,10 @@ _EXPIRE = (sql.CLAIM_EXPIRE_STEPS, sql.CLAIM_EXPIRE)
 
 # A run whose lease has passed counts as dead; the grace covers what follows dbt's own timeout.
 LEASE_GRACE = timedelta(minutes=10)
+# Whose a run is that was asked for and waits for a service to take it up: nobody's process.
+QUEUE = "queue"
+# So long it waits, though no service runs.
+QUEUE_PATIENCE = timedelta(hours=24)
 # So far may the clock have been set since a run began, before a living one is taken for dead.
 CLOCK_TOLERANCE = timedelta(minutes=1)
 
@@ -40,6 +45,8 @@ class Request:
     # Who is to hear of it, known before anything can break.
     admin_email: str = ""
     company_name: str = ""
+    # Claimed for whichever service takes it up, see `take_up`.
+    queued: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,20 +81,22 @@ def take(
     project_dir: Path,
     run_id: str | None = None,
     tries: int = 3,
-    on_likely: Callable[[], None] = lambda: None,
+    on_likely: Callable[[], None] | None = lambda: None,
 ) -> Run:
     """Claim the dates: a PENDING run of our own, a REFUSED one, or the active one in the way.
 
     Looks for a duplicate before it looks at the quota: a duplicate is neither refused nor counted.
     Of several in the way it is one that covers the dates, else the oldest.
     `run_id`: for who must know it before the claim, to withdraw it. `on_likely` is called before
-    the claim when, by a look at the rows, it will be granted. Raises StatementRefused when the
-    tenant's lock is gone, without which two claims would not see each other.
+    the claim when, by a look at the rows, it will be granted. None spares the look, and the claim
+    the closing of dead runs, for who did both a moment ago: what died since counts as active.
+    Raises StatementRefused when the tenant's lock is gone, without which two claims would not see
+    each other.
     """
-    if _is_likely(warehouse, request):
+    if on_likely and _is_likely(warehouse, request):
         on_likely()
     run_id = run_id or str(uuid.uuid4())
-    lease = timedelta(minutes=request.timeout_minutes) + LEASE_GRACE
+    lease = QUEUE_PATIENCE if request.queued else _lease(request.timeout_minutes)
 
     def when() -> dict[str, Value]:
         now = datetime.now(UTC)
@@ -99,11 +108,8 @@ def take(
         }
 
     statements = (
-        sql.CLAIM_LOCK,
-        *_EXPIRE,
-        sql.CLAIM_INSERT,
-        sql.CLAIM_EVENT,
-        sql.CLAIM_OUTCOME,
+        *(sql.CLAIM_LOCK, *(_EXPIRE if on_likely else ()), sql.CLAIM_INSERT),
+        *(sql.CLAIM_EVENT if on_likely else sql.CLAIM_OWN_EVENT, sql.CLAIM_OUTCOME),
     )
     rows = warehouse.write_in_turn(
         when,
@@ -121,6 +127,48 @@ def take(
     found = [as_run(row, row["pipeline_logging_id"] != run_id) for row in rows]
     covering = (run for run in found if run.covers(request.from_date, request.to_date))
     return found[0] if not found[0].deduplicated else next(covering, found[0])
+
+
+def _lease(timeout_minutes: float) -> timedelta:
+    return timedelta(minutes=timeout_minutes) + LEASE_GRACE
+
+
+def waiting(warehouse: Warehouse, tenant_id: str) -> list[str]:
+    """The runs that wait for a service to take them up, oldest first. Closes dead ones, too."""
+    active = warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant_id))
+    _end_dead(warehouse, tenant_id, active)
+    queued = [row for row in active if row["worker_instance"] == QUEUE]
+    return [row["pipeline_logging_id"] for row in sorted(queued, key=lambda row: row["start_time"])]
+
+
+def take_up(warehouse: Warehouse, tenant_id: str, run_id: str, minutes: float) -> Run | None:
+    """Make a waiting run this process's own, RUNNING. None: another took it, or it has ended.
+
+    Compare and set in one transaction, so of several services one has it. `minutes`: its timeout.
+    """
+    now = datetime.now(UTC)
+    # With the moment: the process may be younger than the run, see `is_gone`.
+    me = f"{hostname_and_pid()}@{now.timestamp():.6f}"
+    rows = warehouse.write(
+        sql.TAKE_UP.format(tenant=tenant_id),
+        sql.TAKEN_UP.format(tenant=tenant_id),
+        run_id=run_id,
+        worker_instance=me,
+        queue=QUEUE,
+        lease_expires_at=now + _lease(minutes),
+    )
+    return as_run(rows[0]) if rows else None
+
+
+def hand_back(warehouse: Warehouse, run: Run) -> None:
+    """Let a run that was taken up wait again, as if it had never begun."""
+    warehouse.write(
+        sql.HAND_BACK.format(tenant=run.tenant_id),
+        sql.DROP_RUN_STEPS.format(tenant=run.tenant_id),
+        run_id=run.id,
+        queue=QUEUE,
+        lease_expires_at=datetime.now(UTC) + QUEUE_PATIENCE,
+    )
 
 
 def _is_likely(warehouse: Warehouse, request: Request) -> bool:
@@ -209,9 +257,12 @@ def is_gone(worker_instance: str | None, since: datetime) -> bool:
 
     False for other hosts, and where the kernel does not tell.
     """
-    host, _, pid = (worker_instance or "").rpartition(":")
+    host, _, process = (worker_instance or "").rpartition(":")
+    pid, _, moment = process.partition("@")
     if host != this_host() or not pid.isdigit():
         return False
+    with contextlib.suppress(ValueError):
+        since = datetime.fromtimestamp(float(moment), UTC)  # when it took the run up
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:
@@ -283,7 +334,7 @@ def _values(request: Request, project_dir: Path, run_id: str) -> dict[str, Value
         "trigger_by": request.trigger_by,
         "user_id": request.user_id,
         "config_version": _git_commit(project_dir),
-        "worker_instance": hostname_and_pid(),
+        "worker_instance": QUEUE if request.queued else hostname_and_pid(),
         "parameters": json.dumps(
             {
                 "date": request.from_date.isoformat(),

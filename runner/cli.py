@@ -224,14 +224,11 @@ def tenant_add(
     """Add a tenant, or bring one up to date: what is not named stays. Safe to run again."""
     from runner import tenants
 
-    slugs.tenant_id(tenant_id)
-    slugs.email(admin_email)
-    named = tenants.named_exports(config, refs, accounts, projects, bool(with_unallocated))
-    warehouse = _open(config)
-    if not all_accounts:
-        named = tenants.keep_filters(warehouse, tenant_id, named, with_unallocated)
-    wanted = tenants.PLANS[plan] if plan else None
-    tenants.add(config, warehouse, tenant_id, admin_email, company, wanted, named, _say, is_landing)
+    named = tenants.onboard(
+        *(config, functools.partial(_open, config), tenant_id, admin_email, company),
+        *(tenants.PLANS[plan] if plan else None, refs, accounts, projects),
+        *(with_unallocated, all_accounts, is_landing, _say),
+    )
     click.echo(f"Tenant {tenant_id} is ready. Next: runner run --tenant {tenant_id} --date D")
     if not named[0].has_unallocated:
         click.echo(
@@ -379,6 +376,79 @@ def tenant_remove(config: Settings, tenant_id: str, yes: bool) -> None:
             raise UsageProblem(f"'{again}' is not '{tenant_id}': nothing was deleted.")
     tenants.remove(warehouse, tenant_id)
     click.echo(f"Tenant {tenant_id} was removed.")
+
+
+@tenant.group("key", cls=NearMatches)
+def tenant_key() -> None:
+    """Make, list and revoke the keys with which a tenant calls the REST service."""
+
+
+@tenant_key.command("create")
+@common
+@json_option
+@tenant_option
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    metavar="S",
+    help="What it allows: runs:read, runs:write (may be given again; default: both).",
+)
+@click.option(
+    "--days",
+    type=click.IntRange(min=1, max=3650),
+    default=365,
+    show_default=True,
+    help="Until it ends by itself.",
+)
+@click.option("--never-expires", is_flag=True, help="It does not end by itself.")
+@click.option("--description", default="", metavar="W", help="What it is for.")
+def tenant_key_create(
+    config: Settings,
+    as_json: bool,
+    tenant: str,
+    scopes: tuple[str, ...],
+    days: int,
+    never_expires: bool,
+    description: str,
+) -> None:
+    """Make a key and show it, this once: only its hash is kept."""
+    from runner import keys, show
+
+    slugs.tenant_id(tenant)
+    lasts = None if never_expires else days
+    key, secret = keys.create(_open(config), tenant, scopes, lasts, _who(), description)
+    if as_json:
+        click.echo(show.as_json({**key.document(), "api_key": secret}))
+    else:
+        click.echo(secret)
+        ends = f"until {key.expires_at:%Y-%m-%d}" if key.expires_at else "until it is revoked"
+        _say(f"Key {key.id} of {tenant} for {', '.join(key.scopes)}, {ends}.")
+        _say("Keep it now: it is not shown again.")
+
+
+@tenant_key.command("list")
+@common
+@json_option
+@tenant_option
+def tenant_key_list(config: Settings, as_json: bool, tenant: str) -> None:
+    """List a tenant's keys: what each allows, until when, and when it was last used."""
+    from runner import keys, show
+
+    found = keys.of_tenant(_open(config), tenant)
+    click.echo(show.as_json([k.document() for k in found]) if as_json else show.key_list(found))
+
+
+@tenant_key.command("revoke")
+@common
+@tenant_option
+@click.argument("key_id", metavar="KEY_ID")
+def tenant_key_revoke(config: Settings, tenant: str, key_id: str) -> None:
+    """End a key for good; a service that runs takes it for some seconds yet."""
+    from runner import keys
+
+    keys.revoke(_open(config), tenant, key_id)
+    click.echo(f"Key {key_id} of {tenant} is revoked.")
 
 
 @cli.command()
@@ -570,6 +640,39 @@ def catch_up(
     _unless_stopped(stop, waves, len(ended))
     codes = {one.exit_code for one in every}
     sys.exit(1 if codes - {0, 3} else max(codes, default=0))
+
+
+@cli.command()
+@common
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(min=0, max=65535), default=8080, show_default=True, help="Port."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1, max=64),
+    default=None,
+    metavar="N",
+    help="How many runs at once (default: one a core).",
+)
+@click.option(
+    "--grace",
+    type=click.IntRange(min=0),
+    default=60,
+    show_default=True,
+    metavar="S",
+    help="Seconds that runs have to end in once the service is stopped; then they wait again.",
+)
+def serve(config: Settings, host: str, port: int, workers: int | None, grace: int) -> None:
+    """Serve the REST API, its page at / and its metrics at /metrics, until stopped."""
+    try:
+        from runner.api import server
+    except ImportError as missing:
+        raise UsageProblem(
+            f"`runner serve` needs the package {missing.name}: run"
+            " `pip install 'gcp-tenant-cost[api]'`, in a checkout `pip install -e '.[api]'`."
+        ) from None
+    server.serve(config, host, port, workers or os.cpu_count() or 1, grace, _say)
 
 
 @cli.command()

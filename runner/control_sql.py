@@ -383,10 +383,7 @@ where not exists (
 
 # One INSERT for this run and those of others: all tenants share the table, and BigQuery lets
 # only so many wait for it.
-CLAIM_EVENT = f"""
-insert into tenants.tenant_usage_events (
-    event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
-)
+_OWN_EVENT = """
 select
     concat(
         runs.pipeline_logging_id,
@@ -395,12 +392,27 @@ select
     runs.tenant_id, runs.pipeline_logging_id,
     case when runs.status = 'REFUSED' then 'refused' else 'started' end,
     runs.status, cast(runs.start_time as date), runs.start_time
-from `{{tenant}}`.x_meta_pipeline_runs as runs
+from `{tenant}`.x_meta_pipeline_runs as runs
 left join tenants.tenant_usage_events as events
     on events.tenant_id = runs.tenant_id and events.pipeline_logging_id = @run_id
 where runs.pipeline_logging_id = @run_id and events.event_id is null
+"""
+
+CLAIM_EVENT = f"""
+insert into tenants.tenant_usage_events (
+    event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
+)
+{_OWN_EVENT}
 union all
 {_MISSING}
+"""
+
+# The same for who has swept a moment ago.
+CLAIM_OWN_EVENT = f"""
+insert into tenants.tenant_usage_events (
+    event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
+)
+{_OWN_EVENT}
 """
 
 RUN_COLUMNS = """
@@ -419,6 +431,50 @@ where pipeline_logging_id = @run_id
         and run_date <= @to_date and to_date >= @from_date
     )
 order by case when pipeline_logging_id = @run_id then 0 else 1 end, start_time
+"""
+
+# A run that waits for a service becomes one process's own: the first that asks.
+TAKE_UP = """
+update `{tenant}`.x_meta_pipeline_runs
+set status = 'RUNNING', worker_instance = @worker_instance, lease_expires_at = @lease_expires_at
+where pipeline_logging_id = @run_id and status = 'PENDING' and worker_instance = @queue
+"""
+
+TAKEN_UP = f"""
+select {RUN_COLUMNS} from `{{tenant}}`.x_meta_pipeline_runs
+where pipeline_logging_id = @run_id and worker_instance = @worker_instance
+"""
+
+HAND_BACK = """
+update `{tenant}`.x_meta_pipeline_runs
+set status = 'PENDING', worker_instance = @queue, lease_expires_at = @lease_expires_at
+where pipeline_logging_id = @run_id and status = 'RUNNING'
+"""
+
+DROP_RUN_STEPS = """
+delete from `{tenant}`.x_meta_step_logs
+where pipeline_logging_id in (
+    select pipeline_logging_id
+    from `{tenant}`.x_meta_pipeline_runs
+    where pipeline_logging_id = @run_id and status = 'PENDING'
+)
+"""
+
+# Who has a run that has not ended, from the one table that all tenants share.
+BUSY_TENANTS = """
+select distinct started.tenant_id
+from tenants.tenant_usage_events as started
+left join tenants.tenant_usage_events as finished
+    on finished.tenant_id = started.tenant_id
+    and finished.pipeline_logging_id = started.pipeline_logging_id
+    and finished.event_type = 'finished'
+where started.event_type = 'started' and started.occurred_at >= @since
+    and finished.event_id is null
+order by started.tenant_id
+"""
+
+TENANT_OF_RUN = """
+select tenant_id from tenants.tenant_usage_events where pipeline_logging_id = @run_id limit 1
 """
 
 START = """
@@ -755,6 +811,51 @@ select lower(table_name) as table_name, lower(column_name) as column_name
 from `{dataset}`.INFORMATION_SCHEMA.COLUMNS
 """
 
+# -- API keys. The hash is of a key with 256 random bits, so nobody can guess what it is of.
+
+KEY_COLUMNS = "api_key_id, tenant_id, api_key_hash, scopes, is_active, expires_at, created_at"
+
+ADD_KEY = f"""
+insert into tenants.tenant_api_keys ({KEY_COLUMNS})
+values (
+    @api_key_id, @tenant_id, @api_key_hash, split(@scopes, ','), true,
+    cast(@expires_at as timestamp), @now
+)
+"""
+
+# The tenant's own copy, with whose key it is.
+ADD_OWN_KEY = f"""
+insert into `{{tenant}}`.x_meta_api_keys ({KEY_COLUMNS}, created_by, description)
+values (
+    @api_key_id, @tenant_id, @api_key_hash, split(@scopes, ','), true,
+    cast(@expires_at as timestamp), @now, @created_by, @description
+)
+"""
+
+KEY_OF_HASH = f"""
+select {KEY_COLUMNS} from tenants.tenant_api_keys where api_key_hash = @api_key_hash
+"""
+
+KEYS = """
+select
+    keys.api_key_id, keys.tenant_id, keys.scopes, keys.is_active, keys.expires_at, keys.created_at,
+    keys.last_used_at, own.created_by, own.description
+from tenants.tenant_api_keys as keys
+left join `{tenant}`.x_meta_api_keys as own on keys.api_key_id = own.api_key_id
+where keys.tenant_id = @tenant_id
+order by keys.created_at, keys.api_key_id
+"""
+
+REVOKE_KEY = """
+update `{dataset}`.{table} set is_active = false
+where tenant_id = @tenant_id and api_key_id = @api_key_id and is_active
+"""
+
+USED_KEY = """
+update `{dataset}`.{table} set last_used_at = @last_used_at_{n}
+where api_key_id = @api_key_id_{n} and coalesce(last_used_at, created_at) <= @last_used_at_{n}
+"""
+
 RUN = f"""
 select {RUN_COLUMNS} from `{{tenant}}`.x_meta_pipeline_runs where pipeline_logging_id = @run_id
 """
@@ -816,6 +917,29 @@ from `{tenant}`.x_meta_dq_results
 where pipeline_logging_id = @run_id and overall_status = 'FAIL'
     and dq_config_id <> concat(target_table, '__summary')
 order by dq_config_id
+"""
+
+# What a run's tests found; a model's summary only sums them up.
+DQ_RESULTS = """
+select
+    target_table, dq_config_id, severity, overall_status, failed_rows, sample_rows, error_message,
+    executed_at
+from `{tenant}`.x_meta_dq_results
+where pipeline_logging_id = @run_id and dq_config_id <> concat(target_table, '__summary')
+order by
+    case overall_status when 'FAIL' then 0 when 'WARNING' then 1 when 'SKIPPED' then 2 else 3 end,
+    target_table, dq_config_id
+"""
+
+COSTS = """
+select
+    usage_date, service_id, max(service_description) as service_description, currency,
+    sum(charge_rows) as charge_rows, sum(gross_cost) as gross_cost,
+    sum(credits_total) as credits_total, sum(billed_cost) as billed_cost
+from `{tenant}`.cost_by_service_daily
+where usage_date between @from_date and @to_date
+group by usage_date, service_id, currency
+order by usage_date, currency, service_id
 """
 
 TOTALS = """

@@ -69,6 +69,11 @@ def names() -> list[str]:
     )
 
 
+def is_name(name: str) -> bool:
+    """Whether it has the shape of a template's name: provider/domain/name."""
+    return bool(_NAME.fullmatch(name))
+
+
 def load(name: str) -> Template:
     """The template of that name.
 

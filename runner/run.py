@@ -104,12 +104,9 @@ def run_slice(
             )
     run_id = str(uuid.uuid4())
     try:
-        run = claim.take(warehouse, request, settings.project_dir, run_id, on_likely=pool.warm_up)
+        run = claimed(settings, warehouse, request, run_id, pool.warm_up)
         if run.deduplicated:
-            return _of_another(run, request)
-        if run.status == "REFUSED":
-            why, what_to_do = run.error_message or "", _what_to_do(warehouse, run)
-            raise Refused(f"Tenant {run.tenant_id} may not run: {why}. {what_to_do}", run)
+            return of_another(run, request)
         with runlog.of_run(settings, run.id, run.tenant_id):
             return execute(
                 settings, warehouse, mailbox, template, request, run, on_event, pool, stopped_by
@@ -125,10 +122,33 @@ def run_slice(
         return Report(withdrawn, withdrawn.status, 0, outcome, interrupted=stop.number)
 
 
+def claimed(
+    settings: Settings,
+    warehouse: Warehouse,
+    request: claim.Request,
+    run_id: str,
+    on_likely: Callable[[], None] | None,
+) -> claim.Run:
+    """A PENDING run of our own, or another's that has some of the dates.
+
+    Raises Refused, with the refusal recorded.
+    """
+    run = claim.take(warehouse, request, settings.project_dir, run_id, on_likely=on_likely)
+    if run.status == "REFUSED":
+        why, what_to_do = run.error_message or "", _what_to_do(warehouse, run)
+        raise Refused(f"Tenant {run.tenant_id} may not run: {why}. {what_to_do}", run)
+    return run
+
+
+def is_over_quota(run: claim.Run) -> bool:
+    """Whether a refused run may be had later, without anybody's doing."""
+    return "limit reached" in (run.error_message or "")
+
+
 def _what_to_do(warehouse: Warehouse, run: claim.Run) -> str:
     """What helps a refused tenant: time, where a limit is reached, else a command."""
     tenant, why = run.tenant_id, run.error_message or ""
-    if "limit reached" in why:
+    if is_over_quota(run):
         left = quota.of(warehouse, tenant).in_words()
         return f"{left} See `runner quota --tenant {tenant}`."
     if why.startswith("tenant is"):
@@ -136,7 +156,7 @@ def _what_to_do(warehouse: Warehouse, run: claim.Run) -> str:
     return f"`runner doctor --tenant {tenant}` names the command that mends it."
 
 
-def _of_another(run: claim.Run, request: claim.Request) -> Report:
+def of_another(run: claim.Run, request: claim.Request) -> Report:
     """What an active run means for who asked: theirs if it covers the dates, else an error."""
     if run.covers(request.from_date, request.to_date):
         return Report(run, run.status, 0)
@@ -171,7 +191,10 @@ def execute(
     pool: Pool,
     stopped_by: Callable[[], int],
 ) -> Report:
-    """What follows a claim of our own: dbt, the record, the alert."""
+    """What follows a claim of our own: dbt, the record, the alert.
+
+    A run that had waited for a service waits again when it is stopped, for the next one.
+    """
     log.info("run of %s by %s began", notify.dates(run), run.trigger_by)
     steps = record.StepLog(warehouse, run)
     steps.open("claim", "Claim the dates", "claim")
@@ -186,6 +209,10 @@ def execute(
         )
         status = "COMPLETED" if outcome.success else "FAILED"
     except Interrupted as stop:
+        if request.queued:
+            claim.hand_back(warehouse, run)
+            log.info("run waits again: %s", _stopped_by(stop))
+            return Report(replace(run, status="PENDING"), "PENDING", 0, interrupted=stop.number)
         interrupted = stop.number
         outcome = Outcome(False, _stopped_by(stop))
         status = "CANCELLED"
@@ -387,6 +414,7 @@ def refuse(
     to_date: date,
     trigger_by: str,
     why: str,
+    trigger_type: str = "manual",
 ) -> None:
     """Leave the row of a run whose template cannot be had. Raises UsageProblem without a tenant."""
     tenants.find(warehouse, tenant)
@@ -396,7 +424,7 @@ def refuse(
         template=pipeline,
         from_date=from_date,
         to_date=to_date,
-        trigger_type="manual",
+        trigger_type=trigger_type,
         trigger_by=trigger_by,
         timeout_minutes=0,
     )

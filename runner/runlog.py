@@ -129,6 +129,16 @@ def of_run(settings: Settings, run_id: str, tenant_id: str) -> Iterator[None]:
         _prune(settings.log_dir / "runs")
 
 
+@contextlib.contextmanager
+def of_request(request_id: str) -> Iterator[None]:
+    """Give every line of a request to the service its id."""
+    token = _context.set({"request_id": request_id})
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
 def _prune(runs: Path) -> None:
     """Forget the logs of runs that ended long ago."""
     oldest = time.time() - KEEP_RUN_LOGS_DAYS * 86_400

@@ -17,6 +17,7 @@ from runner.errors import Refused
 from runner.estimate import Estimate
 from runner.fanout import Done
 from runner.invoke import Event
+from runner.keys import Key
 from runner.notify import again, dates, span
 from runner.quota import Quota
 from runner.run import Report
@@ -267,6 +268,27 @@ def tenant_list(found: Sequence[Tenant]) -> str:
         return "No tenants yet. Add one with: runner tenant add ID --admin-email E --export REF"
     rows = [("tenant", "status", "plan", "admin", "company")]
     rows += [(t.id, t.status, t.plan, t.admin_email, t.company_name) for t in found]
+    return "\n".join(columns(rows))
+
+
+def key_list(found: Sequence[Key]) -> str:
+    """Keys as a table."""
+    if not found:
+        return "No keys yet. Make one with: runner tenant key create --tenant ID"
+    rows = [("key", "state", "scopes", "made", "ends", "last used (UTC)", "by", "for")]
+    rows += [
+        (
+            key.id,
+            key.state,
+            ",".join(key.scopes),
+            f"{key.created_at:%Y-%m-%d}",
+            f"{key.expires_at:%Y-%m-%d}" if key.expires_at else "never",
+            f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never",
+            key.created_by or "",
+            key.description or "",
+        )
+        for key in found
+    ]
     return "\n".join(columns(rows))
 
 

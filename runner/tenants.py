@@ -172,6 +172,36 @@ def add(
         _make_dataset(settings, warehouse, worker, tenant_id, named_exports, pipeline, say)
 
 
+def onboard(
+    settings: Settings,
+    open_it: Callable[[], Warehouse],
+    tenant_id: str,
+    admin_email: str,
+    company_name: str | None,
+    plan: Plan | None,
+    refs: tuple[str, ...],
+    accounts: tuple[str, ...],
+    projects: tuple[str, ...],
+    with_unallocated: bool | None,
+    all_accounts: bool,
+    is_landing: bool,
+    say: Callable[[str], None],
+) -> list[Export]:
+    """`add` from what somebody typed or sent; the exports that the tenant then has.
+
+    Accounts and projects stay as they are unless named, or forgotten with `all_accounts`. The
+    warehouse is opened once the words are judged.
+    """
+    slugs.tenant_id(tenant_id)
+    slugs.email(admin_email)
+    named = named_exports(settings, refs, accounts, projects, bool(with_unallocated))
+    warehouse = open_it()
+    if not all_accounts:
+        named = keep_filters(warehouse, tenant_id, named, with_unallocated)
+    add(settings, warehouse, tenant_id, admin_email, company_name, plan, named, say, is_landing)
+    return named
+
+
 def repair(
     settings: Settings, warehouse: Warehouse, tenant_id: str, say: Callable[[str], None]
 ) -> None:

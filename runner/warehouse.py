@@ -4,12 +4,14 @@ Statements are written in BigQuery's dialect, with @named parameters, in words t
 also reads; see control_sql.
 """
 
+import atexit
 import contextlib
 import fcntl
 import os
 import random
 import re
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -17,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -103,10 +105,13 @@ class Warehouse(Protocol):
         """The vars with which dbt makes the control tables."""
 
 
-def open_warehouse(settings: Settings, patience_seconds: float = 60.0) -> Warehouse:
+def open_warehouse(
+    settings: Settings, patience_seconds: float = 60.0, keep_open_seconds: float = 0.0
+) -> Warehouse:
     """The warehouse of the chosen target. Raises UsageProblem for a broken profile.
 
     `patience_seconds`: how long to wait for a file that another program has open.
+    `keep_open_seconds`: how long threads of this process may pass the open control file on.
     """
     target = settings.target({"tenant_id": "none"})
     if target.type == "bigquery":
@@ -124,7 +129,7 @@ def open_warehouse(settings: Settings, patience_seconds: float = 60.0) -> Wareho
             )
         return Path(str(found.fields["path"]))
 
-    return DuckDBWarehouse(path, patience_seconds)
+    return DuckDBWarehouse(path, patience_seconds, keep_open_seconds)
 
 
 # BigQuery's functions that the control SQL uses, in DuckDB's words.
@@ -136,8 +141,67 @@ BIGQUERYS_WORDS = (
 # How DuckDB speaks of a file that is cut off, overwritten or none of its own.
 DAMAGED = re.compile("not a valid DuckDB|Could not read enough bytes|[Cc]orrupt")
 
+# A statement of more letters, such as one of many steps, is not kept as it was parsed.
+LONGEST_KEPT = 6000
+
 # One gate a file, for the threads of this process.
 _GATES: dict[Path, threading.Lock] = {}
+
+
+class _Passed:
+    """A file that threads of this process pass on to each other, open, while others want it."""
+
+    def __init__(self) -> None:
+        self.turn = threading.Lock()
+        self.wanted_by = 0
+        self.count = threading.Lock()
+        self.open: contextlib.ExitStack | None = None
+        self.connection: Any = None
+        self.since = self.used_at = 0.0
+
+    @contextmanager
+    def taken(self, seconds: float) -> Iterator[bool]:
+        """This thread's turn, whether or not it comes within so many seconds."""
+        with self.count:
+            self.wanted_by += 1
+        try:
+            is_ours = self.turn.acquire(timeout=seconds)
+        finally:
+            with self.count:
+                self.wanted_by -= 1
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                self.turn.release()
+
+    def closing(self) -> contextlib.ExitStack:
+        """What is to be closed, in this thread's turn; the next one opens anew."""
+        stack, self.open, self.connection = self.open, None, None
+        return stack or contextlib.ExitStack()
+
+    def close_when_idle(self, opened: contextlib.ExitStack) -> None:
+        """Close the file soon after its last use, by a thread of its own for each opening."""
+        while self.open is opened:
+            time.sleep(IDLE_SECONDS / 2)
+            with self.turn:
+                if self.open is opened and time.monotonic() - self.used_at >= IDLE_SECONDS:
+                    self.closing().close()
+
+
+_PASSED: dict[Path, _Passed] = {}
+# What a thread does next is mostly not long in coming.
+IDLE_SECONDS = 0.05
+# Other commands look at the gate this often at least.
+GATE_PAUSE_SECONDS = 0.02
+
+
+@atexit.register
+def _close_passed() -> None:
+    for passed in _PASSED.values():
+        with passed.taken(1.0) as is_ours:
+            if is_ours:
+                passed.closing().close()
 
 
 class DuckDBWarehouse:
@@ -150,9 +214,15 @@ class DuckDBWarehouse:
     seconds_between_looks = 1.0
     has_one_writer = True
 
-    def __init__(self, path: Callable[[str], Path], patience_seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        path: Callable[[str], Path],
+        patience_seconds: float = 60.0,
+        keep_open_seconds: float = 0.0,
+    ) -> None:
         self._path = path
         self._patience_seconds = patience_seconds
+        self._keep_open_seconds = keep_open_seconds
 
     def read(self, sql: str, **values: Value) -> list[Row]:
         with self._open(self._path("control"), read_only=True) as connection:
@@ -284,10 +354,46 @@ class DuckDBWarehouse:
 
     @contextmanager
     def _open(self, path: Path, read_only: bool) -> "Iterator[duckdb.DuckDBPyConnection]":
+        if self._keep_open_seconds and path == self._path("control"):
+            with self._open_passed(path) as connection:
+                yield connection
+            return
         # Within a process DuckDB refuses one file opened both ways: threads take turns.
         gate = _GATES.setdefault(path, threading.Lock())
         with gate, self._open_alone(path, read_only) as connection:
             yield connection
+
+    @contextmanager
+    def _open_passed(self, path: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
+        """One transaction after the other on one open file, as long as threads want it.
+
+        Opening and closing costs more than a claim. Once nobody wants it, after `keep_open_seconds`
+        and after any error it is closed, and other commands have their turn.
+        """
+        passed = _PASSED.setdefault(path, _Passed())
+        with passed.taken(self._patience_seconds) as is_ours:
+            if not is_ours:
+                raise WarehouseUnreachable(f"{path} is busy: try again in a moment.")
+            if passed.open is None:
+                with contextlib.ExitStack() as stack:
+                    # Both ways by one: a reader must not keep writers of this process out.
+                    passed.connection = stack.enter_context(self._open_alone(path, False))
+                    passed.open = stack.pop_all()
+                passed.since = passed.used_at = time.monotonic()
+                threading.Thread(
+                    target=passed.close_when_idle, args=(passed.open,), daemon=True
+                ).start()
+            try:
+                yield passed.connection
+            except BaseException:
+                stack = passed.closing()
+                if not stack.__exit__(*sys.exc_info()):
+                    raise
+            passed.used_at = time.monotonic()
+            if passed.used_at - passed.since >= self._keep_open_seconds:
+                passed.closing().close()
+                if passed.wanted_by:
+                    time.sleep(GATE_PAUSE_SECONDS)
 
     @contextmanager
     def _open_alone(self, path: Path, read_only: bool) -> "Iterator[duckdb.DuckDBPyConnection]":
@@ -379,9 +485,8 @@ def _execute(
     """Run one statement; @name becomes DuckDB's $name, and each statement gets only its own."""
     import duckdb
 
-    names = set(re.findall(r"@(\w+)", sql))
+    statement, names = (_parsed if len(sql) <= LONGEST_KEPT else _in_duckdbs_words)(sql)
     bound = {name: _to_duckdb(values[name]) for name in names}
-    statement = re.sub(r"@(\w+)", r"$\1", sql).replace("`", '"')
     try:
         cursor = connection.execute(statement, bound or None)
     except (duckdb.CatalogException, duckdb.BinderException) as error:
@@ -393,6 +498,21 @@ def _execute(
         {name: _from_duckdb(value) for name, value in zip(columns, row, strict=True)}
         for row in cursor.fetchall()
     ]
+
+
+def _in_duckdbs_words(sql: str) -> tuple[Any, frozenset[str]]:
+    names = frozenset(re.findall(r"@(\w+)", sql))
+    return re.sub(r"@(\w+)", r"$\1", sql).replace("`", '"'), names
+
+
+@lru_cache(maxsize=512)
+def _parsed(sql: str) -> tuple[Any, frozenset[str]]:
+    """The same, parsed once: of a claim's time on an open file parsing is a quarter."""
+    import duckdb
+
+    text, names = _in_duckdbs_words(sql)
+    statements = duckdb.extract_statements(text)
+    return (statements[0] if len(statements) == 1 else text), names
 
 
 def _to_duckdb(value: Value) -> Value:

@@ -82,6 +82,8 @@ TYPES = {
         "stale_since",
         "quiet_since",
         "lease_expires_at",
+        "expires_at",
+        "last_used_at",
         "sent_at",
         "next_attempt_at",
         "start_time",
@@ -116,10 +118,13 @@ def control_statements() -> dict[str, str]:
         for name, text in vars(control_sql).items()
         if name.isupper() and isinstance(text, str) and not name.startswith("_")
     }
-    parts = {"RUN_COLUMNS", "STEP_ROW", "DROP_STEPS", "ADD_STEPS", "COLUMNS_DUCKDB"}
+    parts = {"RUN_COLUMNS", "KEY_COLUMNS", "STEP_ROW", "DROP_STEPS", "ADD_STEPS", "COLUMNS_DUCKDB"}
     places = {"tenant": "alpha", "dataset": "alpha", "table": "x_meta_exports", "n": 0}
     found = {name: text.format(**places) for name, text in texts.items() if name not in parts}
     found["PROBE_EXPORT"] = control_sql.PROBE_EXPORT.format(table=EXPORT)
+    keys = {"dataset": "tenants", "table": "tenant_api_keys", "n": 0}
+    for name in ("REVOKE_KEY", "USED_KEY"):
+        found[name] = getattr(control_sql, name).format(**keys)
     return found | dict(
         zip(("dropped", "added"), control_sql.rewrite_steps("alpha", 2), strict=True)
     )

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import duckdb
 import pytest
 from click.testing import CliRunner, Result
-from control_file import TENANTS, Control, control_tables
+from control_file import Control, write_control_file
 from given import GOOD
 from support import environment_in
 
@@ -21,26 +21,7 @@ from runner.invoke import Event, Outcome
 def control_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A control file with the tenants acme and globex, to be copied."""
     path = tmp_path_factory.mktemp("control") / "control.duckdb"
-    with duckdb.connect(str(path)) as connection:
-        for statement in control_tables(TENANTS):
-            connection.execute(statement)
-        for tenant in TENANTS:
-            connection.execute(
-                "insert into tenants.tenant_profiles by name select ? as tenant_id,"
-                " 'Acme & Sons' as company_name, 'admin@acme.example' as admin_email,"
-                " 'ACTIVE' as status, 'PROFESSIONAL' as subscription_plan,"
-                " timestamp '2024-01-01' as created_at",
-                [tenant],
-            )
-            connection.execute(
-                "insert into tenants.tenant_subscriptions by name select 's' as subscription_id,"
-                " ? as tenant_id, 'PROFESSIONAL' as plan_name, 'ACTIVE' as status,"
-                " 25 as daily_limit, 750 as monthly_limit, 5 as concurrent_limit",
-                [tenant],
-            )
-            connection.execute(
-                f"insert into {tenant}.x_meta_lock by name select 'claim' as lock_name"
-            )
+    write_control_file(path)
     return path
 
 

@@ -51,6 +51,30 @@ def _rendered(text: str) -> str:
     )
 
 
+def write_control_file(path: Path, tenants: tuple[str, ...] = TENANTS) -> None:
+    """A control file with these tenants, all alike."""
+    with duckdb.connect(str(path)) as connection:
+        for statement in control_tables(tenants):
+            connection.execute(statement)
+        for tenant in tenants:
+            connection.execute(
+                "insert into tenants.tenant_profiles by name select ? as tenant_id,"
+                " 'Acme & Sons' as company_name, 'admin@acme.example' as admin_email,"
+                " 'ACTIVE' as status, 'PROFESSIONAL' as subscription_plan,"
+                " timestamp '2024-01-01' as created_at",
+                [tenant],
+            )
+            connection.execute(
+                "insert into tenants.tenant_subscriptions by name select 's' as subscription_id,"
+                " ? as tenant_id, 'PROFESSIONAL' as plan_name, 'ACTIVE' as status,"
+                " 25 as daily_limit, 750 as monthly_limit, 5 as concurrent_limit",
+                [tenant],
+            )
+            connection.execute(
+                f"insert into {tenant}.x_meta_lock by name select 'claim' as lock_name"
+            )
+
+
 class Control:
     """A control file with two tenants, and short ways to look at it and to write into it."""
 

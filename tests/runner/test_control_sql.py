@@ -15,14 +15,24 @@ STATEMENTS = {
     for name, text in vars(control_sql).items()
     if name.isupper() and isinstance(text, str)
 }
-MODULES = sorted((ROOT / "runner").glob("*.py"))
+MODULES = sorted((ROOT / "runner").rglob("*.py"))
 SQL = re.compile(
     r"\b(select\b.+\bfrom|insert\s+into|update\s+\S+\s+set|delete\s+from|create\s+table"
     r"|drop\s+table|merge\s+into|alter\s+table|begin\s+transaction)\b",
     re.IGNORECASE | re.DOTALL,
 )
 # f-strings that put our own constants together: names that may stand in their braces.
-CONSTANTS = {"RUN_COLUMNS", "REFUSAL", "ACTIVE_RUNS", "_MISSING", "body", "last", "macro"}
+CONSTANTS = {
+    "RUN_COLUMNS",
+    "KEY_COLUMNS",
+    "REFUSAL",
+    "ACTIVE_RUNS",
+    "_MISSING",
+    "_OWN_EVENT",
+    "body",
+    "last",
+    "macro",
+}
 
 
 def test_the_statements_were_found() -> None:

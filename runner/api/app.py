@@ -1,0 +1,613 @@
+"""The routes: each calls what the command line calls, and says the answer over HTTP."""
+
+import contextlib
+import json
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from pathlib import Path as File
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.types import Scope
+
+from runner import __version__, claim, keys, notify, pipelines, quota, record, show, tenants
+from runner import control_sql as sql
+from runner import run as one_run
+from runner.api import errors, models
+from runner.api.auth import ADMIN, Access, Caller, Door
+from runner.api.backlog import Backlog
+from runner.api.errors import Problem
+from runner.api.limits import Frame
+from runner.api.metrics import Metrics
+from runner.errors import Refused, RunnerError, UsageProblem, WarehouseProblem
+from runner.settings import Settings
+from runner.warehouse import Row, Warehouse, open_warehouse
+
+SERVICE = "gcp-tenant-cost"
+STATIC = File(__file__).parent / "static"
+FILES = {"page.js": "text/javascript", "page.css": "text/css"}
+# An answer waits so long for a file that another program, such as a run, has open.
+PATIENCE_SECONDS = 5.0
+# So long may threads pass the control file on; then other commands have their turn.
+KEEP_OPEN_SECONDS = 0.5
+# A look for dead runs before a claim is good for so long; the backlog's sweep looks as well.
+LOOK_SECONDS = 1.0
+# So long a tenant that was found is taken to be there; the claim looks for itself.
+KNOWN_SECONDS = 5.0
+DAYS_SHOWN = 31
+MOST_DAYS = 366
+MOST_ROWS = 1000
+
+DESCRIPTION = """
+What each tenant spends on Google Cloud: start runs, follow them, see what they found.
+Send a key as the header `X-API-Key`. Every answer has an `X-Request-ID`; an error is JSON with
+`error`, `message` (what to do) and `request_id`.
+"""
+
+
+class Service:
+    """What the routes share. A warehouse client is a thread's own."""
+
+    def __init__(self, settings: Settings, how: Access, workers: int, grace_seconds: float) -> None:
+        self.settings = settings
+        self.is_open = how.is_open
+        self._local = threading.local()
+        self.door = Door(how, self.warehouse)
+        self.backlog = Backlog(
+            settings,
+            notify.SmtpMailbox(settings.mail),
+            self.warehouse_of_a_run,
+            workers,
+            grace_seconds,
+            lambda report: self.metrics.ended(report),
+            self.door.write_uses,
+        )
+        self.metrics = Metrics(lambda: self.backlog.length, lambda: self.backlog.active)
+        self.onboarding = threading.Lock()
+        self._looked: dict[str, float] = {}
+        self._asked: dict[tuple[str, str], tuple[float, claim.Request]] = {}
+        self.template = cache(pipelines.load)
+        self._health: tuple[float, str] = (0.0, "")
+
+    def warehouse(self) -> Warehouse:
+        """For an answer, which does not wait long."""
+        return self._own("answer", PATIENCE_SECONDS)
+
+    def warehouse_of_a_run(self) -> Warehouse:
+        """For a run, which waits as long as the command line does."""
+        return self._own("run", 60.0)
+
+    def _own(self, name: str, patience_seconds: float) -> Warehouse:
+        found: Warehouse | None = getattr(self._local, name, None)
+        if found is None:
+            found = open_warehouse(self.settings, patience_seconds, KEEP_OPEN_SECONDS)
+            setattr(self._local, name, found)
+        return found
+
+    def look(self, tenant_id: str) -> Callable[[], None] | None:
+        """Whether a claim is to look for dead runs first: once a second is enough."""
+        now = time.monotonic()
+        if self._looked.get(tenant_id, 0.0) + LOOK_SECONDS > now:
+            return None
+        self._looked[tenant_id] = now
+        return lambda: None
+
+    def asked(
+        self,
+        warehouse: Warehouse,
+        tenant_id: str,
+        template: pipelines.Template,
+        first: date,
+        last: date,
+        trigger_by: str,
+    ) -> claim.Request:
+        """The request for these dates. Whose it is was looked up within seconds.
+
+        Raises Problem for an unknown tenant.
+        """
+        at, known = self._asked.get((tenant_id, template.name), (0.0, None))
+        if known is None or at <= time.monotonic():
+            try:
+                known = one_run.request_for(
+                    warehouse, tenant_id, template, first, last, "api", trigger_by
+                )
+            except UsageProblem as unknown:
+                raise Problem(404, "unknown_tenant", unknown.message) from None
+            self._asked[tenant_id, template.name] = (time.monotonic() + KNOWN_SECONDS, known)
+        return replace(known, from_date=first, to_date=last, trigger_by=trigger_by, queued=True)
+
+    def health(self) -> str:
+        """What is wrong with the warehouse, empty for nothing; asked at most every two seconds."""
+        at, told = self._health
+        if at > time.monotonic():
+            return told
+        try:
+            self.warehouse().read(sql.PROBE)
+            told = ""
+        except RunnerError as error:
+            told = error.message
+        self._health = (time.monotonic() + 2, told)
+        return told
+
+
+def service_of(request: Request) -> Service:
+    """The service that this is a request to."""
+    found: Service = request.app.state.service
+    return found
+
+
+def needs(scope: str) -> Any:
+    """A caller who may do this."""
+
+    async def caller(request: Request, service: Annotated[Service, Depends(service_of)]) -> Caller:
+        return await service.door.caller(request, scope)
+
+    return Depends(caller)
+
+
+The = Annotated[Service, Depends(service_of)]
+Reader = Annotated[Caller, needs("runs:read")]
+Writer = Annotated[Caller, needs("runs:write")]
+Admin = Annotated[Caller, needs(ADMIN)]
+TenantId = Annotated[str, Path(examples=["acme1281"], max_length=200)]
+RunId = Annotated[str, Path(examples=[models.RUN_ID], max_length=200)]
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The errors of a route, for its description."""
+    return {
+        status: {"model": models.Error}
+        for status in sorted({401, 403, 408, 413, 429, 431, 503, *statuses})
+    }
+
+
+def create(settings: Settings, how: Access, workers: int, grace_seconds: float) -> FastAPI:
+    """The application. Its backlog works from startup to shutdown."""
+    service = Service(settings, how, workers, grace_seconds)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(service.backlog)
+            yield
+            await run_in_threadpool(stack.pop_all().close)
+
+    app = FastAPI(
+        title="Tenant cost",
+        description=DESCRIPTION,
+        version=__version__,
+        # The pages that FastAPI would make load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    for kind in (Problem, RunnerError):
+        app.add_exception_handler(kind, errors.on_problem)
+    app.add_exception_handler(RequestValidationError, errors.on_invalid)
+    app.add_exception_handler(HTTPException, errors.on_http)
+
+    def answered(scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "none")
+        service.metrics.answered(scope["method"], route, status, seconds)
+
+    app.add_middleware(Frame, on_answer=answered, only_loopback=how.is_open)
+    _routes(app)
+    _describe_keys(app)
+    return app
+
+
+def _describe_keys(app: FastAPI) -> None:
+    """Say in /openapi.json how a key is sent."""
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = make()
+        document.setdefault("components", {})["securitySchemes"] = {
+            "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+        }
+        for path, methods in document["paths"].items():
+            for operation in methods.values():
+                operation["security"] = [{"key": []}] if path.startswith("/api/") else []
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _routes(app: FastAPI) -> None:
+    @app.get("/", include_in_schema=False)
+    def page() -> FileResponse:
+        return FileResponse(STATIC / "page.html", media_type="text/html; charset=utf-8")
+
+    @app.get("/static/{name}", include_in_schema=False)
+    def static(name: str) -> FileResponse:
+        if name not in FILES:
+            raise HTTPException(404)
+        return FileResponse(STATIC / name, media_type=FILES[name])
+
+    @app.get("/health", tags=["service"], responses={503: {"model": models.Health}})
+    def health(service: The, response: Response) -> models.Health:
+        """Service, version, environment, and whether the warehouse can be reached."""
+        told = service.health()
+        if told:
+            response.status_code = 503
+        return models.Health(
+            status="degraded" if told else "ok",
+            service=SERVICE,
+            version=__version__,
+            environment=service.settings.environ.get("RUNNER_ENVIRONMENT") or "development",
+            target=service.settings.target({"tenant_id": "none"}).name,
+            auth="disabled" if service.is_open else "keys",
+            warehouse=told or "reachable",
+            queue_length=service.backlog.length,
+            runs_active=service.backlog.active,
+        )
+
+    @app.get("/metrics", tags=["service"], response_class=Response)
+    def metrics(service: The) -> Response:
+        """Runs, rows, refusals, queue and answers of this process, for Prometheus."""
+        return service.metrics.page()
+
+    started: dict[int | str, dict[str, Any]] = {
+        **problems(404, 409, 422),
+        200: {"model": models.Accepted, "description": "An active run has these dates already"},
+    }
+
+    @app.post(
+        "/api/v1/pipelines/run/{tenant_id}/{provider}/{domain}/{template_name}",
+        status_code=202,
+        tags=["runs"],
+        responses=started,
+    )
+    def run_template(
+        service: The,
+        who: Writer,
+        response: Response,
+        tenant_id: TenantId,
+        provider: Annotated[str, Path(examples=["gcp"], max_length=200)],
+        domain: Annotated[str, Path(examples=["cost"], max_length=200)],
+        template_name: Annotated[str, Path(examples=["cost_billing"], max_length=200)],
+        body: models.Trigger,
+    ) -> models.Accepted:
+        """Claim the dates and answer at once; the run goes on in the background."""
+        name = f"{provider}/{domain}/{template_name}"
+        return _start(service, who, response, tenant_id, name, body)
+
+    @app.post(
+        "/api/v1/pipelines/run/{pipeline_id}",
+        status_code=202,
+        tags=["runs"],
+        responses=started,
+        deprecated=True,
+    )
+    def run_pipeline(
+        service: The,
+        who: Writer,
+        response: Response,
+        pipeline_id: Annotated[str, Path(examples=["acme1281-gcp-cost-billing"], max_length=200)],
+        body: models.Trigger,
+    ) -> models.Accepted:
+        """The same by the pipeline's id. Use the path with tenant and template instead."""
+        response.headers["Deprecation"] = "true"
+        tenant_id, name = _named_by(pipeline_id)
+        who.only(tenant_id)
+        return _start(service, who, response, tenant_id, name, body)
+
+    @app.get("/api/v1/pipelines/runs", tags=["runs"], responses=problems(404, 422))
+    def runs(
+        service: The,
+        who: Reader,
+        limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 20,
+        status: models.Status | None = None,
+        date: models.UsageDate | None = None,
+        tenant_id: Annotated[str | None, Query(max_length=200)] = None,
+    ) -> list[models.Run]:
+        """Runs, newest first: of the key's tenant, with the admin key of all or the one named."""
+        warehouse = service.warehouse()
+        named = tenant_id or who.tenant_id
+        found: list[Row] = []
+        for tenant in [_known(warehouse, named)] if named else tenants.every(warehouse):
+            found += warehouse.read(
+                sql.RUNS.format(tenant=tenant.id),
+                status=status or "",
+                day=date,
+                pipeline="",
+                limit=limit,
+            )
+        found.sort(key=lambda row: row["start_time"], reverse=True)
+        return [_run(service, row) for row in found[:limit]]
+
+    @app.get("/api/v1/pipelines/runs/{run_id}", tags=["runs"], responses=problems(404, 422))
+    def run(service: The, who: Reader, run_id: RunId) -> models.Run:
+        """One run as it stands."""
+        return _run(service, _row(service.warehouse(), who, run_id))
+
+    @app.get("/api/v1/pipelines/runs/{run_id}/steps", tags=["runs"], responses=problems(404, 422))
+    def steps(service: The, who: Reader, run_id: RunId) -> list[models.Step]:
+        """The steps of a run, in order, as far as it has come."""
+        warehouse = service.warehouse()
+        row = _row(warehouse, who, run_id)
+        return [
+            models.Step(**step) for step in record.steps_of(warehouse, row["tenant_id"], run_id)
+        ]
+
+    @app.get(
+        "/api/v1/pipelines/runs/{run_id}/dq-results", tags=["runs"], responses=problems(404, 422)
+    )
+    def quality(service: The, who: Reader, run_id: RunId) -> list[models.Quality]:
+        """What the run's tests found, failures first, with sample rows. 503 while a run loads."""
+        warehouse = service.warehouse()
+        tenant_id = _row(warehouse, who, run_id)["tenant_id"]
+        return [
+            models.Quality(
+                test=row["dq_config_id"],
+                table=row["target_table"],
+                severity=row["severity"],
+                status=row["overall_status"],
+                failed_rows=row["failed_rows"],
+                sample_rows=_sample(row["sample_rows"]),
+                message=row["error_message"],
+                executed_at=row["executed_at"],
+            )
+            for row in _data(warehouse, tenant_id, sql.DQ_RESULTS, run_id=run_id)
+        ]
+
+    @app.post(
+        "/api/v1/pipelines/runs/{run_id}/cancel", tags=["runs"], responses=problems(404, 409, 422)
+    )
+    def cancel(service: The, who: Writer, run_id: RunId) -> models.Run:
+        """Stop an active run: CANCELLED at once, its process ends within seconds."""
+        warehouse = service.warehouse()
+        row = _row(warehouse, who, run_id)
+        if not claim.cancel(warehouse, row["tenant_id"], run_id, f"cancelled by {who.id}"):
+            ended = _row(warehouse, who, run_id)["status"]
+            raise Problem(409, "already_ended", f"Run {run_id} has ended already: it is {ended}.")
+        return _run(service, _row(warehouse, who, run_id))
+
+    @app.get("/api/v1/tenants", tags=["tenants"], responses=problems())
+    def all_tenants(service: The, who: Reader) -> list[models.Tenant]:
+        """The key's tenant; with the admin key every one."""
+        return [
+            models.Tenant(
+                tenant_id=one.id, company_name=one.company_name, status=one.status, plan=one.plan
+            )
+            for one in tenants.every(service.warehouse())
+            if who.tenant_id in (None, one.id)
+        ]
+
+    @app.get("/api/v1/tenants/{tenant_id}/quota", tags=["tenants"], responses=problems(404, 422))
+    def quota_of(service: The, who: Reader, tenant_id: TenantId) -> models.Quota:
+        """What the tenant has used of its limits, what is left, and when it resets."""
+        warehouse = service.warehouse()
+        return models.Quota(**quota.of(warehouse, _known(warehouse, tenant_id).id).document())
+
+    @app.get("/api/v1/tenants/{tenant_id}/costs", tags=["tenants"], responses=problems(404, 422))
+    def costs(
+        service: The,
+        who: Reader,
+        tenant_id: TenantId,
+        from_date: models.UsageDate | None = None,
+        to_date: models.UsageDate | None = None,
+    ) -> list[models.Cost]:
+        """Cost per usage date, service and currency; by default the newest 31 loaded dates."""
+        warehouse = service.warehouse()
+        tenant = _known(warehouse, tenant_id).id
+        first, last = _dates_shown(warehouse, tenant, from_date, to_date)
+        rows = _data(warehouse, tenant, sql.COSTS, from_date=first, to_date=last) if last else []
+        amounts = ("gross_cost", "credits_total", "billed_cost")
+        return [
+            models.Cost(**{**row, **{name: show.money(row[name]) for name in amounts}})
+            for row in rows
+        ]
+
+    @app.post(
+        "/api/v1/tenants/onboard",
+        status_code=201,
+        tags=["tenants"],
+        responses={**problems(422), 500: {"model": models.Error}},
+    )
+    def onboard(service: The, who: Admin, body: models.Onboarding) -> models.Onboarded:
+        """Add a tenant or bring one up to date, as `runner tenant add` does; safe to send again.
+
+        Takes some seconds: its tables are made and its export is looked at before the answer.
+        """
+        if not service.onboarding.acquire(blocking=False):
+            raise errors.busy("Another tenant is being added: send it again then.", 15)
+        try:
+            messages: list[str] = []
+            warehouse = open_warehouse(service.settings)
+            plan = body.subscription_plan
+            tenants.onboard(
+                service.settings,
+                lambda: warehouse,
+                body.tenant_id,
+                body.admin_email,
+                body.company_name,
+                tenants.PLANS[plan.lower()] if plan else None,
+                tuple(body.exports),
+                tuple(body.billing_accounts),
+                tuple(body.projects),
+                body.with_unallocated,
+                body.all_accounts,
+                body.landing,
+                messages.append,
+            )
+            key = secret = None
+            if body.create_key:
+                key, secret = keys.create(
+                    warehouse, body.tenant_id, (), 365, who.id, "made at onboarding"
+                )
+        finally:
+            service.onboarding.release()
+        return models.Onboarded(
+            tenant_id=body.tenant_id,
+            status="ready",
+            messages=messages,
+            api_key=secret,
+            api_key_id=key.id if key else None,
+        )
+
+
+def _start(
+    service: Service, who: Caller, response: Response, tenant_id: str, name: str, body: Any
+) -> models.Accepted:
+    """Claim the dates for whoever takes the run up: 202; 200 when an active run has them all."""
+    settings, warehouse = service.settings, service.warehouse()
+    first, last = body.span_or_none()
+    try:
+        template = service.template(name)
+    except UsageProblem as unknown:
+        tenant = _known(warehouse, tenant_id).id
+        if pipelines.is_name(name):
+            dates = (first, last, body.trigger_by)
+            one_run.refuse(settings, warehouse, tenant, name, *dates, unknown.message, "api")
+        known = pipelines.names()
+        raise Problem(404, "unknown_template", unknown.message, templates=known) from None
+    asked = service.asked(warehouse, tenant_id, template, first, last, body.trigger_by)
+    request = replace(asked, user_id=who.id)
+    run_id = str(uuid.uuid4())
+    try:
+        run = one_run.claimed(settings, warehouse, request, run_id, service.look(tenant_id))
+    except Refused as refusal:
+        raise _refused(service, warehouse, tenant_id, refusal) from None
+    if not run.deduplicated:
+        service.backlog.put(tenant_id, run.id)
+        did = f"Templated pipeline {name.rpartition('/')[2]} triggered successfully"
+        return _accepted(run, f"{did} for {tenant_id} (async mode)")
+    report = one_run.of_another(run, request)
+    if not report.covered:
+        told = report.outcome.error if report.outcome else ""
+        raise Problem(
+            409,
+            "dates_are_shared",
+            (told or "").replace("add --wait, or run again later", "send it again once it ended"),
+            pipeline_logging_id=run.id,
+            status=run.status,
+        )
+    response.status_code = 200
+    return _accepted(run, f"Run {run.id} has these dates already and is {run.status}")
+
+
+def _accepted(run: claim.Run, message: str) -> models.Accepted:
+    return models.Accepted(
+        pipeline_logging_id=run.id,
+        pipeline_id=run.pipeline_id,
+        tenant_id=run.tenant_id,
+        status=run.status,  # type: ignore[arg-type]
+        message=message,
+        run_date=run.run_date,
+        to_date=run.to_date,
+        deduplicated=run.deduplicated,
+    )
+
+
+def _refused(service: Service, warehouse: Warehouse, tenant_id: str, refusal: Refused) -> Problem:
+    """429 with what is left where time helps, 403 where somebody must."""
+    run = refusal.run
+    assert isinstance(run, claim.Run)
+    if not one_run.is_over_quota(run):
+        return Problem(403, "tenant_may_not_run", refusal.message, pipeline_logging_id=run.id)
+    service.metrics.refusals.inc()
+    told = quota.of(warehouse, tenant_id)
+    reset = [one.resets_at for one in told.limits if one.remaining == 0 and one.resets_at]
+    # A run that is active frees its place when it ends: half a minute is a fair guess.
+    seconds = max([30, *(int((at - datetime.now(UTC)).total_seconds()) + 1 for at in reset)])
+    limits = json.loads(show.as_json(told.document()["limits"]))
+    return Problem(
+        429,
+        "quota_exceeded",
+        refusal.message,
+        {"Retry-After": str(seconds)},
+        pipeline_logging_id=run.id,
+        limits=limits,
+    )
+
+
+def _named_by(pipeline_id: str) -> tuple[str, str]:
+    """The tenant and the template of a pipeline's id. Raises Problem when no template makes it."""
+    for name in pipelines.names():
+        before, _, after = pipelines.load(name).pipeline_id.partition("{tenant_id}")
+        tenant_id = pipeline_id.removeprefix(before).removesuffix(after)
+        if f"{before}{tenant_id}{after}" == pipeline_id and tenant_id:
+            return tenant_id, name
+    raise Problem(
+        404,
+        "unknown_template",
+        "No template makes a pipeline of this id: use"
+        " POST /api/v1/pipelines/run/{tenant_id}/{provider}/{domain}/{template_name}.",
+        templates=pipelines.names(),
+    )
+
+
+def _known(warehouse: Warehouse, tenant_id: str) -> tenants.Tenant:
+    try:
+        return tenants.find(warehouse, tenant_id)
+    except UsageProblem as unknown:
+        raise Problem(404, "unknown_tenant", unknown.message) from None
+
+
+def _row(warehouse: Warehouse, who: Caller, run_id: str) -> Row:
+    """A run's row. Raises Problem: 404 when there is none, 403 when it is another tenant's."""
+    with contextlib.suppress(ValueError):
+        # As ids are written: another spelling is of no run, and need not be asked for.
+        found = warehouse.read(sql.TENANT_OF_RUN, run_id=str(uuid.UUID(run_id)))
+        if found:
+            tenant_id = found[0]["tenant_id"]
+            who.only(tenant_id)
+            rows = warehouse.read(sql.RUN.format(tenant=tenant_id), run_id=run_id)
+            if rows:
+                return rows[0]
+    raise Problem(
+        404, "unknown_run", "There is no such run: see GET /api/v1/pipelines/runs for those."
+    )
+
+
+def _run(service: Service, row: Row) -> models.Run:
+    at = service.backlog.progress(row["pipeline_logging_id"])
+    progress = models.RunProgress(done=at.done, total=at.total, at_work=at.at_work) if at else None
+    return models.Run(**{**row, "progress": progress})
+
+
+def _data(warehouse: Warehouse, tenant_id: str, statement: str, **values: Any) -> list[Row]:
+    """Rows of the tenant's data. On DuckDB a run that loads has the file: ask again then."""
+    try:
+        return warehouse.read_data(tenant_id, statement.format(tenant=tenant_id), **values)
+    except WarehouseProblem as error:
+        raise errors.busy(
+            f"The data of {tenant_id} cannot be read now, such as while a run loads it: ask again"
+            f" in some seconds. ({error.message})"
+        ) from error
+    except UsageProblem:
+        return []  # no run has made the file yet
+
+
+def _dates_shown(
+    warehouse: Warehouse, tenant_id: str, first: date | None, last: date | None
+) -> tuple[date | None, date | None]:
+    """The dates asked for; without any, the newest that are loaded. Both None: none is."""
+    if last is None:
+        last = warehouse.read(sql.LOADED_DATES.format(tenant=tenant_id))[0]["last_date"]
+    if last is None or (first and first > last):
+        return None, None
+    first = first or last - timedelta(days=DAYS_SHOWN - 1)
+    if (last - first).days >= MOST_DAYS:
+        raise Problem(422, "invalid_request", f"At most {MOST_DAYS} dates at once: name fewer.")
+    return first, last
+
+
+def _sample(text: str | None) -> list[dict[str, Any]] | None:
+    """Sample rows as the data-quality hook kept them: a JSON array, or nothing that is one."""
+    with contextlib.suppress(ValueError, TypeError):
+        rows = json.loads(text or "")
+        if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
+            return rows
+    return None

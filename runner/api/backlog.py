@@ -1,0 +1,237 @@
+"""Runs that were asked for: taken up by threads with warm dbt processes, also after a restart."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from runner import alerts, claim, notify, pipelines, runlog, spool, tenants
+from runner import control_sql as sql
+from runner import run as one_run
+from runner.errors import RunnerError, UsageProblem
+from runner.fanout import Stop
+from runner.invoke import Event
+from runner.pool import Pool
+from runner.run import Report
+from runner.settings import Settings
+from runner.warehouse import Warehouse
+
+log = logging.getLogger(__name__)
+
+# In units of the warehouse's own pause between two looks: a second on DuckDB, 15 on BigQuery.
+LOOKS_BETWEEN_SWEEPS = 2
+LOOKS_BETWEEN_CHORES = 60
+# So long a run that is told to stop may take, dbt's own end included.
+STOP_SECONDS = 30.0
+# An active run is younger than this: it may wait, and then take, a day.
+OLDEST_ACTIVE = timedelta(days=3)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run that is at work here has come; `total` is 0 until dbt has planned."""
+
+    total: int = 0
+    done: int = 0
+    at_work: str = ""
+
+    def after(self, event: Event) -> "Progress":
+        """Once this has happened."""
+        if event.kind == "planned":
+            return replace(self, total=event.nodes)
+        if event.kind == "finished":
+            return replace(self, done=self.done + 1)
+        return replace(self, at_work=event.name)
+
+
+class Backlog:
+    """`workers` runs at once; of one tenant one at a time where its data has one writer.
+
+    What waits is in the warehouse, not here: a restart finds it again, and of several services
+    one takes a run up. Use as a context manager; its end leaves what waits waiting, gives what is
+    at work `grace_seconds` to end, then hands that back to wait, too.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        mailbox: notify.Mailbox,
+        warehouse: Callable[[], Warehouse],
+        workers: int,
+        grace_seconds: float,
+        on_end: Callable[[Report], None],
+        chores: Callable[[Warehouse], None],
+    ) -> None:
+        self._settings = settings
+        self._mailbox = mailbox
+        self._warehouse = warehouse
+        self._grace_seconds = grace_seconds
+        self._on_end = on_end
+        self._chores = chores
+        self._has_one_writer = warehouse().has_one_writer
+        self._pool = Pool(settings)
+        self._waiting: dict[str, str] = {}  # run id -> tenant, in order
+        self._at_work: dict[str, str] = {}
+        self._progress: dict[str, Progress] = {}
+        self._change = threading.Condition()
+        self._closing = threading.Event()
+        self._stop = Stop()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"run-{n}", daemon=True)
+            for n in range(workers)
+        ]
+        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+
+    def __enter__(self) -> "Backlog":
+        for _ in self._threads[:1]:
+            self._pool.warm_up()
+        for thread in (*self._threads, self._keeper):
+            thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @property
+    def length(self) -> int:
+        """Runs that wait, as far as this process knows."""
+        return len(self._waiting)
+
+    @property
+    def active(self) -> int:
+        """Runs at work in this process."""
+        return len(self._at_work)
+
+    def progress(self, run_id: str) -> Progress | None:
+        """How far a run is; None when it is not at work here."""
+        return self._progress.get(run_id)
+
+    def put(self, tenant_id: str, run_id: str) -> None:
+        """Have a waiting run taken up as soon as a thread is free."""
+        with self._change:
+            if run_id not in self._at_work:
+                self._waiting.setdefault(run_id, tenant_id)
+                self._change.notify()
+
+    def close(self) -> None:
+        """Take up no more; wait for what is at work, then hand it back."""
+        import signal
+
+        self._closing.set()
+        with self._change:
+            self._change.notify_all()
+        deadline = time.monotonic() + self._grace_seconds
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._stop.now(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        for thread in (*self._threads, self._keeper):
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._pool.close()
+        with suppress(RunnerError):
+            self._chores(self._warehouse())
+
+    def _next(self) -> tuple[str, str] | None:
+        """The next run that may begin, now at work; None at the end."""
+        with self._change:
+            while not self._closing.is_set():
+                busy = set(self._at_work.values()) if self._has_one_writer else set()
+                for run_id, tenant_id in self._waiting.items():
+                    if tenant_id not in busy:
+                        del self._waiting[run_id]
+                        self._at_work[run_id] = tenant_id
+                        return tenant_id, run_id
+                self._change.wait(5)
+        return None
+
+    def _work(self) -> None:
+        while found := self._next():
+            tenant_id, run_id = found
+            try:
+                self._do(tenant_id, run_id)
+            except RunnerError as error:
+                log.warning("run %s of %s: %s", run_id, tenant_id, error.message)
+            except Exception:
+                log.exception("run %s of %s broke", run_id, tenant_id)
+            finally:
+                self._progress.pop(run_id, None)
+                with self._change:
+                    self._at_work.pop(run_id, None)
+                    self._change.notify_all()
+
+    def _do(self, tenant_id: str, run_id: str) -> None:
+        """Take the run up, if it still waits, and see it to its end."""
+        warehouse = self._warehouse()
+        row = warehouse.read(sql.RUN.format(tenant=tenant_id), run_id=run_id)[0]
+        try:
+            template = pipelines.load(row["template"])
+        except UsageProblem as gone:
+            claim.cancel(warehouse, tenant_id, run_id, gone.message)
+            return
+        request = replace(
+            one_run.request_for(
+                warehouse,
+                tenant_id,
+                template,
+                row["run_date"],
+                row["to_date"],
+                row["trigger_type"],
+                row["trigger_by"],
+            ),
+            user_id=row["user_id"],
+            queued=True,
+        )
+        run = claim.take_up(warehouse, tenant_id, run_id, template.step.timeout_minutes)
+        if run is None:
+            return
+        self._progress[run_id] = Progress()
+
+        def on_event(event: Event) -> None:
+            self._progress[run_id] = self._progress[run_id].after(event)
+
+        with runlog.of_run(self._settings, run.id, tenant_id):
+            report = one_run.execute(
+                *(self._settings, warehouse, self._mailbox, template, request, run),
+                *(on_event, self._pool, self._stop),
+            )
+        self._on_end(report)
+
+    def _keep(self) -> None:
+        """Find what waits, close what died, do what commands do on the side."""
+        next_chores = 0.0
+        while True:
+            pause = 60.0
+            try:
+                warehouse = self._warehouse()
+                pause = warehouse.seconds_between_looks * LOOKS_BETWEEN_SWEEPS
+                if time.monotonic() >= next_chores:
+                    self._do_chores(warehouse)
+                    looks = warehouse.seconds_between_looks * LOOKS_BETWEEN_CHORES
+                    next_chores = time.monotonic() + looks
+                self._sweep(warehouse)
+            except RunnerError as error:
+                log.warning("the service waits: %s", error.message)
+            except Exception:
+                log.exception("the service's sweep broke")
+            if self._closing.wait(pause):
+                return
+
+    def _sweep(self, warehouse: Warehouse) -> None:
+        """Take note of every waiting run, of other services, too; close dead ones on the way."""
+        since = datetime.now(UTC) - OLDEST_ACTIVE
+        for row in warehouse.read(sql.BUSY_TENANTS, since=since):
+            try:
+                for run_id in claim.waiting(warehouse, row["tenant_id"]):
+                    self.put(row["tenant_id"], run_id)
+            except RunnerError as error:
+                # One tenant's missing table must not hold up the others.
+                log.warning("runs of %s wait: %s", row["tenant_id"], error.message)
+
+    def _do_chores(self, warehouse: Warehouse) -> None:
+        spool.drain(self._settings, warehouse)
+        self._chores(warehouse)
+        for tenant in tenants.every(warehouse):
+            alerts.deliver(warehouse, self._mailbox, self._settings.mail, tenant.id)

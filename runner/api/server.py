@@ -1,0 +1,77 @@
+"""`runner serve`: the settings judged, the port opened, the application on it until stopped."""
+
+import logging
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from runner.api import app, auth, limits
+from runner.errors import UsageProblem
+from runner.settings import Settings
+
+log = logging.getLogger(__name__)
+
+OPEN = (
+    "WARNING: DISABLE_AUTH is set: anybody on this machine may see every tenant's bill and start"
+    " runs. Unset it for anything but development."
+)
+
+
+def serve(
+    settings: Settings,
+    host: str,
+    port: int,
+    workers: int,
+    grace_seconds: float,
+    say: Callable[[str], None],
+) -> None:
+    """Serve until SIGINT or SIGTERM. Raises UsageProblem for settings that cannot be meant."""
+    how = auth.access(settings)
+    if how.is_open and host not in limits.LOOPBACK:
+        raise UsageProblem(
+            f"DISABLE_AUTH lets anybody in, so it goes with --host 127.0.0.1 only, not {host}:"
+            " unset it, and make keys with `runner tenant key create`."
+        )
+    settings.target({"tenant_id": "none"})
+    if how.is_open:
+        log.warning(OPEN)
+        say(f"{'*' * 78}\n{OPEN}\n{'*' * 78}")
+    listener = _listen(host, port)
+    config = uvicorn.Config(
+        app.create(settings, how, workers, grace_seconds),
+        host=host,
+        port=port,
+        http="h11",
+        ws="none",
+        lifespan="on",
+        # Ours has the id of the request; and a key must never stand in one.
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        date_header=True,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=10,
+        h11_max_incomplete_event_size=8 * limits.HEADER_BYTES,
+    )
+    # Calls that come before the application is ready wait in the socket's own queue.
+    say(f"Serving on http://{_named(listener)}; stop with Ctrl-C.")
+    with listener:
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises UsageProblem when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise UsageProblem(
+            f"Port {port} of {host} cannot be listened on ({error.strerror or error}): end what"
+            " has it, or name another with --port."
+        ) from None
+
+
+def _named(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

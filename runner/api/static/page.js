@@ -1,0 +1,342 @@
+// The page: asks the API that it is served by, and nothing else. Text goes in as text, never as HTML.
+"use strict";
+
+const $ = (id) => document.getElementById(id);
+const ACTIVE = ["PENDING", "RUNNING"];
+const COLOURS = 6;
+const SVG = "http://www.w3.org/2000/svg";
+const state = { key: sessionStorage.getItem("key") || "", tenant: "", run: "", costs: [], last: {}, timer: 0 };
+
+class Refused extends Error {
+  constructor(status, body, wait) {
+    super(body.message || `The service answered ${status}.`);
+    this.status = status;
+    this.wait = wait;
+    this.id = body.request_id || "";
+  }
+}
+
+async function call(path, options = {}) {
+  const headers = { Accept: "application/json" };
+  if (state.key) headers["X-API-Key"] = state.key;
+  if (options.body) headers["Content-Type"] = "application/json";
+  const answer = await fetch(path, { ...options, headers, credentials: "omit", cache: "no-store" });
+  const body = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Refused(answer.status, body, Number(answer.headers.get("Retry-After")) || 0);
+  return body;
+}
+
+function make(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key === "class") element.className = value;
+    else if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else element.setAttribute(key, value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined).map((c) => (c instanceof Node ? c : String(c))));
+  return element;
+}
+
+function draw(name, attributes, ...children) {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+
+function say(text) { $("said").textContent = text; }
+
+function trouble(error) {
+  $("trouble").hidden = !error;
+  if (!error) return;
+  $("trouble").textContent = error.message + (error.id ? ` (request ${error.id})` : "");
+  if (error.status === 401) leave();
+}
+
+const moment = (text) => (text ? text.replace("T", " ").slice(0, 19) : "");
+const dates = (run) => (run.to_date && run.to_date !== run.run_date ? `${run.run_date} to ${run.to_date}` : run.run_date || "");
+const count = (n) => (n === null || n === undefined ? "" : Number(n).toLocaleString("en"));
+const status = (text) => make("span", { class: `status ${text}` }, text);
+const money = (n) => n.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+
+// -- What is shown
+
+function showQuota(quota) {
+  $("quota").replaceChildren(...quota.limits.map((one) => {
+    const label = `${one.remaining} of ${one.limit} left (${one.name}${one.resets_at ? `, resets ${moment(one.resets_at).slice(0, 16)} UTC` : ", freed when a run ends"})`;
+    return make("li", {}, make("span", {}, label),
+      make("meter", { min: 0, max: Math.max(one.limit, 1), value: one.used, "aria-label": `${one.name}: ${one.used} of ${one.limit} used` }));
+  }));
+}
+
+function progressOf(run) {
+  if (run.status === "PENDING") return "waits";
+  if (run.status !== "RUNNING") return "";
+  const at = run.progress;
+  if (!at || !at.total) return make("progress", { "aria-label": "starting" });
+  return make("span", {}, make("progress", { max: at.total, value: at.done, "aria-label": `${at.done} of ${at.total} steps` }), ` ${at.done}/${at.total} ${at.at_work}`);
+}
+
+function showRuns(runs) {
+  const focused = document.activeElement && document.activeElement.dataset ? document.activeElement.dataset.run : "";
+  for (const run of runs) {
+    const before = state.last[run.pipeline_logging_id];
+    if (before && before !== run.status) say(`Run of ${dates(run)} is ${run.status}.`);
+    if (before && ACTIVE.includes(before) && !ACTIVE.includes(run.status)) {
+      loadCosts();
+      if (run.pipeline_logging_id === state.run) showRun(false);
+    }
+    state.last[run.pipeline_logging_id] = run.status;
+  }
+  $("runs").replaceChildren(...runs.map((run) => make("tr", { "aria-current": String(run.pipeline_logging_id === state.run) },
+    make("td", {}, make("button", {
+      type: "button", "data-run": run.pipeline_logging_id, "aria-label": `Show the run of ${dates(run)}, ${run.status}`,
+      onclick: () => { state.run = run.pipeline_logging_id; showRun(true); },
+    }, dates(run))),
+    make("td", {}, status(run.status)),
+    make("td", {}, progressOf(run)),
+    make("td", { class: "number" }, count(run.row_count)),
+    make("td", {}, moment(run.start_time)),
+    make("td", { class: "number" }, run.duration_ms === null ? "" : (run.duration_ms / 1000).toFixed(1)),
+    make("td", {}, run.trigger_by || ""),
+    make("td", {}, (run.error_message || "").slice(0, 160)))));
+  if (!runs.length) $("runs").replaceChildren(make("tr", {}, make("td", { colspan: 8 }, "No runs yet: choose a date above.")));
+  if (focused) {
+    const again = [...document.querySelectorAll("[data-run]")].find((one) => one.dataset.run === focused);
+    if (again) again.focus();
+  }
+}
+
+async function showRun(byHand) {
+  const id = state.run;
+  try {
+    const [run, steps] = await Promise.all([call(`/api/v1/pipelines/runs/${id}`), call(`/api/v1/pipelines/runs/${id}/steps`)]);
+    const quality = ACTIVE.includes(run.status) ? [] : await call(`/api/v1/pipelines/runs/${id}/dq-results`);
+    if (id !== state.run) return;
+    $("detail").hidden = false;
+    $("detail-title").textContent = `Run of ${dates(run)}: ${run.status}`;
+    $("detail-about").textContent = `${id}${run.error_message ? `: ${run.error_message}` : ""}`;
+    $("cancel").hidden = !ACTIVE.includes(run.status);
+    $("steps").replaceChildren(...steps.map((step) => make("tr", {},
+      make("td", {}, step.step_name), make("td", {}, step.step_type), make("td", {}, status(step.status)),
+      make("td", { class: "number" }, count(step.row_count)), make("td", { class: "number" }, count(step.duration_ms)),
+      make("td", {}, step.error_message))));
+    showQuality(run, quality);
+    for (const row of document.querySelectorAll("#runs tr")) {
+      const button = row.querySelector("[data-run]");
+      row.setAttribute("aria-current", String(Boolean(button) && button.dataset.run === id));
+    }
+    if (byHand) $("detail").focus();
+    trouble(null);
+  } catch (error) { trouble(error); }
+}
+
+function showQuality(run, quality) {
+  const of = (name) => quality.filter((one) => one.status === name).length;
+  $("quality-summary").textContent = quality.length
+    ? `${of("PASS")} tests passed, ${of("WARNING")} warned, ${of("FAIL")} failed, ${of("SKIPPED")} were skipped.`
+    : ACTIVE.includes(run.status) ? "Tests come once the data is loaded." : "No test of this run has left a result.";
+  $("failures").replaceChildren(...quality.filter((one) => one.status === "FAIL" || one.status === "WARNING").map((one) => make("article", {},
+    make("h4", {}, status(one.status), ` ${one.test}`),
+    make("p", {}, `${one.table || ""}: ${one.message || ""} ${one.failed_rows === null ? "" : `(${count(one.failed_rows)} ${one.failed_rows === 1 ? "row" : "rows"})`}`),
+    sample(one))));
+  $("quality").replaceChildren(...quality.map((one) => make("tr", {},
+    make("td", {}, one.test), make("td", {}, one.table), make("td", {}, one.severity),
+    make("td", {}, status(one.status)), make("td", { class: "number" }, count(one.failed_rows)))));
+}
+
+function sample(one) {
+  if (!one.sample_rows || !one.sample_rows.length) return null;
+  const names = Object.keys(one.sample_rows[0]);
+  const cell = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : value === null || value === undefined ? "" : value);
+  return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Sample rows of ${one.test}` }, make("table", {},
+    make("caption", { class: "visually-hidden" }, `Sample rows of ${one.test}`),
+    make("thead", {}, make("tr", {}, ...names.map((name) => make("th", { scope: "col" }, name)))),
+    make("tbody", {}, ...one.sample_rows.map((row) => make("tr", {}, ...names.map((name) => make("td", {}, cell(row[name]))))))));
+}
+
+// -- Costs: shown as numbers of two decimals; the exact ones are the API's
+
+function showCosts() {
+  const charges = new Map();
+  for (const row of state.costs) charges.set(row.currency, (charges.get(row.currency) || 0) + row.charge_rows);
+  const currencies = [...charges.keys()].sort((a, b) => charges.get(b) - charges.get(a));
+  const chosen = currencies.includes($("currency").value) ? $("currency").value : currencies[0];
+  $("currency").replaceChildren(...currencies.map((name) => make("option", { value: name }, name)));
+  if (chosen) $("currency").value = chosen;
+  const rows = state.costs.filter((row) => row.currency === chosen).map((row) => ({
+    day: row.usage_date, service: row.service_description || row.service_id || "(none)", cost: Number(row.billed_cost) }));
+  const sum = (key) => {
+    const totals = new Map();
+    for (const row of rows) totals.set(row[key], (totals.get(row[key]) || 0) + row.cost);
+    return totals;
+  };
+  const services = [...sum("service")].sort((a, b) => b[1] - a[1]);
+  const colour = new Map(services.map(([name], n) => [name, Math.min(n, COLOURS)]));
+  const days = [...sum("day")].sort();
+  const total = rows.reduce((all, row) => all + row.cost, 0);
+  $("costs-note").textContent = rows.length ? `${money(total)} ${chosen} from ${days[0][0]} to ${days.at(-1)[0]}` : "No cost is loaded yet.";
+  $("days").replaceChildren(...(rows.length ? [dayChart(rows, days, colour, chosen)] : []));
+  $("services").replaceChildren(...(rows.length ? [serviceChart(services, colour, chosen)] : []));
+  const swatch = (n) => draw("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, draw("rect", { width: 10, height: 10, class: `c${n}` }));
+  $("legend").replaceChildren(...services.slice(0, COLOURS).map(([name], n) => make("li", {}, swatch(n), name)),
+    ...(services.length > COLOURS ? [make("li", {}, swatch(COLOURS), "others")] : []));
+  $("costs").replaceChildren(...services.map(([name, cost]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", { class: "number" }, money(cost)))));
+  $("costs-days").replaceChildren(...days.map(([day, cost]) => make("tr", {}, make("th", { scope: "row" }, day), make("td", { class: "number" }, money(cost)))));
+}
+
+function dayChart(rows, days, colour, currency) {
+  const width = 900, height = 240, left = 70, bottom = 24, top = 12;
+  const parts = new Map(days.map(([day]) => [day, new Map()]));
+  for (const row of rows) {
+    const of = parts.get(row.day), n = colour.get(row.service);
+    of.set(n, (of.get(n) || 0) + row.cost);
+  }
+  const ends = [...parts.values()].map((of) => [...of.values()].reduce(([down, up], v) => (v < 0 ? [down + v, up] : [down, up + v]), [0, 0]));
+  const low = Math.min(0, ...ends.map((e) => e[0])), high = Math.max(0, ...ends.map((e) => e[1])) || 1;
+  const y = (value) => top + (height - top - bottom) * (high - value) / (high - low);
+  const step = (width - left) / days.length;
+  const largest = days.reduce((a, b) => (b[1] > a[1] ? b : a));
+  const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-labelledby": "days-title days-said" },
+    draw("desc", { id: "days-said" }, `Cost of ${days.length} days in ${currency}; the largest is ${money(largest[1])} on ${largest[0]}. The numbers are in the table below.`));
+  for (const value of low < 0 ? [high, 0, low] : [high, high / 2, 0]) {
+    svg.append(draw("line", { x1: left, x2: width, y1: y(value), y2: y(value), class: "axis" }),
+      draw("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end", class: "faint" }, money(value)));
+  }
+  days.forEach(([day, total], n) => {
+    let up = 0, down = 0;
+    const bar = draw("g", {}, draw("title", {}, `${day}: ${money(total)} ${currency}`));
+    for (const [key, value] of [...parts.get(day)].sort((a, b) => a[0] - b[0])) {
+      const from = value < 0 ? down : up;
+      if (value < 0) down += value; else up += value;
+      bar.append(draw("rect", { x: left + n * step + step * 0.1, width: step * 0.8, y: Math.min(y(from), y(from + value)),
+        height: Math.abs(y(from) - y(from + value)), class: `c${key}` }));
+    }
+    svg.append(bar);
+    if (n % Math.ceil(days.length / 10) === 0) svg.append(draw("text", { x: left + n * step + step / 2, y: height - 6, "text-anchor": "middle", class: "faint" }, day.slice(5)));
+  });
+  return svg;
+}
+
+function serviceChart(services, colour, currency) {
+  const shown = services.slice(0, 12), row = 24, width = 900, label = 260;
+  const most = Math.max(...shown.map(([, cost]) => Math.abs(cost))) || 1;
+  const svg = draw("svg", { viewBox: `0 0 ${width} ${row * shown.length}`, role: "img", "aria-labelledby": "services-title services-said" },
+    draw("desc", { id: "services-said" }, `The ${shown.length} largest services in ${currency}: ${shown.slice(0, 3).map(([name, cost]) => `${name} ${money(cost)}`).join(", ")}. All are in the table below.`));
+  shown.forEach(([name, cost], n) => {
+    const length = (width - label - 110) * Math.abs(cost) / most;
+    svg.append(draw("text", { x: label - 8, y: n * row + 16, "text-anchor": "end" }, name.length > 36 ? `${name.slice(0, 35)}…` : name),
+      draw("rect", { x: label, y: n * row + 4, width: Math.max(length, 1), height: row - 8, class: `c${colour.get(name)}` }),
+      draw("text", { x: label + Math.max(length, 1) + 6, y: n * row + 16, class: "faint" }, money(cost)));
+  });
+  return svg;
+}
+
+async function loadCosts() {
+  const tenant = state.tenant;
+  try {
+    const costs = await call(`/api/v1/tenants/${encodeURIComponent(tenant)}/costs`);
+    if (tenant !== state.tenant) return;
+    state.costs = costs;
+    showCosts();
+  } catch (error) {
+    // While a run loads, its file is taken: the numbers of before stay, and are asked for again.
+    if (error.status === 503) $("costs-note").textContent = "A run is loading: the costs follow when it has ended.";
+    if (error.status === 503) setTimeout(() => { if (tenant === state.tenant) loadCosts(); }, (error.wait || 5) * 1000);
+    else trouble(error);
+  }
+}
+
+// -- What happens
+
+async function look() {
+  clearTimeout(state.timer);
+  let pause = 30;
+  try {
+    const named = encodeURIComponent(state.tenant);
+    const [runs, quota] = await Promise.all([
+      call(`/api/v1/pipelines/runs?limit=20&tenant_id=${named}`), call(`/api/v1/tenants/${named}/quota`)]);
+    showRuns(runs);
+    showQuota(quota);
+    if (runs.some((run) => ACTIVE.includes(run.status))) pause = 4;
+    const mine = runs.find((run) => run.pipeline_logging_id === state.run);
+    if (mine) {
+      $("detail-title").textContent = `Run of ${dates(mine)}: ${mine.status}`;
+      $("cancel").hidden = !ACTIVE.includes(mine.status);
+    }
+    trouble(null);
+  } catch (error) {
+    trouble(error);
+    if (error.status === 401) return;
+    pause = Math.max(error.wait || 0, 10);
+  }
+  state.timer = setTimeout(look, (document.hidden ? Math.max(pause, 30) : pause) * 1000);
+}
+
+async function enter() {
+  const isFirst = !state.key;
+  try {
+    const tenants = await call("/api/v1/tenants");
+    if (state.key) sessionStorage.setItem("key", state.key);
+    $("login").hidden = true;
+    $("main").hidden = false;
+    $("leave").hidden = !state.key;
+    $("tenant").replaceChildren(...tenants.map((one) => make("option", { value: one.tenant_id }, one.company_name ? `${one.tenant_id} (${one.company_name})` : one.tenant_id)));
+    if (!tenants.length) { trouble(new Error("There is no tenant yet: add one with `runner tenant add`.")); return; }
+    trouble(null);
+    choose();
+  } catch (error) {
+    trouble(error);
+    if (isFirst) { $("login").hidden = false; $("trouble").hidden = error.status === 401; }
+  }
+}
+
+function choose() {
+  state.tenant = $("tenant").value;
+  state.run = "";
+  state.last = {};
+  state.costs = [];
+  $("detail").hidden = true;
+  look();
+  loadCosts();
+}
+
+function leave() {
+  clearTimeout(state.timer);
+  state.key = "";
+  sessionStorage.removeItem("key");
+  $("main").hidden = true;
+  $("login").hidden = false;
+  $("key").value = "";
+  $("key").focus();
+}
+
+$("login").addEventListener("submit", (event) => { event.preventDefault(); state.key = $("key").value.trim(); enter(); });
+$("leave").addEventListener("click", () => { leave(); trouble(null); });
+$("tenant").addEventListener("change", choose);
+$("currency").addEventListener("change", showCosts);
+$("start").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  try {
+    const told = await call(`/api/v1/pipelines/run/${encodeURIComponent(state.tenant)}/gcp/cost/cost_billing`,
+      { method: "POST", body: JSON.stringify({ date: $("date").value, trigger_by: "page" }) });
+    say(told.message);
+    state.run = told.pipeline_logging_id;
+    trouble(null);
+    await look();
+    showRun(false);
+  } catch (error) { trouble(error); }
+});
+$("cancel").addEventListener("click", async () => {
+  try { await call(`/api/v1/pipelines/runs/${state.run}/cancel`, { method: "POST" }); say("The run is cancelled."); await look(); showRun(false); } catch (error) { trouble(error); }
+});
+
+(async () => {
+  try {
+    const health = await fetch("/health").then((answer) => answer.json());
+    $("service").textContent = `${health.service} ${health.version}, ${health.environment}, target ${health.target}`;
+    $("open").hidden = health.auth !== "disabled";
+    if (health.auth === "disabled" || state.key) await enter();
+    else { $("login").hidden = false; $("key").focus(); }
+  } catch (error) { trouble(new Error("The service does not answer: is it still running?")); }
+})();

@@ -1,0 +1,232 @@
+"""Keys: hashed, shown once, scoped, ending, revoked, of one tenant only; and no secret anywhere."""
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from serving import ADMIN_KEY, DAY, RUN, RUNS, Scene
+
+from runner import keys
+from runner.api import auth, server
+from runner.cli import cli
+from runner.errors import UsageProblem
+
+RUN_OF = "/api/v1/pipelines/runs/{run_id}"
+
+
+def command(scene: Scene, *args: str) -> Any:
+    return CliRunner().invoke(cli, args, env=scene.control.environ)
+
+
+def calls(scene: Scene) -> list[tuple[str, str]]:
+    """Every method and path of the API."""
+    document = scene.client.get("/openapi.json").json()
+    return [
+        (method, path)
+        for path, methods in document["paths"].items()
+        for method in methods
+        if path.startswith("/api/")
+    ]
+
+
+def filled(path: str, run_id: str) -> str:
+    names = {"tenant_id": "acme", "provider": "gcp", "domain": "cost"}
+    names |= {"template_name": "cost_billing", "pipeline_id": "acme-gcp-cost-billing"}
+    return path.format(run_id=run_id, **names)
+
+
+def test_every_endpoint_wants_a_key(scene: Scene) -> None:
+    run_id = scene.control.add_run()
+    assert len(calls(scene)) >= 11
+    for method, path in calls(scene):
+        for key in ("", "gtc_nobodys", ADMIN_KEY[:-1]):
+            headers = {"X-API-Key": key} if key else {}
+            answer = scene.client.request(method, filled(path, run_id), headers=headers, json=DAY)
+            assert answer.status_code == 401, f"{method} {path}"
+            assert set(answer.json()) == {"error", "message", "request_id"}
+
+
+def test_a_key_of_another_tenant_is_403_on_every_endpoint(scene: Scene) -> None:
+    run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]
+    scene.until(run_id, "COMPLETED")
+    before = scene.control.runs()
+    tried = 0
+    for method, path in calls(scene):
+        if path in ("/api/v1/pipelines/runs", "/api/v1/tenants"):
+            continue  # of the key's own tenant, see below
+        headers = {"X-API-Key": scene.other}
+        answer = scene.client.request(method, filled(path, run_id), headers=headers, json=DAY)
+        assert answer.status_code == 403, f"{method} {path}: {answer.text}"
+        tried += 1
+    assert tried >= 9 and scene.control.runs() == before
+    assert scene.get(RUNS, scene.other, tenant_id="acme").status_code == 403
+    assert scene.get(RUNS, scene.other).json() == []
+    listed = scene.get("/api/v1/tenants", scene.other).json()
+    assert [one["tenant_id"] for one in listed] == ["globex"]
+
+
+def test_a_key_does_only_what_its_scopes_allow(scene: Scene) -> None:
+    reader, writer = scene.new_key("acme", "runs:read"), scene.new_key("acme", "runs:write")
+    assert scene.post(RUN, DAY, reader).status_code == 403
+    assert "runs:write" in scene.post(RUN, DAY, reader).json()["message"]
+    assert scene.control.runs() == []
+    run_id = scene.post(RUN, DAY, writer).json()["pipeline_logging_id"]
+    assert scene.get(f"{RUNS}/{run_id}", writer).status_code == 403
+    scene.until(run_id, "COMPLETED", key=reader)
+    for key in (reader, writer, scene.key):
+        assert scene.post("/api/v1/tenants/onboard", {}, key).status_code == 403
+
+
+def test_a_key_may_come_as_a_bearer_token_too(scene: Scene) -> None:
+    headers = {"Authorization": f"Bearer {scene.key}"}
+    assert scene.client.get(RUNS, headers=headers).status_code == 200
+
+
+def test_the_admin_key_sees_all_tenants(scene: Scene) -> None:
+    scene.control.add_run(tenant="globex")
+    scene.control.add_run(tenant="acme")
+    listed = scene.get(RUNS, ADMIN_KEY).json()
+    assert {run["tenant_id"] for run in listed} == {"acme", "globex"}
+    assert {run["tenant_id"] for run in scene.get(RUNS, ADMIN_KEY, tenant_id="acme").json()} == {
+        "acme"
+    }
+    assert scene.get(RUNS, ADMIN_KEY, tenant_id="nobody").status_code == 404
+
+
+def test_a_key_ends_and_is_revoked(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "CACHE_SECONDS", 0.0)
+    scene.control.sql(
+        "update tenants.tenant_api_keys set expires_at = ? where tenant_id = 'globex'",
+        (datetime.now(UTC) - timedelta(seconds=1)).replace(tzinfo=None),
+    )
+    ended = scene.get(RUNS, scene.other)
+    assert ended.status_code == 401 and "expired" in ended.json()["message"]
+    assert scene.get(RUNS).status_code == 200
+    (key,) = keys.of_tenant(scene.control.warehouse, "acme")
+    told = command(scene, "tenant", "key", "revoke", "--tenant", "acme", key.id)
+    assert told.exit_code == 0, told.output
+    revoked = scene.get(RUNS)
+    assert revoked.status_code == 401 and "revoked" in revoked.json()["message"]
+    own = "select is_active from acme.x_meta_api_keys"
+    assert scene.control.value(own) is False, "the tenant's own copy says so, too"
+
+
+def test_a_revoked_key_is_not_taken_for_longer_than_the_cache_keeps(scene: Scene) -> None:
+    assert auth.CACHE_SECONDS <= 10
+
+
+def test_the_command_line_makes_lists_and_refuses(scene: Scene) -> None:
+    made = command(scene, "tenant", "key", "create", "--tenant", "acme", "--scope", "runs:read")
+    secret = made.stdout.strip().splitlines()[0]
+    assert secret.startswith(keys.PREFIX) and len(secret) >= 47
+    assert scene.get(RUNS, secret).status_code == 200
+    listed = command(scene, "tenant", "key", "list", "--tenant", "acme", "--json")
+    (_, found) = json.loads(listed.stdout)
+    assert found["scopes"] == ["runs:read"] and found["state"] == "active"
+    for words in (
+        listed.output,
+        command(scene, "tenant", "key", "list", "--tenant", "acme").output,
+    ):
+        assert secret not in words and keys.hash_of(secret) not in words
+    for args in (
+        ("create", "--tenant", "nobody"),
+        ("create", "--tenant", "acme", "--scope", "all"),
+        ("revoke", "--tenant", "acme", "no-such-key"),
+    ):
+        assert command(scene, "tenant", "key", *args).exit_code == 2
+
+
+def test_a_key_is_kept_as_a_hash_and_its_use_is_written(scene: Scene) -> None:
+    scene.get(RUNS)
+    scene.app.state.service.door.write_uses(scene.control.warehouse)
+    row = scene.control.sql(
+        "select api_key_hash, scopes, last_used_at from tenants.tenant_api_keys"
+        " where tenant_id = 'acme'"
+    )[0]
+    assert row[0] == hashlib.sha256(scene.key.encode()).hexdigest()
+    assert row[1] == ["runs:read", "runs:write"] and row[2] is not None
+    assert scene.control.value("select last_used_at from acme.x_meta_api_keys") == row[2]
+
+
+def test_no_secret_stands_in_a_log_a_table_or_an_error(scene: Scene) -> None:
+    run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]
+    scene.until(run_id, "COMPLETED")
+    answers = [
+        scene.get(RUNS, scene.key + "x"),
+        scene.get(RUNS, ADMIN_KEY),
+        scene.get(f"{RUNS}/{run_id}", scene.other),
+        scene.post(RUN, {"date": scene.key}),
+        scene.get(f"/static/{scene.key}"),
+    ]
+    scene.app.state.service.door.write_uses(scene.control.warehouse)
+    everything = scene.log().replace(f"/static/{scene.key}", "")
+    everything += "".join(answer.text + str(answer.headers) for answer in answers[:3])
+    for path in Path(scene.control.folder).rglob("*.duckdb"):
+        everything += path.read_bytes().decode("latin-1")
+    assert run_id in everything
+    for secret in (scene.key, scene.other, ADMIN_KEY):
+        assert secret not in everything
+
+
+def test_a_key_is_slowed_down_after_its_calls_of_a_minute(control, dbt) -> None:
+    with Scene(control, dbt, RUNNER_RATE_LIMIT="5") as scene:
+        answers = [scene.get(RUNS) for _ in range(7)]
+        assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 2
+        told = answers[-1]
+        assert told.json()["error"] == "rate_limited" and 0 < int(told.headers["Retry-After"]) <= 61
+        assert scene.get(RUNS, scene.other).status_code == 200, "each key for itself"
+        wrong = [scene.get(RUNS, f"gtc_{n}").status_code for n in range(7)]
+        assert wrong == [401] * 5 + [429] * 2, "and so is guessing"
+    assert auth.access(control.settings).per_minute == 50
+
+
+def test_without_keys_it_serves_this_machine_only_and_says_so(control, dbt) -> None:
+    with Scene(control, dbt, DISABLE_AUTH="true") as scene:
+        assert scene.client.post(RUN, json=DAY).status_code == 202
+        assert scene.client.get(RUNS).status_code == 200
+        assert scene.client.get("/health").json()["auth"] == "disabled"
+        rebound = scene.client.get(RUNS, headers={"Host": "evil.example:8080"})
+        assert rebound.status_code == 403, "a page of another site resolves to this machine"
+        for host in ("0.0.0.0", "192.0.2.1", "::"):
+            with pytest.raises(UsageProblem, match="DISABLE_AUTH"):
+                server.serve(scene.settings, host, 0, 1, 0, lambda text: None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("RUNNER_ADMIN_KEY_SHA256", "secret"), ("RUNNER_RATE_LIMIT", "many")]
+)
+def test_a_setting_that_cannot_be_meant_is_refused(control, dbt, name, value) -> None:
+    with pytest.raises(UsageProblem, match=name):
+        Scene(control, dbt, **{name: value})
+
+
+def test_onboarding_calls_what_the_command_calls(scene: Scene, monkeypatch) -> None:
+    asked: list[Any] = []
+
+    def onboard(settings: Any, warehouse: Any, *args: Any) -> list[Any]:
+        asked.append(args[:-1])
+        args[-1]("making the tables")
+        return []
+
+    monkeypatch.setattr("runner.tenants.onboard", onboard)
+    body = {"tenant_id": "acme", "admin_email": "a@b.example", "exports": ["x.parquet"]}
+    answer = scene.post("/api/v1/tenants/onboard", body, ADMIN_KEY)
+    assert answer.status_code == 201, answer.text
+    told = answer.json()
+    assert told["messages"] == ["making the tables"]
+    assert scene.get(RUNS, told["api_key"]).status_code == 200
+    assert asked[0][:2] == ("acme", "a@b.example")
+    for wrong in ({"tenant_id": "Acme!"}, {"admin_email": "x"}, {"exports": []}, {"more": 1}):
+        assert (
+            scene.post("/api/v1/tenants/onboard", {**body, **wrong}, ADMIN_KEY).status_code == 422
+        )
+
+
+def test_a_missing_export_is_said_as_the_command_says_it(scene: Scene) -> None:
+    body = {"tenant_id": "newone", "admin_email": "a@b.example", "exports": ["/no/such.parquet"]}
+    answer = scene.post("/api/v1/tenants/onboard", body, ADMIN_KEY)
+    assert answer.status_code == 422 and "was not found" in answer.json()["message"]

@@ -1,0 +1,308 @@
+"""Runs over HTTP: asked for, followed, found again after a restart; the predecessor's answers."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from serving import DAY, RUN, RUNS, Held, Scene
+
+from runner import claim
+
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+
+
+def test_a_post_answers_pending_as_the_predecessor_did(scene: Scene) -> None:
+    answer = scene.post(RUN, DAY)
+    assert answer.status_code == 202
+    told = answer.json()
+    assert str(uuid.UUID(told["pipeline_logging_id"])) == told["pipeline_logging_id"]
+    assert told["pipeline_id"] == "acme-gcp-cost-billing" and told["tenant_id"] == "acme"
+    assert told["status"] == "PENDING"
+    assert told["message"] == (
+        "Templated pipeline cost_billing triggered successfully for acme (async mode)"
+    )
+
+
+def test_a_run_is_polled_to_completed(scene: Scene) -> None:
+    run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]
+    told = scene.until(run_id, "COMPLETED")
+    assert told["trigger_type"] == "api" and told["trigger_by"] == "docker_test"
+    assert told["start_time"] and told["end_time"] and told["duration_ms"] >= 0
+    assert told["row_count"] == 1 and told["run_date"] == told["to_date"] == "2024-11-01"
+    (job,) = scene.dbt.jobs
+    assert job.vars["pipeline_logging_id"] == run_id and job.vars["from_date"] == "2024-11-01"
+
+
+def test_the_deprecated_path_does_the_same_and_says_so(scene: Scene) -> None:
+    answer = scene.post("/api/v1/pipelines/run/acme-gcp-cost-billing", DAY)
+    assert answer.status_code == 202 and answer.headers["Deprecation"] == "true"
+    assert scene.until(answer.json()["pipeline_logging_id"], "COMPLETED")
+    document = scene.client.get("/openapi.json").json()
+    assert document["paths"]["/api/v1/pipelines/run/{pipeline_id}"]["post"]["deprecated"] is True
+
+
+def test_runs_are_listed_newest_first_by_status_and_limit(scene: Scene) -> None:
+    for day in (1, 2, 3):
+        answer = scene.post(RUN, {"date": f"2024-11-0{day}"})
+        scene.until(answer.json()["pipeline_logging_id"], "COMPLETED")
+    listed = scene.get(RUNS, limit=2, status="COMPLETED").json()
+    assert [run["run_date"] for run in listed] == ["2024-11-03", "2024-11-02"]
+    assert scene.get(RUNS, limit=5, status="FAILED").json() == []
+    assert len(scene.get(RUNS, date="2024-11-02").json()) == 1
+
+
+def test_a_range_is_one_run(scene: Scene) -> None:
+    answer = scene.post(RUN, {"from_date": "2024-11-01", "to_date": "2024-11-05"})
+    scene.until(answer.json()["pipeline_logging_id"], "COMPLETED")
+    (job,) = scene.dbt.jobs
+    assert (job.vars["from_date"], job.vars["to_date"]) == ("2024-11-01", "2024-11-05")
+
+
+def test_a_duplicate_is_answered_with_the_run_there_is(scene: Scene) -> None:
+    held = Held(scene.dbt)
+    first = scene.post(RUN, DAY).json()
+    assert held.began.wait(20)
+    second = scene.post(RUN, DAY)
+    assert second.status_code == 200
+    assert second.json()["pipeline_logging_id"] == first["pipeline_logging_id"]
+    assert second.json()["status"] == "RUNNING" and second.json()["deduplicated"] is True
+    held.go.set()
+    scene.until(first["pipeline_logging_id"], "COMPLETED")
+    assert len(scene.dbt.jobs) == 1
+
+
+def test_a_run_that_shares_only_some_dates_is_a_conflict_not_an_answer(scene: Scene) -> None:
+    held = Held(scene.dbt)
+    first = scene.post(RUN, DAY).json()["pipeline_logging_id"]
+    answer = scene.post(RUN, {"from_date": "2024-11-01", "to_date": "2024-11-02"})
+    assert answer.status_code == 409 and answer.json()["pipeline_logging_id"] == first
+    assert "2024-11-02" in answer.json()["message"] and "--wait" not in answer.text
+    held.go.set()
+
+
+def test_another_date_runs_beside_the_first(scene: Scene) -> None:
+    held = Held(scene.dbt)
+    first = scene.post(RUN, DAY).json()["pipeline_logging_id"]
+    second = scene.post(RUN, {"date": "2024-11-02"})
+    assert second.status_code == 202
+    assert second.json()["pipeline_logging_id"] != first
+    held.go.set()
+    scene.until(second.json()["pipeline_logging_id"], "COMPLETED")
+    assert {job.vars["from_date"] for job in scene.dbt.jobs} == {"2024-11-01", "2024-11-02"}
+
+
+def test_a_run_tells_how_far_it_is(scene: Scene) -> None:
+    held = Held(scene.dbt)
+    run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]
+    assert held.began.wait(20)
+    progress = scene.until(run_id, "RUNNING")["progress"]
+    assert progress == {"done": 0, "total": 4, "at_work": "billing_cost_daily"}
+    held.go.set()
+    assert scene.until(run_id, "COMPLETED")["progress"] is None
+    names = [step["step_name"] for step in scene.get(f"{RUNS}/{run_id}/steps").json()]
+    assert names == ["Claim the dates", "billing_cost_daily"]
+
+
+def test_a_run_is_cancelled_and_its_process_stops(scene: Scene) -> None:
+    held = Held(scene.dbt)
+    run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]
+    assert held.began.wait(20)
+    answer = scene.post(f"{RUNS}/{run_id}/cancel")
+    assert answer.status_code == 200 and answer.json()["status"] == "CANCELLED"
+    again = scene.post(f"{RUNS}/{run_id}/cancel")
+    assert again.status_code == 409 and "CANCELLED" in again.json()["message"]
+
+
+def test_a_waiting_run_that_is_cancelled_never_starts(scene: Scene) -> None:
+    held = Held(scene.dbt)
+    first = scene.post(RUN, DAY).json()["pipeline_logging_id"]
+    assert held.began.wait(20)
+    second = scene.post(RUN, {"date": "2024-11-02"}).json()["pipeline_logging_id"]
+    assert scene.post(f"{RUNS}/{second}/cancel").json()["status"] == "CANCELLED"
+    held.go.set()
+    scene.until(first, "COMPLETED")
+    assert len(scene.dbt.jobs) == 1
+
+
+def test_over_quota_is_429_with_what_is_left_and_when(scene: Scene) -> None:
+    scene.control.subscribe(daily_limit=0)
+    answer = scene.post(RUN, DAY)
+    assert answer.status_code == 429 and int(answer.headers["Retry-After"]) > 0
+    told = answer.json()
+    assert told["error"] == "quota_exceeded" and "daily limit reached" in told["message"]
+    limits = {one["name"]: one for one in told["limits"]}
+    assert limits["daily"]["limit"] == 0 and limits["daily"]["remaining"] == 0
+    assert limits["monthly"]["remaining"] == 750 and limits["daily"]["resets_at"]
+    assert scene.control.runs()[-1][0] == "REFUSED", "a refusal is a row"
+
+
+def test_too_many_at_once_is_asked_to_wait_seconds_not_a_day(scene: Scene) -> None:
+    scene.control.subscribe(concurrent_limit=1)
+    held = Held(scene.dbt)
+    scene.post(RUN, DAY)
+    answer = scene.post(RUN, {"date": "2024-11-02"})
+    assert answer.status_code == 429 and int(answer.headers["Retry-After"]) == 30
+    held.go.set()
+
+
+def test_an_unknown_template_is_404_and_names_those_that_exist(scene: Scene) -> None:
+    answer = scene.post("/api/v1/pipelines/run/acme/gcp/cost/cost_bills", DAY)
+    assert answer.status_code == 404 and answer.json()["templates"] == ["gcp/cost/cost_billing"]
+    assert "gcp/cost/cost_billing" in answer.json()["message"]
+    assert scene.control.runs()[-1][0] == "REFUSED", "a refusal is a row"
+    assert scene.post("/api/v1/pipelines/run/acme-aws-bills", DAY).status_code == 404
+
+
+def test_a_suspended_tenant_is_403(scene: Scene) -> None:
+    scene.control.sql("update tenants.tenant_profiles set status = 'SUSPENDED'")
+    answer = scene.post(RUN, DAY)
+    assert answer.status_code == 403 and "suspended" in answer.json()["message"]
+    assert "runner tenant resume acme" in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"date": "2024-13-01"},
+        {"date": "2024-11-1"},
+        {"date": 20241101},
+        {"date": "2999-01-01"},
+        {"date": "2024-11-01", "tenant_id": "globex"},
+        {"date": "2024-11-01", "from_date": "2024-11-01", "to_date": "2024-11-02"},
+        {"from_date": "2024-11-01"},
+        {"from_date": "2024-11-02", "to_date": "2024-11-01"},
+        {"from_date": "2020-01-01", "to_date": "2024-11-01"},
+        {"date": "2024-11-01", "trigger_by": "x" * 201},
+        {"date": "2024-11-01", "trigger_by": "two\nlines"},
+        [],
+        "2024-11-01",
+        None,
+    ],
+)
+def test_a_bad_date_or_an_extra_field_is_422_and_starts_nothing(scene: Scene, body) -> None:
+    answer = scene.post(RUN, body)
+    assert answer.status_code == 422 and answer.json()["error"] == "invalid_request"
+    assert scene.control.runs() == []
+
+
+def test_a_run_is_found_again_after_a_restart_and_runs_once(control, dbt) -> None:
+    """Claimed by a service that ended before it took the run up."""
+    with Scene(control, dbt, workers=1) as before:
+        held = Held(dbt)
+        first = before.post(RUN, DAY).json()["pipeline_logging_id"]
+        assert held.began.wait(20)
+        second = before.post(RUN, {"date": "2024-11-02"}).json()["pipeline_logging_id"]
+        threading_release(held)
+    with Scene(control, dbt, workers=1) as after:
+        for run_id in (first, second):
+            assert after.until(run_id, "COMPLETED")
+    assert sorted(job.vars["pipeline_logging_id"] for job in dbt.jobs) == sorted([first, second])
+
+
+def threading_release(held: Held) -> None:
+    """Let go once the service has begun to stop."""
+    import threading
+
+    threading.Timer(0.3, held.go.set).start()
+
+
+def test_a_run_that_does_not_end_in_time_is_handed_back_and_runs_anew(control, dbt) -> None:
+    with Scene(control, dbt, workers=1, grace=0.1) as before:
+        held = Held(dbt)
+        run_id = before.post(RUN, DAY).json()["pipeline_logging_id"]
+        assert held.began.wait(20)
+    assert control.runs() == [("PENDING", None)]
+    assert control.value("select worker_instance from acme.x_meta_pipeline_runs") == claim.QUEUE
+    assert control.sql("select 1 from acme.x_meta_step_logs") == []
+    dbt.reset()
+    with Scene(control, dbt, workers=1) as after:
+        assert after.until(run_id, "COMPLETED")
+
+
+def test_two_services_never_run_one_twice(control, dbt) -> None:
+    control.subscribe(concurrent_limit=50, daily_limit=100)
+    with Scene(control, dbt) as one, Scene(control, dbt) as two:
+        ids = [
+            (one if n % 2 else two)
+            .post(RUN, {"date": f"2024-10-{n + 1:02d}"})
+            .json()["pipeline_logging_id"]
+            for n in range(8)
+        ]
+        for run_id in ids:
+            one.until(run_id, "COMPLETED")
+    assert sorted(job.vars["pipeline_logging_id"] for job in dbt.jobs) == sorted(ids)
+
+
+def test_a_running_run_whose_process_died_is_closed(control, dbt) -> None:
+    run_id = control.add_run("RUNNING", leased_for=timedelta(minutes=-1))
+    control.sql(
+        "insert into tenants.tenant_usage_events by name select ? as event_id,"
+        " 'acme' as tenant_id, ? as pipeline_logging_id, 'started' as event_type,"
+        " ? as occurred_at",
+        f"{run_id}-started",
+        run_id,
+        datetime.now(UTC).replace(tzinfo=None),
+    )
+    with Scene(control, dbt) as scene:
+        told = scene.until(run_id, "FAILED")
+    assert "lease expired" in told["error_message"]
+
+
+def test_a_run_that_waited_longer_than_the_service_lives_is_not_taken_for_dead(control) -> None:
+    """The process that took it up is younger than the run."""
+    from control_file import request
+
+    run = claim.take(control.warehouse, request(queued=True), control.settings.project_dir)
+    control.sql(
+        "update acme.x_meta_pipeline_runs set start_time = ?",
+        (datetime.now(UTC) - timedelta(hours=5)).replace(tzinfo=None),
+    )
+    assert claim.waiting(control.warehouse, "acme") == [run.id]
+    taken = claim.take_up(control.warehouse, "acme", run.id, 20)
+    assert taken and taken.status == "RUNNING"
+    assert claim.take_up(control.warehouse, "acme", run.id, 20) is None
+    claim.end_dead_leases(control.warehouse, "acme")
+    assert control.runs() == [("RUNNING", None)]
+    control.sql(
+        "update acme.x_meta_pipeline_runs set worker_instance ="
+        " regexp_replace(worker_instance, ':[0-9]+@', ':999999@')"
+    )
+    claim.end_dead_leases(control.warehouse, "acme")
+    assert control.runs()[0][0] == "FAILED"
+
+
+def test_a_failed_run_tells_why_and_shows_the_rows_that_failed(scene: Scene) -> None:
+    from test_notify import FAILED
+
+    scene.dbt.outcome = FAILED
+    run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]
+    told = scene.until(run_id, "FAILED")
+    assert told["error_message"]
+    import duckdb
+
+    with duckdb.connect(str(scene.control.path.parent / "tenant_acme.duckdb")) as connection:
+        connection.execute(
+            "insert into acme.x_meta_dq_results values (?, 'billing_cost_daily', 'reconciles',"
+            " 'error', 'FAIL', 2, '[{\"cost\": 1}]', 'Got 2 results', now()::timestamp),"
+            " (?, 'billing_cost_daily', 'billing_cost_daily__summary', null, 'FAIL', 2, null, null,"
+            " now()::timestamp)",
+            [run_id, run_id],
+        )
+    (found,) = scene.get(f"{RUNS}/{run_id}/dq-results").json()
+    assert found["test"] == "reconciles" and found["sample_rows"] == [{"cost": 1}]
+    assert found["status"] == "FAIL" and found["failed_rows"] == 2
+
+
+def test_costs_are_exact_and_per_service(scene: Scene) -> None:
+    run_id = scene.post(RUN, {"from_date": "2024-11-01", "to_date": "2024-11-07"}).json()
+    scene.until(run_id["pipeline_logging_id"], "COMPLETED")
+    rows = scene.get("/api/v1/tenants/acme/costs").json()
+    assert len(rows) == 21 and rows[0]["billed_cost"] == "1.00"
+    few = scene.get("/api/v1/tenants/acme/costs", from_date="2024-11-02", to_date="2024-11-02")
+    assert {row["usage_date"] for row in few.json()} == {"2024-11-02"}
+
+
+def test_the_quota_is_what_the_command_line_says(scene: Scene) -> None:
+    told = scene.get("/api/v1/tenants/acme/quota").json()
+    assert [one["limit"] for one in told["limits"]] == [25, 750, 5]

@@ -1,0 +1,142 @@
+"""What stands before the first call: the extra, the port, and the file that threads pass on."""
+
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+
+import pytest
+from click.testing import CliRunner
+from control_file import Control, request
+from support import ROOT
+
+from runner import claim, warehouse
+from runner.api import server
+from runner.cli import cli
+from runner.errors import StatementRefused, UsageProblem
+from runner.warehouse import open_warehouse
+
+
+def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("runner.api")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("runner.api", raising=False)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    answer = CliRunner().invoke(cli, ["serve"], env={"RUNNER_PROJECT_DIR": str(ROOT)})
+    assert answer.exit_code == 2 and "[api]" in answer.output and "uvicorn" in answer.output
+    assert "Traceback" not in answer.output
+
+
+def test_a_port_that_is_taken_is_one_sentence(control: Control) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageProblem, match=f"Port {port} .* --port"):
+            server.serve(control.settings, "127.0.0.1", port, 1, 0, lambda text: None)
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When the control file was opened."""
+    times: list[float] = []
+    connect = warehouse.DuckDBWarehouse._connect
+
+    def noted(self, *args):
+        times.append(time.monotonic())
+        return connect(self, *args)
+
+    monkeypatch.setattr(warehouse.DuckDBWarehouse, "_connect", noted)
+    return times
+
+
+def test_threads_pass_the_open_file_on_and_claims_stay_exact(control: Control, opened) -> None:
+    """Forty claims by ten threads, of ten dates, under a limit of seven: seven runs."""
+    control.subscribe(daily_limit=7, concurrent_limit=100)
+
+    def take(n: int) -> str:
+        mine = open_warehouse(control.settings, 30, keep_open_seconds=0.5)
+        day = date(2024, 1, 1) + timedelta(days=n % 10)
+        look = (lambda: None) if n % 2 else None
+        return claim.take(mine, request(day), ROOT, on_likely=look).id
+
+    with ThreadPoolExecutor(10) as threads:
+        list(threads.map(take, range(40)))
+    assert len(opened) < 40, "many claims to one opening"
+    statuses = [status for status, _ in control.runs()]
+    assert statuses.count("PENDING") == 7
+    days = control.sql("select run_date from acme.x_meta_pipeline_runs where status = 'PENDING'")
+    assert len(set(days)) == 7
+
+
+def test_another_program_has_its_turn_while_the_service_is_busy(control: Control) -> None:
+    stop = threading.Event()
+    mine = open_warehouse(control.settings, 30, keep_open_seconds=0.2)
+
+    def work() -> None:
+        while not stop.is_set():
+            mine.read("select 1 as one")
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        told = subprocess.run(
+            [sys.executable, "-m", "runner", "tenant", "list"],
+            env={**control.environ, "PYTHONPATH": str(ROOT), "PATH": ""},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+    assert told.returncode == 0 and "acme" in told.stdout, told.stderr
+
+
+def test_the_file_is_let_go_of_soon_after_its_last_use(control: Control) -> None:
+    mine = open_warehouse(control.settings, 30, keep_open_seconds=30)
+    mine.read("select 1 as one")
+    deadline = time.monotonic() + 20
+    while warehouse._PASSED[control.path].open is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert control.value("select count(*) from tenants.tenant_profiles") == 2
+
+
+def test_an_error_closes_the_file_and_leaves_it_usable(control: Control) -> None:
+    mine = open_warehouse(control.settings, 30, keep_open_seconds=30)
+    with pytest.raises(StatementRefused):
+        mine.write(
+            "update tenants.tenant_profiles set status = 'SUSPENDED'",
+            "select * from tenants.no_such_table",
+        )
+    assert warehouse._PASSED[control.path].open is None
+    assert mine.read("select distinct status from tenants.tenant_profiles") == [
+        {"status": "ACTIVE"}
+    ]
+
+
+def test_a_killed_service_loses_no_claim(control: Control) -> None:
+    """Killed with the file open: what was committed is in its log, which the next one reads."""
+    script = (
+        "import os, sys; sys.path[:0] = sys.argv[1:3]\n"
+        "from pathlib import Path; from control_file import Control, request\n"
+        "from runner import claim; from runner.warehouse import open_warehouse\n"
+        "control = Control(Path(sys.argv[3]), dict(os.environ))\n"
+        "mine = open_warehouse(control.settings, 30, keep_open_seconds=30)\n"
+        "claim.take(mine, request(queued=True), control.settings.project_dir)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    folders = [str(ROOT / "tests"), str(ROOT / "tests" / "runner"), str(control.folder)]
+    killed = subprocess.run(
+        [sys.executable, "-c", script, *folders],
+        env={**control.environ, "PYTHONPATH": str(ROOT), "PATH": ""},
+        timeout=60,
+    )
+    assert killed.returncode == -9
+    assert control.runs() == [("PENDING", None)]
+    assert len(claim.waiting(control.warehouse, "acme")) == 1
