@@ -1,11 +1,12 @@
-"""Runs of more than one claim: a long range in parts, and a range of every tenant."""
+"""Runs of more than one claim: a long range in parts, what moved, and each of every tenant."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
-from runner import control_sql, fanout, follow, notify, pipelines, run, tenants
+from runner import catch_up as catching
+from runner import claim, control_sql, fanout, follow, landings, notify, pipelines, run, tenants
 from runner.errors import Refused, RunnerError, UsageProblem
 from runner.fanout import Done, Stop
 from runner.invoke import Event
@@ -20,9 +21,12 @@ RESUME_WITHIN = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked for of each tenant: usage dates from and to (both in, UTC), and how."""
+    """What is asked for of each tenant: usage dates from and to (both in, UTC), and how.
 
-    template: str
+    A template of None is each tenant's own.
+    """
+
+    template: str | None
     from_date: date
     to_date: date
     trigger_type: str
@@ -47,7 +51,7 @@ def load(
     Ends with the first part that does not complete; what is done stays done. Raises what
     run.run_slice raises.
     """
-    template = pipelines.load(order.template)
+    template = pipelines.load(order.template or tenants.find(warehouse, tenant).pipeline)
     parts = fanout.chunks(order.from_date, order.to_date)
     reports: list[Report] = []
     for n, (first, last) in enumerate(parts, start=1):
@@ -74,7 +78,7 @@ def load(
 def load_all(
     settings: Settings,
     mailbox: notify.Mailbox,
-    names: Sequence[str],
+    waves: Sequence[Sequence[str]],
     order: Order,
     workers: int,
     stop: Stop,
@@ -87,15 +91,84 @@ def load_all(
             warehouse = open_warehouse(settings)  # a client is a thread's own
             return load(settings, warehouse, mailbox, pool, tenant, order, stopped_by=stop)
 
-        return fanout.each(names, one, workers, stop, on_done)
+        return [done for wave in waves for done in fanout.each(wave, one, workers, stop, on_done)]
 
 
-def active_tenants(warehouse: Warehouse) -> list[str]:
-    """The ids of those that may run. Raises UsageProblem when there is none."""
-    names = [one.id for one in tenants.every(warehouse) if one.status == "ACTIVE"]
-    if not names:
+def catch_up(
+    settings: Settings,
+    warehouse: Warehouse,
+    mailbox: notify.Mailbox,
+    pool: Pool,
+    tenant: str,
+    trigger_by: str,
+    is_dry_run: bool,
+    on_event: Callable[[Event], None] = lambda event: None,
+    say: Callable[[str], None] = lambda text: None,
+    stopped_by: Callable[[], int] = lambda: 0,
+) -> catching.CatchUp:
+    """Run what moved of one tenant, with its own template. Raises what catch_up.catch_up does."""
+    template = pipelines.load(tenants.find(warehouse, tenant).pipeline)
+
+    def run_one(request: claim.Request, template: pipelines.Template) -> Report:
+        return run.run_slice(
+            settings, warehouse, mailbox, request, template, on_event, pool, stopped_by
+        )
+
+    return catching.catch_up(warehouse, tenant, template, trigger_by, run_one, say, is_dry_run)
+
+
+def catch_up_all(
+    settings: Settings,
+    mailbox: notify.Mailbox,
+    waves: Sequence[Sequence[str]],
+    trigger_by: str,
+    is_dry_run: bool,
+    workers: int,
+    stop: Stop,
+    on_done: Callable[[Done[catching.CatchUp]], None],
+) -> list[Done[catching.CatchUp]]:
+    """The same for each tenant, `workers` at a time; one's failure leaves the others alone."""
+    with Pool(settings) as pool:
+
+        def one(tenant: str) -> catching.CatchUp:
+            warehouse = open_warehouse(settings)
+            return catch_up(
+                settings, warehouse, mailbox, pool, tenant, trigger_by, is_dry_run, stopped_by=stop
+            )
+
+        return [done for wave in waves for done in fanout.each(wave, one, workers, stop, on_done)]
+
+
+def active_tenants(warehouse: Warehouse, part: str | None = None) -> list[list[str]]:
+    """The ids of those that may run, in waves: landings first, then who may read them.
+
+    `part`: only part i of n of each wave, as fanout.shard has it. Raises UsageProblem when there
+    is no active tenant at all.
+    """
+    active = [one for one in tenants.every(warehouse) if one.status == "ACTIVE"]
+    if not active:
         raise UsageProblem("There is no active tenant: see `runner tenant list`.")
-    return names
+    waves = [[one.id for one in wave] for wave in landings.waves(active)]
+    return [fanout.shard(wave, part) for wave in waves] if part else waves
+
+
+def as_catch_up(done: Done[catching.CatchUp]) -> catching.CatchUp:
+    """A tenant's catch-up, or one that tells why it broke."""
+    if done.result:
+        return done.result
+    error = done.error or RunnerError("")
+    return catching.CatchUp(done.name, None, error=error.message, error_code=error.exit_code)
+
+
+def caught_up(done: Done[catching.CatchUp]) -> str:
+    """One word for a tenant's catch-up."""
+    return {0: "DONE", 3: "REFUSED"}.get(as_catch_up(done).exit_code, "FAILED")
+
+
+def why_not_caught_up(done: Done[catching.CatchUp]) -> str:
+    """The first error of a tenant's catch-up; empty when there was none."""
+    one = as_catch_up(done)
+    return one.error or next((part.error for part in one.parts if part.error), None) or ""
 
 
 def status_of(done: Done[list[Report]]) -> str:

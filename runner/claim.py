@@ -221,16 +221,19 @@ def _end_dead(warehouse: Warehouse, tenant_id: str, active: Sequence[Row]) -> No
     )
 
 
-def is_ours(warehouse: Warehouse, run: Run) -> bool:
+def is_ours(warehouse: Warehouse, run: Run, status: str | None = None) -> bool:
     """Whether the run is still active; False once somebody cancelled it or took it for dead.
 
-    A warehouse that does not answer leaves it ours: the end will tell.
+    `status`: as just read, if it was. A warehouse that does not answer leaves it ours: the end
+    will tell.
     """
-    try:
-        rows = warehouse.read(sql.RUN_STATUS.format(tenant=run.tenant_id), run_id=run.id)
-    except WarehouseProblem:
-        return True
-    return bool(rows) and rows[0]["status"] in ("PENDING", "RUNNING")
+    if status is None:
+        try:
+            rows = warehouse.read(sql.RUN_STATUS.format(tenant=run.tenant_id), run_id=run.id)
+        except WarehouseProblem:
+            return True
+        status = rows[0]["status"] if rows else None
+    return status in ("PENDING", "RUNNING")
 
 
 def cancel(warehouse: Warehouse, tenant_id: str, run_id: str, why: str) -> Run | None:

@@ -2,7 +2,9 @@
 
 import contextlib
 import functools
+import itertools
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -108,6 +110,21 @@ def tenant_option(command: Command) -> Command:
     )
 
 
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(min=1, max=64),
+    default=None,
+    metavar="N",
+    help="With --all-tenants: how many at once (default: one a core).",
+)
+shard_option = click.option(
+    "--shard",
+    default=None,
+    metavar="i/n",
+    help="With --all-tenants: only part i of n, from 0, for job arrays.",
+)
+
+
 @click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="runner")
 def cli() -> None:
@@ -158,7 +175,8 @@ def tenant() -> None:
     required=True,
     multiple=True,
     metavar="REF",
-    help="BigQuery table project.dataset.table, or locally a Parquet, NDJSON or CSV path or glob.",
+    help="BigQuery table project.dataset.table, locally a Parquet, NDJSON or CSV path or glob; or"
+    " tenant:ID, the landing of that id.",
 )
 @click.option(
     "--billing-account",
@@ -180,6 +198,12 @@ def tenant() -> None:
     help="With --project: charges without a project (tax, support) are the tenant's, too.",
 )
 @click.option(
+    "--landing",
+    "is_landing",
+    is_flag=True,
+    help="Read the export once for other tenants, whose --export is then tenant:ID.",
+)
+@click.option(
     "--all-accounts",
     is_flag=True,
     help="Forget the accounts and projects of before: only those named now limit the tenant.",
@@ -194,17 +218,16 @@ def tenant_add(
     accounts: tuple[str, ...],
     projects: tuple[str, ...],
     with_unallocated: bool | None,
+    is_landing: bool,
     all_accounts: bool,
 ) -> None:
     """Add a tenant, or bring one up to date: what is not named stays. Safe to run again."""
     from runner import tenants
 
-    slugs.tenant_id(tenant_id)
-    slugs.email(admin_email)
     named = tenants.onboard(
         *(config, functools.partial(_open, config), tenant_id, admin_email, company),
         *(tenants.PLANS[plan] if plan else None, refs, accounts, projects),
-        *(with_unallocated, all_accounts, _say),
+        *(with_unallocated, all_accounts, is_landing, _say),
     )
     click.echo(f"Tenant {tenant_id} is ready. Next: runner run --tenant {tenant_id} --date D")
     if not named[0].has_unallocated:
@@ -436,9 +459,7 @@ def tenant_key_revoke(config: Settings, tenant: str, key_id: str) -> None:
 @click.option("--date", "day", metavar="D", help="Usage date (UTC), YYYY-MM-DD.")
 @click.option("--from", "first", metavar="A", help="First usage date, with --to.")
 @click.option("--to", "last", metavar="B", help="Last usage date, included.")
-@click.option(
-    "--pipeline", default="gcp/cost/cost_billing", show_default=True, metavar="P", help="Template."
-)
+@click.option("--pipeline", default=None, metavar="P", help="Template (default: the tenant's own).")
 @click.option("--trigger-by", default=None, metavar="W", help="Who or what asks (default: you).")
 @click.option("--wait", is_flag=True, help="If another run has some of the dates, wait for it.")
 @click.option(
@@ -447,19 +468,8 @@ def tenant_key_revoke(config: Settings, tenant: str, key_id: str) -> None:
 @click.option(
     "--dry-run", is_flag=True, help="Only tell what it would read and cost; nothing is written."
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1, max=64),
-    default=None,
-    metavar="N",
-    help="With --all-tenants: how many at once (default: one a core).",
-)
-@click.option(
-    "--shard",
-    default=None,
-    metavar="i/n",
-    help="With --all-tenants: only part i of n, from 0, for job arrays.",
-)
+@workers_option
+@shard_option
 def run(
     config: Settings,
     as_json: bool,
@@ -468,7 +478,7 @@ def run(
     day: str | None,
     first: str | None,
     last: str | None,
-    pipeline: str,
+    pipeline: str | None,
     trigger_by: str | None,
     wait: bool,
     resume: bool,
@@ -501,11 +511,15 @@ def run(
     mailbox = notify.SmtpMailbox(config.mail)
     warehouse = _open(config)
     who = trigger_by or _who()
-    order = batch.Order(pipeline, from_date, to_date, "manual", who, wait, resume)
     if tenant is None:
-        pipelines.load(pipeline)
-        _run_all(config, batch.active_tenants(warehouse), order, workers, shard, as_json)
+        if pipeline:
+            pipelines.load(pipeline)
+        order = batch.Order(pipeline, from_date, to_date, "manual", who, wait, resume)
+        waves = batch.active_tenants(warehouse, shard)
+        _run_all(config, waves, order, workers or os.cpu_count() or 1, as_json)
         return
+    pipeline = pipeline or tenants.find(warehouse, tenant).pipeline
+    order = batch.Order(pipeline, from_date, to_date, "manual", who, wait, resume)
     try:
         template = pipelines.load(pipeline)
     except UsageProblem as unknown:
@@ -530,35 +544,102 @@ def run(
 
 def _run_all(
     config: Settings,
-    names: list[str],
+    waves: list[list[str]],
     order: "batch.Order",
-    workers: int | None,
-    shard: str | None,
+    workers: int,
     as_json: bool,
 ) -> None:
     """The order for every tenant; a line on stderr as each ends, a table at the end."""
-    import os
-
     from runner import batch, fanout, notify, show
 
-    names = fanout.shard(names, shard) if shard else names
     stop = fanout.Stop()
-    count = 0
+    mailbox = notify.SmtpMailbox(config.mail)
+    told = _counting(waves, batch.status_of, batch.message_of)
+    ended = batch.load_all(config, mailbox, waves, order, workers, stop, told)
+    click.echo(show.as_json(show.all_document(ended)) if as_json else show.all_tenants(ended))
+    _unless_stopped(stop, waves, len(ended))
+    sys.exit(batch.exit_code([batch.status_of(one) for one in ended]))
 
-    def told(done: "fanout.Done[list[Report]]") -> None:
-        nonlocal count
-        count += 1
-        line = f"[{count}/{len(names)}] {done.name} {batch.status_of(done)}"
-        _say(" ".join(f"{line} {batch.message_of(done)}".split()))
+
+def _counting(
+    waves: list[list[str]], status: Callable[[Any], str], message: Callable[[Any], str]
+) -> "Callable[[fanout.Done[Any]], None]":
+    """Says of each tenant that ended how, and how many of all that were."""
+    ended, total = itertools.count(1), sum(map(len, waves))
+
+    def told(done: "fanout.Done[Any]") -> None:
+        line = f"[{next(ended)}/{total}] {done.name} {status(done)} {message(done)}"
+        _say(" ".join(line.split()))
+
+    return told
+
+
+def _unless_stopped(stop: "fanout.Stop", waves: list[list[str]], ended: int) -> None:
+    """Exit as who was stopped by a signal, if one came."""
+    if stop():
+        _say(f"Stopped: {sum(map(len, waves)) - ended} tenants were not begun.")
+        sys.exit(128 + stop())
+
+
+@cli.command("catch-up")
+@common
+@json_option
+@click.option("--tenant", default=None, metavar="ID", help="Tenant, such as acme1281.")
+@click.option("--all-tenants", is_flag=True, help="Every active tenant, several at once.")
+@click.option("--trigger-by", default=None, metavar="W", help="Who or what asks (default: you).")
+@click.option("--dry-run", is_flag=True, help="Only tell the dates; nothing is run or written.")
+@workers_option
+@shard_option
+def catch_up(
+    config: Settings,
+    as_json: bool,
+    tenant: str | None,
+    all_tenants: bool,
+    trigger_by: str | None,
+    dry_run: bool,
+    workers: int | None,
+    shard: str | None,
+) -> None:
+    """Run the dates that moved since they were loaded, those never loaded and those that failed.
+
+    The one command to schedule: a new tenant's first catch-up is its backfill, a later one reads
+    only the export's newest partitions. Exit 0 when nothing moved.
+    """
+    if (tenant is None) != all_tenants:
+        raise UsageProblem("Name one tenant with --tenant, or all with --all-tenants.")
+    if tenant is not None:
+        slugs.tenant_id(tenant)
+    if tenant is not None and (workers or shard):
+        raise UsageProblem("--workers and --shard go with --all-tenants: leave them out.")
+
+    from runner import batch, fanout, notify, show
+    from runner.pool import Pool
 
     mailbox = notify.SmtpMailbox(config.mail)
+    warehouse = _open(config, tenant)
+    who = trigger_by or _who()
+    if tenant is not None:
+        with show.Progress(quiet=False) as progress, Pool(config) as pool:
+            one = batch.catch_up(
+                *(config, warehouse, mailbox, pool, tenant, who, dry_run),
+                on_event=progress.follow,
+                say=progress.say,
+            )
+        document = show.catch_up_document(one)
+        click.echo(show.as_json(document) if as_json else show.catch_up(one, dry_run))
+        sys.exit(one.exit_code)
+    waves, stop = batch.active_tenants(warehouse, shard), fanout.Stop()
+    told = _counting(waves, batch.caught_up, batch.why_not_caught_up)
     at_once = workers or os.cpu_count() or 1
-    ended = batch.load_all(config, mailbox, names, order, at_once, stop, told)
-    click.echo(show.as_json(show.all_document(ended)) if as_json else show.all_tenants(ended))
-    if stop():
-        _say(f"Stopped: {len(names) - len(ended)} tenants were not begun.")
-        sys.exit(128 + stop())
-    sys.exit(batch.exit_code([batch.status_of(one) for one in ended]))
+    ended = batch.catch_up_all(config, mailbox, waves, who, dry_run, at_once, stop, told)
+    every = [batch.as_catch_up(done) for done in ended]
+    if as_json:
+        click.echo(show.as_json({"tenants": [show.catch_up_document(one) for one in every]}))
+    else:
+        click.echo("\n".join(show.catch_up(one, dry_run) for one in every))
+    _unless_stopped(stop, waves, len(ended))
+    codes = {one.exit_code for one in every}
+    sys.exit(1 if codes - {0, 3} else max(codes, default=0))
 
 
 @cli.command()
@@ -591,8 +672,6 @@ def serve(config: Settings, host: str, port: int, workers: int | None, grace: in
             f"`runner serve` needs the package {missing.name}: run"
             " `pip install 'gcp-tenant-cost[api]'`, in a checkout `pip install -e '.[api]'`."
         ) from None
-    import os
-
     server.serve(config, host, port, workers or os.cpu_count() or 1, grace, _say)
 
 

@@ -8,6 +8,7 @@ TENANTS = """
 select
     profiles.tenant_id, profiles.company_name, profiles.admin_email, profiles.status,
     profiles.subscription_plan, profiles.created_at, profiles.updated_at,
+    profiles.default_pipeline,
     subscriptions.status as subscription_status, subscriptions.daily_limit,
     subscriptions.monthly_limit, subscriptions.concurrent_limit, subscriptions.trial_end_date,
     subscriptions.subscription_end_date
@@ -35,19 +36,26 @@ order by export_ref
 # The tenant's own copy of the same, over its data.
 OWN_EXPORTS = EXPORTS.replace("tenants.tenant_exports", "`{tenant}`.x_meta_exports")
 
+# A landing bills nobody.
 EXPORT_SHARERS = """
-select tenant_id, export_ref, billing_account_ids, project_ids, has_unallocated
-from tenants.tenant_exports
-where export_ref = @export_ref and tenant_id <> @tenant_id
-order by tenant_id
+select
+    exports.tenant_id, exports.export_ref, exports.billing_account_ids, exports.project_ids,
+    exports.has_unallocated
+from tenants.tenant_exports as exports
+left join tenants.tenant_profiles as profiles on exports.tenant_id = profiles.tenant_id
+where exports.export_ref = @export_ref and exports.tenant_id <> @tenant_id
+    and coalesce(profiles.default_pipeline, '') <> @landing
+order by exports.tenant_id
 """
 
 ADD_PROFILE = """
 insert into tenants.tenant_profiles (
     tenant_id, company_name, admin_email, tenant_dataset_id, status, subscription_plan,
-    created_at, updated_at
+    created_at, updated_at, default_pipeline
 )
-select @tenant_id, @company_name, @admin_email, @tenant_id, 'ACTIVE', @plan, @now, @now
+select
+    @tenant_id, @company_name, @admin_email, @tenant_id, 'ACTIVE', @plan, @now, @now,
+    cast(@default_pipeline as string)
 from (select 1 as one_row) as one_row
 where not exists (select 1 from tenants.tenant_profiles where tenant_id = @tenant_id)
 """
@@ -55,11 +63,13 @@ where not exists (select 1 from tenants.tenant_profiles where tenant_id = @tenan
 SET_PROFILE = """
 update tenants.tenant_profiles
 set company_name = @company_name, admin_email = @admin_email, subscription_plan = @plan,
+    default_pipeline = cast(@default_pipeline as string),
     status = case when status = 'DELETED' then 'ACTIVE' else status end, updated_at = @now
 where tenant_id = @tenant_id
     and (
         coalesce(company_name, '') <> @company_name or admin_email <> @admin_email
         or subscription_plan <> @plan or status = 'DELETED'
+        or coalesce(default_pipeline, '') <> coalesce(cast(@default_pipeline as string), '')
     )
 """
 
@@ -938,6 +948,84 @@ select
     sum(cost) + sum(credits_total) as net
 from `{tenant}`.billing_cost_daily
 where ingestion_date between @from_date and @to_date
+group by currency
+order by currency
+"""
+
+# -- What catch-up asks. The bounds on the partition are parameters, so that engines prune.
+
+ENDED_RUNS = """
+select status, run_date, to_date
+from `{tenant}`.x_meta_pipeline_runs
+where pipeline_id = @pipeline_id and status in ('COMPLETED', 'FAILED', 'CANCELLED')
+order by start_time desc
+"""
+
+CATCH_UP_MARK = """
+select newest_partition, exports
+from `{tenant}`.x_meta_catch_ups
+where pipeline_id = @pipeline_id and is_complete
+order by looked_at desc
+limit 1
+"""
+
+ADD_CATCH_UP = """
+insert into `{tenant}`.x_meta_catch_ups (
+    catch_up_id, tenant_id, pipeline_id, trigger_by, looked_at, ended_at, partitions_from,
+    newest_partition, exports, moved_dates, moved_ranges, run_ids, is_complete
+)
+values (
+    @catch_up_id, @tenant_id, @pipeline_id, @trigger_by, @looked_at, @ended_at,
+    cast(@partitions_from as date), cast(@newest_partition as date), @exports, @moved_dates,
+    @moved_ranges, @run_ids, @is_complete
+)
+"""
+
+EXPORTED_ROWS = """
+select
+    cast(usage_start_time as date) as usage_date,
+    cast(export_partition_time as date) as partition_date,
+    count(*) as charge_rows,
+    max(export_time) as newest_export_time
+from `{tenant}`.stg_gcp_billing__export
+where (
+    (export_partition_time >= @since and export_partition_time < @before)
+    or export_partition_time is null
+)
+    and usage_start_time >= @first_moment and usage_start_time < @end_moment
+group by usage_date, partition_date
+"""
+
+LOADED_ROWS = """
+select
+    ingestion_date as usage_date,
+    cast(export_partition_time as date) as partition_date,
+    count(*) as charge_rows,
+    max(export_time) as newest_export_time
+from `{tenant}`.billing_cost_daily
+where ingestion_date between @first_date and @last_date
+group by usage_date, partition_date
+"""
+
+# -- The same two of a landing. The cast is one that BigQuery prunes by.
+
+LANDED_ROWS = """
+select
+    cast(usage_start_time as date) as usage_date,
+    cast(export_partition_time as date) as partition_date,
+    count(*) as charge_rows,
+    max(export_time) as newest_export_time
+from `{tenant}`.export_landing
+where cast(usage_start_time as date) between @first_date and @last_date
+group by usage_date, partition_date
+"""
+
+LANDED_TOTALS = """
+select
+    currency, count(*) as charge_rows, sum(cost) as cost, sum(credits_total) as credits,
+    sum(cost) + sum(credits_total) as net
+from `{tenant}`.export_landing
+where cast(usage_start_time as date) between @from_date and @to_date
 group by currency
 order by currency
 """

@@ -8,11 +8,19 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from runner import claim, doctor_bigquery, machine, quota, tenants
+from runner import (
+    claim,
+    doctor_bigquery,
+    doctor_engine,
+    machine,
+    pipelines,
+    quota,
+    tenants,
+)
 from runner import control_sql as sql
 from runner.check import FAIL, OK, WARN, Check, Finding, Visit, quoted, remedy_for
 from runner.errors import UsageProblem, WarehouseProblem
-from runner.invoke import Job, Outcome, Worker
+from runner.invoke import Engine, Job, Outcome, engine
 from runner.settings import Settings
 from runner.warehouse import Warehouse, open_warehouse
 
@@ -32,6 +40,7 @@ def examine(settings: Settings, tenant: str | None = None, send_mail: bool = Fal
     visit.look("versions", machine.versions, settings)
     visit.look("templates", machine.templates, settings)
     visit.look("profile", _profile, settings)
+    visit.look("engine", doctor_engine.fitness, settings, needs="profile")
     answers = visit.look("warehouse", _warehouse, settings, needs="profile") == OK
     warehouse = open_warehouse(settings, PATIENCE_SECONDS) if answers else None
     if answers and not _is_local(settings):
@@ -73,7 +82,8 @@ def _visit_tenant(
     look("limits", _limits, FAIL if asked else WARN)
     if look("export", _export, read, local) == OK:
         look("freshness", _freshness, local)
-        if not local:
+        # A landing has other partitions than an export, and is looked at itself.
+        if not local and not tenants.landing_of(tenants.exports(warehouse, tenant)[0].ref):
             look("pruning", doctor_bigquery.pruning)
             look("partitions", doctor_bigquery.partitions)
     if not local:
@@ -192,7 +202,9 @@ def _data_tables(warehouse: Warehouse, tenant: str, settings: Settings) -> Findi
     if busy := _busy(warehouse, tenant, _is_local(settings)):
         return busy
     data = warehouse.columns(tenant, data=True)
-    if lacking := _lacking(settings, data, "billing", "silver", "marts"):
+    is_landing = tenants.find(warehouse, tenant).pipeline == pipelines.LANDING
+    folders = ("landing",) if is_landing else ("billing", "silver", "marts")
+    if lacking := _lacking(settings, data, *folders):
         return FAIL, lacking, f"runner run --tenant {tenant} --from {first} --to {last}"
     return OK, f"as declared; loaded from {first} to {last}", None
 
@@ -237,6 +249,9 @@ def _export(warehouse: Warehouse, tenant: str, read: Reader, local: bool) -> Fin
         remedy = f"runner tenant repair {tenant}" if can_repair else ADD.format(tenant)
         return FAIL, "no export is registered", remedy
     refs = [export.ref for export in named]
+    if name := tenants.landing_of(refs[0]):
+        status = tenants.find(warehouse, name).status.lower()
+        return OK, f"{refs[0]}, which is {status}", None
     outcome = read(named)
     if outcome.success:
         return OK, f"{', '.join(refs)}: opens, no column is missing", None
@@ -253,13 +268,13 @@ def _export(warehouse: Warehouse, tenant: str, read: Reader, local: bool) -> Fin
 
 def _reader(settings: Settings, stack: ExitStack) -> Reader:
     """Opens exports in dbt as `tenant add` does: one process for all, a new one after a failure."""
-    workers: list[Worker] = []
+    workers: list[Engine] = []
     environ: dict[str, str] = {}
 
     def read(named: list[tenants.Export]) -> Outcome:
         if not workers:
             environ["WAREHOUSE_DIR"] = stack.enter_context(TemporaryDirectory())
-            workers.append(stack.enter_context(Worker(settings, settings.log_dir / "doctor")))
+            workers.append(stack.enter_context(engine(settings, settings.log_dir / "doctor")))
         job = Job("none", tenants.check_command(named), environ=environ)
         outcome = workers[-1].run(job, timeout=300)
         if not outcome.success:

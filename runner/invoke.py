@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from queue import Empty, Queue
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from runner.settings import Settings
 
@@ -100,13 +100,6 @@ class Worker:
         self._settings = settings
         self._log_path = log_path
         log_path.mkdir(parents=True, exist_ok=True)
-        environ = {
-            **settings.environ,
-            "WAREHOUSE_DIR": str(settings.warehouse_dir),
-            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-            "DO_NOT_TRACK": "1",
-            "PYTHONUNBUFFERED": "1",
-        }
         with (log_path / "dbt.stderr.log").open("ab") as stderr:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "runner.worker"],
@@ -114,7 +107,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 cwd=settings.project_dir,
-                env=environ,
+                env={**dbt_environ(settings), "PYTHONUNBUFFERED": "1"},
                 # Ctrl-C is for the parent, which then ends the child in order.
                 start_new_session=True,
             )
@@ -139,7 +132,7 @@ class Worker:
 
     def warm_up(self) -> None:
         """Have it import dbt and parse the project now, for whichever tenant the first job has."""
-        with contextlib.suppress(BrokenPipeError):  # the job will say what is wrong
+        with contextlib.suppress(BrokenPipeError, ValueError):  # the job will say what is wrong
             self._send(Job("none", ()))
 
     def run(
@@ -161,7 +154,7 @@ class Worker:
         deadline, next_tick = (began or now) + timeout, now + tick_seconds
         try:
             self._send(job)
-        except BrokenPipeError:
+        except (BrokenPipeError, ValueError):  # it is gone, or was stopped
             return self._died()
         while True:
             now = time.monotonic()
@@ -218,16 +211,69 @@ class Worker:
             "target_path": str(folder / "tenants" / job.tenant_id / file),
             "parse_path": str(folder / "parsed" / f"{target}-{file}"),
             "log_path": str(job.log_path or self._log_path),
-            "log_level": self._settings.environ.get("RUNNER_DBT_LOG_LEVEL") or "debug",
+            "log_level": self._settings.environ.get("RUNNER_DBT_LOG_LEVEL") or "info",
             "environ": {"WAREHOUSE_DIR": str(self._settings.warehouse_dir), **job.environ},
         }
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
         self._process.stdin.flush()
 
     def _died(self) -> Outcome:
-        code = self._process.wait()
-        how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
-        return Outcome(False, f"the dbt process {how}: see {self._log_path / 'dbt.stderr.log'}")
+        return Outcome(False, ended(self._process.wait(), self._log_path / "dbt.stderr.log"))
+
+
+class Engine(Protocol):
+    """What runs dbt's jobs: Worker, or the executable of RUNNER_DBT. Ends with its block."""
+
+    def __enter__(self) -> "Engine": ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    @property
+    def is_alive(self) -> bool: ...
+
+    def warm_up(self) -> None: ...
+
+    def run(
+        self,
+        job: Job,
+        on_event: Callable[[Event], None] = ...,
+        timeout: float = ...,
+        on_tick: Callable[[], None] = ...,
+        tick_seconds: float = ...,
+        began: float | None = ...,
+    ) -> Outcome: ...
+
+    def stop(self) -> None: ...
+
+
+def engine(settings: Settings, log_path: Path) -> Engine:
+    """The engine that the settings name. Raises UsageProblem when RUNNER_DBT names no program."""
+    if settings.dbt_executable is None:
+        return Worker(settings, log_path)
+    from runner.engine_v2 import Executable
+
+    return Executable(settings, log_path)
+
+
+def dbt_environ(settings: Settings) -> dict[str, str]:
+    """The environment of a dbt process."""
+    return {
+        **settings.environ,
+        "WAREHOUSE_DIR": str(settings.warehouse_dir),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def ended(code: int, log: Path) -> str:
+    """How a dbt process ended that did not answer."""
+    how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
+    return f"the dbt process {how}: see {log}"
 
 
 def timed_out(timeout: float) -> Outcome:
@@ -251,8 +297,8 @@ def _outcome(message: dict[str, Any]) -> Outcome:
         Node(
             **{
                 **node,
-                "started_at": _moment(node["started_at"]),
-                "completed_at": _moment(node["completed_at"]),
+                "started_at": moment(node["started_at"]),
+                "completed_at": moment(node["completed_at"]),
             }
         )
         for node in message.get("nodes", [])
@@ -264,7 +310,8 @@ def _outcome(message: dict[str, Any]) -> Outcome:
     return Outcome(message["success"], None if message["success"] else error, nodes)
 
 
-def _moment(text: str | None) -> datetime | None:
+def moment(text: str | None) -> datetime | None:
+    """A time of dbt's, which is UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
 
 

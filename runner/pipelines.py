@@ -10,6 +10,7 @@ from runner.errors import UsageProblem
 
 FOLDER = Path(__file__).parent / "pipelines"
 DEFAULT = "gcp/cost/cost_billing"
+LANDING = "gcp/cost/export_landing"
 
 # The closed list: a template that names another variable is refused when it is loaded.
 VARIABLES = frozenset(

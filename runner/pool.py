@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from types import TracebackType
 
-from runner.invoke import Worker
+from runner.invoke import Engine, engine
 from runner.settings import Settings
 
 
@@ -18,8 +18,8 @@ class Pool:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._log_path = settings.log_dir / "dbt"
-        self._idle: list[Worker] = []
-        self._all: set[Worker] = set()
+        self._idle: list[Engine] = []
+        self._all: set[Engine] = set()
         self._lock = threading.Lock()
 
     def __enter__(self) -> "Pool":
@@ -38,13 +38,13 @@ class Pool:
         waited for."""
         with self._lock:
             if not self._idle:
-                worker = Worker(self._settings, self._log_path)
+                worker = engine(self._settings, self._log_path)
                 self._all.add(worker)
                 self._idle.append(worker)
                 worker.warm_up()
 
     @contextlib.contextmanager
-    def lend(self) -> Iterator[Worker]:
+    def lend(self) -> Iterator[Engine]:
         """A process for one job. One that died in it, or was left in its midst, is not kept."""
         self.warm_up()
         with self._lock:

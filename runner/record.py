@@ -117,16 +117,22 @@ class StepLog:
             if step.status == "RUNNING":
                 self.close(step.step_id, status, error)
 
-    def flush(self) -> None:
-        """Write the steps that changed. What cannot be written now goes with the next flush."""
+    def flush(self) -> str | None:
+        """Write the steps that changed; the run's status then, None when nothing was written.
+
+        What cannot be written now goes with the next flush.
+        """
         if not self._unwritten:
-            return
+            return None
         statements, values = self.pending()
+        look = sql.RUN_STATUS.format(tenant=self._run.tenant_id)
         try:
-            self._warehouse.write(*statements, **values)
-            self._unwritten.clear()
+            rows = self._warehouse.write(*statements, look, **values)
         except WarehouseProblem as error:
             log.warning("steps of run %s wait: %s", self._run.id, error.message)
+            return None
+        self._unwritten.clear()
+        return str(rows[0]["status"]) if rows else None
 
     def pending(
         self, *statements: str, **values: Value

@@ -15,6 +15,7 @@ from runner import (
     alerts,
     claim,
     control_sql,
+    landings,
     notify,
     pipelines,
     quota,
@@ -266,10 +267,10 @@ def _build(
         on_event(event)
 
     def look() -> None:
-        steps.flush()
         if number := stopped_by():
             raise Interrupted(number)
-        if not claim.is_ours(warehouse, run):
+        # The steps are written and the status read in one go, where there is something to write.
+        if not claim.is_ours(warehouse, run, steps.flush()):
             raise _ClosedElsewhere
 
     began, timeout = time.monotonic(), template.step.timeout_minutes * 60
@@ -307,14 +308,13 @@ def _build(
             tick_seconds=warehouse.seconds_between_looks,
             began=began,
         )
-        is_loaded = any(
-            node.name == "billing_cost_daily" and node.status == "success" for node in outcome.nodes
-        )
+        bill = landings.bill_of(template)
+        is_loaded = any(node.name == bill and node.status == "success" for node in outcome.nodes)
         totals = _totals(warehouse, run) if is_loaded else ()
         # DuckDB's adapter does not say how many rows it wrote.
         rows = sum(total.rows for total in totals)
         nodes = tuple(
-            replace(node, rows=rows) if node.name == "billing_cost_daily" and is_loaded else node
+            replace(node, rows=rows) if node.name == bill and is_loaded else node
             for node in outcome.nodes
         )
         return replace(outcome, nodes=nodes), totals if outcome.success else ()
@@ -390,6 +390,7 @@ def request_for(
     if from_date > to_date:
         raise UsageProblem(f"--from {from_date} is after --to {to_date}: swap them.")
     known = tenants.find(warehouse, tenant)
+    landings.must_have(warehouse, tenant, from_date, to_date)
     return claim.Request(
         tenant_id=tenant,
         pipeline_id=pipelines.fill(template.pipeline_id, {"tenant_id": tenant}),
@@ -432,9 +433,11 @@ def refuse(
 
 def _totals(warehouse: Warehouse, run: claim.Run) -> tuple[Total, ...]:
     """What stands in billing_cost_daily for the run's dates, per currency."""
+    is_landing = run.template == pipelines.LANDING
+    statement = control_sql.LANDED_TOTALS if is_landing else control_sql.TOTALS
     rows = warehouse.read_data(
         run.tenant_id,
-        control_sql.TOTALS.format(tenant=run.tenant_id),
+        statement.format(tenant=run.tenant_id),
         from_date=run.run_date,
         to_date=run.to_date,
     )

@@ -2,8 +2,10 @@
 
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,22 @@ class Settings:
     @property
     def dbt_target_dir(self) -> Path:
         return Path(self.environ.get("RUNNER_TARGET_DIR") or self.project_dir / "target").absolute()
+
+    @property
+    def dbt_executable(self) -> Path | None:
+        """The dbt v2 executable of RUNNER_DBT; None for our own dbt-core.
+
+        Raises UsageProblem when it names no program.
+        """
+        named = self.environ.get("RUNNER_DBT")
+        if not named:
+            return None
+        found = shutil.which(named, path=self.environ.get("PATH"))
+        if found is None:
+            raise UsageProblem(
+                f"RUNNER_DBT is '{named}', which is no program: name dbt v2's, or unset it."
+            )
+        return Path(found).absolute()
 
     @property
     def mail(self) -> Mail:
@@ -147,6 +165,7 @@ def load(project_dir: str | None, target: str | None) -> Settings:
     return Settings(root, target or os.environ.get("DBT_TARGET") or None, dict(os.environ))
 
 
+@lru_cache(maxsize=4)
 def _profile(path: Path, text: str) -> dict[str, Any]:
     import yaml
 

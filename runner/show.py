@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from runner import batch
+from runner.catch_up import CatchUp, spans
 from runner.check import Check
 from runner.claim import Run
 from runner.errors import Refused
@@ -17,7 +18,7 @@ from runner.estimate import Estimate
 from runner.fanout import Done
 from runner.invoke import Event
 from runner.keys import Key
-from runner.notify import again, dates
+from runner.notify import again, dates, span
 from runner.quota import Quota
 from runner.run import Report
 from runner.tenants import Export, Tenant
@@ -241,13 +242,14 @@ class Progress:
             if event.name in self._running:
                 self._running.remove(event.name)
             if not self._live and not self._quiet and _worth_a_line(event):
-                sys.stderr.write(
-                    f"[{self._done}/{self._total}] {event.type} {event.name}: {event.status}\n"
-                )
+                sys.stderr.write(f"{self._place} {event.type} {event.name}: {event.status}\n")
         if self._live:
-            self._write(
-                f"[{self._done}/{self._total}] {self._running[-1] if self._running else ''}"
-            )
+            self._write(f"{self._place} {self._running[-1] if self._running else ''}")
+
+    @property
+    def _place(self) -> str:
+        """How many nodes are done, of how many if the engine told: dbt v2 does not."""
+        return f"[{self._done}/{self._total}]" if self._total else f"[{self._done}]"
 
     def _write(self, text: str) -> None:
         line = f"{time.monotonic() - self._began:5.1f} s  {text}"
@@ -411,6 +413,58 @@ def quota(told: Quota) -> str:
         for one in told.limits
     ]
     return "\n".join([head, *columns(rows, right=(1, 2, 3))])
+
+
+def catch_up(told: CatchUp, is_dry_run: bool = False) -> str:
+    """How the catch-up of one tenant ended: a line for it, and one for each range."""
+    if told.found is None or told.error:
+        return f"{told.tenant_id}: {told.error}"
+    count = len(told.found.dates)
+    lines = [f"{told.tenant_id}: nothing to run: no date has moved since it was loaded."]
+    if count:
+        verb = "would be run" if is_dry_run else "had to be run"
+        several = "s" if count > 1 else ""
+        lines = [f"{told.tenant_id}: {count} date{several} {verb}: {spans(told.found.dates)}"]
+    rows = [
+        (
+            "" if is_dry_run else part.status,
+            span(part.dates.first, part.dates.last),
+            f"{part.dates.days} d",
+            "" if part.rows is None else f"{part.rows:,} rows",
+            part.run_id or "",
+            part.error or "",
+        )
+        for part in told.parts
+    ]
+    lines += [f"  {line.lstrip()}" for line in columns(rows, right=(2, 3))] if rows else []
+    return "\n".join(lines + [f"  {note}" for note in told.notes])
+
+
+def catch_up_document(told: CatchUp) -> dict[str, Any]:
+    """One tenant's catch-up as `catch-up --json` prints it."""
+    found = told.found
+    return {
+        "tenant_id": told.tenant_id,
+        "complete": told.is_complete,
+        "exit_code": told.exit_code,
+        "error": told.error,
+        "looked_at": found.looked_at if found else None,
+        "partitions_from": found.partitions_from if found else None,
+        "dates": list(found.dates) if found else [],
+        "left_alone": list(found.left_alone) if found else [],
+        "runs": [
+            {
+                "run_date": part.dates.first,
+                "to_date": part.dates.last,
+                "status": part.status,
+                "pipeline_logging_id": part.run_id,
+                "rows": part.rows,
+                "error": part.error,
+            }
+            for part in told.parts
+        ],
+        "notes": list(told.notes),
+    }
 
 
 def checks(found: Sequence[Check]) -> str:

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from runner import claim, pipelines, slugs
 from runner import control_sql as sql
 from runner.errors import RunnerError, UsageProblem
-from runner.invoke import Job, Outcome, Worker
+from runner.invoke import Engine, Job, Outcome, engine
 from runner.settings import Settings
 from runner.warehouse import Row, Value, Warehouse
 
@@ -55,6 +55,7 @@ class Tenant:
     monthly_limit: int | None
     concurrent_limit: int | None
     created_at: datetime
+    pipeline: str = pipelines.DEFAULT
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class _Record:
     company_name: str
     plan: Plan
     exports: list[Export]
+    pipeline: str = pipelines.DEFAULT
 
     def words(self) -> dict[str, str]:
         told = {
@@ -135,6 +137,7 @@ def add(
     plan: Plan | None,
     named_exports: list[Export],
     say: Callable[[str], None],
+    is_landing: bool = False,
 ) -> None:
     """Onboard a tenant, or bring one up to date: every step may be run again.
 
@@ -143,13 +146,17 @@ def add(
     fails.
     """
     before = _on_record(warehouse, tenant_id)
+    pipeline = pipelines.LANDING if is_landing else pipelines.DEFAULT
+    if before and is_landing and before.pipeline != pipeline:
+        raise UsageProblem(f"Tenant {tenant_id} has a bill: a landing must be a tenant of its own.")
+    pipeline = before.pipeline if before else pipeline
     if company_name is None:
         company_name = before.company_name if before else ""
     plan = plan or (before.plan if before else PLANS["starter"])
-    after = _Record(admin_email, company_name, plan, named_exports)
-    with Worker(settings, settings.log_dir / "tenants" / tenant_id) as worker:
+    after = _Record(admin_email, company_name, plan, named_exports, pipeline)
+    with engine(settings, settings.log_dir / "tenants" / tenant_id) as worker:
         try:
-            _check_exports(warehouse, worker, tenant_id, named_exports, say)
+            _check_exports(warehouse, worker, tenant_id, named_exports, pipeline, say)
         except UsageProblem:
             if before is None:
                 for folder in (settings.log_dir, settings.dbt_target_dir):
@@ -162,7 +169,7 @@ def add(
         warehouse.prepare(tenant_id)
         _make_control(settings, warehouse, worker, tenant_id, say)
         _write_rows(warehouse, tenant_id, after)
-        _make_dataset(settings, warehouse, worker, tenant_id, named_exports, say)
+        _make_dataset(settings, warehouse, worker, tenant_id, named_exports, pipeline, say)
 
 
 def onboard(
@@ -177,6 +184,7 @@ def onboard(
     projects: tuple[str, ...],
     with_unallocated: bool | None,
     all_accounts: bool,
+    is_landing: bool,
     say: Callable[[str], None],
 ) -> list[Export]:
     """`add` from what somebody typed or sent; the exports that the tenant then has.
@@ -190,7 +198,7 @@ def onboard(
     warehouse = open_it()
     if not all_accounts:
         named = keep_filters(warehouse, tenant_id, named, with_unallocated)
-    add(settings, warehouse, tenant_id, admin_email, company_name, plan, named, say)
+    add(settings, warehouse, tenant_id, admin_email, company_name, plan, named, say, is_landing)
     return named
 
 
@@ -210,7 +218,7 @@ def repair(
     plans = {plan.name: plan for plan in PLANS.values()}
     plan = plans.get(known[tenant_id].get("subscription_plan") or "", PLANS["starter"])
     warehouse.prepare(tenant_id)
-    with Worker(settings, settings.log_dir / "tenants" / tenant_id) as worker:
+    with engine(settings, settings.log_dir / "tenants" / tenant_id) as worker:
         _make_control(settings, warehouse, worker, tenant_id, say)
         warehouse.write(sql.ADD_LOCK.format(tenant=tenant_id), now=datetime.now(UTC))
         warehouse.write(
@@ -225,7 +233,8 @@ def repair(
             **_plan_values(plan),
         )
         named = _known_exports(warehouse, tenant_id)
-        _make_dataset(settings, warehouse, worker, tenant_id, named, say)
+        pipeline = known[tenant_id].get("default_pipeline") or pipelines.DEFAULT
+        _make_dataset(settings, warehouse, worker, tenant_id, named, pipeline, say)
 
 
 def update(
@@ -291,6 +300,13 @@ def remove(warehouse: Warehouse, tenant_id: str) -> None:
     """
     slugs.tenant_id(tenant_id)
     known = warehouse.read(sql.PROFILE_STATUS, tenant_id=tenant_id) if warehouse.exists() else []
+    readers = _sharers(warehouse, tenant_id, f"tenant:{tenant_id}") if known else []
+    if readers:
+        who = ", ".join(row["tenant_id"] for row in readers)
+        raise UsageProblem(
+            f"Tenant {tenant_id} is the landing that {who} read: give them another export first"
+            " with `runner tenant add`."
+        )
     if not known or known[0]["status"] != "DELETED":
         find(warehouse, tenant_id)
         claim.end_dead_leases(warehouse, tenant_id)
@@ -321,12 +337,16 @@ def named_exports(
 ) -> list[Export]:
     """The exports that somebody named, checked as far as words go. Raises UsageProblem."""
     local = settings.target({"tenant_id": "none"}).type == "duckdb"
+    if len(refs) > 1 and any(landing_of(ref) for ref in refs):
+        raise UsageProblem("A landing must be a tenant's only export: name no other beside it.")
     for ref in refs:
-        if not local and not slugs.TABLE.fullmatch(ref):
+        if name := landing_of(ref):
+            slugs.tenant_id(name)
+        elif not local and not slugs.TABLE.fullmatch(ref):
             raise UsageProblem(f"'{ref}' is no BigQuery table: write project.dataset.table.")
     return [
         Export(
-            local_export(ref) if local else ref,
+            local_export(ref) if local and not landing_of(ref) else ref,
             tuple(slugs.billing_account(account) for account in accounts),
             tuple(slugs.project(project) for project in projects),
             not projects or with_unallocated,
@@ -365,6 +385,12 @@ def keep_filters(
     ]
 
 
+def landing_of(ref: str) -> str | None:
+    """The landing that a tenant reads as its export, `tenant:NAME`; None for an export itself."""
+    kind, _, name = ref.partition(":")
+    return name if kind == "tenant" else None
+
+
 def local_export(text: str) -> str:
     """A file or glob as an absolute path. Raises UsageProblem when nothing is there."""
     path = os.path.abspath(Path(text).expanduser())
@@ -387,13 +413,42 @@ def check_command(named: list[Export]) -> tuple[str, ...]:
 
 def _check_exports(
     warehouse: Warehouse,
-    worker: Worker,
+    worker: Engine,
     tenant_id: str,
     named: list[Export],
+    pipeline: str,
     say: Callable[[str], None],
 ) -> None:
     """Raises UsageProblem when the exports cannot be read, or are another tenant's as well."""
     say("checking the export")
+    name = landing_of(named[0].ref)
+    if name is not None:
+        if find(warehouse, name).pipeline != pipelines.LANDING or pipeline == pipelines.LANDING:
+            raise UsageProblem(
+                f"Tenant {name} is no landing that {tenant_id} could read: add one with `runner"
+                " tenant add ID --landing`, and name its id."
+            )
+    else:
+        _open_exports(warehouse, worker, tenant_id, named)
+    if pipeline == pipelines.LANDING:
+        return
+    others = ", ".join(also_billed_to(warehouse, tenant_id, named))
+    if others and not named[0].billing_accounts and not named[0].projects:
+        raise UsageProblem(
+            f"The export {named[0].ref} is shared with tenant {others}: name what is {tenant_id}'s"
+            " with --billing-account (and --project)."
+        )
+    if others:
+        say(
+            f"WARNING: charges of {tenant_id} are billed to {others} as well: if that is"
+            " not meant, name what is whose with --billing-account and --project."
+        )
+
+
+def _open_exports(
+    warehouse: Warehouse, worker: Engine, tenant_id: str, named: list[Export]
+) -> None:
+    """Raises UsageProblem with what is wrong with the exports."""
     for ref in dict.fromkeys(export.ref for export in named):
         warehouse.look_at_export(ref)
     with TemporaryDirectory() as scratch:
@@ -409,23 +464,12 @@ def _check_exports(
         raise UsageProblem(
             f"Tenant {tenant_id} was not added: its export cannot be used. {checked.error}"
         )
-    others = ", ".join(also_billed_to(warehouse, tenant_id, named))
-    if others and not named[0].billing_accounts and not named[0].projects:
-        raise UsageProblem(
-            f"The export {named[0].ref} is shared with tenant {others}: name what is {tenant_id}'s"
-            " with --billing-account (and --project)."
-        )
-    if others:
-        say(
-            f"WARNING: charges of {tenant_id} are billed to {others} as well: if that is"
-            " not meant, name what is whose with --billing-account and --project."
-        )
 
 
 def _make_control(
     settings: Settings,
     warehouse: Warehouse,
-    worker: Worker,
+    worker: Engine,
     tenant_id: str,
     say: Callable[[str], None],
 ) -> None:
@@ -441,9 +485,10 @@ def _make_control(
 def _make_dataset(
     settings: Settings,
     warehouse: Warehouse,
-    worker: Worker,
+    worker: Engine,
     tenant_id: str,
     named_exports: list[Export],
+    pipeline: str,
     say: Callable[[str], None],
 ) -> None:
     """Have dbt make or complete the tenant's dataset and the view over its export."""
@@ -461,7 +506,13 @@ def _make_dataset(
         )
         view = ("run", "--select", "stg_gcp_billing__export")
         _must(worker.run(Job(tenant_id, view, environ=real)), "view over the export")
-        if not warehouse.has_one_writer:
+        if pipeline == pipelines.LANDING:
+            # Empty, for the views of those that will read it.
+            warehouse.prepare_landing(tenant_id)
+            made = ("run", "--empty", "--select", "export_landing")
+            job = Job(tenant_id, made, {"date": "1970-01-01"}, environ=real)
+            _must(worker.run(job), "landing")
+        elif not warehouse.has_one_writer:
             # Of two first runs at once each would make the tables, the later over the earlier.
             # Not the views: with --empty they would be views over nothing.
             for command in (("seed",), ("run", "--empty")):
@@ -489,6 +540,7 @@ def _write_rows(warehouse: Warehouse, tenant_id: str, record: _Record) -> None:
         *_export_statements("tenants", "tenant_exports", record.exports),
         admin_email=record.admin_email,
         company_name=record.company_name,
+        default_pipeline=None if record.pipeline == pipelines.DEFAULT else record.pipeline,
         template=pipelines.DEFAULT,
         **_plan_values(record.plan),
         **_export_values(tenant_id, record.exports),
@@ -562,7 +614,13 @@ def _on_record(warehouse: Warehouse, tenant_id: str) -> _Record | None:
     name = plan_name or "STARTER"
     # A plan that is none of ours keeps its name and, but for what is null, its limits.
     plan = PLANS.get(name.lower()) or replace(PLANS["starter"], name=name)
-    return _Record(profile.get("admin_email") or "", profile.get("company_name") or "", plan, known)
+    return _Record(
+        profile.get("admin_email") or "",
+        profile.get("company_name") or "",
+        plan,
+        known,
+        profile.get("default_pipeline") or pipelines.DEFAULT,
+    )
 
 
 def _whole(rows: list[Row]) -> bool:
@@ -616,9 +674,14 @@ def also_billed_to(warehouse: Warehouse, tenant_id: str, named: list[Export]) ->
     """
     found = []
     for export in named if warehouse.exists() else []:
-        rows = warehouse.read(sql.EXPORT_SHARERS, tenant_id=tenant_id, export_ref=export.ref)
+        rows = _sharers(warehouse, tenant_id, export.ref)
         found += [row["tenant_id"] for row in rows if _share_a_charge(export, _export(row))]
     return sorted(set(found))
+
+
+def _sharers(warehouse: Warehouse, tenant_id: str, ref: str) -> list[Row]:
+    values = {"tenant_id": tenant_id, "export_ref": ref, "landing": pipelines.LANDING}
+    return warehouse.read(sql.EXPORT_SHARERS, **values)
 
 
 def _share_a_charge(one: Export, other: Export) -> bool:
@@ -651,4 +714,5 @@ def _tenant(row: Row) -> Tenant:
         monthly_limit=row["monthly_limit"],
         concurrent_limit=row["concurrent_limit"],
         created_at=row["created_at"],
+        pipeline=row["default_pipeline"] or pipelines.DEFAULT,
     )

@@ -10,6 +10,7 @@ import fcntl
 import os
 import random
 import re
+import shutil
 import sys
 import tempfile
 import threading
@@ -81,6 +82,9 @@ class Warehouse(Protocol):
 
         Raises WarehouseUnreachable when it cannot be written.
         """
+
+    def prepare_landing(self, tenant: str) -> None:
+        """Make the place where a landing's rows are for others to read, where it is one apart."""
 
     def exists(self) -> bool:
         """Whether the control tables were ever made."""
@@ -285,6 +289,13 @@ class DuckDBWarehouse:
             if path.exists() and not os.access(path, os.W_OK):
                 raise WarehouseUnreachable(f"{path} cannot be written: mend its permissions.")
 
+    def prepare_landing(self, tenant: str) -> None:
+        self._landing(tenant).mkdir(parents=True, exist_ok=True)
+
+    def _landing(self, tenant: str) -> Path:
+        # Beside the tenant's file, as the macro landing_folder has it.
+        return self._path(f"tenant_{tenant}").parent / "landing" / tenant
+
     def exists(self) -> bool:
         return self._path("control").exists()
 
@@ -301,6 +312,7 @@ class DuckDBWarehouse:
             for path in (data, data.with_name(f"{data.name}.wal"), data.with_suffix(".gate")):
                 path.unlink(missing_ok=True)
         data.with_suffix(".lock").unlink(missing_ok=True)
+        shutil.rmtree(self._landing(tenant), ignore_errors=True)
 
     def drop_control(self, tenant: str) -> None:
         self.write(f"drop schema if exists `{tenant}` cascade")

@@ -125,6 +125,9 @@ class BigQueryWarehouse:
             self._must_be_here(name, str(found.location or ""))
             self._must_be_ours(name, found)
 
+    def prepare_landing(self, tenant: str) -> None:
+        """Nothing: its table is read where it is."""
+
     def _must_be_here(self, what: str, location: str) -> None:
         """Raises UsageProblem for data elsewhere than our jobs: BigQuery does not reach it."""
         ours = str(self._fields.get("location") or "US")

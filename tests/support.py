@@ -1,5 +1,6 @@
 """Where a test finds the project, and folders of its own."""
 
+import os
 import shutil
 import socket
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+# The engine that `make test-v2` names; none for dbt-core. Taken before conftest clears RUNNER_*.
+ENGINE = {"RUNNER_DBT": os.environ["RUNNER_DBT"]} if os.environ.get("RUNNER_DBT") else {}
 
 
 def environment_in(folder: Path) -> dict[str, str]:
@@ -22,9 +25,11 @@ def environment_in(folder: Path) -> dict[str, str]:
         "DBT_PROFILES_DIR": str(profiles),
         "RUNNER_PROJECT_DIR": str(ROOT),
         "RUNNER_LOG_DIR": str(folder / "logs"),
-        "RUNNER_TARGET_DIR": str(folder / "target"),
+        # One parsed project serves all tests: what it is parsed from is the same.
+        "RUNNER_TARGET_DIR": str(ROOT / "target" / "tests"),
         "DBT_LOG_PATH": str(folder / "logs" / "bare"),
         "DBT_TARGET_PATH": str(folder / "target" / "bare"),
+        **ENGINE,
     }
 
 

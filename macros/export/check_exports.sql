@@ -20,6 +20,8 @@
                 "The export " ~ ref ~ " is not partitioned by day of ingestion, so every run would"
                 ~ " read all of it: name the table that Cloud Billing itself writes."
             ) -%}
+        {%- elif export.form == 'text' -%}
+            {%- do check_text_export(export) -%}
         {%- endif -%}
         {%- do export.update(
             {'accounts': accounts, 'projects': projects, 'has_unallocated': has_unallocated}

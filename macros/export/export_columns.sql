@@ -1,7 +1,8 @@
 {#
     The export's columns as Google documents them (dbt_project/schemas): every scalar's dotted
-    path by its type, `known` their first parts, and those without which a bill cannot be made.
-    All others may be missing from an older or a standard export and become typed nulls.
+    path by its type, `documented` all of them, `known` their first parts, and those without
+    which a bill cannot be made. All others may be missing from an older or a standard export and
+    become typed nulls.
 #}
 {% macro export_columns() -%}
     {%- set types = {
@@ -33,12 +34,19 @@
         'TIMESTAMP': ['usage_start_time', 'usage_end_time', 'export_time'],
         'BOOL': ['tags.inherited'],
     } -%}
-    {%- set known = [] -%}
-    {%- for path in types.values() | sum(start=[]) if path.split('.')[0] not in known -%}
-        {%- do known.append(path.split('.')[0]) -%}
+    {%- set documented, known = [], [] -%}
+    {%- for paths in types.values() -%}
+        {%- do documented.extend(paths) -%}
+    {%- endfor -%}
+    {%- for path in documented -%}
+        {#- not in the loop's own `if`, which dbt v2 asks of all paths before the first -#}
+        {%- if path.split('.')[0] not in known -%}
+            {%- do known.append(path.split('.')[0]) -%}
+        {%- endif -%}
     {%- endfor -%}
     {{ return({
         'types': types,
+        'documented': documented,
         'known': known,
         'required': [
             'billing_account_id', 'service.id', 'service.description', 'sku.id',

@@ -4,7 +4,9 @@
 #}
 {% macro export_field(export, path, type='text') -%}
     {%- set top = path.split('.')[0] -%}
-    {%- if path in export.fields or (export.form == 'text' and top in export_columns().known) -%}
+    {%- if export.form == 'landed' -%}
+        {{ landed_column(path) }}
+    {%- elif path in export.fields or (export.form == 'text' and top in export_columns().known) -%}
         {{ adapter.dispatch('export_field')(export, path, type) }}
     {%- else -%}
         cast(null as {{ engine_type(type) }})
@@ -18,10 +20,12 @@
     {%- elif parts | length == 1 -%}
         {%- set value = '"' ~ path ~ '"' -%}
     {%- else -%}
-        {%- set value = 'json_extract_string("' ~ parts[0] ~ '", ' ~ quote_text('$.' ~ parts[1:] | join('.')) ~ ')' -%}
+        {%- set value = text_field(export, parts[0], '"' ~ parts[0] ~ '"', parts[1:] | join('.')) -%}
     {%- endif -%}
     {%- if type == 'moment' and export.form == 'typed' and 'TIME ZONE' in export.fields[path] -%}
         {{ value }} at time zone 'UTC'
+    {%- elif type != 'text' and export.form == 'text' -%}
+        {{ text_value(export, path, value, type) }}
     {%- else -%}
         cast({{ value }} as {{ engine_type(type) }})
     {%- endif -%}

@@ -4,7 +4,8 @@
     lacks, are an empty array: BigQuery stores no other.
 #}
 {% macro export_list(export, path, fields) -%}
-    {{ adapter.dispatch('export_list')(export, path, fields) }}
+    {{ landed_column(path) if export.form == 'landed'
+        else adapter.dispatch('export_list')(export, path, fields) }}
 {%- endmacro %}
 
 {% macro duckdb__export_list(export, path, fields) -%}
@@ -13,14 +14,12 @@
         struct({% for name, type in fields %}"{{ name }}" {{ engine_type(type) }}{{ ', ' if not loop.last }}{% endfor %})[]
     {%- endset -%}
     {%- if export.form == 'text' -%}
-        {%- set value = 'json_extract("' ~ parts[0] ~ '", ' ~ quote_text('$.' ~ parts[1:] | join('.')) ~ ')'
-            if parts | length > 1 else 'cast("' ~ path ~ '" as json)' -%}
+        {{ text_list(export, path, fields) }}
     {%- elif path in export.fields or (path ~ '.' ~ fields[0][0]) in export.fields -%}
-        {%- set value = '"' ~ parts | join('"."') ~ '"' -%}
+        coalesce(cast("{{ parts | join('"."') }}" as {{ type }}), [])
     {%- else -%}
-        {%- set value = 'null' -%}
+        cast([] as {{ type }})
     {%- endif -%}
-    coalesce(cast({{ value }} as {{ type }}), [])
 {%- endmacro %}
 
 {% macro bigquery__export_list(export, path, fields) -%}

@@ -5,10 +5,8 @@
 #}
 {% macro new_columns(export) -%}
     {%- set columns = export_columns() -%}
-    {%- set documented = columns.types.values() | sum(start=[columns.partition_time]) -%}
-    {%- if export.form == 'text' -%}
-        {%- set documented = columns.known + [columns.partition_time] -%}
-    {%- endif -%}
+    {%- set documented = (columns.known if export.form == 'text' else columns.documented)
+        + [columns.partition_time] -%}
     {%- set found = [] -%}
     {%- for path, type in export.fields.items() if path not in documented -%}
         {%- set deeper = [] -%}

@@ -3,11 +3,14 @@
 
     Returns {ref, relation, form, fields, has_partitions}: `relation` stands after FROM; `form` is 'typed' for
     tables and Parquet, whose records are structs, or 'text' for NDJSON and CSV, whose records
-    are JSON text; `fields` maps every field's dotted path to its type, for text the names of
+    are JSON text, or 'landed' for a landing (see read_landing); `fields` maps every field's dotted path to its type, for text the names of
     the columns alone; `has_partitions` is false for a BigQuery table that is not partitioned by
     day of ingestion, as Google's exports are. Raises what the engine raises when the export cannot be opened.
 #}
 {% macro read_export(ref) -%}
+    {%- if ref.startswith('tenant:') -%}
+        {{ return(read_landing(ref)) }}
+    {%- endif -%}
     {{ return(adapter.dispatch('read_export')(ref)) }}
 {%- endmacro %}
 
@@ -41,9 +44,7 @@
     {%- for row in run_query('describe select * from ' ~ sniffed).rows -%}
         {%- do fields.update({row[0]: row[1]}) -%}
         {%- if form == 'typed' -%}
-            {%- for field in api.Column(row[0], row[1]).flatten() -%}
-                {%- do fields.update({field.column | replace('"', ''): field.dtype}) -%}
-            {%- endfor -%}
+            {%- do fields.update(fields_of_type(row[0], row[1])) -%}
         {%- endif -%}
     {%- endfor -%}
     {{ return({

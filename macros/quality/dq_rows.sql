@@ -4,7 +4,6 @@
 #}
 {% macro dq_rows(results) -%}
     {%- set words = {'pass': 'PASS', 'warn': 'WARNING', 'skipped': 'SKIPPED'} -%}
-    {%- set samples = sample_rows(results) -%}
     {%- set tests, summaries = [], {} -%}
     {%- for result in results -%}
         {%- set passed = result.status == 'pass' -%}
@@ -16,10 +15,9 @@
             'severity': result.node.config.severity | lower,
             'passed': 1 if passed else 0,
             'failed': 0 if passed else 1,
-            'failed_rows': result.failures,
+            'failed_rows': result.failures if result.failures is defined else none,
             'status': words.get(result.status | string, 'FAIL'),
-            'message': none if passed else result.message,
-            'sample': samples.get(result.node.unique_id),
+            'message': none if passed else test_message(result),
         } -%}
         {%- do row.update({'failures': [] if passed else [{
             'expectation': row.name,
@@ -31,7 +29,7 @@
         {%- do tests.append(row) -%}
         {%- set summary = summaries.setdefault(table, {
             'id': table, 'table': table, 'name': table ~ '__summary', 'severity': none, 'passed': 0,
-            'failed': 0, 'failed_rows': none, 'status': 'PASS', 'message': none, 'sample': none,
+            'failed': 0, 'failed_rows': none, 'status': 'PASS', 'message': none,
             'failures': [],
         }) -%}
         {%- set worst_first = ['FAIL', 'SKIPPED', 'WARNING', 'PASS'] -%}

@@ -1,7 +1,7 @@
 {#
     The on-run-end hook: one row of x_meta_dq_results per data test of this call and one per
     model that was tested, whoever called dbt. Nothing is written by calls without tests, nor
-    before the table exists.
+    before the table exists. Sample rows follow with sample_dq_results.
 #}
 {% macro record_dq_results(results) %}
     {#- ref stands outside the if: dbt must see it when it parses -#}
@@ -16,12 +16,12 @@
 insert into {{ dq_results }} (
     dq_result_id, pipeline_logging_id, tenant_id, target_table, dq_config_id, severity,
     executed_at, expectations_passed, expectations_failed, failed_rows, failed_expectations,
-    sample_rows, overall_status, error_message, user_id, ingestion_date, to_date
+    overall_status, error_message, user_id, ingestion_date, to_date
 )
         {%- set dates = slice_dates() if has_slice() else [none, none] %}
         {%- for row in dq_rows(tested) %}
 select
-    {{ quote_text(local_md5(invocation_id ~ row.id)) }},
+    {{ quote_text(dq_result_id(row.id)) }},
     {{ quote_text(run_id()) }},
     {{ quote_text(tenant_id()) }},
     {{ quote_text(row.table) }},
@@ -32,7 +32,6 @@ select
     {{ row.failed }},
     cast({{ row.failed_rows if row.failed_rows is not none else 'null' }} as bigint),
     {{ json_literal(row.failures) }},
-    {{ quote_text(row.sample) }},
     {{ quote_text(row.status) }},
     {{ quote_text(row.message) }},
     {{ quote_text(var('user_id', none)) }},

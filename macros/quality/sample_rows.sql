@@ -1,28 +1,14 @@
 {#
-    Some of the rows that each test found which failed or warned, as JSON arrays for people to
-    look at: at most 5 of each, by the test's unique id. One statement for all of them. The count
-    of all rows is the test's own.
+    Some of the rows that a test found, as a JSON array for people to look at: at most 5, and of
+    what is long at most 200 characters of each cell. The count of all rows is the test's own.
 #}
-{% macro sample_rows(results) -%}
-    {%- set samples, queries = {}, [] -%}
-    {%- for result in results if result.status | string in ('fail', 'warn') and result.node.compiled_code -%}
-        {%- do samples.update({result.node.unique_id: []}) -%}
-        {%- set query -%}
-            (
-                select {{ quote_text(result.node.unique_id) }}, {{ json_text('found') }}
-                from ({{ result.node.compiled_code }}) as found
-                limit 5
-            )
-        {%- endset -%}
-        {%- do queries.append(query) -%}
+{% macro sample_rows(compiled_code) -%}
+    {%- set found = run_query(
+        'select ' ~ json_text('found') ~ ' from (' ~ compiled_code ~ ') as found limit 5'
+    ) -%}
+    {%- set rows = [] -%}
+    {%- for row in found.rows -%}
+        {%- do rows.append(row[0] if row[0] | length <= 2000 else with_short_cells(row[0])) -%}
     {%- endfor -%}
-    {%- if queries -%}
-        {%- for row in run_query(queries | join(' union all ')).rows -%}
-            {%- do samples[row[0]].append(row[1]) -%}
-        {%- endfor -%}
-    {%- endif -%}
-    {%- for id in samples -%}
-        {%- do samples.update({id: '[' ~ samples[id] | join(', ') ~ ']'}) -%}
-    {%- endfor -%}
-    {{ return(samples) }}
+    {{ return('[' ~ rows | join(', ') ~ ']') }}
 {%- endmacro %}

@@ -17,7 +17,7 @@
             {%- endif %}
         )
     {%- endset -%}
-    {%- set replaced = date_in_slice('DBT_INTERNAL_DEST.' ~ slice_column()) -%}
+    {%- set replaced = is_replaced('DBT_INTERNAL_DEST.') -%}
 
     {{ get_insert_overwrite_merge_sql(
         target_relation, source_sql, dest_columns, [replaced], include_sql_header=not tmp_relation_exists

@@ -6,7 +6,7 @@
 {% macro get_incremental_slice_sql(arg_dict) %}
     {%- set target = arg_dict['target_relation'] -%}
     {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
-    delete from {{ target }} where {{ date_in_slice(slice_column()) }};
+    delete from {{ target }} where {{ is_replaced() }};
 
     insert into {{ target }} ({{ columns }})
     select {{ columns }} from {{ arg_dict['temp_relation'] }}

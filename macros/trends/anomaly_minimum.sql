@@ -3,7 +3,7 @@
     amounts by currency code and `default` for the others.
 #}
 {% macro anomaly_minimum(currency) -%}
-    {%- set amounts = var('anomaly_minimum', {'default': 10}) -%}
+    {%- set amounts = var('anomaly_minimum', none) or {'default': 10} -%}
     {%- set by_currency = amounts.items() | rejectattr(0, 'equalto', 'default') | list -%}
     {%- if by_currency -%}
         case {{ currency }}

@@ -19,5 +19,5 @@
     {%- set items = array if center is none
         else 'array(select abs(item - ' ~ center ~ ') from unnest(' ~ array
             ~ ') as item where item is not null)' -%}
-    (select percentile_cont(item, 0.5) over () from unnest({{ items }}) as item limit 1)
+    {{ money('(select percentile_cont(item, 0.5) over () from unnest(' ~ items ~ ') as item limit 1)') }}
 {%- endmacro %}

@@ -28,7 +28,8 @@ services as (
         {{ money('sum(gross_cost)') }} as gross_cost,
         {{ money('sum(credits_total)') }} as credits_total,
         {{ money('sum(promotion_credits)') }} as promotion_credits,
-        {{ money('sum(billed_cost)') }} as billed_cost
+        {{ money('sum(billed_cost)') }} as billed_cost,
+        {{ money('sum(billed_cost_usd)') }} as billed_cost_usd
 
     from charges
     group by usage_date, billing_account_id, project_id, service_id, currency

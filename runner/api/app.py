@@ -444,6 +444,7 @@ def _routes(app: FastAPI) -> None:
                 tuple(body.projects),
                 body.with_unallocated,
                 body.all_accounts,
+                body.landing,
                 messages.append,
             )
             key = secret = None

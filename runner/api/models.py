@@ -112,6 +112,9 @@ class Onboarding(Body):
     projects: list[Annotated[str, _checked(slugs.project)]] = Field(default=[], max_length=1000)
     with_unallocated: bool | None = None
     all_accounts: bool = False
+    landing: bool = Field(
+        default=False, description="Read the export once for others, as `tenant add --landing`."
+    )
     create_key: bool = Field(default=True, description="Answer with an API key of the tenant.")
 
 

@@ -1,8 +1,8 @@
 """What other tools' ways of adding up make of one adversarial date.
 
-Reads the sample export that `runner init` made (WAREHOUSE_DIR, default ./warehouse), the demo
-tenant's two accounts, 2024-11-01. Each way is written from the tool's own published query, named
-beside it; the figures stand in docs/verification.md.
+Reads the sample export that `runner init --sample-rows 20000` made (WAREHOUSE_DIR, default
+./warehouse), the demo tenant's two accounts, 2024-11-01. Each way is written from the tool's own
+published code, named beside it; the figures stand in docs/verification.md.
 """
 
 import os
@@ -20,6 +20,13 @@ NET = f"cast(cost as {MONEY}) + {CREDITS}"
 
 WAYS = {
     "the export itself": f"select currency, sum({NET}) from charges",
+    # project-koku/koku, gcp_post_processor.py, process_gcp_credits: the first credit of a row is
+    # kept, and summed as credit_amount by reporting_gcpcostentrylineitem_daily_summary.sql. All
+    # invoice months are counted here; koku reads those of the summarised range.
+    "koku: the first credit of a row": f"""
+        select currency,
+            sum(cast(cost as {MONEY}) + coalesce(cast(credits[1].amount as {MONEY}), 0))
+        from charges""",
     # opencost/opencost, pkg/cloud/gcp/bigqueryintegration.go: partitions from the day to two days
     # after its end, no currency among the columns.
     "OpenCost: partitions of three days": f"""

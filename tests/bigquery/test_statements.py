@@ -16,6 +16,11 @@ from sqlglot import exp
 from runner import control_sql
 
 CENTRAL = "local.tenants."
+# What a tenant may read beside its own: a landing's rows, and which dates it has; else its export.
+SOURCES = {
+    "twice": TWICE,
+    "gamma": ("local.shared.export_landing", "local.shared.x_meta_pipeline_runs"),
+}
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,10 @@ TYPES = {
         "run_date",
         "end_date",
         "trial_end_date",
+        "first_date",
+        "last_date",
+        "partitions_from",
+        "newest_partition",
     ),
     "TIMESTAMP": (
         "now",
@@ -79,6 +88,11 @@ TYPES = {
         "next_attempt_at",
         "start_time",
         "end_time",
+        "before",
+        "first_moment",
+        "end_moment",
+        "looked_at",
+        "ended_at",
     ),
     "INT64": (
         "daily_limit",
@@ -90,8 +104,9 @@ TYPES = {
         "duration_ms",
         "row_count",
         "step_index",
+        "moved_dates",
     ),
-    "BOOL": ("has_unallocated",),
+    "BOOL": ("has_unallocated", "is_complete"),
 }
 TYPE_OF = {name: kind for kind, names in TYPES.items() for name in names}
 
@@ -153,7 +168,7 @@ def test_a_statement_names_its_tenants_dataset_the_central_one_and_its_export_on
         for table in one.verdict.written:
             assert table.startswith((*own, CENTRAL)), (table, one.statement.sql)
         for table in one.verdict.tables:
-            exports = TWICE if one.step.tenant == "twice" else (EXPORT,)
+            exports = SOURCES.get(one.step.tenant, (EXPORT,))
             known = table.startswith((*own, CENTRAL, *metadata)) or table in exports
             assert known, (table, one.statement.sql)
 
@@ -207,3 +222,19 @@ def test_bounds_that_are_missing_or_no_constants_would_be_found() -> None:
     for constant in ("timestamp '2024-11-01'", "timestamp '2024-11-02'", "timestamp '2024-10-31'"):
         for other in ("current_timestamp()", "(select max(x) from y)", "loaded_at"):
             assert bounds(EXTRACTION.replace(constant, other)) != BOUNDED
+
+
+def test_the_partitions_that_catch_up_reads_are_bound_by_parameters() -> None:
+    where = sqlglot.parse_one(
+        control_sql.EXPORTED_ROWS.format(tenant="alpha"), read="bigquery"
+    ).args["where"]
+    bound = {
+        (comparison.this.name, type(comparison).__name__)
+        for comparison in where.find_all(exp.GTE, exp.LT)
+        if isinstance(comparison.expression, exp.Parameter)
+    }
+    assert bound == {
+        (column, kind)
+        for column in ("export_partition_time", "usage_start_time")
+        for kind in ("GTE", "LT")
+    }

@@ -141,7 +141,11 @@ ODD = {
     ],
     "billing_cost_daily_has_few_rows_alike": [charge("2024-11-03", 1.0)] * 2,
     "gcp_silver_cost_credit_types_are_known": [
-        charge("2024-11-04", 1.0, credits=[credit(-0.1), credit(-0.1, "BRAND_NEW")]),
+        charge(
+            *("2024-11-04", 1.0),
+            credits=[credit(-0.1), credit(-0.1, "BRAND_NEW")],
+            labels=[{"key": "long", "value": "x" * 100_000}],
+        ),
     ],
     "gcp_silver_cost_credits_are_not_above_zero": [
         charge("2024-10-31", 1.0, credits=[credit(0.5)]),
@@ -176,6 +180,7 @@ def test_each_warning_has_the_row_that_was_made_for_it(
     row = results(odd[0], "odd", odd[1]["pipeline_logging_id"])[name]
     assert (row["overall_status"], row["failed_rows"]) == ("WARNING", 1)
     (sample,) = json.loads(row["sample_rows"])
+    assert len(row["sample_rows"]) < 10_000, "long cells are cut"
     day = ODD[name][0]["usage_start_time"][:10]
     assert day in (sample.get("ingestion_date"), sample.get("usage_date"))
 
@@ -187,6 +192,22 @@ def test_a_weekday_unlike_those_before_is_told_and_one_that_is_gone_too(
     samples = json.loads(found["cost_by_service_daily_is_as_usual"]["sample_rows"])
     seen = {one["usage_date"]: (one["rows_found"], one["rows_usual"]) for one in samples}
     assert seen == {"2024-10-29": (1, 6), "2024-10-30": (0, 6)}
+
+
+def test_an_account_that_changes_its_currency_from_date_to_date_fails_the_later_run(
+    world: World,
+) -> None:
+    euros = {"currency": "EUR", "currency_conversion_rate": 0.9}
+    rows = [charge("2024-11-01"), charge("2024-11-02", **euros)]
+    world.add("turned", write_parquet(world.folder / "exports" / "turned.parquet", rows))
+    world.run("turned", "2024-11-01")
+    answer = world("run", "--tenant", "turned", "--date", "2024-11-02", "--json")
+    document = json.loads(answer.stdout)
+    assert document["status"] == "FAILED"
+    found = results(world, "turned", document["pipeline_logging_id"])
+    row = found["invoice_cost_daily_accounts_have_one_currency"]
+    assert (row["overall_status"], row["failed_rows"]) == ("FAIL", 1)
+    assert json.loads(row["sample_rows"])[0]["another_value"] == "USD"
 
 
 def test_a_summary_warns_as_its_worst_test_does(odd: tuple[World, dict[str, Any]]) -> None:
@@ -241,6 +262,8 @@ def test_a_tenant_of_projects_may_have_those_and_none_else(split: World, tmp_pat
 
 # -- Freshness, the one check that looks at the clock
 
+FRESH = ("was_written_lately", "has_not_stopped")
+
 
 def test_an_export_that_stopped_is_told_after_a_day_and_fails_recent_runs_after_two(
     world: World,
@@ -254,10 +277,16 @@ def test_an_export_that_stopped_is_told_after_a_day_and_fails_recent_runs_after_
         answer = world("run", "--tenant", "stale", "--date", day, "--json")
         document = json.loads(answer.stdout)
         found = results(world, "stale", document["pipeline_logging_id"])
-        status = found["stg_gcp_billing__export_was_written_lately"]["overall_status"]
-        assert document["status"] == ("FAILED" if status == "FAIL" else "COMPLETED"), document
-        told[day] = status
-    assert list(told.values()) == ["PASS", "PASS", "WARNING", "FAIL", "FAIL"]
+        rows = [found[f"stg_gcp_billing__export_{name}"] for name in FRESH]
+        statuses = tuple(row["overall_status"] for row in rows)
+        assert [row["failed_rows"] for row in rows] == [status != "PASS" for status in statuses]
+        assert document["status"] == ("FAILED" if "FAIL" in statuses else "COMPLETED"), document
+        told[day] = statuses
+    assert list(told.values()) == [
+        *[("PASS", "PASS")] * 2,
+        ("WARNING", "PASS"),
+        *[("WARNING", "FAIL")] * 2,
+    ]
 
 
 def test_an_old_month_is_judged_by_that_month(world: World) -> None:

@@ -29,7 +29,7 @@ class Shared(SharedWorker):
 
 @pytest.fixture(autouse=True)
 def shared_dbt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner.doctor, "Worker", Shared)
+    monkeypatch.setattr(runner.doctor, "engine", Shared)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_all_is_well(ill: World, inbox: Inbox) -> None:
     assert (stale["status"], stale["remedy"]) == ("warn", "runner tenant show mini")
     assert {name: check["detail"] for name, check in found.items() if check["status"] != "ok"} == {}
     assert set(found) == {
-        *("versions", "templates", "profile", "warehouse", "tables", "clock", "tenants"),
+        *("versions", "templates", "profile", "engine", "warehouse", "tables", "clock", "tenants"),
         *("tables mini", "data mini", "limits mini", "export mini", "runs mini", "alerts mini"),
         *("spool", "disk", "mail"),
     }

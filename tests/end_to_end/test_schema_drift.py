@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exports import DETAILED, charge, write_parquet
+from exports import DETAILED, charge, write_ndjson, write_parquet
 from world import EMAIL, World
 
 DAY = "2024-11-01"
 NEW_COLUMN = "stg_gcp_billing__export_has_no_new_columns"
+LOST_COLUMN = "stg_gcp_billing__export_has_lost_no_columns"
 KEYS = 'struct("key" varchar, "value" varchar)'
 
 
@@ -30,8 +31,8 @@ def write(world: World, columns: dict[str, str], **changes: Any) -> None:
     write_parquet(path(world), [charge(DAY, 1.0, **changes), charge(DAY, 2.0, **changes)], columns)
 
 
-def warned(world: World) -> list[str]:
-    return [told for told in world.run("mini", DAY)["warnings"] if NEW_COLUMN in told]
+def warned(world: World, test: str = NEW_COLUMN) -> list[str]:
+    return [told for told in world.run("mini", DAY)["warnings"] if test in told]
 
 
 def test_a_new_column_is_told_once_and_changes_nothing(drift: World, mini: World) -> None:
@@ -40,7 +41,10 @@ def test_a_new_column_is_told_once_and_changes_nothing(drift: World, mini: World
     write(drift, {**DETAILED, "carbon": "struct(grams double)", "service": nested})
     assert len(warned(drift)) == 1
     assert warned(drift) == []
-    known = "select column_name, column_type, tenant_id from mini.x_meta_export_columns order by 1"
+    known = (
+        "select column_name, column_type, tenant_id from mini.x_meta_export_columns"
+        " where column_state = 'new' order by 1"
+    )
     assert drift.data("mini", known) == [
         ("carbon.grams", "DOUBLE", "mini"),
         ("service.tier", "VARCHAR", "mini"),
@@ -108,3 +112,72 @@ def test_a_column_that_is_retyped_or_goes_later_fails_the_run_and_leaves_the_bil
     assert (answer.exit_code, document["status"]) == (1, "FAILED")
     assert told in document["error"] and "export.parquet" in document["error"]
     assert drift.rows("mini") == mini.rows("mini")
+
+
+def test_an_optional_column_that_goes_is_told_once_by_name_and_again_should_it_return_and_go(
+    drift: World, mini: World
+) -> None:
+    without = {name: type_ for name, type_ in DETAILED.items() if name != "system_labels"}
+    assert warned(drift, LOST_COLUMN) == [], "there, and remembered"
+    write(drift, without)
+    assert len(warned(drift, LOST_COLUMN)) == 1
+    (sample,) = drift.data(
+        "mini",
+        "select sample_rows from mini.x_meta_dq_results"
+        " where dq_config_id = ? and overall_status = 'WARNING'",
+        LOST_COLUMN,
+    )
+    lost = {row["column_name"] for row in json.loads(sample[0])}
+    assert lost == {"system_labels.key", "system_labels.value"}
+    assert drift.bill("mini") == mini.bill("mini")
+    assert warned(drift, LOST_COLUMN) == []
+    write(drift, DETAILED)
+    assert warned(drift, LOST_COLUMN) == [], "back, and remembered"
+    write(drift, without)
+    assert len(warned(drift, LOST_COLUMN)) == 1
+
+
+# -- Text has no types: there a value that does not fit tells that its column was retyped.
+
+MISTYPED = {
+    "cost": ({"cost": "much"}, "cost as much instead of FLOAT64"),
+    "usage_start_time": (
+        {"usage_start_time": "some day"},
+        "usage_start_time as some day instead of TIMESTAMP",
+    ),
+    "usage": ({"usage": {"amount": "lots"}}, "usage.amount as lots instead of FLOAT64"),
+    "project": ({"project": 5}, "project as 5 instead of RECORD"),
+    "service": ({"service": "Compute"}, "service as"),
+    "credits": ({"credits": [{"amount": "x"}]}, "credits.amount as x instead of FLOAT64"),
+    "credits as numbers": ({"credits": [-0.5]}, "credits as -0.5 instead of RECORD"),
+    "credits as a record": ({"credits": {"amount": 1}}, "credits as"),
+}
+
+
+@pytest.mark.parametrize("column", MISTYPED)
+def test_a_retyped_column_of_text_fails_onboarding_with_its_name(
+    empty_world: World, column: str
+) -> None:
+    changes, told = MISTYPED[column]
+    rows = [charge(DAY, 1.0), {**charge(DAY, 2.0), **changes}]
+    export = write_ndjson(empty_world.folder / "text.ndjson.gz", rows)
+    answer = empty_world("tenant", "add", "text", "--admin-email", EMAIL, "--export", str(export))
+    assert answer.exit_code == 2, answer.output
+    assert told in answer.stderr and str(export) in answer.stderr
+
+
+def test_a_column_of_text_that_is_retyped_later_fails_the_run_with_its_name_and_leaves_the_bill(
+    empty_world: World,
+) -> None:
+    export = empty_world.folder / "text.ndjson.gz"
+    empty_world.add("text", write_ndjson(export, [charge(DAY, 1.0)]))
+    empty_world.run("text", DAY)
+    before = empty_world.rows("text")
+    for column in ("cost", "project", "credits"):
+        changes, told = MISTYPED[column]
+        write_ndjson(export, [charge(DAY, 1.0), {**charge(DAY, 2.0), **changes}])
+        failed = empty_world("run", "--tenant", "text", "--date", DAY, "--json")
+        document = json.loads(failed.stdout)
+        assert (failed.exit_code, document["status"]) == (1, "FAILED")
+        assert told in document["error"] and str(export) in document["error"]
+        assert empty_world.rows("text") == before

@@ -73,3 +73,20 @@ def test_a_shared_export_without_a_filter_is_refused_and_writes_nothing(shop: Wo
     assert sorted(shop.warehouse.iterdir()) == before
     listed = json.loads(shop("tenant", "list", "--json").stdout)
     assert "greedy" not in {one["id"] for one in listed}
+
+
+def test_another_tenants_plans_are_never_sent_to_this_ones_dataset(
+    shop: World, tmp_path: Path
+) -> None:
+    """A seed is one file for all; what a hook deletes BigQuery would keep for seven days."""
+    mine = shop.copy(tmp_path)
+    logs = tmp_path / "logs"
+    seeds = ("seed", "--select", "budgets", "unit_counts", "--log-path", str(logs))
+    seeded = mine.dbt(*seeds, "--target-path", str(tmp_path), "--vars", "{tenant_id: shop}")
+    assert seeded.returncode == 0, seeded.stdout
+    plans = (Path(__file__).parents[2] / "dbt_project/seeds/budgets.csv").read_text()
+    assert "acme1281" in plans and "shop" not in plans
+    sent = (logs / "dbt.log").read_text()
+    assert "insert into" in sent and "acme1281" not in sent and "COPY " not in sent
+    for seed in ("budgets", "unit_counts"):
+        assert mine.data("shop", f"select count(*) from shop.{seed}") == [(0,)]

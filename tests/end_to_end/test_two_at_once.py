@@ -1,6 +1,7 @@
 """Two runs of one tenant at the same time, for two dates: both load their date."""
 
 import json
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +13,9 @@ def test_two_dates_of_a_tenant_run_at_once_and_both_complete(mini: World, tmp_pa
     mine = mini.copy(tmp_path)
     before = mine.bill("mini")
     ends = [
-        mine.popen("-m", "runner", "run", "--tenant", "mini", "--date", day, "--json")
+        mine.popen(
+            sys.executable, "-m", "runner", "run", "--tenant", "mini", "--date", day, "--json"
+        )
         for day in ("2024-11-02", "2024-11-03")
     ]
     documents = []

@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from support import ROOT, environment_in
 
 from runner.cli import cli as command_line
-from runner.invoke import Event, Job, Outcome, Worker
+from runner.invoke import Engine, Event, Job, Outcome, engine
 from runner.settings import Settings
 
 EMAIL = "admin@acme.example"
@@ -30,14 +30,14 @@ SYSTEM = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
 class SharedWorker:
     """Stands where a Worker would, and hands each job to the one dbt process of the session."""
 
-    process: Worker | None = None
+    process: Engine | None = None
     is_alive = True
     settings: Settings
 
     def __init__(self, settings: Settings, log_path: Path) -> None:
         self._warehouse = str(settings.warehouse_dir)
         if SharedWorker.process is None:
-            SharedWorker.process = Worker(settings, log_path)
+            SharedWorker.process = engine(settings, log_path)
 
     def __enter__(self) -> "SharedWorker":
         return self
@@ -78,18 +78,20 @@ class World:
 
     def cli(self, *args: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """A command in a process of its own, as a user types it."""
-        return self.popen("-m", "runner", *args, **environ)()
+        return self.popen(sys.executable, "-m", "runner", *args, **environ)()
 
     def dbt(self, *args: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Bare dbt, as an analyst types it in the project's folder."""
-        return self.popen("-m", "dbt.cli.main", *args, **environ)()
+        named = self.environ.get("RUNNER_DBT")
+        dbt = [named] if named else [sys.executable, "-m", "dbt.cli.main"]
+        return self.popen(*dbt, *args, **environ)()
 
     def popen(
         self, *args: str, cwd: Path = ROOT, **environ: str
     ) -> Callable[[], subprocess.CompletedProcess[str]]:
-        """Starts Python; call the answer to wait for its end."""
+        """Starts a program; call the answer to wait for its end."""
         process = subprocess.Popen(
-            [sys.executable, *args],
+            args,
             cwd=cwd,
             env={**SYSTEM, "HOME": os.environ["HOME"], **self.environ, **environ},
             stdout=subprocess.PIPE,

@@ -3,13 +3,18 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
+import duckdb
 import pytest
 from click.testing import CliRunner, Result
 from control_file import Control, write_control_file
+from given import GOOD
 from support import environment_in
 
+from runner import pool
 from runner.cli import cli
+from runner.invoke import Event, Outcome
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +42,36 @@ def runner(control: Control) -> Callable[..., Result]:
         return CliRunner().invoke(cli, args, env={**control.environ, **environ})
 
     return call
+
+
+@pytest.fixture
+def dbt(control: Control, monkeypatch: pytest.MonkeyPatch):
+    """A dbt that ends as told, and notes which jobs it was given."""
+
+    class Dbt:
+        jobs: ClassVar[list[Any]] = []
+        outcome = GOOD
+        is_alive = True
+
+        def __init__(self, *args: Any) -> None: ...
+        def warm_up(self) -> None: ...
+        def stop(self) -> None: ...
+        def run(self, job: Any, on_event: Any, timeout: float, **ticks: Any) -> Outcome:
+            Dbt.jobs.append((job, timeout))
+            assert control.runs()[-1][0] == "RUNNING", "the run is RUNNING while dbt works"
+            on_event(Event("started", "model.p.billing_cost_daily", "billing_cost_daily", "model"))
+            return Dbt.outcome
+
+    monkeypatch.setattr(pool, "engine", Dbt)
+    path = control.path.parent / "tenant_acme.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "create schema acme; create table acme.billing_cost_daily (ingestion_date date,"
+            " currency varchar, cost decimal(38, 9), credits_total decimal(38, 9))"
+        )
+        connection.execute(
+            "insert into acme.billing_cost_daily values"
+            " ('2024-11-01', 'USD', 1.000000001, -0.5), ('2024-11-01', 'EUR', 2, 0),"
+            " ('2024-11-02', 'USD', 100, 0)"
+        )
+    return Dbt

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import environment_in
+from support import ROOT, environment_in
 
 from runner.invoke import Event, Job, Outcome, Worker
 from runner.settings import Settings
@@ -107,12 +107,12 @@ def test_a_child_that_keeps_talking_is_timed_out_too(child) -> None:
     assert not outcome.success and "timed out" in outcome.error
 
 
-def test_the_child_gets_the_tenant_the_vars_and_paths_of_its_own(child, tmp_path: Path) -> None:
+def test_the_child_gets_the_tenant_the_vars_and_paths_of_its_own(child) -> None:
     outcome, _ = child(
         'print(json.dumps({"event": "result", "success": False, "error": json.dumps(job)}))'
     )
     assert '"tenant_id": "acme"' in outcome.error and '"vars": {"a": "b"}' in outcome.error
-    assert str(tmp_path / "target" / "tenants" / "acme") in outcome.error
+    assert str(ROOT / "target" / "tests" / "tenants" / "acme") in outcome.error
 
 
 def test_the_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ SIDES = ("duckdb__", "bigquery__", "default__")
 ROW_GRAIN = {
     "stg_gcp_billing__export",
     "billing_cost_daily",
+    "export_landing",
     "gcp_silver_cost",
     "focus_cost_and_usage",
 }

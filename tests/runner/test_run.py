@@ -4,55 +4,21 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import duckdb
 import pytest
 from control_file import DAY, Control, control_tables, request
+from given import GOOD
 from support import Inbox, free_port
 from test_notify import FAILED, a_node, mail_at
 
-from runner import claim, follow, notify, pipelines, pool, spool
+from runner import claim, follow, notify, pipelines, spool
 from runner import run as one_run
 from runner.errors import Refused, WarehouseUnreachable
-from runner.invoke import Event, Outcome
+from runner.invoke import Outcome
 
 TEMPLATE = pipelines.load(pipelines.DEFAULT)
-GOOD = Outcome(True, None, (a_node("billing_cost_daily", "success", "model"),))
-
-
-@pytest.fixture
-def dbt(control: Control, monkeypatch: pytest.MonkeyPatch):
-    """A dbt that ends as told, and notes which jobs it was given."""
-
-    class Dbt:
-        jobs: ClassVar[list[Any]] = []
-        outcome = GOOD
-
-        is_alive = True
-
-        def __init__(self, *args: Any) -> None: ...
-        def warm_up(self) -> None: ...
-        def stop(self) -> None: ...
-        def run(self, job: Any, on_event: Any, timeout: float, **ticks: Any) -> Outcome:
-            Dbt.jobs.append((job, timeout))
-            assert control.runs()[-1][0] == "RUNNING", "the run is RUNNING while dbt works"
-            on_event(Event("started", "model.p.billing_cost_daily", "billing_cost_daily", "model"))
-            return Dbt.outcome
-
-    monkeypatch.setattr(pool, "Worker", Dbt)
-    path = control.path.parent / "tenant_acme.duckdb"
-    with duckdb.connect(str(path)) as connection:
-        connection.execute(
-            "create schema acme; create table acme.billing_cost_daily (ingestion_date date,"
-            " currency varchar, cost decimal(38, 9), credits_total decimal(38, 9))"
-        )
-        connection.execute(
-            "insert into acme.billing_cost_daily values"
-            " ('2024-11-01', 'USD', 1.000000001, -0.5), ('2024-11-01', 'EUR', 2, 0),"
-            " ('2024-11-02', 'USD', 100, 0)"
-        )
-    return Dbt
 
 
 def run(

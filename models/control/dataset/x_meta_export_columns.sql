@@ -1,5 +1,5 @@
 {#
-    One row per column of an export that Google had not documented when export_columns was
-    written, and run that told it. What stands here was told, and is not told again.
+    One row per column of an export and run that told it as new or lost, or saw it among the
+    optional ones. What stands here was told, and is not told again.
 #}
 {{ declared_rows() }}

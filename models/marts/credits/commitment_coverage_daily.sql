@@ -6,6 +6,13 @@
 #}
 with charges as (
 
+    select * from {{ ref('gcp_silver_cost') }}
+    where {{ date_in_slice('usage_date') }}
+
+),
+
+usage_charges as (
+
     select
         *,
         {{ is_covered_by_price() }} as is_covered_by_price,
@@ -13,10 +20,8 @@ with charges as (
             as resource_covered,
         -{{ sum_money('credits', 'amount', "item.type = 'COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE'") }}
             as credit_covered
-    from {{ ref('gcp_silver_cost') }}
-    where
-        {{ date_in_slice('usage_date') }}
-        and not {{ is_commitment_fee() }}
+    from charges
+    where not {{ is_commitment_fee('charges') }}
 
 ),
 
@@ -46,7 +51,7 @@ skus as (
             as spend_covered_cost,
         sum(committed_use_credits) as committed_use_credits
 
-    from charges
+    from usage_charges
     group by usage_date, billing_account_id, service_id, sku_id, currency
 
 ),

@@ -6,14 +6,30 @@
 #}
 with charges as (
 
+    select * from {{ ref('gcp_silver_cost') }}
+    where {{ date_in_slice('usage_date') }}
+
+),
+
+classified as (
+
     select
         *,
-        {{ is_commitment_fee() }} as is_fee,
+        {{ is_commitment_fee('charges') }} as is_fee,
+        {{ is_covered_by_price() }} as is_covered_by_price
+    from charges
+
+),
+
+of_commitments as (
+
+    select
+        *,
         coalesce(
             consumption_model_applied_subscription_instance_id,
             subscription_instance_id,
             '(' || case
-                when {{ is_covered_by_price() }} then consumption_model_description
+                when is_covered_by_price then consumption_model_description
                 else sku_description
             end || ')',
             '(unknown)'
@@ -23,10 +39,8 @@ with charges as (
         or coalesce(sku_description, '') like '%CUD%' as is_named_spend_based,
         {{ has_label('labels', 'goog-originating-sku-id') }} as is_attributed,
         consumption_model_description is not null or fee_offset_credits <> 0 as is_new_model
-    from {{ ref('gcp_silver_cost') }}
-    where
-        {{ date_in_slice('usage_date') }}
-        and ({{ is_commitment_fee() }} or {{ is_covered_by_price() }})
+    from classified
+    where is_fee or is_covered_by_price
 
 ),
 
@@ -48,7 +62,7 @@ measured as (
             when is_attributed then 1
             else 0
         end as attribution
-    from charges
+    from of_commitments
 
 ),
 

@@ -7,12 +7,18 @@
 #}
 with charges as (
 
+    select * from {{ ref('gcp_silver_cost') }}
+    where {{ date_in_slice('usage_date') }}
+
+),
+
+classified as (
+
     select
         *,
-        {{ is_commitment_fee() }} as is_fee,
+        {{ is_commitment_fee('charges') }} as is_fee,
         coalesce(default_price_cost, gross_cost) as default_cost
-    from {{ ref('gcp_silver_cost') }}
-    where {{ date_in_slice('usage_date') }}
+    from charges
 
 ),
 
@@ -25,7 +31,7 @@ priced as (
         case when is_fee then 0 else gross_cost end as usage_cost,
         case when is_fee then gross_cost else 0 end as fee_cost,
         not is_fee and list_cost is null as is_list_unknown
-    from charges
+    from classified
 
 ),
 

@@ -1,7 +1,8 @@
 {#
     One row per usage date, unit of business and currency: what an order, a user, a request costs.
     Each unit has the day's whole cost to itself, so units are not added up. A day whose units
-    nobody counted stands under `(none)`: its cost is there, its unit cost is not known.
+    nobody counted stands under `(none)`: its cost is there, its unit cost is not known. Where the day's
+    cost is in several currencies, each row has a part of a unit's cost: all of it is unit_cost_usd.
 #}
 {{ config(materialized='view') }}
 
@@ -11,9 +12,23 @@ with costs as (
         usage_date,
         currency,
         sum(promotion_credits) as promotion_credits,
-        sum(billed_cost) as billed_cost
+        sum(billed_cost) as billed_cost,
+        case when count(billed_cost_usd) = count(*) then sum(billed_cost_usd) end
+            as billed_cost_usd
     from {{ ref('cost_by_service_daily') }}
     group by usage_date, currency
+
+),
+
+days as (
+
+    select
+        usage_date,
+        count(*) as currencies,
+        case when count(billed_cost_usd) = count(*) then sum(billed_cost_usd) end
+            as billed_cost_usd
+    from costs
+    group by usage_date
 
 ),
 
@@ -39,9 +54,15 @@ unit_costs as (
         {{ safe_divide('costs.billed_cost', 'units.units') }} as unit_cost,
         {{ safe_divide(
             'costs.billed_cost - costs.promotion_credits', 'units.units'
-        ) }} as unit_cost_before_promotion
+        ) }} as unit_cost_before_promotion,
+
+        -- measures: of the day in all its currencies
+        days.currencies,
+        {{ money('days.billed_cost_usd') }} as day_cost_usd,
+        {{ safe_divide('days.billed_cost_usd', 'units.units') }} as unit_cost_usd
 
     from costs
+    inner join days on costs.usage_date = days.usage_date
     left join units on costs.usage_date = units.usage_date
 
 )

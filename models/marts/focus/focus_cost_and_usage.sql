@@ -25,27 +25,16 @@ regions as (
 
 ),
 
--- Before July 2025 covered usage names its commitment by the credit alone; a subscription of
--- another seller is none.
-commitments as (
+credited as (
 
     select
         *,
-        cost_type = 'regular' and coalesce(transaction_type, 'GOOGLE') = 'GOOGLE' as is_googles,
         {{ credits_of_class('committed_use') }} as commitment_credits,
+        {{ credits_of_class('fee_offset') }} as offset_credits,
         {{ commitment_credit('type') }} as credit_type,
         coalesce(
             {{ commitment_credit('full_name') }}, {{ commitment_credit('name') }}
-        ) as credit_name,
-        coalesce(
-            consumption_model_applied_subscription_instance_id,
-            subscription_instance_id,
-            {{ commitment_credit('id') }},
-            {{ commitment_credit('full_name') }},
-            {{ commitment_credit('name') }},
-            {{ commitment_credit('type') }}
-        ) as named_commitment,
-        coalesce(consumption_model_description, 'Default') <> 'Default' as is_priced_by_commitment
+        ) as credit_name
     from charges
 
 ),
@@ -54,16 +43,34 @@ fees as (
 
     select
         *,
-        coalesce(
-            is_googles
-            and subscription_instance_id is not null
-            and consumption_model_applied_subscription_instance_id is null
-            and credit_type is null
-            and not is_priced_by_commitment,
-            false
-        ) as is_fee,
-        case when is_googles then named_commitment end as commitment_id
-    from commitments
+        coalesce(cost_type, '') = 'regular' and {{ is_commitment_fee(
+            'credited', 'ingestion_date', 'commitment_credits', 'offset_credits'
+        ) }} as is_fee
+    from credited
+
+),
+
+-- Before July 2025 covered usage names its commitment by the credit alone, and a standard export
+-- a fee by the SKU; a subscription that neither pays a fee nor covers usage is no commitment.
+commitments as (
+
+    select
+        *,
+        case
+            when coalesce(cost_type, '') <> 'regular' then null
+            when coalesce(transaction_type, 'GOOGLE') <> 'GOOGLE' then null
+            when is_fee then coalesce(subscription_instance_id, sku_description)
+            when {{ is_covered_by_price() }} or credit_type is not null
+                then coalesce(
+                    consumption_model_applied_subscription_instance_id,
+                    subscription_instance_id,
+                    {{ commitment_credit('id') }},
+                    credit_name,
+                    credit_type,
+                    consumption_model_description
+                )
+        end as commitment_id
+    from fees
 
 ),
 
@@ -93,7 +100,7 @@ classified as (
             when is_fee then {{ money('0') }} else {{ money('cost + credits_total') }}
         end as effective,
         false as is_amortization
-    from fees
+    from commitments
 
 ),
 
@@ -124,7 +131,7 @@ parts as (
             0 as usage_amount_in_pricing_units
         ),
         case
-            when consumption_model_description is null and {{ credits_of_class('fee_offset') }} = 0
+            when consumption_model_description is null and offset_credits = 0
                 then 'Used'
             else 'Unused'
         end as commitment_status

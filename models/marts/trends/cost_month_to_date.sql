@@ -1,9 +1,10 @@
 {#
     One row per usage month (UTC), billing account and currency: the month so far, where it
-    will end, and how it compares. Only like is held against like: the settled days against
-    the same days of the month before and of the year before, and a whole month against whole
-    months; null where any of those days was not loaded. Console and invoices count by Pacific
-    time: billed_cost_pacific is the month as they see it.
+    will end, and how it compares. Only like is held against like: each settled day against the
+    same day of the month before and of the year before. A 31st of March stands beside nothing
+    in February, nor a 29th of February beside another year: such days are on neither side. Null
+    where one of the days there was not loaded. Console and invoices count by Pacific time:
+    billed_cost_pacific is the month as they see it, and a month with charges only so has a row.
 #}
 {{ config(materialized='view') }}
 
@@ -23,15 +24,34 @@ forecast as (
 
 ),
 
-pacific as (
+days_by_either_clock as (
 
     select
-        usage_month_pacific,
+        usage_month,
         billing_account_id,
         currency,
-        sum(billed_cost) as billed_cost
+        month_number,
+        usage_date,
+        is_loaded,
+        is_settled,
+        billed_cost,
+        {{ money('0') }} as billed_cost_pacific
+    from days
+
+    union all
+
+    select
+        usage_month_pacific as usage_month,
+        billing_account_id,
+        currency,
+        cast(substr(usage_month_pacific, 1, 4) as bigint) * 12
+        + cast(substr(usage_month_pacific, 5, 2) as bigint) as month_number,
+        cast(null as date) as usage_date,
+        false as is_loaded,
+        false as is_settled,
+        {{ money('0') }} as billed_cost,
+        billed_cost as billed_cost_pacific
     from {{ ref('invoice_cost_daily') }}
-    group by usage_month_pacific, billing_account_id, currency
 
 ),
 
@@ -42,52 +62,52 @@ months as (
         billing_account_id,
         currency,
         month_number,
-        count(*) as days_in_month,
+        count(usage_date) as days_in_month,
         sum(case when is_loaded then 1 else 0 end) as days_loaded,
         sum(case when is_settled then 1 else 0 end) as days_settled,
         max(case when is_loaded then usage_date end) as last_loaded_date,
-        max(case when is_settled then day_of_month end) as last_settled_day,
-        {{ money('sum(billed_cost)') }} as billed_cost
-    from days
+        {{ money('sum(billed_cost)') }} as billed_cost,
+        {{ money('sum(billed_cost_pacific)') }} as billed_cost_pacific
+    from days_by_either_clock
     group by usage_month, billing_account_id, currency, month_number
 
 ),
 
--- the days to compare with: up to the last settled one, or to the end with a whole month
-earlier as (
+pairs as (
 
     select
-        months.usage_month,
-        months.billing_account_id,
-        months.currency,
-        days.billed_cost,
-        days.is_loaded,
-        months.month_number - days.month_number as months_ago,
-        months.last_settled_day = months.days_settled
-        and (
-            days.day_of_month <= months.last_settled_day
-            or months.last_settled_day = months.days_in_month
-        ) as is_same_day
-    from months
-    inner join days
+        days.month_number,
+        days.billing_account_id,
+        days.currency,
+        days.billed_cost as cost_here,
+        earlier.billed_cost,
+        earlier.is_loaded,
+        days.month_number - earlier.month_number as months_ago
+    from days
+    inner join days as earlier
         on
-            months.billing_account_id = days.billing_account_id
-            and months.currency = days.currency
-            and months.month_number - days.month_number in (1, 12)
+            days.billing_account_id = earlier.billing_account_id
+            and days.currency = earlier.currency
+            and days.day_of_month = earlier.day_of_month
+            and days.month_number - earlier.month_number in (1, 12)
+    where days.is_settled
 
 ),
 
-comparable as (
+compared as (
 
     select
-        usage_month,
+        month_number,
         billing_account_id,
         currency,
-        {{ cost_if_loaded('months_ago = 1 and is_same_day') }} as same_days_last_month_cost,
-        {{ cost_if_loaded('months_ago = 12 and is_same_day') }} as same_days_last_year_cost,
-        {{ cost_if_loaded('months_ago = 12') }} as last_year_month_cost
-    from earlier
-    group by usage_month, billing_account_id, currency
+        sum(case when months_ago = 1 then 1 else 0 end) as days_last_month,
+        sum(case when months_ago = 1 then cost_here end) as cost_beside_last_month,
+        {{ cost_if_loaded('months_ago = 1') }} as same_days_last_month_cost,
+        sum(case when months_ago = 12 then 1 else 0 end) as days_last_year,
+        sum(case when months_ago = 12 then cost_here end) as cost_beside_last_year,
+        {{ cost_if_loaded('months_ago = 12') }} as same_days_last_year_cost
+    from pairs
+    group by month_number, billing_account_id, currency
 
 ),
 
@@ -103,11 +123,11 @@ month_to_date as (
         cast(months.days_in_month as bigint) as days_in_month,
         cast(months.days_loaded as bigint) as days_loaded,
         cast(months.days_settled as bigint) as days_settled,
-        months.days_settled = months.days_in_month as is_complete,
+        months.days_settled > 0 and months.days_settled = months.days_in_month as is_complete,
         months.billed_cost,
-        forecast.settled_cost,
-        {{ money('months.billed_cost - forecast.settled_cost') }} as unsettled_cost,
-        {{ money('coalesce(pacific.billed_cost, 0)') }} as billed_cost_pacific,
+        {{ money('coalesce(forecast.settled_cost, 0)') }} as settled_cost,
+        {{ money('months.billed_cost - coalesce(forecast.settled_cost, 0)') }} as unsettled_cost,
+        months.billed_cost_pacific,
 
         -- measures: where it will end
         forecast.remaining_days,
@@ -118,37 +138,44 @@ month_to_date as (
         {{ money('forecast.forecast_cost + forecast.forecast_band_cost') }} as forecast_high_cost,
 
         -- measures: how it compares
-        comparable.same_days_last_month_cost,
+        cast(coalesce(compared.days_last_month, 0) as bigint) as compared_days_last_month,
+        compared.same_days_last_month_cost,
+        {{ money('compared.cost_beside_last_month - compared.same_days_last_month_cost') }}
+            as change_last_month_cost,
         {{ percent_of(
-            'forecast.settled_cost - comparable.same_days_last_month_cost',
-            'comparable.same_days_last_month_cost'
+            'compared.cost_beside_last_month - compared.same_days_last_month_cost',
+            'compared.same_days_last_month_cost'
         ) }} as change_last_month_percent,
-        comparable.same_days_last_year_cost,
+        cast(coalesce(compared.days_last_year, 0) as bigint) as compared_days_last_year,
+        compared.same_days_last_year_cost,
+        {{ money('compared.cost_beside_last_year - compared.same_days_last_year_cost') }}
+            as change_last_year_cost,
         {{ percent_of(
-            'forecast.settled_cost - comparable.same_days_last_year_cost',
-            'comparable.same_days_last_year_cost'
+            'compared.cost_beside_last_year - compared.same_days_last_year_cost',
+            'compared.same_days_last_year_cost'
         ) }} as change_last_year_percent,
-        comparable.last_year_month_cost,
+        case when last_year.days_loaded = last_year.days_in_month then last_year.billed_cost end
+            as last_year_month_cost,
 
         -- time
         months.last_loaded_date
 
     from months
-    inner join forecast
+    left join forecast
         on
             months.usage_month = forecast.usage_month
             and months.billing_account_id = forecast.billing_account_id
             and months.currency = forecast.currency
-    left join comparable
+    left join compared
         on
-            months.usage_month = comparable.usage_month
-            and months.billing_account_id = comparable.billing_account_id
-            and months.currency = comparable.currency
-    left join pacific
+            months.month_number = compared.month_number
+            and months.billing_account_id = compared.billing_account_id
+            and months.currency = compared.currency
+    left join months as last_year
         on
-            months.usage_month = pacific.usage_month_pacific
-            and months.billing_account_id = pacific.billing_account_id
-            and months.currency = pacific.currency
+            months.month_number = last_year.month_number + 12
+            and months.billing_account_id = last_year.billing_account_id
+            and months.currency = last_year.currency
 
 )
 

@@ -1,6 +1,7 @@
 {#
     Every charge has a start of usage. One without would belong to no date, and so to no
-    bill: it would vanish where nobody looks.
+    bill: it would vanish where nobody looks. Without dates in the call the export is read from
+    a day before the first date that is loaded.
 #}
 select
     billing_account_id,
@@ -13,5 +14,7 @@ where
     usage_start_time is null
     {%- if has_slice() %}
     and {{ exported_since_slice('export_partition_time') }}
+    {%- else %}
+    and {{ exported_since_loaded('export_partition_time', ref('billing_cost_daily'), days_before=1) }}
     {%- endif %}
 group by billing_account_id, invoice_month, currency

@@ -1,0 +1,29 @@
+{#
+    What a landing does so that other tenants can read it. On DuckDB, where one process at a time
+    opens a file, each date of the call becomes a Parquet file, put in place whole, and an empty
+    one when the date is empty. On BigQuery the table itself is read.
+#}
+{% macro publish_landing() -%}
+    {{ adapter.dispatch('publish_landing')() if execute }}
+{%- endmacro %}
+
+{% macro duckdb__publish_landing() -%}
+    {%- set day = modules.datetime.timedelta(days=1) -%}
+    {%- set dates = slice_dates() -%}
+    {%- set first = modules.datetime.date.fromisoformat(dates[0]) -%}
+    {%- set last = modules.datetime.date.fromisoformat(dates[1]) -%}
+    {%- for n in range((last - first).days + 1) %}
+    {%- set date = (first + n * day).isoformat() %}
+    copy (
+        select * from {{ this }}
+        where
+            usage_start_time >= timestamp '{{ date }} 00:00:00'
+            and usage_start_time < timestamp '{{ shift_date(date, 1) }} 00:00:00'
+    ) to {{ quote_text(landing_folder(tenant_id()) ~ '/' ~ date ~ '.parquet') }} (
+        format parquet, use_tmp_file true
+    );
+    {%- endfor %}
+{%- endmacro %}
+
+{% macro bigquery__publish_landing() -%}
+{%- endmacro %}

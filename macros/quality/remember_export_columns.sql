@@ -1,0 +1,47 @@
+{#
+    The on-run-end hook that keeps what the tests of the exports' columns found: what is new and
+    what is lost, so that the next call does not tell it again, and which optional columns there
+    are, so that one that goes can be told. Nothing is sent by a call that tested neither.
+#}
+{% macro remember_export_columns(results) %}
+    {#- ref stands outside the if: dbt must see it when it parses -#}
+    {%- set remembered = ref('x_meta_export_columns') -%}
+    {%- set exports = ref('x_meta_exports') -%}
+    {%- set found = [] -%}
+    {%- for result in results if execute and result.status | string in ('pass', 'warn') -%}
+        {%- if result.node.name.endswith('_has_no_new_columns') and result.status == 'warn' -%}
+            {%- do found.append(('new', failing_rows(result.node))) -%}
+        {%- elif result.node.name.endswith('_has_lost_no_columns') -%}
+            {%- if result.status == 'warn' -%}
+                {%- do found.append(('lost', failing_rows(result.node))) -%}
+            {%- endif -%}
+            {%- set there -%}
+                select there.*
+                from ({{ export_columns_as_rows('optional', exports) }}) as there
+                left join ({{ remembered_columns(remembered) }}) as known
+                    on
+                        there.export_ref = known.export_ref
+                        and there.column_name = known.column_name
+                where known.seen_at is null or known.lost_at > known.seen_at
+            {%- endset -%}
+            {%- do found.append(('optional', there)) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if found %}
+insert into {{ remembered }} (
+    tenant_id, export_ref, column_name, column_type, column_state, first_seen_at, pipeline_logging_id
+)
+        {%- for state, query in found %}
+select
+    {{ quote_text(tenant_id()) }},
+    export_ref,
+    column_name,
+    column_type,
+    {{ quote_text(state) }},
+    {{ now_utc() }},
+    {{ quote_text(run_id()) }}
+from ({{ query }}) as found
+            {{ 'union all' if not loop.last }}
+        {%- endfor %}
+    {%- endif %}
+{% endmacro %}

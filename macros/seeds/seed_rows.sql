@@ -1,0 +1,31 @@
+{#
+    The rows of a seed that are this tenant's, as a query, also when there are none. Every value
+    is cast to the type that the seed's YAML declares, so each column needs one there.
+#}
+{% macro seed_rows(model, agate_table) -%}
+    {%- set types = model['config'].get('column_types', {}) -%}
+    {%- set names = agate_table.column_names | list -%}
+    {%- set rows = [] -%}
+    {%- for row in agate_table.rows if row[names.index('tenant_id')] == tenant_id() -%}
+        {%- set values = [] -%}
+        {%- for name in names -%}
+            {%- do values.append('cast(' ~ quote_text(row[loop.index0]) ~ ' as ' ~ types[name] ~ ')') -%}
+        {%- endfor -%}
+        {%- do rows.append('(' ~ values | join(', ') ~ ')') -%}
+    {%- endfor -%}
+    {{ return(adapter.dispatch('seed_rows')(names, types, rows)) }}
+{%- endmacro %}
+
+{# A first row of nulls has a place in VALUES even when no row has. #}
+{% macro duckdb__seed_rows(names, types, rows) -%}
+    select * from (values ({{ (['null'] * names | length) | join(', ') }}){{ ', ' if rows }}{{ rows | join(', ') }})
+    as seed ({{ names | join(', ') }})
+    where tenant_id is not null
+{%- endmacro %}
+
+{% macro bigquery__seed_rows(names, types, rows) -%}
+    select * from unnest(
+        array<struct<{% for name in names %}{{ name }} {{ types[name] }}{{ ', ' if not loop.last }}{% endfor %}>>
+        [{{ rows | join(', ') }}]
+    )
+{%- endmacro %}

@@ -1,0 +1,93 @@
+{#
+    One row per charge row of a shared export, for the dates in the vars: the staging view's rows, of
+    all its tenants at once. Tenants whose export is `tenant:NAME` read this, so that the export is
+    read once per night however many they are. Conformed already, not as Google nests it: a field
+    that Google adds to a record would not fit a table of older ones. Replaced whole by date.
+#}
+{{ config(post_hook="{{ publish_landing() }}") }}
+
+with export_rows as (
+
+    select * from {{ ref('stg_gcp_billing__export') }}
+    where
+        {{ in_slice('usage_start_time') }}
+        and {{ exported_since_slice('export_partition_time') }}
+
+),
+
+landed as (
+
+    select
+        -- keys
+        billing_account_id,
+        service_id,
+        sku_id,
+        project_id,
+        invoice_month,
+
+        -- attributes
+        service_description,
+        sku_description,
+        project_name,
+        project_number,
+        project_ancestry_numbers,
+        project_ancestors,
+        project_labels,
+        labels,
+        system_labels,
+        tags,
+        location_location,
+        location_country,
+        location_region,
+        location_zone,
+        resource_name,
+        resource_global_name,
+        subscription_instance_id,
+        transaction_type,
+        seller_name,
+        invoice_publisher_type,
+        cost_type,
+        adjustment_id,
+        adjustment_description,
+        adjustment_mode,
+        adjustment_type,
+        consumption_model_id,
+        consumption_model_description,
+        consumption_model_applied_subscription_instance_id,
+
+        -- measures: credits arrive negative, so net is a plain sum
+        currency,
+        currency_conversion_rate,
+        cost,
+        credits,
+        {{ sum_money('credits', 'amount') }} as credits_total,
+        cost_at_list,
+        cost_at_effective_price_default,
+        cost_at_list_consumption_model,
+        usage_amount,
+        usage_unit,
+        usage_amount_in_pricing_units,
+        usage_pricing_unit,
+        price_effective_price,
+        price_tier_start_amount,
+        price_unit,
+        price_pricing_unit_quantity,
+        price_list_price,
+        price_effective_price_default,
+        price_list_price_consumption_model,
+
+        -- time
+        usage_start_time,
+        usage_end_time,
+        export_time,
+        export_partition_time,
+
+        -- lineage
+        export_ref,
+        '{{ run_id() }}' as pipeline_logging_id,
+        {{ now_utc() }} as loaded_at
+    from export_rows
+
+)
+
+select * from landed

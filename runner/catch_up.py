@@ -1,0 +1,323 @@
+"""Catch-up: find the usage dates that moved since they were loaded, and run just those again."""
+
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+
+from runner import claim, landings, moved, pipelines, quota, tenants
+from runner import control_sql as sql
+from runner import run as one_run
+from runner.errors import Interrupted, Refused, UsageProblem
+from runner.notify import span
+from runner.slugs import EARLIEST
+from runner.warehouse import Row, Warehouse
+
+RunOne = Callable[[claim.Request, pipelines.Template], one_run.Report]
+Say = Callable[[str], None]
+
+# So far before the newest partition that was seen, the next look begins.
+MARGIN = timedelta(days=2)
+_BEGINNING, _END = date(1970, 1, 1), date(9999, 12, 31)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a look found. `partitions_from` is None when all of the export was looked at.
+
+    `dates` are to be run, in `ranges`, newest first; `left_alone` have moved and are not, since
+    the export has dropped rows of theirs.
+    """
+
+    looked_at: datetime
+    partitions_from: date | None
+    newest_partition: date | None
+    exports: str
+    dates: tuple[date, ...]
+    ranges: tuple[moved.Range, ...]
+    left_alone: tuple[date, ...] = ()
+    unread_rows: int = 0
+
+
+@dataclass(frozen=True)
+class Part:
+    """One range and what became of it: a run's status, or REFUSED, or LEFT for the next time."""
+
+    dates: moved.Range
+    status: str
+    run_id: str | None = None
+    rows: int | None = None
+    error: str | None = None
+    is_done: bool = False
+
+
+@dataclass(frozen=True)
+class CatchUp:
+    """How the catch-up of one tenant ended. `error`: why it broke, if it did, with its code."""
+
+    tenant_id: str
+    found: Found | None
+    parts: tuple[Part, ...] = ()
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+    error_code: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        return self.found is not None and not self.error and all(p.is_done for p in self.parts)
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, or an active run is at it; 1 a run failed; 3 refused; else why it broke."""
+        if self.error_code:
+            return self.error_code
+        if any(part.error and part.status not in ("REFUSED", "LEFT") for part in self.parts):
+            return 1
+        return 3 if any(part.status == "REFUSED" for part in self.parts) else 0
+
+
+def catch_up(
+    warehouse: Warehouse,
+    tenant: str,
+    template: pipelines.Template,
+    trigger_by: str,
+    run_one: RunOne,
+    say: Say = lambda text: None,
+    is_dry_run: bool = False,
+) -> CatchUp:
+    """Run again what moved, newest first; a range that fails leaves the others alone.
+
+    `run_one` executes one run. A refusal leaves the rest for the next time. What was looked at
+    is a row in x_meta_catch_ups, and moves the mark only when every run completed. Raises
+    WarehouseProblem, UsageProblem for an unknown tenant, Interrupted when stopped.
+    """
+    found = look(warehouse, tenant, template, say)
+    told = CatchUp(tenant, found, notes=_notes(found))
+    if is_dry_run:
+        left = tuple(Part(dates, "LEFT") for dates in found.ranges)
+        return replace(told, parts=left)
+    if found.ranges:
+        planned, note = _within_quota(warehouse, tenant, found)
+        told = replace(told, notes=told.notes + note)
+    else:
+        planned = ()
+    parts: list[Part] = []
+    for dates in planned:
+        if parts and parts[-1].status == "REFUSED":
+            parts.append(Part(dates, "LEFT", error="left for the next catch-up"))
+            continue
+        ask = (warehouse, tenant, template, dates.first, dates.last, "catch-up", trigger_by)
+        try:
+            request = one_run.request_for(*ask)
+        except UsageProblem as problem:  # the landing that it reads has not the dates
+            parts.append(Part(dates, "NOT READY", error=problem.message))
+            continue
+        parts.append(_run(dates, request, template, run_one))
+    told = replace(told, parts=tuple(parts))
+    _record(warehouse, told, found, _pipeline_of(template, tenant), trigger_by)
+    return told
+
+
+def look(warehouse: Warehouse, tenant: str, template: pipelines.Template, say: Say) -> Found:
+    """Compare the export's newest partitions, two columns of them, with what was loaded.
+
+    All partitions when there was no complete catch-up yet, or the tenant's exports are others
+    than then. On DuckDB it waits for who has the tenant's file.
+    """
+    claim.end_dead_leases(warehouse, tenant)
+    pipeline = _pipeline_of(template, tenant)
+    exports = json.dumps(
+        [
+            [one.ref, one.billing_accounts, one.projects, one.has_unallocated]
+            for one in tenants.exports(warehouse, tenant)
+        ]
+    )
+    looked_at = datetime.now(UTC)
+    marks = warehouse.read(sql.CATCH_UP_MARK.format(tenant=tenant), pipeline_id=pipeline)
+    mark = marks[0] if marks and marks[0]["exports"] == exports else None
+    since = mark["newest_partition"] - MARGIN if mark and mark["newest_partition"] else None
+    rows = warehouse.read(sql.ENDED_RUNS.format(tenant=tenant), pipeline_id=pipeline)
+    ends = moved.last_ends(
+        moved.Ended(row["status"] == "COMPLETED", row["run_date"], row["to_date"]) for row in rows
+    )
+    told: set[str] = set()
+
+    def wait() -> None:
+        if not told:
+            say(f"another command has the data of {tenant}")
+        told.add(tenant)
+
+    with warehouse.alone_with(tenant, wait):
+        bill = landings.bill_of(template)
+        has_bill = bill in warehouse.columns(tenant, data=True)
+        exported = _exported(warehouse, tenant, since or _BEGINNING, _END, _BEGINNING, _END)
+        copied = _copied(warehouse, tenant, bill, exported, since, ends) if has_bill else {}
+        days = moved.differing(exported, copied, since)
+        days |= {day for day, completed in ends.items() if not completed}
+        days |= _never_loaded(exported, copied, since, ends)
+        if since and any(part and part < since for day in days for part in copied.get(day, ())):
+            # Late rows of old dates: whether their export still has the others.
+            older = _exported(warehouse, tenant, min(days) - moved.DAY, since, min(days), max(days))
+            exported = {
+                day: {**exported.get(day, {}), **older.get(day, {})} for day in {*exported, *older}
+            }
+        left_alone = moved.forgotten(days, exported, copied)
+    # What failed the last time goes apart: it may fail again, and is not to take others with it.
+    failed = {day for day in days - left_alone if not ends.get(day, True)}
+    ranges = moved.ranges(days - left_alone - failed) + moved.ranges(failed)
+    parts = {part for held in exported.values() for part in held if part}
+    newest = max(parts, default=mark["newest_partition"] if mark else None)
+    return Found(
+        looked_at,
+        since,
+        newest,
+        exports,
+        tuple(sorted(days - left_alone)),
+        tuple(sorted(ranges, reverse=True)),
+        tuple(sorted(left_alone)),
+        moved.unread_rows(exported),
+    )
+
+
+def _exported(
+    warehouse: Warehouse, tenant: str, since: date, before: date, first: date, last: date
+) -> moved.Held:
+    """The rows of the export by date, of partitions `since` until before `before`."""
+    statement = sql.EXPORTED_ROWS.format(tenant=tenant)
+    return _held(
+        warehouse.read_data(
+            tenant,
+            statement,
+            since=_midnight(since),
+            before=_midnight(before),
+            first_moment=_midnight(first),
+            end_moment=_midnight(min(last, _END - moved.DAY) + moved.DAY),
+        )
+    )
+
+
+def _copied(
+    warehouse: Warehouse,
+    tenant: str,
+    bill: str,
+    exported: moved.Held,
+    since: date | None,
+    ends: dict[date, bool],
+) -> moved.Held:
+    """What was loaded of the dates that may have moved: of all, when all of the export was read."""
+    first, last = _BEGINNING, _END
+    if since:
+        failed = (day for day, completed in ends.items() if not completed)
+        first = min([*exported, *failed, since - moved.DAY])
+    rows_of = {"billing_cost_daily": sql.LOADED_ROWS, "export_landing": sql.LANDED_ROWS}
+    statement = rows_of[bill].format(tenant=tenant)
+    return _held(warehouse.read_data(tenant, statement, first_date=first, last_date=last))
+
+
+def _held(rows: list[Row]) -> moved.Held:
+    held: dict[date, dict[date | None, moved.Rows]] = {}
+    for row in rows:
+        if row["usage_date"]:
+            parts = held.setdefault(row["usage_date"], {})
+            parts[row["partition_date"]] = (row["charge_rows"], row["newest_export_time"])
+    return held
+
+
+def _never_loaded(
+    exported: moved.Held, copied: moved.Held, since: date | None, ends: dict[date, bool]
+) -> set[date]:
+    """Dates without a charge that no run ever had: only a run tells them from unknown ones."""
+    days = [day for day in exported if day >= EARLIEST]
+    if not days:
+        return set()
+    first = max(since, min(days)) if since else min(days)
+    return moved.gaps(first, max(days), {*exported, *copied, *ends})
+
+
+def _within_quota(
+    warehouse: Warehouse, tenant: str, found: Found
+) -> tuple[tuple[moved.Range, ...], tuple[str, ...]]:
+    """The ranges, newest first, joined to no more than may run today; and what was done to them."""
+    limits = quota.of(warehouse, tenant).limits
+    left = min(one.remaining for one in limits if one.resets_at)
+    planned = found.ranges
+    if left and len(planned) > left:
+        planned = tuple(sorted(moved.fit(planned, left, found.left_alone), reverse=True))
+    if len(planned) == len(found.ranges):
+        return planned, ()
+    more = sum(one.days for one in planned) - len(found.dates)
+    note = (
+        f"{len(found.ranges)} ranges and {left} runs left: joined to {len(planned)}, which runs"
+        f" {more} dates more than moved."
+    )
+    return planned, (note,)
+
+
+def _run(
+    dates: moved.Range, request: claim.Request, template: pipelines.Template, run_one: RunOne
+) -> Part:
+    """One range through an ordinary run."""
+    try:
+        report = run_one(request, template)
+    except Refused as refusal:
+        run_id = refusal.run.id if isinstance(refusal.run, claim.Run) else None
+        return Part(dates, "REFUSED", run_id, error=refusal.message)
+    if report.interrupted:
+        raise Interrupted(report.interrupted)
+    is_done = report.status == "COMPLETED" and report.covered
+    error = report.outcome.error if report.outcome else None
+    if not is_done and not report.run.deduplicated:
+        error = error or f"the run ended {report.status}"
+    return Part(dates, report.status, report.run.id, report.rows, error, is_done)
+
+
+def _notes(found: Found) -> tuple[str, ...]:
+    told = []
+    if found.left_alone:
+        told.append(
+            f"{spans(found.left_alone)} moved, and the export has no longer all that was loaded"
+            " of it: left as it is. `runner run` replaces it by what the export still has."
+        )
+    if found.unread_rows:
+        what = "row stands" if found.unread_rows == 1 else "rows stand"
+        told.append(
+            f"{found.unread_rows} {what} in partitions more than a day before the usage, which no"
+            " run of that date reads: see `runner doctor`, partitions."
+        )
+    return tuple(told)
+
+
+def spans(dates: tuple[date, ...]) -> str:
+    """Dates in words, contiguous ones as one span."""
+    return ", ".join(span(one.first, one.last) for one in moved.ranges(dates))
+
+
+def _pipeline_of(template: pipelines.Template, tenant: str) -> str:
+    return pipelines.fill(template.pipeline_id, {"tenant_id": tenant})
+
+
+def _record(
+    warehouse: Warehouse, told: CatchUp, found: Found, pipeline: str, trigger_by: str
+) -> None:
+    """One row per finished catch-up; its mark counts when it is complete."""
+    warehouse.write(
+        sql.ADD_CATCH_UP.format(tenant=told.tenant_id),
+        catch_up_id=str(uuid.uuid4()),
+        tenant_id=told.tenant_id,
+        pipeline_id=pipeline,
+        trigger_by=trigger_by,
+        looked_at=found.looked_at,
+        ended_at=datetime.now(UTC),
+        partitions_from=found.partitions_from,
+        newest_partition=found.newest_partition,
+        exports=found.exports,
+        moved_dates=len(found.dates),
+        moved_ranges=json.dumps([[str(r.first), str(r.last)] for r in moved.ranges(found.dates)]),
+        run_ids=json.dumps([part.run_id for part in told.parts if part.run_id]),
+        is_complete=told.is_complete,
+    )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

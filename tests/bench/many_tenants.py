@@ -1,0 +1,68 @@
+"""Many tenants of one export, onboarded with one dbt process; or only the first N left active.
+
+many_tenants.py add EXPORT TENANT…      tenant n has account n
+many_tenants.py leave N
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+import runner.tenants
+from runner.invoke import Worker
+from runner.settings import load
+from runner.warehouse import open_warehouse
+
+
+class Shared:
+    """Stands where a Worker would, and is the same one each time."""
+
+    process: Worker | None = None
+
+    def __init__(self, *args: Any) -> None:
+        Shared.process = Shared.process or Worker(*args)
+
+    def __enter__(self) -> Worker:
+        assert Shared.process
+        return Shared.process
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+def add(export: str, names: list[str]) -> None:
+    runner.tenants.Worker = Shared  # type: ignore[misc,assignment]
+    settings = load(None, None)
+    warehouse = open_warehouse(settings)
+    for n, name in enumerate(names):
+        account = (f"{n:06d}-AAAAAA-BBBBBB",)
+        exports = runner.tenants.named_exports(settings, (export,), account, (), False)
+        runner.tenants.add(
+            *(settings, warehouse, name, "bench@example.com", None),
+            *(runner.tenants.PLANS["scale"], exports, lambda line: None),
+        )
+    assert Shared.process
+    Shared.process.stop()
+    _control("update tenants.tenant_subscriptions set daily_limit = 100000, monthly_limit = 100000")
+
+
+def leave(count: int) -> None:
+    _control(
+        "update tenants.tenant_profiles set status = case when tenant_id in (select tenant_id from"
+        " tenants.tenant_profiles order by tenant_id limit $1) then 'ACTIVE' else 'SUSPENDED' end",
+        count,
+    )
+
+
+def _control(sql: str, *values: object) -> None:
+    path = Path(load(None, None).warehouse_dir) / "control.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(sql, list(values) or None)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "add":
+        add(sys.argv[2], sys.argv[3:])
+    else:
+        leave(int(sys.argv[2]))

@@ -1,0 +1,283 @@
+"""Catch-up runs what moved and nothing else; the last finished one is the next one's mark."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exports import charge, write_ndjson, write_parquet
+from support import ROOT
+from world import SharedWorker, World, a_world
+
+import runner.pipelines
+from runner.invoke import Outcome
+
+FIRST, SECOND, THIRD, FIFTH = (date(2024, 11, n) for n in (1, 2, 3, 5))
+ROWS = [charge(f"2024-11-0{n}", float(n)) for n in (1, 2, 3, 5)]
+LATE = charge(
+    "2024-11-01",
+    -0.5,
+    export_time="2024-11-20 07:00:00+00",
+    _PARTITIONTIME="2024-11-20 00:00:00+00",
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def the_bill_alone() -> Iterator[None]:
+    """Marts are made as in any run; without them a run takes a second."""
+    load = runner.pipelines.load
+
+    def load_bill(name: str) -> runner.pipelines.Template:
+        template = load(name)
+        return replace(template, step=replace(template.step, selector="bill"))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner.pipelines, "load", load_bill)
+        yield
+
+
+class Scene:
+    """A tenant, `late`, and its export, which moves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.world: World = a_world(folder)
+        self.export = folder / "exports" / "late.parquet"
+        self.write(ROWS)
+        self.world.add("late", self.export)
+
+    def write(self, rows: list[dict[str, Any]]) -> None:
+        write_parquet(self.export, rows)
+
+    def catch_up(self, *options: str, code: int = 0) -> dict[str, Any]:
+        answer = self.world("catch-up", "--tenant", "late", "--json", *options)
+        assert answer.exit_code == code, answer.output
+        document: dict[str, Any] = json.loads(answer.stdout)
+        return document
+
+    def ran(self, *options: str, code: int = 0) -> list[tuple[str, str, str]]:
+        return [
+            (run["run_date"][8:], run["to_date"][8:], run["status"])
+            for run in self.catch_up(*options, code=code)["runs"]
+        ]
+
+    def costs(self) -> dict[int, Decimal]:
+        return {day.day: cost for day, (_, cost, _) in self.world.bill("late").items()}
+
+    def marks(self) -> list[tuple[Any, ...]]:
+        return self.world.control(
+            "select partitions_from, newest_partition, moved_dates, is_complete"
+            " from late.x_meta_catch_ups order by looked_at"
+        )
+
+
+@pytest.fixture(scope="module")
+def backfilled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scene, list[Any]]:
+    """What a first catch-up leaves. To be copied by who changes it."""
+    scene = Scene(tmp_path_factory.mktemp("backfilled"))
+    return scene, scene.ran()
+
+
+@pytest.fixture
+def scene(backfilled: tuple[Scene, list[Any]], tmp_path: Path) -> Iterator[Scene]:
+    original, _ = backfilled
+    mine = Scene.__new__(Scene)
+    mine.world, mine.export = original.world.copy(tmp_path), original.export
+    yield mine
+    mine.write(ROWS)
+
+
+def test_the_first_catch_up_is_the_backfill_a_date_without_charges_included(backfilled) -> None:
+    scene, ran = backfilled
+    assert ran == [("01", "05", "COMPLETED")]
+    assert scene.costs() == {1: 1, 2: 2, 3: 3, 5: 5}
+    assert scene.marks() == [(None, FIFTH, 5, True)]
+    kinds = scene.world.control("select trigger_type from late.x_meta_pipeline_runs")
+    assert kinds == [("catch-up",)]
+
+
+def test_a_second_catch_up_reads_two_days_of_partitions_and_runs_nothing(scene: Scene) -> None:
+    assert scene.ran() == []
+    assert scene.marks()[-1] == (THIRD, FIFTH, 0, True)
+    answer = scene.world("catch-up", "--tenant", "late")
+    assert answer.stdout == "late: nothing to run: no date has moved since it was loaded.\n"
+
+
+def test_late_rows_of_an_old_date_are_loaded_and_no_other_date_is(scene: Scene) -> None:
+    def written() -> dict[date, Any]:
+        rows = scene.world.data(
+            "late", "select ingestion_date, max(loaded_at) from late.billing_cost_daily group by 1"
+        )
+        return dict(rows)
+
+    before = written()
+    scene.write([*ROWS, LATE, charge("2024-11-06", 6.0)])
+    assert scene.ran("--dry-run") == [("06", "06", "LEFT"), ("01", "01", "LEFT")]
+    assert written() == before and len(scene.marks()) == 1, "a dry run writes nothing"
+    assert scene.ran() == [("06", "06", "COMPLETED"), ("01", "01", "COMPLETED")]
+    assert scene.costs() == {1: Decimal("0.5"), 2: 2, 3: 3, 5: 5, 6: 6}
+    after = written()
+    assert {day for day in before if before[day] != after[day]} == {FIRST}
+    assert scene.ran() == []
+
+
+def test_a_row_whose_export_time_is_before_the_load_is_found_by_the_count(scene: Scene) -> None:
+    scene.write([*ROWS, charge("2024-11-05", 7.0)])
+    assert scene.ran() == [("05", "05", "COMPLETED")]
+    assert scene.costs()[5] == 12
+
+
+def test_an_emptied_date_becomes_empty_and_stays_so(scene: Scene) -> None:
+    scene.write([*ROWS[:3], charge("2024-11-06", 6.0)])
+    assert scene.ran() == [("05", "06", "COMPLETED")]
+    assert scene.costs() == {1: 1, 2: 2, 3: 3, 6: 6}
+    assert scene.ran() == []
+
+
+def test_what_the_export_has_dropped_is_left_as_it_was_loaded(scene: Scene) -> None:
+    """Partitions expire. A late row must not cost the date all its others."""
+    scene.write([*ROWS[2:], LATE])
+    document = scene.catch_up()
+    assert document["runs"] == [] and document["left_alone"] == ["2024-11-01"]
+    assert "left as it is" in document["notes"][0]
+    assert scene.costs() == {1: 1, 2: 2, 3: 3, 5: 5}
+
+
+def test_a_row_that_no_run_reads_does_not_run_its_date_every_night(scene: Scene) -> None:
+    early = charge("2024-11-08", 1.0, _PARTITIONTIME="2024-11-04 00:00:00+00")
+    scene.write([*ROWS, early, charge("2024-11-08", 8.0)])
+    document = scene.catch_up(code=1)
+    assert [run["status"] for run in document["runs"]] == ["FAILED"], "the reconciliation tells it"
+    assert document["notes"][0].startswith("1 row ")
+    scene.write([*ROWS, charge("2024-11-08", 8.0)])
+    assert scene.ran() == [("06", "08", "COMPLETED")]
+    scene.write([*ROWS, early, charge("2024-11-08", 8.0)])
+    assert scene.ran() == []
+
+
+def test_other_accounts_of_the_export_have_all_of_it_looked_at_anew(scene: Scene) -> None:
+    other = [
+        charge(f"2024-11-0{n}", 10.0, billing_account_id="01DDDD-EEEEEE-FFFFFF") for n in (1, 2)
+    ]
+    scene.world.add("late", scene.export, "--billing-account", ROWS[0]["billing_account_id"])
+    scene.write([*ROWS, *other])
+    assert scene.ran() == []
+    scene.world.add("late", scene.export, "--all-accounts")
+    assert scene.ran() == [("01", "02", "COMPLETED")]
+    assert scene.costs() == {1: 11, 2: 12, 3: 3, 5: 5}
+
+
+def test_a_failed_range_leaves_the_others_alone_and_is_run_again_apart(scene: Scene) -> None:
+    bad = charge("2024-11-07", 7.0, cost_type="surprise")
+    scene.write([*ROWS, LATE, bad])
+    assert scene.ran(code=1) == [("06", "07", "FAILED"), ("01", "01", "COMPLETED")]
+    assert scene.marks()[-1] == (THIRD, date(2024, 11, 20), 3, False), "the mark stays"
+    scene.write([*ROWS, LATE, bad, charge("2024-11-08", 8.0)])
+    assert scene.ran(code=1) == [("08", "08", "COMPLETED"), ("06", "07", "FAILED")]
+    scene.write([*ROWS, LATE, charge("2024-11-07", 7.0), charge("2024-11-08", 8.0)])
+    assert scene.ran() == [("06", "07", "COMPLETED")]
+    assert scene.ran() == []
+
+
+def test_a_catch_up_killed_in_between_is_resumed(scene: Scene, monkeypatch) -> None:
+    """The process dies after the newest range, when the bill of the next is written already."""
+    scene.write([*ROWS, LATE, charge("2024-11-06", 6.0)])
+
+    class Killed(BaseException): ...
+
+    work = SharedWorker.run
+    jobs: list[Any] = []
+
+    def run(self: SharedWorker, job: Any, *args: Any, **ticks: Any) -> Outcome:
+        outcome = work(self, job, *args, **ticks)
+        jobs.append(job)
+        if len(jobs) == 2:
+            raise Killed
+        return outcome
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SharedWorker, "run", run)
+        patch.setattr("runner.run.record.finish", lambda *args: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            scene.catch_up()
+    assert len(scene.marks()) == 1, "an unfinished catch-up leaves no row"
+    scene.world.control(
+        "update late.x_meta_pipeline_runs set worker_instance = null,"
+        " lease_expires_at = timestamp '2024-01-01' where status = 'RUNNING'"
+    )
+    again = scene.ran()
+    assert set(again) == {("06", "06", "COMPLETED"), ("01", "01", "COMPLETED")} or again == [
+        ("01", "01", "COMPLETED")
+    ]
+    assert scene.costs() == {1: Decimal("0.5"), 2: 2, 3: 3, 5: 5, 6: 6}
+    assert scene.ran() == []
+
+
+def test_ranges_are_joined_to_what_the_quota_leaves_and_a_refusal_leaves_the_rest(
+    scene: Scene,
+) -> None:
+    rows = [*ROWS, *(charge(f"2024-11-{n}", 1.0) for n in ("09", "10", "12", "20"))]
+    moved = [charge("2024-11-03", 0.25), charge("2024-11-01", 0.25, _PARTITIONTIME=None)]
+    scene.world("tenant", "update", "late", "--daily-limit", "2")
+    scene.write([*rows, *moved])
+    document = scene.catch_up()
+    (run,) = document["runs"]
+    assert (run["run_date"], run["to_date"]) == ("2024-11-01", "2024-11-20")
+    assert "joined to 1" in document["notes"][0]
+    scene.write([*rows, *moved, charge("2024-11-20", 2.0), charge("2024-11-21", 2.0)])
+    document = scene.catch_up(code=3)
+    (run,) = document["runs"]
+    assert run["status"] == "REFUSED" and not document["complete"]
+    scene.world("tenant", "update", "late", "--daily-limit", "9")
+    assert scene.ran() == [("20", "21", "COMPLETED")]
+
+
+def test_an_export_without_partitions_is_read_whole_each_time(tmp_path: Path) -> None:
+    world = a_world(tmp_path)
+    export = write_ndjson(tmp_path / "exports" / "late.ndjson.gz", ROWS)
+    world.add("late", export)
+    scene = Scene.__new__(Scene)
+    scene.world, scene.export = world, export
+    assert scene.ran() == [("01", "05", "COMPLETED")] and scene.ran() == []
+    write_ndjson(export, [*ROWS[1:], charge("2024-11-02", 1.0)])
+    document = scene.catch_up()
+    assert [run["run_date"] for run in document["runs"]] == ["2024-11-02"]
+    assert document["left_alone"] == ["2024-11-01"], "the file has the last months only"
+
+
+def test_one_tenants_failure_leaves_the_others_alone(scene: Scene, tmp_path: Path) -> None:
+    gone = write_parquet(tmp_path / "exports" / "gone.parquet", ROWS)
+    scene.world.add("gone", gone)
+    gone.unlink()
+    scene.world.add("quiet", write_parquet(tmp_path / "exports" / "quiet.parquet", ROWS))
+    scene.world("tenant", "suspend", "quiet")
+    scene.write([*ROWS, LATE])
+    answer = scene.world("catch-up", "--all-tenants", "--json")
+    assert answer.exit_code == 1
+    found = {one["tenant_id"]: one for one in json.loads(answer.stdout)["tenants"]}
+    assert set(found) == {"gone", "late"}, "a suspended tenant is not asked"
+    assert found["gone"]["error"] and found["late"]["complete"]
+    assert scene.costs()[1] == Decimal("0.5")
+
+
+def test_when_nothing_moved_dbt_is_never_imported(scene: Scene) -> None:
+    program = (
+        "import sys, runner.cli\n"
+        "try: runner.cli.cli(['catch-up', '--tenant', 'late'])\n"
+        "except SystemExit as end: code = end.code\n"
+        "heavy = [m for m in sys.modules if m.startswith(('dbt', 'google.cloud.bigquery'))]\n"
+        "print(code, heavy, file=sys.stderr)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **scene.world.environ},
+        capture_output=True,
+        text=True,
+    )
+    assert answer.stderr.strip().splitlines()[-1] == "0 []", answer.stderr
+    assert "nothing to run" in answer.stdout

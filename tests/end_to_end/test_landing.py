@@ -1,0 +1,146 @@
+"""Tenants that read a shared export through a landing have the bill that they had without it."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exports import ACCOUNT, charge, credit, write_parquet
+from world import EMAIL, World, a_world
+
+import runner.pipelines
+
+OTHER = "01DDDD-EEEEEE-FFFFFF"
+MINE = ("--billing-account", ACCOUNT)
+THEIRS = ("--billing-account", OTHER, "--project", "proj-b", "--with-unallocated")
+# (through the landing, directly)
+PAIRS = [("mine", "mine_direct"), ("theirs", "theirs_direct")]
+
+
+def of_other(day: str, cost: float, project: str | None = "proj-b", **changes: Any) -> dict:
+    named = {"id": project, "name": project}
+    return charge(day, cost, billing_account_id=OTHER, project=named, **changes)
+
+
+ROWS = [
+    *(charge(f"2024-11-0{n}", 1.1 * n, credits=[credit(-0.1)]) for n in (1, 2, 3)),
+    charge("2024-11-01", 1.1, credits=[credit(-0.1)]),  # a twin: two charges
+    *(of_other(f"2024-11-0{n}", 2.5 * n) for n in (1, 2, 4)),
+    of_other("2024-11-02", 9.0, "proj-c"),
+    of_other("2024-11-03", 0.000000007, None, currency="USD", cost_type="tax"),
+]
+LATE = {"export_time": "2024-11-20 07:00:00+00", "_PARTITIONTIME": "2024-11-20 00:00:00+00"}
+# The second of the other's dates is empty now; two dates are corrected weeks later.
+MOVED = [
+    *(row for row in ROWS if row not in (ROWS[5], ROWS[7])),
+    charge("2024-11-01", -0.5, invoice={"month": "202412"}, **LATE),
+    of_other("2024-11-04", -1.0, **LATE),
+    of_other("2024-11-05", 5.0),
+]
+
+
+@pytest.fixture(scope="module")
+def landed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Two tenants, through a landing and directly; then the export moves, and all catch up."""
+    world = a_world(tmp_path_factory.mktemp("landed"))
+    export = write_parquet(world.folder / "exports" / "shared.parquet", ROWS)
+    load = runner.pipelines.load
+
+    def load_bill(name: str) -> runner.pipelines.Template:
+        template = load(name)
+        if template.step.selector != "cost_billing":
+            return template
+        return replace(template, step=replace(template.step, selector="bill"))
+
+    world.add("shared", export, "--landing")
+    for through, directly in PAIRS:
+        filters = MINE if through == "mine" else THEIRS
+        world.add(through, "tenant:shared", *filters)
+        world.add(directly, export, *filters)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner.pipelines, "load", load_bill)
+        for tenant in ("shared", "mine", "theirs"):
+            world.run(tenant, "2024-11-01", "2024-11-04")
+        write_parquet(export, MOVED)
+        answer = world("catch-up", "--all-tenants", "--json")
+        assert answer.exit_code == 0, answer.output
+        yield world
+
+
+@pytest.mark.parametrize(("through", "directly"), PAIRS)
+def test_bill_and_silver_are_the_same_to_the_last_column(
+    landed: World, through: str, directly: str
+) -> None:
+    for table in ("billing_cost_daily", "gcp_silver_cost"):
+        rows = landed.rows(through, table)
+        assert rows and rows == landed.rows(directly, table), table
+    days = {day.day for day in landed.bill(through)}
+    assert days == ({1, 2, 3} if through == "mine" else {1, 3, 4, 5})
+
+
+def test_marts_are_the_same_and_made_without_the_export(landed: World, tmp_path: Path) -> None:
+    world = landed.copy(tmp_path)
+    export = landed.folder / "exports" / "shared.parquet"
+    with pytest.MonkeyPatch.context() as patch:
+        load = runner.pipelines.load
+        patch.setattr(
+            runner.pipelines,
+            "load",
+            lambda name: replace(
+                load(name), step=replace(load(name).step, selector="cost_billing")
+            ),
+        )
+        world.run("theirs_direct", "2024-11-01", "2024-11-05")
+        hidden = export.rename(export.with_suffix(".hidden"))
+        try:
+            world.run("theirs", "2024-11-01", "2024-11-05")
+        finally:
+            hidden.rename(export)
+    tables = world.data(
+        "theirs",
+        "select table_name from information_schema.tables where table_type = 'BASE TABLE'"
+        " and table_schema = 'theirs' and table_name not like 'x_meta_%'"
+        " and table_name not in ('loaded_dates', 'restatement_ledger')",
+    )
+    assert len(tables) > 15
+    for (table,) in tables:
+        assert world.fingerprint("theirs", table) == world.fingerprint("theirs_direct", table), (
+            table
+        )
+
+
+def test_the_landings_run_tells_what_it_landed(landed: World) -> None:
+    document = landed.run("shared", "2024-11-01", "2024-11-05")
+    assert document["rows"] == len(MOVED) and document["pipeline_id"] == "shared-gcp-export-landing"
+    files = {path.name for path in (landed.warehouse / "landing" / "shared").iterdir()}
+    assert {f"2024-11-0{n}.parquet" for n in range(1, 6)} <= files
+
+
+def test_dates_that_were_not_landed_are_refused_with_the_command_to_run(landed: World) -> None:
+    answer = landed("run", "--tenant", "mine", "--from", "2024-11-04", "--to", "2024-11-08")
+    assert answer.exit_code == 2
+    assert "runner run --tenant shared --from 2024-11-06 --to 2024-11-08" in answer.stderr
+
+
+def test_what_is_no_landing_cannot_be_read_as_one(landed: World) -> None:
+    add = ("tenant", "add", "third", "--admin-email", EMAIL, *MINE, "--export")
+    assert "no landing" in landed(*add, "tenant:mine").stderr
+    assert "no tenant" in landed(*add, "tenant:nobody").stderr
+    assert "must be a tenant's only" in landed(*add, "tenant:shared", "--export", "x").stderr
+    unlimited = landed(
+        "tenant", "add", "third", "--admin-email", EMAIL, "--export", "tenant:shared"
+    )
+    assert unlimited.exit_code == 2 and "shared with tenant" in unlimited.stderr
+
+
+def test_a_landing_that_is_read_is_not_removed(landed: World) -> None:
+    answer = landed("tenant", "remove", "shared", "--yes")
+    assert answer.exit_code == 2 and "mine, theirs read" in answer.stderr
+
+
+def test_a_landing_stays_one_when_it_is_added_again(landed: World) -> None:
+    landed.add("shared", landed.folder / "exports" / "shared.parquet")
+    told = json.loads(landed("tenant", "show", "shared", "--json").stdout)
+    assert told["pipeline"] == "gcp/cost/export_landing"

@@ -1,0 +1,166 @@
+"""A long range in parts, and a range of every tenant. dbt's outcome is given; all else is real."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import duckdb
+import pytest
+from control_file import Control
+from given import GOOD
+from test_startup import loaded
+
+from runner import batch, fanout, notify, pipelines
+from runner.batch import Order
+from runner.errors import UsageProblem
+from runner.invoke import Outcome
+from runner.pool import Pool
+
+THREE_YEARS = Order(pipelines.DEFAULT, date(2022, 1, 1), date(2024, 11, 1), "manual", "me")
+ONE_DAY = replace(THREE_YEARS, from_date=THREE_YEARS.to_date)
+
+
+def load(control: Control, order: Order, said: list[str] | None = None):
+    with Pool(control.settings) as pool:
+        return batch.load(
+            *(control.settings, control.warehouse, notify.SmtpMailbox(control.settings.mail)),
+            *(pool, "acme", order),
+            say=(said if said is not None else []).append,
+        )
+
+
+def dates(dbt: Any) -> list[tuple[str, str]]:
+    return [(job.vars["from_date"], job.vars["to_date"]) for job, _ in dbt.jobs]
+
+
+@pytest.fixture(autouse=True)
+def no_jobs(dbt: Any) -> None:
+    dbt.jobs.clear()
+    dbt.outcome = GOOD
+
+
+def test_a_long_range_is_a_run_for_each_part(control: Control, dbt: Any) -> None:
+    reports = load(control, THREE_YEARS)
+    assert dates(dbt) == [
+        ("2022-01-01", "2023-01-01"),
+        ("2023-01-02", "2024-01-02"),
+        ("2024-01-03", "2024-11-01"),
+    ]
+    assert [report.status for report in reports] == ["COMPLETED"] * 3
+    assert control.value("select count(*) from acme.x_meta_pipeline_runs") == 3
+
+
+def test_the_first_part_that_fails_is_the_last(control: Control, dbt: Any) -> None:
+    dbt.outcome = Outcome(False, "the disk is full")
+    reports = load(control, THREE_YEARS)
+    assert [report.status for report in reports] == ["FAILED"] and len(dbt.jobs) == 1
+
+
+def test_resume_goes_on_where_it_ended(control: Control, dbt: Any) -> None:
+    load(control, replace(THREE_YEARS, to_date=date(2023, 1, 1)))
+    dbt.jobs.clear()
+    said: list[str] = []
+    load(control, replace(THREE_YEARS, resume=True), said)
+    assert dates(dbt) == [("2023-01-02", "2024-01-02"), ("2024-01-03", "2024-11-01")]
+    assert said[0].startswith("part 1 of 3 (2022-01-01 to 2023-01-01) was loaded by run ")
+    dbt.jobs.clear()
+    assert load(control, replace(THREE_YEARS, resume=True)) == [] and not dbt.jobs
+
+
+def test_without_resume_all_is_loaded_again(control: Control, dbt: Any) -> None:
+    load(control, THREE_YEARS)
+    load(control, THREE_YEARS)
+    assert len(dbt.jobs) == 6
+
+
+def test_what_was_loaded_long_ago_or_failed_is_loaded_by_resume(control, dbt) -> None:
+    load(control, ONE_DAY)
+    control.sql("update acme.x_meta_pipeline_runs set start_time = start_time - interval 2 day")
+    load(control, replace(ONE_DAY, resume=True))
+    control.sql("update acme.x_meta_pipeline_runs set status = 'FAILED'")
+    load(control, replace(ONE_DAY, resume=True))
+    assert len(dbt.jobs) == 3
+
+
+def all_tenants(control: Control, workers: int = 2):
+    mailbox = notify.SmtpMailbox(control.settings.mail)
+    names = batch.active_tenants(control.warehouse)
+    told: list[str] = []
+    ended = batch.load_all(
+        *(control.settings, mailbox, names, ONE_DAY, workers, fanout.Stop()),
+        lambda done: told.append(done.name),
+    )
+    assert sorted(told) == [done.name for done in ended]
+    return ended
+
+
+@pytest.fixture
+def globex(control: Control) -> None:
+    """The other tenant's data, as `dbt` has made acme's."""
+    acme = control.path.parent / "tenant_acme.duckdb"
+    with duckdb.connect(str(control.path.parent / "tenant_globex.duckdb")) as connection:
+        connection.execute(f"attach '{acme}' as acme (read_only)")
+        connection.execute("create schema globex")
+        connection.execute(
+            "create table globex.billing_cost_daily as from acme.acme.billing_cost_daily"
+        )
+
+
+def statuses(ended: Any) -> dict[str, str]:
+    return {done.name: batch.status_of(done) for done in ended}
+
+
+def test_every_active_tenant_is_loaded(control, dbt, globex, monkeypatch) -> None:
+    monkeypatch.setattr(dbt, "run", lambda *args, **ticks: GOOD)
+    ended = all_tenants(control)
+    assert statuses(ended) == {"acme": "COMPLETED", "globex": "COMPLETED"}
+    assert batch.exit_code(list(statuses(ended).values())) == 0
+
+
+def test_ones_failure_leaves_the_others_alone(control, dbt, globex, monkeypatch) -> None:
+    monkeypatch.setattr(
+        dbt,
+        "run",
+        lambda self, job, *args, **ticks: (
+            Outcome(False, "it broke") if job.tenant_id == "acme" else GOOD
+        ),
+    )
+    ended = all_tenants(control)
+    assert statuses(ended) == {"acme": "FAILED", "globex": "COMPLETED"}
+    assert batch.message_of(ended[0]) == "it broke" and batch.message_of(ended[1]) == ""
+    assert batch.exit_code(list(statuses(ended).values())) == 1
+
+
+def test_a_refusal_is_told_and_is_no_failure(control, dbt, globex, monkeypatch) -> None:
+    monkeypatch.setattr(dbt, "run", lambda *args, **ticks: GOOD)
+    control.subscribe(daily_limit=0)
+    ended = all_tenants(control)
+    assert statuses(ended) == {"acme": "REFUSED", "globex": "COMPLETED"}
+    assert batch.exit_code(list(statuses(ended).values())) == 3
+
+
+def test_a_suspended_tenant_is_left_out(control: Control) -> None:
+    control.sql("update tenants.tenant_profiles set status = 'SUSPENDED' where tenant_id = 'acme'")
+    assert batch.active_tenants(control.warehouse) == [["globex"]]
+    control.sql("update tenants.tenant_profiles set status = 'SUSPENDED'")
+    with pytest.raises(UsageProblem, match="no active tenant"):
+        batch.active_tenants(control.warehouse)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--date", "2024-11-01"),
+        ("--all-tenants", "--tenant", "acme", "--date", "2024-11-01"),
+        ("--all-tenants",),
+        ("--tenant", "acme", "--workers", "2", "--date", "2024-11-01"),
+        ("--tenant", "acme", "--shard", "0/2", "--date", "2024-11-01"),
+        ("--all-tenants", "--dry-run", "--date", "2024-11-01"),
+        ("--all-tenants", "--shard", "2/2", "--date", "2024-11-01"),
+        ("--all-tenants", "--pipeline", "gcp/cost/nothing", "--date", "2024-11-01"),
+    ],
+)
+def test_a_call_that_makes_no_sense_is_refused_before_anything_runs(control, args) -> None:
+    code, names = loaded(control, "run", *args)
+    assert code == 2 and "dbt.cli" not in names
+    assert control.runs() == []

@@ -1,0 +1,126 @@
+"""Many names at once: each is done once, one's failure is its own, a signal ends all in order."""
+
+import threading
+import time
+from datetime import date, timedelta
+
+import pytest
+
+from runner import fanout
+from runner.errors import Interrupted, Refused, UsageProblem
+from runner.fanout import Stop
+
+NAMES = [f"tenant_{n}" for n in range(40)]
+
+
+def test_each_name_is_done_once_and_told_in_the_order_of_the_names() -> None:
+    told: list[str] = []
+    ended = fanout.each(NAMES, str.upper, 4, Stop(), lambda done: told.append(done.name))
+    assert [done.name for done in ended] == NAMES and sorted(told) == sorted(NAMES)
+    assert [done.result for done in ended] == [name.upper() for name in NAMES]
+
+
+def test_no_more_than_the_workers_are_at_work_at_once() -> None:
+    at_work, most = 0, 0
+    lock = threading.Lock()
+
+    def task(name: str) -> None:
+        nonlocal at_work, most
+        with lock:
+            at_work += 1
+            most = max(most, at_work)
+        time.sleep(0.005)
+        with lock:
+            at_work -= 1
+
+    fanout.each(NAMES, task, 3, Stop())
+    assert most == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Refused("no runs left"), "no runs left"),
+        (UsageProblem("no such date"), "no such date"),
+        (ValueError("a bug of ours"), "internal error (ValueError: a bug of ours)"),
+    ],
+)
+def test_what_one_raises_is_its_own(error: Exception, told: str) -> None:
+    def task(name: str) -> str:
+        if name == "tenant_7":
+            raise error
+        return name
+
+    ended = {done.name: done for done in fanout.each(NAMES, task, 4, Stop())}
+    failed = ended.pop("tenant_7")
+    assert failed.error is not None and told in failed.error.message and failed.result is None
+    assert all(done.result == name and done.error is None for name, done in ended.items())
+
+
+def test_a_signal_stops_those_at_work_and_begins_no_other() -> None:
+    stop, begun = Stop(), []
+
+    def task(name: str) -> str:
+        begun.append(name)
+        if len(begun) == 2:
+            stop.now(15)
+        while not stop():
+            time.sleep(0.001)
+        raise Interrupted(stop())
+
+    ended = fanout.each(NAMES, task, 2, stop)
+    assert sorted(done.name for done in ended) == sorted(begun) and len(begun) == 2
+    assert all(done.error and "signal 15" in done.error.message for done in ended)
+
+
+def test_a_signal_to_the_main_thread_reaches_the_others() -> None:
+    stop = Stop()
+
+    def task(name: str) -> str:
+        while not stop():
+            time.sleep(0.001)
+        return "ended in order"
+
+    def interrupt(done: fanout.Done[str]) -> None: ...
+
+    real_wait = fanout.wait
+    calls = 0
+
+    def wait_and_interrupt(*args, **values):
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise Interrupted(2)
+        return real_wait(*args, **values)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fanout, "wait", wait_and_interrupt)
+        ended = fanout.each(NAMES, task, 2, stop, interrupt)
+    assert stop() == 2 and [done.result for done in ended] == ["ended in order"] * 2
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_the_shards_together_are_all_names_and_none_twice(n: int) -> None:
+    parts = [fanout.shard(NAMES, f"{i}/{n}") for i in range(n)]
+    assert sorted(name for part in parts for name in part) == sorted(NAMES)
+
+
+def test_a_name_stays_in_its_shard_when_others_come() -> None:
+    assert set(fanout.shard(NAMES, "1/3")) <= set(fanout.shard([*NAMES, "another", "a0"], "1/3"))
+
+
+@pytest.mark.parametrize("part", ["", "1", "3/3", "-1/3", "a/b", "1/0", "0/0", "1/3/4", "1 / 3"])
+def test_what_is_no_shard_is_one_sentence(part: str) -> None:
+    with pytest.raises(UsageProblem, match="name it i/n"):
+        fanout.shard(NAMES, part)
+
+
+@pytest.mark.parametrize("days", [1, 2, 366, 367, 1000])
+def test_the_parts_of_a_range_are_its_dates_each_once(days: int) -> None:
+    first = date(2023, 2, 27)
+    last = first + timedelta(days=days - 1)
+    parts = fanout.chunks(first, last)
+    dates = [a + timedelta(days=n) for a, b in parts for n in range((b - a).days + 1)]
+    assert dates == [first + timedelta(days=n) for n in range(days)]
+    assert all((b - a).days < fanout.CHUNK_DAYS for a, b in parts)
+    assert len(parts) == -(-days // fanout.CHUNK_DAYS)

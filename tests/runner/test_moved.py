@@ -1,0 +1,122 @@
+"""Which dates moved, and how they become ranges: decided without a clock or a warehouse."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner import moved
+from runner.moved import Ended, Range
+
+NOON = datetime(2024, 11, 9, 12, tzinfo=UTC)
+
+
+def day(number: int) -> date:
+    return date(2024, 10, 31) + timedelta(days=number)
+
+
+def held(*rows: tuple[int, int | None, int], at: datetime = NOON) -> moved.Held:
+    """(date, partition, rows) by number of the day in November."""
+    found: dict[date, dict[date | None, moved.Rows]] = {}
+    for usage, part, count in rows:
+        found.setdefault(day(usage), {})[day(part) if part is not None else None] = (count, at)
+    return found
+
+
+def test_what_was_loaded_as_it_stands_has_not_moved() -> None:
+    same = held((1, 1, 5), (1, 9, 1), (2, 2, 3))
+    assert moved.differing(same, same, None) == set()
+
+
+def test_a_new_partition_a_count_a_time_and_a_date_without_rows_are_moves() -> None:
+    copied = held((1, 1, 5), (2, 2, 5), (4, 4, 1))
+    exported = held((1, 1, 5), (1, 9, 1), (2, 2, 6), (3, 3, 1))
+    assert moved.differing(exported, copied, None) == {day(1), day(2), day(3), day(4)}
+    later = held((1, 1, 5), at=NOON + timedelta(hours=1))
+    assert moved.differing(later, held((1, 1, 5)), None) == {day(1)}
+
+
+def test_a_row_that_became_visible_long_after_its_export_time_is_counted() -> None:
+    """Its export_time is older than the load: only the number of rows tells."""
+    assert moved.differing(held((1, 1, 6)), held((1, 1, 5)), None) == {day(1)}
+
+
+def test_only_the_partitions_that_were_read_are_compared() -> None:
+    copied, exported = held((1, 1, 5), (8, 8, 2)), held((8, 8, 2))
+    assert moved.differing(exported, copied, day(8)) == set()
+    assert moved.differing(exported, copied, None) == {day(1)}
+
+
+def test_rows_without_a_partition_are_compared_with_their_like() -> None:
+    assert moved.differing(held((1, None, 5)), held((1, None, 4)), day(9)) == {day(1)}
+
+
+def test_rows_that_no_run_reads_do_not_have_their_date_run_for_ever() -> None:
+    """A partition more than a day before the usage; a range that began earlier did load them."""
+    exported = held((5, 3, 2), (5, 5, 1))
+    for copied in (held((5, 5, 1)), held((5, 3, 2), (5, 5, 1))):
+        assert moved.differing(exported, copied, None) == set()
+    assert moved.unread_rows(exported) == 2
+    assert moved.unread_rows(held((5, 4, 2))) == 0, "the day before is read"
+
+
+def test_what_the_export_has_dropped_is_not_run_again() -> None:
+    copied = held((1, 1, 5), (1, 8, 1), (3, 3, 1))
+    exported = held((1, 8, 2), (3, 3, 1), (4, 4, 1))
+    assert moved.forgotten([day(1)], exported, copied) == {day(1)}
+    assert moved.forgotten([day(3), day(4)], exported, copied) == set()
+    assert moved.forgotten([day(3)], {}, copied) == {day(3)}, "an export without rows"
+
+
+def test_an_emptied_date_between_others_is_not_dropped_but_empty() -> None:
+    copied, exported = held((1, 1, 1), (2, 2, 1)), held((1, 1, 1))
+    assert moved.forgotten([day(2)], exported, copied) == set()
+
+
+def test_of_rows_without_a_partition_those_before_all_others_are_dropped() -> None:
+    """A file of the last months only, written anew each night."""
+    copied, exported = held((1, None, 5), (2, None, 5)), held((2, None, 6))
+    assert moved.forgotten([day(1), day(2)], exported, copied) == {day(1)}
+
+
+def test_the_newest_end_of_a_date_counts() -> None:
+    runs = [Ended(False, day(2), day(2)), Ended(True, day(1), day(3)), Ended(False, day(3), day(4))]
+    assert moved.last_ends(runs) == {day(2): False, day(1): True, day(3): True, day(4): False}
+
+
+def test_short_gaps_are_dates_to_load_and_long_ones_are_not() -> None:
+    known = {day(1), day(4), day(80), day(81)}
+    assert moved.gaps(day(1), day(81), known) == {day(2), day(3)}
+
+
+def test_dates_become_contiguous_ranges_of_at_most_366_days() -> None:
+    days = {day(n) for n in range(1, 401)} | {day(500)}
+    found = moved.ranges(days)
+    assert [one.days for one in found] == [366, 34, 1]
+    assert found[0].first == day(1) and found[1].last == day(400)
+
+
+def test_the_smallest_gaps_are_joined_until_the_ranges_fit() -> None:
+    found = [Range(day(n), day(n)) for n in (1, 3, 9, 11, 30)]
+    assert moved.fit(found, 9) == found
+    assert moved.fit(found, 3) == [Range(day(1), day(3)), Range(day(9), day(11)), found[4]]
+    assert moved.fit(found, 1) == [Range(day(1), day(30))]
+
+
+def test_no_range_takes_in_a_date_that_must_not_be_run_nor_becomes_too_long() -> None:
+    found = [Range(day(1), day(1)), Range(day(3), day(3))]
+    assert moved.fit(found, 1, never=[day(2)]) == found
+    far = [Range(day(1), day(1)), Range(day(400), day(400))]
+    assert moved.fit(far, 1) == far
+
+
+@given(st.sets(st.integers(1, 1500)), st.integers(1, 12))
+def test_ranges_have_all_dates_each_once_and_no_range_is_too_long(numbers, left: int) -> None:
+    days = {day(number) for number in numbers}
+    apart = moved.ranges(days)
+    assert sorted(d for one in apart for d in one.dates()) == sorted(days)
+    joined = moved.fit(apart, left)
+    inside = [d for one in joined for d in one.dates()]
+    assert days <= set(inside) and len(inside) == len(set(inside))
+    assert all(one.days <= moved.LONGEST_DAYS for one in joined)
+    assert len(joined) <= len(apart)
