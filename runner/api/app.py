@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import threading
 import time
 import uuid
@@ -31,6 +32,8 @@ from runner.api.metrics import Metrics
 from runner.errors import Refused, RunnerError, UsageProblem, WarehouseProblem
 from runner.settings import Settings
 from runner.warehouse import Row, Warehouse, open_warehouse
+
+log = logging.getLogger(__name__)
 
 SERVICE = "gcp-tenant-cost"
 STATIC = File(__file__).parent / "static"
@@ -134,7 +137,9 @@ class Service:
             self.warehouse().read(sql.PROBE)
             told = ""
         except RunnerError as error:
-            told = error.message
+            # Anybody may ask: which file or project it is stands in the log.
+            log.warning("the warehouse cannot be reached: %s", error.message)
+            told = "unreachable"
         self._health = (time.monotonic() + 2, told)
         return told
 
@@ -198,7 +203,8 @@ def create(settings: Settings, how: Access, workers: int, grace_seconds: float) 
 
     def answered(scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "none")
-        service.metrics.answered(scope["method"], route, status, seconds)
+        method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD") else "other"
+        service.metrics.answered(method, route, status, seconds)
 
     app.add_middleware(Frame, on_answer=answered, only_loopback=how.is_open)
     _routes(app)
@@ -572,7 +578,8 @@ def _row(warehouse: Warehouse, who: Caller, run_id: str) -> Row:
 
 
 def _run(service: Service, row: Row) -> models.Run:
-    at = service.backlog.progress(row["pipeline_logging_id"])
+    is_at_work = row["status"] == "RUNNING"
+    at = service.backlog.progress(row["pipeline_logging_id"]) if is_at_work else None
     progress = models.RunProgress(done=at.done, total=at.total, at_work=at.at_work) if at else None
     return models.Run(**{**row, "progress": progress})
 

@@ -93,8 +93,9 @@ class Frame:
             )
         if len(scope["path"]) + len(scope["query_string"]) > HEADER_BYTES:
             raise Problem(414, "path_too_long", "The path and query are too long: shorten them.")
-        if self._only_loopback and _host(headers) not in LOOPBACK:
-            # A page of another site may resolve to this machine; without keys that would be all.
+        if self._only_loopback and not _is_from_here(headers):
+            # A page of another site may call, or resolve to, this machine: without keys that
+            # would be all it needs.
             raise Problem(
                 403,
                 "not_this_host",
@@ -136,10 +137,17 @@ async def _body(scope: Scope, receive: Receive) -> Receive:
     return again
 
 
-def _host(headers: list[tuple[bytes, bytes]]) -> str:
-    named = next((value for name, value in headers if name == b"host"), b"").decode("latin-1")
-    host = named.rpartition(":")[0] if named.rpartition(":")[2].isdigit() else named
-    return host.strip("[]")
+def _is_from_here(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether it is called by a name of this machine, and by no page from elsewhere."""
+    named = {name: value.decode("latin-1") for name, value in headers}
+    places = [named.get(b"host", "")]
+    if b"origin" in named:
+        places.append(named[b"origin"].rpartition("/")[2])
+    for place in places:
+        host = place.rpartition(":")[0] if place.rpartition(":")[2].isdigit() else place
+        if host.strip("[]") not in LOOPBACK:
+            return False
+    return True
 
 
 def _path(scope: Scope) -> str:

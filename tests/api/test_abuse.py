@@ -203,6 +203,7 @@ def test_metrics_count_and_name_no_tenant(scene: Scene) -> None:
     scene.until(scene.post(RUN, DAY).json()["pipeline_logging_id"], "COMPLETED")
     scene.control.subscribe(daily_limit=0)
     scene.post(RUN, {"date": "2024-11-02"})
+    scene.client.request("X1234", "/health")
     text = scene.client.get("/metrics").text
     for line in (
         'runner_runs_total{status="COMPLETED"} 1.0',
@@ -210,9 +211,11 @@ def test_metrics_count_and_name_no_tenant(scene: Scene) -> None:
         "runner_rows_loaded_total 1.0",
         "runner_queue_length 0.0",
         "runner_run_duration_seconds_count 1.0",
+        'status="429"',
+        'route="/api/v1/pipelines/runs/{run_id}"',
     ):
         assert line in text
-    assert "acme" not in text
+    assert "acme" not in text and "X1234" not in text
 
 
 def test_the_description_has_examples_and_every_error(scene: Scene) -> None:

@@ -191,6 +191,14 @@ def test_without_keys_it_serves_this_machine_only_and_says_so(control, dbt) -> N
         assert scene.client.get("/health").json()["auth"] == "disabled"
         rebound = scene.client.get(RUNS, headers={"Host": "evil.example:8080"})
         assert rebound.status_code == 403, "a page of another site resolves to this machine"
+        page = scene.client.post(RUN, json=DAY, headers={"Origin": "https://evil.example"})
+        assert page.status_code == 403, "a page of another site calls this machine"
+        plain = {"Content-Type": "text/plain"}
+        assert scene.client.post(
+            RUN, content='{"date": "2024-11-03"}', headers=plain
+        ).is_client_error
+        own = {"Origin": "http://localhost:8080", "Host": "localhost:8080"}
+        assert scene.client.get(RUNS, headers=own).status_code == 200
         for host in ("0.0.0.0", "192.0.2.1", "::"):
             with pytest.raises(UsageProblem, match="DISABLE_AUTH"):
                 server.serve(scene.settings, host, 0, 1, 0, lambda text: None)
