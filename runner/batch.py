@@ -9,7 +9,7 @@ from runner import catch_up as catching
 from runner import claim, control_sql, fanout, follow, landings, notify, pipelines, run, tenants
 from runner.errors import Refused, RunnerError, UsageProblem
 from runner.fanout import Done, Stop
-from runner.invoke import Event
+from runner.invoke import Event, Outcome
 from runner.pool import Pool
 from runner.run import Report
 from runner.settings import Settings
@@ -48,8 +48,8 @@ def load(
 ) -> list[Report]:
     """The order for one tenant: a run for each part of its dates, oldest first.
 
-    Ends with the first part that does not complete; what is done stays done. Raises what
-    run.run_slice raises.
+    Ends with the first part that does not complete; what is done stays done, and is told beside a
+    later part that was refused. Raises what run.run_slice raises.
     """
     template = pipelines.load(order.template or tenants.find(warehouse, tenant).pipeline)
     parts = fanout.chunks(order.from_date, order.to_date)
@@ -68,7 +68,12 @@ def load(
             run.run_slice,
             *(settings, warehouse, mailbox, request, template, on_event, pool, stopped_by),
         )
-        ended = follow.or_start(start, warehouse, say, stopped_by) if order.wait else start()
+        try:
+            ended = follow.or_start(start, warehouse, say, stopped_by) if order.wait else start()
+        except Refused as refusal:
+            if not reports or not isinstance(refusal.run, claim.Run):
+                raise
+            ended = Report(refusal.run, "REFUSED", 0, Outcome(False, refusal.message))
         reports.append(ended)
         if ended.status != "COMPLETED":
             break

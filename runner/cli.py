@@ -463,7 +463,7 @@ def tenant_key_revoke(config: Settings, tenant: str, key_id: str) -> None:
 @click.option("--trigger-by", default=None, metavar="W", help="Who or what asks (default: you).")
 @click.option("--wait", is_flag=True, help="If another run has some of the dates, wait for it.")
 @click.option(
-    "--resume", is_flag=True, help="Leave out the parts of a long range that were loaded today."
+    "--resume", is_flag=True, help="Leave out the parts of a range that were loaded within a day."
 )
 @click.option(
     "--dry-run", is_flag=True, help="Only tell what it would read and cost; nothing is written."
@@ -504,7 +504,7 @@ def run(
     if from_date > to_date:
         raise UsageProblem(f"--from {from_date} is after --to {to_date}: swap them.")
 
-    from runner import batch, notify, pipelines, show, tenants
+    from runner import batch, fanout, notify, pipelines, show, tenants
     from runner import run as one_run
     from runner.pool import Pool
 
@@ -539,7 +539,8 @@ def run(
         except Refused as refusal:
             refusal.document = show.refusal_document(refusal)
             raise
-    _tell(config, tenant, reports, as_json)
+    parts = len(fanout.chunks(from_date, to_date))
+    _tell(config, tenant, reports, parts, as_json)
 
 
 def _run_all(
@@ -846,32 +847,38 @@ def _estimate(
     click.echo(show.as_json(show.estimate_document(told)) if as_json else show.estimate(told))
 
 
-def _tell(config: Settings, tenant: str, reports: "Sequence[Report]", as_json: bool) -> None:
+def _tell(
+    config: Settings, tenant: str, reports: "Sequence[Report]", parts: int, as_json: bool
+) -> None:
     """Say how the runs of a tenant ended, and exit as they did.
 
-    RunnerError when dates were left to another run.
+    `parts`: how many the range has. RunnerError when dates were left to another run.
     """
     from runner import show
 
-    if not reports:
-        _say("Every part was loaded within a day: nothing was left to do.")
-        return
-    last = reports[-1]
-    if not last.covered and last.outcome:
+    last = reports[-1] if reports else None
+    if last and not last.covered and last.outcome:
         error = RunnerError(last.outcome.error or "")
         error.document = show.report_document(last)
+        if parts > 1:
+            error.document = show.parts_document(tenant, reports)
         raise error
-    if as_json and len(reports) == 1:
+    if as_json and (parts > 1 or last is None):
+        click.echo(show.as_json(show.parts_document(tenant, reports)))
+    elif as_json and last:
         click.echo(show.as_json(show.report_document(last)))
-    elif as_json:
-        click.echo(show.as_json(show.parts_document(reports)))
-    else:
+    elif not as_json:
         for report in reports:
             click.echo(show.summary(report, _where(config, tenant), config.target_name))
-    if last.status != "COMPLETED" and len(reports) > 1:
+    if last is None:
+        _say("Every part was loaded within a day: nothing was left to do.")
+        return
+    if last.status != "COMPLETED" and parts > 1:
         _say("What completed stays: the same command with --resume goes on from there.")
     if last.interrupted:
         sys.exit(128 + last.interrupted)
+    if last.status == "REFUSED":
+        sys.exit(Refused.exit_code)
     if last.status in ("FAILED", "CANCELLED"):
         sys.exit(1)
 

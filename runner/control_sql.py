@@ -726,12 +726,20 @@ where status in ('PENDING', 'SENDING') or (status = 'ABANDONED' and created_at >
 order by created_at
 """
 
+# Nothing that came later and shares a date may have failed, or be at it still.
 LOADED_LATELY = """
-select pipeline_logging_id
-from `{tenant}`.x_meta_pipeline_runs
-where status = 'COMPLETED' and template = @template and start_time >= @since
-    and run_date <= @from_date and to_date >= @to_date
-order by start_time desc
+select runs.pipeline_logging_id
+from `{tenant}`.x_meta_pipeline_runs as runs
+where runs.status = 'COMPLETED' and runs.template = @template and runs.start_time >= @since
+    and runs.run_date <= @from_date and runs.to_date >= @to_date
+    and not exists (
+        select 1
+        from `{tenant}`.x_meta_pipeline_runs as later
+        where later.template = @template and later.start_time > runs.start_time
+            and later.status not in ('COMPLETED', 'REFUSED')
+            and later.run_date <= @to_date and later.to_date >= @from_date
+    )
+order by runs.start_time desc
 """
 
 # -- What `runner doctor` asks.

@@ -3,8 +3,10 @@
 Stands where invoke.Worker does, with the same answers, when RUNNER_DBT names one.
 """
 
+import contextlib
 import ctypes
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -157,12 +159,14 @@ class Executable:
         process = self._process
         if process is None or process.poll() is not None:
             return
-        process.send_signal(signal.SIGINT)
-        try:
+        # The whole session: RUNNER_DBT may be a script that starts dbt.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(grace_seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def version_of(executable: Path) -> str:
@@ -181,6 +185,9 @@ def _pump(stdout: Any, lines: "Queue[bytes | None]") -> None:
 
 
 def _die_with_the_parent() -> None:
-    """Where the kernel can: a killed runner leaves no dbt that goes on writing."""
+    """Where the kernel can: a killed runner leaves no dbt that goes on writing.
+
+    It holds for the thread that starts dbt, which waits for its end. Nothing here takes a lock.
+    """
     if _LIBC is not None:
         _LIBC.prctl(1, signal.SIGKILL)

@@ -3,6 +3,8 @@
 import hashlib
 import logging
 import re
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -59,8 +61,8 @@ def each(
             return Done(name, task(name))
         except RunnerError as error:
             return Done(name, error=error)
-        except Interrupted as signal:
-            return Done(name, error=RunnerError(f"Stopped by signal {signal.number}."))
+        except Interrupted as stopped:
+            return Done(name, error=RunnerError(f"Stopped by signal {stopped.number}."))
         except Exception as error:
             log.exception("%s broke", name)
             told = f"internal error ({type(error).__name__}: {error}); the trace is in the log"
@@ -68,31 +70,42 @@ def each(
 
     todo, done = iter(names), []
     at_work: set[Future[Done[Result]]] = set()
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="tenant") as threads:
+    with (
+        _handed_to(stop),
+        ThreadPoolExecutor(max_workers=workers, thread_name_prefix="tenant") as threads,
+    ):
         while True:
-            with _told_to(stop):
-                while len(at_work) < workers and not stop():
-                    name = next(todo, None)
-                    if name is None:
-                        break
-                    at_work.add(threads.submit(one, name))
-                if not at_work:
+            while len(at_work) < workers and not stop():
+                name = next(todo, None)
+                if name is None:
                     break
-                ended, at_work = wait(at_work, timeout=1, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    done.append(future.result())
-                    on_done(done[-1])
+                at_work.add(threads.submit(one, name))
+            if not at_work:
+                break
+            # In short waits: a signal's handler runs only between them.
+            ended, at_work = wait(at_work, timeout=0.2, return_when=FIRST_COMPLETED)
+            for future in ended:
+                done.append(future.result())
+                on_done(done[-1])
     place = {name: n for n, name in enumerate(names)}
     return sorted(done, key=lambda one: place[one.name])
 
 
 @contextmanager
-def _told_to(stop: Stop) -> Iterator[None]:
-    """Pass a signal on to the threads; the main one goes on until they have ended in order."""
+def _handed_to(stop: Stop) -> Iterator[None]:
+    """Ctrl-C and SIGTERM, which only the main thread gets, tell the others to end in order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {
+        number: signal.signal(number, lambda number, frame: stop.now(number)) for number in numbers
+    }
     try:
         yield
-    except Interrupted as signal:
-        stop.now(signal.number)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def shard(names: Sequence[str], part: str) -> list[str]:

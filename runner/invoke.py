@@ -168,7 +168,7 @@ class Worker:
                 line = self._lines.get(timeout=max(0.0, min(deadline, next_tick) - now))
             except Empty:
                 continue
-            if line is None:
+            if line is None or not line.endswith(b"\n"):  # killed in the midst of a line, too
                 return self._died()
             message = json.loads(line)
             if message.pop("event") == "result":

@@ -37,6 +37,8 @@ class Pool:
         """Have a process ready for the next job, if none is idle: it begins at once, and is not
         waited for."""
         with self._lock:
+            # One may have died while it waited: killed by the kernel, or for want of a disk.
+            self._idle = [worker for worker in self._idle if worker.is_alive]
             if not self._idle:
                 worker = engine(self._settings, self._log_path)
                 self._all.add(worker)

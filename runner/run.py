@@ -266,14 +266,19 @@ def _build(
         steps.follow(event)
         on_event(event)
 
+    began, timeout = time.monotonic(), template.step.timeout_minutes * 60
+    next_look = began
+
     def look() -> None:
+        nonlocal next_look
         if number := stopped_by():
             raise Interrupted(number)
+        if time.monotonic() < next_look:
+            return
         # The steps are written and the status read in one go, where there is something to write.
         if not claim.is_ours(warehouse, run, steps.flush()):
             raise _ClosedElsewhere
-
-    began, timeout = time.monotonic(), template.step.timeout_minutes * 60
+        next_look = time.monotonic() + warehouse.seconds_between_looks
 
     def wait() -> None:
         look()
@@ -305,7 +310,7 @@ def _build(
             follow,
             timeout=timeout,
             on_tick=look,
-            tick_seconds=warehouse.seconds_between_looks,
+            tick_seconds=min(1.0, warehouse.seconds_between_looks),
             began=began,
         )
         bill = landings.bill_of(template)

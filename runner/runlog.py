@@ -139,8 +139,15 @@ def of_request(request_id: str) -> Iterator[None]:
         _context.reset(token)
 
 
+_pruned = 0.0
+
+
 def _prune(runs: Path) -> None:
-    """Forget the logs of runs that ended long ago."""
+    """Forget the logs of runs that ended long ago; looked for once an hour in a process."""
+    global _pruned
+    if _pruned and time.monotonic() < _pruned + 3600:
+        return
+    _pruned = time.monotonic()
     oldest = time.time() - KEEP_RUN_LOGS_DAYS * 86_400
     with contextlib.suppress(OSError):
         for folder in runs.iterdir():

@@ -74,11 +74,11 @@ def report_document(report: Report) -> dict[str, Any]:
     }
 
 
-def parts_document(reports: Sequence[Report]) -> dict[str, Any]:
-    """The runs of one order as `run --json` prints them when there are several."""
+def parts_document(tenant: str, reports: Sequence[Report]) -> dict[str, Any]:
+    """The runs of a range in several parts as `run --json` prints them; none: all were loaded."""
     return {
-        "tenant_id": reports[0].run.tenant_id,
-        "status": reports[-1].status,
+        "tenant_id": tenant,
+        "status": reports[-1].status if reports else "COMPLETED",
         "rows": sum(report.rows for report in reports),
         "runs": [report_document(report) for report in reports],
     }

@@ -20,10 +20,12 @@ class Story:
     def hear(self, line: bytes) -> Event | None:
         """Take in one line of the log; what of it is news for who watches."""
         try:
-            message = json.loads(line)
-            name, data = message["info"]["name"], message["data"]
-        except (ValueError, KeyError, TypeError):
-            return None
+            return self._take_in(json.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None  # a line of another kind
+
+    def _take_in(self, message: dict[str, Any]) -> Event | None:
+        name, data = message["info"]["name"], message["data"]
         node = data.get("node_info") or {}
         if name == "MainReportVersion":
             self.version = data["version"].lstrip("=")

@@ -32,7 +32,7 @@ class Shared:
 
 
 def add(export: str, names: list[str]) -> None:
-    runner.tenants.Worker = Shared  # type: ignore[misc,assignment]
+    runner.tenants.engine = Shared  # type: ignore[assignment]
     settings = load(None, None)
     warehouse = open_warehouse(settings)
     for n, name in enumerate(names):

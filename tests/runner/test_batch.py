@@ -1,5 +1,6 @@
 """A long range in parts, and a range of every tenant. dbt's outcome is given; all else is real."""
 
+import json
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -80,6 +81,38 @@ def test_what_was_loaded_long_ago_or_failed_is_loaded_by_resume(control, dbt) ->
     control.sql("update acme.x_meta_pipeline_runs set status = 'FAILED'")
     load(control, replace(ONE_DAY, resume=True))
     assert len(dbt.jobs) == 3
+
+
+def test_a_part_that_failed_after_it_had_completed_is_loaded_by_resume(control, dbt) -> None:
+    load(control, ONE_DAY)
+    dbt.outcome = Outcome(False, "it broke")
+    load(control, ONE_DAY)
+    dbt.outcome = GOOD
+    assert [report.status for report in load(control, replace(ONE_DAY, resume=True))] == [
+        "COMPLETED"
+    ]
+
+
+def test_what_completed_is_told_when_a_later_part_is_refused(control, dbt) -> None:
+    control.subscribe(daily_limit=1)
+    reports = load(control, THREE_YEARS)
+    assert [report.status for report in reports] == ["COMPLETED", "REFUSED"]
+    assert "daily limit reached" in (reports[1].outcome.error if reports[1].outcome else "")
+
+
+def test_a_range_in_parts_is_one_document_however_many_are_left(control, dbt, runner) -> None:
+    words = ("run", "--tenant", "acme", "--from", "2022-01-01", "--to", "2024-11-01", "--json")
+    control.subscribe(daily_limit=2)
+    answer = runner(*words)
+    document = json.loads(answer.stdout)
+    assert answer.exit_code == 3 and document["status"] == "REFUSED"
+    assert [run["status"] for run in document["runs"]] == ["COMPLETED", "COMPLETED", "REFUSED"]
+    assert "--resume" in answer.stderr
+    control.subscribe(daily_limit=25)
+    answer = runner(*words, "--resume")
+    assert answer.exit_code == 0 and len(json.loads(answer.stdout)["runs"]) == 1
+    again = json.loads(runner(*words, "--resume").stdout)
+    assert (again["status"], again["runs"]) == ("COMPLETED", [])
 
 
 def all_tenants(control: Control, workers: int = 2):

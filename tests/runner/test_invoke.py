@@ -79,6 +79,13 @@ def test_a_child_that_is_killed_is_an_outcome_that_names_the_signal(child, numbe
     assert not outcome.success and f"killed by {signal.Signals(number).name}" in outcome.error
 
 
+def test_a_child_that_is_killed_in_the_midst_of_a_line_is_an_outcome(child) -> None:
+    outcome, _ = child(
+        'sys.stdout.write(\'{"event": "resu\'); sys.stdout.flush()\nos.kill(os.getpid(), 9)'
+    )
+    assert not outcome.success and "SIGKILL (out of memory?)" in outcome.error
+
+
 def test_a_child_that_ends_early_is_an_outcome_that_names_its_log(child) -> None:
     outcome, _ = child("print('some reason', file=sys.stderr)\nsys.exit(7)")
     assert not outcome.success and "exit code 7" in outcome.error
