@@ -275,11 +275,11 @@ class _OneDbt:
         self,
         job: Job,
         on_event: Callable[[Event], None] = lambda event: None,
-        timeout: float = 240,
+        timeout: float = 900,
         **ticks: Any,
     ) -> Outcome:
         assert _OneDbt.process is not None
-        return _OneDbt.process.run(job, on_event, min(timeout, 240), **ticks)
+        return _OneDbt.process.run(job, on_event, min(timeout, 900), **ticks)
 
 
 @contextmanager

@@ -50,13 +50,13 @@ class SharedWorker:
         self,
         job: Job,
         on_event: Callable[[Event], None] = lambda event: None,
-        timeout: float = 120,
+        timeout: float = 400,
         **ticks: Any,
     ) -> Outcome:
         assert SharedWorker.process is not None
         environ = {"WAREHOUSE_DIR": self._warehouse, **job.environ}
         moved = Job(job.tenant_id, job.command, job.vars, job.shape_vars, environ)
-        return SharedWorker.process.run(moved, on_event, min(timeout, 120), **ticks)
+        return SharedWorker.process.run(moved, on_event, min(timeout, 400), **ticks)
 
 
 @dataclass
@@ -100,7 +100,7 @@ class World:
         )
 
         def end() -> subprocess.CompletedProcess[str]:
-            stdout, stderr = process.communicate(timeout=120)
+            stdout, stderr = process.communicate(timeout=400)
             return subprocess.CompletedProcess(args, process.returncode, stdout, stderr)
 
         return end
