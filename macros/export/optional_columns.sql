@@ -9,7 +9,7 @@
     {%- for path in columns.required -%}
         {%- do needed.append(path if export.form == 'typed' else path.split('.')[0]) -%}
     {%- endfor -%}
-    {%- set names = columns.types.values() | sum(start=[]) if export.form == 'typed'
+    {%- set names = columns.documented if export.form == 'typed'
         else columns.known if modules.re.search('[.]csv([.]gz)?$', export.ref) else [] -%}
     {%- for name in names if name in export.fields and name not in needed -%}
         {%- do found.append((name, export.fields[name])) -%}

@@ -1,11 +1,23 @@
 {#
     A scalar of an export of text (NDJSON, CSV; DuckDB only) as a type. Text has no types that could
     be compared with Google's, so each value is: one that does not fit stops the statement with
-    the column's name.
+    the column's name. So do NaN and infinity, which no quantity or time can be.
 #}
 {% macro text_value(export, path, value, type) -%}
     coalesce(
+        {%- if type == 'moment' %}
+        {#- as a timestamp DuckDB drops an offset, and without one a timestamptz is of the session #}
+        case
+            when not isfinite(try_cast({{ value }} as timestamp)) then null
+            when regexp_matches({{ value }}, ':.*[-+A-Za-z]')
+                then try_cast({{ value }} as timestamptz) at time zone 'UTC'
+            else try_cast({{ value }} as timestamp)
+        end,
+        {%- elif type == 'number' %}
+        case when isfinite(try_cast({{ value }} as double)) then cast({{ value }} as double) end,
+        {%- else %}
         try_cast({{ value }} as {{ engine_type(type) }}),
+        {%- endif %}
         case when {{ value }} is not null then {{ text_fault(export, path, value) }} end
     )
 {%- endmacro %}

@@ -4,7 +4,8 @@
     charge says it by itself (is_named_a_fee), or it is of a subscription that on the same date is
     known for a commitment: by such a fee, by Google's label for the SKU that drew on it, or by
     usage priced by it. So a subscription of Google's to something else, such as Workspace, is
-    none. Tax and rounding are no fee; what takes a fee back is one, with its sign.
+    none, and an empty id names none. Tax and rounding are no fee; what takes a fee back is one,
+    with its sign.
 #}
 {% macro is_commitment_fee(
     charges, date='usage_date', covered='committed_use_credits', offset='fee_offset_credits'
@@ -17,20 +18,19 @@
         and not {{ is_covered_by_price() }}
         and (
             {{ is_named_a_fee(offset) }}
-            or coalesce(concat(subscription_instance_id, ' ', cast({{ date }} as string)), '') in (
-                select concat(
+            or coalesce(
+                nullif(subscription_instance_id, '') || ' ' || cast({{ date }} as string), ''
+            ) in (
+                select
                     coalesce(
-                        other.consumption_model_applied_subscription_instance_id,
-                        other.subscription_instance_id
-                    ),
-                    ' ',
-                    cast(other.{{ date }} as string)
-                )
+                        nullif(other.consumption_model_applied_subscription_instance_id, ''),
+                        nullif(other.subscription_instance_id, '')
+                    ) || ' ' || cast(other.{{ date }} as string)
                 from {{ charges }} as other
                 where
                     coalesce(
-                        other.consumption_model_applied_subscription_instance_id,
-                        other.subscription_instance_id
+                        nullif(other.consumption_model_applied_subscription_instance_id, ''),
+                        nullif(other.subscription_instance_id, '')
                     ) is not null
                     and (
                         {{ is_named_a_fee(offset) }}

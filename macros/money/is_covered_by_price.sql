@@ -8,8 +8,8 @@
         coalesce(cost_type, 'regular') in ('regular', 'adjustment')
         and coalesce(consumption_model_description, 'Default') <> 'Default'
         and (
-            consumption_model_applied_subscription_instance_id is not null
-            or subscription_instance_id is not null
+            nullif(consumption_model_applied_subscription_instance_id, '') is not null
+            or nullif(subscription_instance_id, '') is not null
             or consumption_model_description like '%CUD%'
             or lower(consumption_model_description) like '%commit%'
         )

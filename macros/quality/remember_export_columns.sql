@@ -1,7 +1,8 @@
 {#
     The on-run-end hook that keeps what the tests of the exports' columns found: what is new and
     what is lost, so that the next call does not tell it again, and which optional columns there
-    are, so that one that goes can be told. Nothing is sent by a call that tested neither.
+    are, so that one that goes can be told. Nothing is sent by a call that tested neither, and
+    a run for which dbt is called once more, as a service may, keeps no column twice.
 #}
 {% macro remember_export_columns(results) %}
     {#- ref stands outside the if: dbt must see it when it parses -#}
@@ -41,6 +42,14 @@ select
     {{ now_utc() }},
     {{ quote_text(run_id()) }}
 from ({{ query }}) as found
+where not exists (
+    select 1
+    from {{ remembered }} as kept
+    where
+        kept.export_ref = found.export_ref
+        and kept.column_name = found.column_name
+        and kept.pipeline_logging_id = {{ quote_text(run_id()) }}
+)
             {{ 'union all' if not loop.last }}
         {%- endfor %}
     {%- endif %}

@@ -5,6 +5,12 @@
 {% macro seed_rows(model, agate_table) -%}
     {%- set types = model['config'].get('column_types', {}) -%}
     {%- set names = agate_table.column_names | list -%}
+    {%- for name in names if name not in types -%}
+        {%- do exceptions.raise_compiler_error(
+            'The column ' ~ name ~ ' of the seed ' ~ model['name']
+            ~ ' has no type: declare it in its YAML, under config: column_types.'
+        ) -%}
+    {%- endfor -%}
     {%- set rows = [] -%}
     {%- for row in agate_table.rows if row[names.index('tenant_id')] == tenant_id() -%}
         {%- set values = [] -%}

@@ -6,6 +6,7 @@ published code, named beside it; the figures stand in docs/verification.md.
 """
 
 import os
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -72,19 +73,32 @@ WAYS = {
 }
 
 
-def main() -> None:
-    sample = Path(os.environ.get("WAREHOUSE_DIR", "warehouse")) / "sample"
+def totals(sample: str) -> dict[str, dict[str, Decimal]]:
+    """What each way makes of the sample, by currency."""
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(
             "create table charges as select *, row_number() over () as row_id"
             " from read_parquet(?) where billing_account_id in ? and"
             " cast(usage_start_time as date) = '2024-11-01'",
-            [str(sample / "*.parquet"), list(ACCOUNTS)],
+            [sample, list(ACCOUNTS)],
         )
-        for name, query in WAYS.items():
-            found = dict(connection.execute(f"{query} group by currency").fetchall())
-            print(f"| {name} | {found.get('USD', 0):,f} | {found.get('EUR', 0):,f} |")
+        return {
+            name: dict(connection.execute(f"{query} group by currency").fetchall())
+            for name, query in WAYS.items()
+        }
+
+
+def table(found: dict[str, dict[str, Decimal]]) -> list[str]:
+    """The rows of the table in docs/verification.md."""
+    return [
+        f"| {name} | {of.get('USD', 0):,f} | {of.get('EUR', 0):,f} |" for name, of in found.items()
+    ]
+
+
+def main() -> None:
+    sample = Path(os.environ.get("WAREHOUSE_DIR", "warehouse")) / "sample" / "*.parquet"
+    print("\n".join(table(totals(str(sample)))))
 
 
 if __name__ == "__main__":

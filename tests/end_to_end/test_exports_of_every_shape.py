@@ -1,6 +1,6 @@
 """Older, standard and text exports load: what they lack is a typed null, the money is the same."""
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -120,10 +120,17 @@ def test_timestamps_of_a_text_export_may_be_written_as_iso_has_them(
     mine = shapes.copy(tmp_path)
     text = shapes.folder / "exports" / "shapes" / "text.ndjson.gz"
     kept = text.read_bytes()
-    moments = {"usage_start_time": f"{DAY}T00:00:00Z", "usage_end_time": f"{DAY}T01:00:00Z"}
-    moments["export_time"] = f"{DAY}T23:30:00+00:00"
+    moments = {"usage_start_time": f"{DAY}T00:00:00Z", "usage_end_time": f"{DAY}T01:00:00"}
+    moments["export_time"] = f"{DAY}T23:30:00-07:00"
     try:
         write_ndjson(text, [charge(DAY, 1.0, billing_account_id=TEXT, **moments)])
         assert mine.run("shapes", DAY)["rows"] == 5
     finally:
         text.write_bytes(kept)
+    columns = "usage_start_time, usage_end_time, export_time"
+    at = (datetime(2024, 11, 1, 0), datetime(2024, 11, 1, 1), datetime(2024, 11, 2, 6, 30))
+    assert mine.data(
+        "shapes",
+        f"select {columns} from shapes.billing_cost_daily where billing_account_id = ?",
+        TEXT,
+    ) == [at]

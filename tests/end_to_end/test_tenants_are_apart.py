@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 from exports import ACCOUNT
 from shop_rows import BULK, EUROS, OTHER
 from world import EMAIL, World
@@ -90,3 +91,23 @@ def test_another_tenants_plans_are_never_sent_to_this_ones_dataset(
     assert "insert into" in sent and "acme1281" not in sent and "COPY " not in sent
     for seed in ("budgets", "unit_counts"):
         assert mine.data("shop", f"select count(*) from shop.{seed}") == [(0,)]
+
+
+def test_a_seed_whose_columns_have_moved_is_loaded_by_their_names(
+    shop: World, tmp_path: Path
+) -> None:
+    mine = shop.copy(tmp_path)
+    seed = ("seed", "--select", "budgets", "--target-path", str(tmp_path))
+    plans = "select tenant_id, scope, scope_id, currency, budget from acme1281.budgets order by all"
+    assert mine.dbt(*seed, "--vars", "{tenant_id: acme1281}").returncode == 0
+    loaded = mine.data("acme1281", plans)
+    assert loaded
+    with duckdb.connect(str(mine.warehouse / "tenant_acme1281.duckdb")) as connection:
+        connection.execute(
+            "create or replace table acme1281.budgets as"
+            " select scope, currency, scope_id, tenant_id, budget_month, budget"
+            " from acme1281.budgets"
+        )
+    again = mine.dbt(*seed, "--vars", "{tenant_id: acme1281}")
+    assert again.returncode == 0, again.stdout
+    assert mine.data("acme1281", plans) == loaded

@@ -26,8 +26,8 @@ of_commitments as (
     select
         *,
         coalesce(
-            consumption_model_applied_subscription_instance_id,
-            subscription_instance_id,
+            nullif(consumption_model_applied_subscription_instance_id, ''),
+            nullif(subscription_instance_id, ''),
             '(' || case
                 when is_covered_by_price then consumption_model_description
                 else sku_description

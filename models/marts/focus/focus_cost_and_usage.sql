@@ -59,11 +59,11 @@ commitments as (
         case
             when coalesce(cost_type, '') <> 'regular' then null
             when coalesce(transaction_type, 'GOOGLE') <> 'GOOGLE' then null
-            when is_fee then coalesce(subscription_instance_id, sku_description)
+            when is_fee then coalesce(nullif(subscription_instance_id, ''), sku_description)
             when {{ is_covered_by_price() }} or credit_type is not null
                 then coalesce(
-                    consumption_model_applied_subscription_instance_id,
-                    subscription_instance_id,
+                    nullif(consumption_model_applied_subscription_instance_id, ''),
+                    nullif(subscription_instance_id, ''),
                     {{ commitment_credit('id') }},
                     credit_name,
                     credit_type,
@@ -104,8 +104,8 @@ classified as (
 
 ),
 
--- With the data model of July 2025 a fee's net is what usage did not draw on; before, which
--- part lay idle cannot be told from a row.
+-- With the data model of July 2025 the net of a spend-based fee is what usage did not draw on;
+-- before it, and ever for a resource-based one, which part lay idle cannot be told from a row.
 parts as (
 
     select
@@ -131,6 +131,7 @@ parts as (
             0 as usage_amount_in_pricing_units
         ),
         case
+            when sku_description like 'Commitment v%:%' then 'Used'
             when consumption_model_description is null and offset_credits = 0
                 then 'Used'
             else 'Unused'

@@ -3,8 +3,9 @@
     will end, and how it compares. Only like is held against like: each settled day against the
     same day of the month before and of the year before. A 31st of March stands beside nothing
     in February, nor a 29th of February beside another year: such days are on neither side. Null
-    where one of the days there was not loaded. Console and invoices count by Pacific time:
-    billed_cost_pacific is the month as they see it, and a month with charges only so has a row.
+    where one of the days there is not settled. Console and invoices count by Pacific time:
+    billed_cost_pacific is the month as they see it, and a month with charges only so has a row;
+    one that nobody loaded has none.
 #}
 {{ config(materialized='view') }}
 
@@ -70,6 +71,10 @@ months as (
         {{ money('sum(billed_cost_pacific)') }} as billed_cost_pacific
     from days_by_either_clock
     group by usage_month, billing_account_id, currency, month_number
+    having
+        sum(case when is_loaded then 1 else 0 end) > 0
+        -- a row without a usage date is one by Pacific time
+        or count(*) > count(usage_date)
 
 ),
 
@@ -81,7 +86,7 @@ pairs as (
         days.currency,
         days.billed_cost as cost_here,
         earlier.billed_cost,
-        earlier.is_loaded,
+        earlier.is_settled,
         days.month_number - earlier.month_number as months_ago
     from days
     inner join days as earlier
@@ -102,10 +107,10 @@ compared as (
         currency,
         sum(case when months_ago = 1 then 1 else 0 end) as days_last_month,
         sum(case when months_ago = 1 then cost_here end) as cost_beside_last_month,
-        {{ cost_if_loaded('months_ago = 1') }} as same_days_last_month_cost,
+        {{ cost_if_settled('months_ago = 1') }} as same_days_last_month_cost,
         sum(case when months_ago = 12 then 1 else 0 end) as days_last_year,
         sum(case when months_ago = 12 then cost_here end) as cost_beside_last_year,
-        {{ cost_if_loaded('months_ago = 12') }} as same_days_last_year_cost
+        {{ cost_if_settled('months_ago = 12') }} as same_days_last_year_cost
     from pairs
     group by month_number, billing_account_id, currency
 
@@ -154,8 +159,12 @@ month_to_date as (
             'compared.cost_beside_last_year - compared.same_days_last_year_cost',
             'compared.same_days_last_year_cost'
         ) }} as change_last_year_percent,
-        case when last_year.days_loaded = last_year.days_in_month then last_year.billed_cost end
-            as last_year_month_cost,
+        case
+            when
+                last_year.days_settled > 0
+                and last_year.days_settled = last_year.days_in_month
+                then last_year.billed_cost
+        end as last_year_month_cost,
 
         -- time
         months.last_loaded_date
