@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from runner import claim, landings, moved, pipelines, quota, tenants
 from runner import control_sql as sql
 from runner import run as one_run
-from runner.errors import Interrupted, Refused, UsageProblem
+from runner.errors import Interrupted, Refused
 from runner.notify import span
 from runner.slugs import EARLIEST
 from runner.warehouse import Row, Warehouse
@@ -27,7 +27,9 @@ class Found:
     """What a look found. `partitions_from` is None when all of the export was looked at.
 
     `dates` are to be run, in `ranges`, newest first; `left_alone` have moved and are not, since
-    the export has dropped rows of theirs.
+    the export has dropped rows of theirs. `never`: all of which it has, moved or not. `failed`:
+    those of the dates whose newest run failed. `stopped_at`: the export's newest row, if it is too
+    old.
     """
 
     looked_at: datetime
@@ -38,6 +40,9 @@ class Found:
     ranges: tuple[moved.Range, ...]
     left_alone: tuple[date, ...] = ()
     unread_rows: int = 0
+    never: frozenset[date] = frozenset()
+    failed: frozenset[date] = frozenset()
+    stopped_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -85,15 +90,19 @@ def catch_up(
     run_one: RunOne,
     say: Say = lambda text: None,
     is_dry_run: bool = False,
+    stopped_by: Callable[[], int] = lambda: 0,
 ) -> CatchUp:
     """Run again what moved, newest first; a range that fails leaves the others alone.
 
     `run_one` executes one run. A refusal leaves the rest for the next time. What was looked at
-    is a row in x_meta_catch_ups, and moves the mark only when every run completed. Raises
-    WarehouseProblem, UsageProblem for an unknown tenant, Interrupted when stopped.
+    is a row in x_meta_catch_ups, and moves the mark only when every run completed. `stopped_by`:
+    the signal that ends it, for a thread that gets none. Raises WarehouseProblem, UsageProblem for
+    an unknown tenant, Interrupted when stopped.
     """
-    found = look(warehouse, tenant, template, say)
+    found = look(warehouse, tenant, template, say, stopped_by)
     told = CatchUp(tenant, found, notes=_notes(found))
+    if found.stopped_at:
+        told = replace(told, error=_has_stopped(tenant, found.stopped_at), error_code=1)
     if is_dry_run:
         left = tuple(Part(dates, "LEFT") for dates in found.ranges)
         return replace(told, parts=left)
@@ -104,39 +113,44 @@ def catch_up(
         planned = ()
     parts: list[Part] = []
     for dates in planned:
+        _unless(stopped_by)
         if parts and parts[-1].status == "REFUSED":
             parts.append(Part(dates, "LEFT", error="left for the next catch-up"))
             continue
         ask = (warehouse, tenant, template, dates.first, dates.last, "catch-up", trigger_by)
-        try:
-            request = one_run.request_for(*ask)
-        except UsageProblem as problem:  # the landing that it reads has not the dates
-            parts.append(Part(dates, "NOT READY", error=problem.message))
-            continue
+        request = one_run.request_for(*ask)
         parts.append(_run(dates, request, template, run_one))
     told = replace(told, parts=tuple(parts))
     _record(warehouse, told, found, _pipeline_of(template, tenant), trigger_by)
     return told
 
 
-def look(warehouse: Warehouse, tenant: str, template: pipelines.Template, say: Say) -> Found:
-    """Compare the export's newest partitions, two columns of them, with what was loaded.
+def look(
+    warehouse: Warehouse,
+    tenant: str,
+    template: pipelines.Template,
+    say: Say,
+    stopped_by: Callable[[], int] = lambda: 0,
+) -> Found:
+    """Compare the export's newest partitions, three columns of them, with what was loaded.
 
-    All partitions when there was no complete catch-up yet, or the tenant's exports are others
-    than then. On DuckDB it waits for who has the tenant's file.
+    All partitions when there was no complete catch-up yet, when the tenant's exports are others
+    than then, and of a landing: its rows keep the partitions of the export, and old dates may be
+    landed late. On DuckDB it waits for who has the tenant's file.
     """
     claim.end_dead_leases(warehouse, tenant)
     pipeline = _pipeline_of(template, tenant)
+    named = tenants.exports(warehouse, tenant)
     exports = json.dumps(
-        [
-            [one.ref, one.billing_accounts, one.projects, one.has_unallocated]
-            for one in tenants.exports(warehouse, tenant)
-        ]
+        [[one.ref, one.billing_accounts, one.projects, one.has_unallocated] for one in named]
     )
     looked_at = datetime.now(UTC)
     marks = warehouse.read(sql.CATCH_UP_MARK.format(tenant=tenant), pipeline_id=pipeline)
     mark = marks[0] if marks and marks[0]["exports"] == exports else None
-    since = mark["newest_partition"] - MARGIN if mark and mark["newest_partition"] else None
+    since = None
+    if mark and mark["newest_partition"] and not any(tenants.landing_of(x.ref) for x in named):
+        # Never by a partition that was yet to come then: nothing is newer for years.
+        since = min(mark["newest_partition"], mark["looked_at"].date()) - MARGIN
     rows = warehouse.read(sql.ENDED_RUNS.format(tenant=tenant), pipeline_id=pipeline)
     ends = moved.last_ends(
         moved.Ended(row["status"] == "COMPLETED", row["run_date"], row["to_date"]) for row in rows
@@ -144,6 +158,7 @@ def look(warehouse: Warehouse, tenant: str, template: pipelines.Template, say: S
     told: set[str] = set()
 
     def wait() -> None:
+        _unless(stopped_by)
         if not told:
             say(f"another command has the data of {tenant}")
         told.add(tenant)
@@ -156,18 +171,26 @@ def look(warehouse: Warehouse, tenant: str, template: pipelines.Template, say: S
         days = moved.differing(exported, copied, since)
         days |= {day for day, completed in ends.items() if not completed}
         days |= _never_loaded(exported, copied, since, ends)
-        if since and any(part and part < since for day in days for part in copied.get(day, ())):
-            # Late rows of old dates: whether their export still has the others.
-            older = _exported(warehouse, tenant, min(days) - moved.DAY, since, min(days), max(days))
+        first, last = min(days, default=_END), max(days, default=_BEGINNING)
+        loaded = (parts for day, parts in copied.items() if first <= day <= last)
+        if since and any(p.partition and p.partition < since for parts in loaded for p in parts):
+            # Late rows of old dates: whether their export still has the others, and those of the
+            # dates between, which a joined range would run as well.
+            older = _exported(warehouse, tenant, first - moved.DAY, since, first, last)
             exported = {
                 day: {**exported.get(day, {}), **older.get(day, {})} for day in {*exported, *older}
             }
-        left_alone = moved.forgotten(days, exported, copied)
+        refs = _refs(warehouse, named)
+        never = moved.forgotten({*days, *copied}, exported, copied, refs)
+    left_alone = days & never
     # What failed the last time goes apart: it may fail again, and is not to take others with it.
     failed = {day for day in days - left_alone if not ends.get(day, True)}
-    ranges = moved.ranges(days - left_alone - failed) + moved.ranges(failed)
-    parts = {part for held in exported.values() for part in held if part}
-    newest = max(parts, default=mark["newest_partition"] if mark else None)
+    ranges = moved.ranges(days - left_alone - failed)
+    ranges += moved.ranges(failed, moved.LONGEST_FAILED_DAYS)
+    parts = {source.partition for held in exported.values() for source in held}
+    newest = max(filter(None, parts), default=mark["newest_partition"] if mark else None)
+    if newest:
+        newest = min(newest, looked_at.date())
     return Found(
         looked_at,
         since,
@@ -177,6 +200,30 @@ def look(warehouse: Warehouse, tenant: str, template: pipelines.Template, say: S
         tuple(sorted(ranges, reverse=True)),
         tuple(sorted(left_alone)),
         moved.unread_rows(exported),
+        frozenset(never),
+        frozenset(failed),
+        moved.has_stopped(exported, copied, looked_at),
+    )
+
+
+def _refs(warehouse: Warehouse, named: list[tenants.Export]) -> set[str]:
+    """The exports that the tenant's rows may be from: of a landing those that it lands."""
+    refs: set[str] = set()
+    for one in named:
+        name = tenants.landing_of(one.ref)
+        refs |= {one.ref} if name is None else {x.ref for x in tenants.exports(warehouse, name)}
+    return refs
+
+
+def _unless(stopped_by: Callable[[], int]) -> None:
+    if number := stopped_by():
+        raise Interrupted(number)
+
+
+def _has_stopped(tenant: str, newest: datetime) -> str:
+    return (
+        f"The export of {tenant} has stopped: its newest row is of {newest:%Y-%m-%d %H:%M} UTC."
+        " See in the Cloud console, Billing, Billing export, whether it is still on."
     )
 
 
@@ -216,11 +263,12 @@ def _copied(
 
 
 def _held(rows: list[Row]) -> moved.Held:
-    held: dict[date, dict[date | None, moved.Rows]] = {}
+    held: dict[date, dict[moved.Source, moved.Rows]] = {}
     for row in rows:
         if row["usage_date"]:
-            parts = held.setdefault(row["usage_date"], {})
-            parts[row["partition_date"]] = (row["charge_rows"], row["newest_export_time"])
+            source = moved.Source(row["export_ref"], row["partition_date"])
+            counted = (row["charge_rows"], row["newest_export_time"])
+            held.setdefault(row["usage_date"], {})[source] = counted
     return held
 
 
@@ -243,7 +291,10 @@ def _within_quota(
     left = min(one.remaining for one in limits if one.resets_at)
     planned = found.ranges
     if left and len(planned) > left:
-        planned = tuple(sorted(moved.fit(planned, left, found.left_alone), reverse=True))
+        fitted = moved.fit(planned, left, found.never, found.failed)
+        # What failed goes last: it is not to cost the others the runs that are left.
+        ranked = sorted(fitted, key=lambda one: (one.first not in found.failed, one.first))
+        planned = tuple(reversed(ranked))
     if len(planned) == len(found.ranges):
         return planned, ()
     more = sum(one.days for one in planned) - len(found.dates)
@@ -260,6 +311,8 @@ def _run(
     """One range through an ordinary run."""
     try:
         report = run_one(request, template)
+    except landings.NotLanded as problem:
+        return Part(dates, "NOT READY", error=problem.message)
     except Refused as refusal:
         run_id = refusal.run.id if isinstance(refusal.run, claim.Run) else None
         return Part(dates, "REFUSED", run_id, error=refusal.message)

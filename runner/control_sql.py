@@ -970,7 +970,7 @@ order by start_time desc
 """
 
 CATCH_UP_MARK = """
-select newest_partition, exports
+select newest_partition, exports, looked_at
 from `{tenant}`.x_meta_catch_ups
 where pipeline_id = @pipeline_id and is_complete
 order by looked_at desc
@@ -992,6 +992,7 @@ values (
 EXPORTED_ROWS = """
 select
     cast(usage_start_time as date) as usage_date,
+    export_ref,
     cast(export_partition_time as date) as partition_date,
     count(*) as charge_rows,
     max(export_time) as newest_export_time
@@ -1001,18 +1002,19 @@ where (
     or export_partition_time is null
 )
     and usage_start_time >= @first_moment and usage_start_time < @end_moment
-group by usage_date, partition_date
+group by usage_date, export_ref, partition_date
 """
 
 LOADED_ROWS = """
 select
     ingestion_date as usage_date,
+    export_ref,
     cast(export_partition_time as date) as partition_date,
     count(*) as charge_rows,
     max(export_time) as newest_export_time
 from `{tenant}`.billing_cost_daily
 where ingestion_date between @first_date and @last_date
-group by usage_date, partition_date
+group by usage_date, export_ref, partition_date
 """
 
 # -- The same two of a landing. The cast is one that BigQuery prunes by.
@@ -1020,12 +1022,13 @@ group by usage_date, partition_date
 LANDED_ROWS = """
 select
     cast(usage_start_time as date) as usage_date,
+    export_ref,
     cast(export_partition_time as date) as partition_date,
     count(*) as charge_rows,
     max(export_time) as newest_export_time
 from `{tenant}`.export_landing
 where cast(usage_start_time as date) between @first_date and @last_date
-group by usage_date, partition_date
+group by usage_date, export_ref, partition_date
 """
 
 LANDED_TOTALS = """

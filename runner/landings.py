@@ -13,6 +13,10 @@ from runner.notify import span
 from runner.warehouse import Warehouse
 
 
+class NotLanded(UsageProblem):
+    """The tenant reads a landing that has not the dates."""
+
+
 def bill_of(template: pipelines.Template) -> str:
     """The model that holds the charge rows of a template's runs."""
     return "export_landing" if template.name == pipelines.LANDING else "billing_cost_daily"
@@ -26,7 +30,7 @@ def waves(every: Sequence[tenants.Tenant]) -> list[list[tenants.Tenant]]:
 
 
 def must_have(warehouse: Warehouse, tenant: str, first: date, last: date) -> None:
-    """Raises UsageProblem when the tenant reads a landing whose last run of a date failed.
+    """Raises NotLanded when the tenant reads a landing whose last run of a date failed.
 
     Its bill would be without charges that the export has, and nothing would tell.
     """
@@ -44,7 +48,7 @@ def must_have(warehouse: Warehouse, tenant: str, first: date, last: date) -> Non
         lacking = moved.ranges(day for day in moved.Range(first, last).dates() if not ends.get(day))
         if lacking:
             dates = ", ".join(span(one.first, one.last) for one in lacking)
-            raise UsageProblem(
+            raise NotLanded(
                 f"Tenant {tenant} reads the landing {name}, which has no completed run of {dates}:"
                 f" run `runner run --tenant {name} --from {lacking[0].first} --to"
                 f" {lacking[-1].last}` first."

@@ -1,22 +1,39 @@
 """Which usage dates moved since they were loaded, and the ranges to run again. No I/O."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
+from typing import NamedTuple
 
 from runner.slugs import EARLIEST
 
 DAY = timedelta(days=1)
 # A range of more dates is cut: what is done stays done when a later one fails.
 LONGEST_DAYS = 366
+# Dates that failed are cut shorter: a range that timed out may be done in parts.
+LONGEST_FAILED_DAYS = 31
 # A longer hole in the usage is a time without any, not a date that nobody loaded.
 LONGEST_GAP = 31
 
+# An export has stopped when its newest row is so old: as has_not_stopped in _staging.yml has it.
+STOPPED_AFTER = timedelta(hours=48)
+# Nobody waits for an export of which the bill has nothing of so many days.
+JUDGED_DAYS = 31
+
+
+class Source(NamedTuple):
+    """Where rows are from: which export, and which partition of it; None for rows without one."""
+
+    export: str | None
+    partition: date | None
+
+
 # How many charge rows, and when the newest of them was exported.
 Rows = tuple[int, datetime | None]
-# By usage date and partition of the export; a row without a partition time is under None.
-Held = Mapping[date, Mapping[date | None, Rows]]
+# By usage date and source.
+Held = Mapping[date, Mapping[Source, Rows]]
 
 
 @dataclass(frozen=True)
@@ -53,8 +70,8 @@ def unread_rows(exported: Held) -> int:
     return sum(
         rows
         for day, parts in exported.items()
-        for part, (rows, _) in parts.items()
-        if not is_read(day, part)
+        for source, (rows, _) in parts.items()
+        if not is_read(day, source.partition)
     )
 
 
@@ -65,31 +82,67 @@ def differing(exported: Held, copied: Held, since: date | None) -> set[date]:
     reads is left out on both sides, or its date would be run again for ever.
     """
 
-    def of(held: Held, day: date) -> dict[date | None, Rows]:
+    def of(held: Held, day: date) -> dict[Source, Rows]:
         return {
-            part: rows
-            for part, rows in held.get(day, {}).items()
-            if is_read(day, part) and (since is None or part is None or part >= since)
+            source: rows
+            for source, rows in held.get(day, {}).items()
+            if is_read(day, source.partition)
+            and (since is None or source.partition is None or source.partition >= since)
         }
 
     return {day for day in {*exported, *copied} if of(exported, day) != of(copied, day)}
 
 
-def forgotten(days: Iterable[date], exported: Held, copied: Held) -> set[date]:
-    """Those of the dates with loaded rows from partitions that the export has dropped since.
+def forgotten(
+    days: Iterable[date], exported: Held, copied: Held, exports: Collection[str]
+) -> set[date]:
+    """Those of the dates with loaded rows that the exports have dropped since.
 
     Partitions expire, and a file may hold the last months only: to run such a date again would
-    lose what nobody else has any more.
+    lose what nobody else has any more. Each of the `exports` is judged by its own partitions. One
+    that is none of the tenant's any more has none: its date may be run when the exports of now
+    have as many rows of it.
     """
-    parts = {part for held in exported.values() for part in held if part is not None}
-    oldest_part, oldest_day = min(parts, default=None), min(exported, default=None)
+    oldest_part: dict[str | None, date] = {}
+    oldest_day: dict[str | None, date] = {}
+    for day, held in exported.items():
+        for ref, part in held:
+            oldest_day[ref] = min(day, oldest_day.get(ref, day))
+            if part is not None:
+                oldest_part[ref] = min(part, oldest_part.get(ref, part))
+    known = {*exports, *oldest_day}
 
-    def is_gone(day: date, part: date | None) -> bool:
+    def is_gone(day: date, source: Source) -> bool:
+        ref, part = source
+        if ref not in known:
+            return _count(exported, day) < _count(copied, day)
         if part is None:
-            return oldest_day is None or day < oldest_day
-        return oldest_part is None or part < oldest_part
+            return ref not in oldest_day or day < oldest_day[ref]
+        return ref not in oldest_part or part < oldest_part[ref]
 
-    return {day for day in days if any(is_gone(day, part) for part in copied.get(day, {}))}
+    return {day for day in days if any(is_gone(day, source) for source in copied.get(day, {}))}
+
+
+def _count(held: Held, day: date) -> int:
+    return sum(rows for rows, _ in held.get(day, {}).values())
+
+
+def has_stopped(exported: Held, copied: Held, now: datetime) -> datetime | None:
+    """When the newest row was exported, if that is too long ago; None when all is well.
+
+    Judged only while the bill has rows of the last month: an old sample has not stopped.
+    """
+    if not any(day > now.date() - JUDGED_DAYS * DAY for day in copied):
+        return None
+    times = (
+        at
+        for held in (exported, copied)
+        for parts in held.values()
+        for _, at in parts.values()
+        if at is not None
+    )
+    newest = max(times, default=None)
+    return newest if newest is not None and newest < now - STOPPED_AFTER else None
 
 
 def last_ends(newest_first: Iterable[Ended]) -> dict[date, bool]:
@@ -114,29 +167,45 @@ def gaps(first: date, last: date, known: Collection[date]) -> set[date]:
     return found | set(hole if len(hole) <= LONGEST_GAP else ())
 
 
-def ranges(days: Iterable[date]) -> list[Range]:
+def ranges(days: Iterable[date], longest: int = LONGEST_DAYS) -> list[Range]:
     """The dates as contiguous ranges, oldest first, none longer than a run should be."""
     found: list[Range] = []
     for day in sorted(days):
-        if found and found[-1].last == day - DAY and found[-1].days < LONGEST_DAYS:
+        if found and found[-1].last == day - DAY and found[-1].days < longest:
             found[-1] = Range(found[-1].first, day)
         else:
             found.append(Range(day, day))
     return found
 
 
-def fit(found: Sequence[Range], runs_left: int, never: Collection[date] = ()) -> list[Range]:
+def fit(
+    found: Sequence[Range],
+    runs_left: int,
+    never: Collection[date] = (),
+    failed: Collection[date] = (),
+) -> list[Range]:
     """At most so many ranges, if that can be: those with the smallest gaps become one.
 
-    No range becomes too long, and none takes in a date of `never`. Oldest first.
+    No range becomes too long, none takes in a date of `never`, and what `failed` stays apart from
+    the rest, which goes first: oldest first, the failed ones after.
     """
-    fitted = sorted(found)
+    apart = {one for one in found if any(day in failed for day in one.dates())}
+    well, ill = sorted(set(found) - apart), sorted(apart)
+    well = _join(well, runs_left - bool(ill), LONGEST_DAYS, {*never, *failed})
+    ill_never = {*never, *(day for one in well for day in one.dates())}
+    return well + _join(ill, runs_left - len(well), LONGEST_FAILED_DAYS, ill_never)
+
+
+def _join(
+    found: Sequence[Range], runs_left: int, longest: int, never: Collection[date]
+) -> list[Range]:
+    fitted, blocked = list(found), sorted(never)
     while len(fitted) > max(runs_left, 1):
         joined = [
             (after.first - before.last, n)
             for n, (before, after) in enumerate(pairwise(fitted))
-            if Range(before.first, after.last).days <= LONGEST_DAYS
-            and not any(before.last < day < after.first for day in never)
+            if Range(before.first, after.last).days <= longest
+            and bisect_right(blocked, before.last) == bisect_left(blocked, after.first)
         ]
         if not joined:
             break

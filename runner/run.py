@@ -131,8 +131,9 @@ def claimed(
 ) -> claim.Run:
     """A PENDING run of our own, or another's that has some of the dates.
 
-    Raises Refused, with the refusal recorded.
+    Raises NotLanded before anything is claimed; Refused, with the refusal recorded.
     """
+    landings.must_have(warehouse, request.tenant_id, request.from_date, request.to_date)
     run = claim.take(warehouse, request, settings.project_dir, run_id, on_likely=on_likely)
     if run.status == "REFUSED":
         why, what_to_do = run.error_message or "", _what_to_do(warehouse, run)
@@ -395,7 +396,6 @@ def request_for(
     if from_date > to_date:
         raise UsageProblem(f"--from {from_date} is after --to {to_date}: swap them.")
     known = tenants.find(warehouse, tenant)
-    landings.must_have(warehouse, tenant, from_date, to_date)
     return claim.Request(
         tenant_id=tenant,
         pipeline_id=pipelines.fill(template.pipeline_id, {"tenant_id": tenant}),

@@ -417,7 +417,7 @@ def quota(told: Quota) -> str:
 
 def catch_up(told: CatchUp, is_dry_run: bool = False) -> str:
     """How the catch-up of one tenant ended: a line for it, and one for each range."""
-    if told.found is None or told.error:
+    if told.found is None:
         return f"{told.tenant_id}: {told.error}"
     count = len(told.found.dates)
     lines = [f"{told.tenant_id}: nothing to run: no date has moved since it was loaded."]
@@ -437,7 +437,8 @@ def catch_up(told: CatchUp, is_dry_run: bool = False) -> str:
         for part in told.parts
     ]
     lines += [f"  {line.lstrip()}" for line in columns(rows, right=(2, 3))] if rows else []
-    return "\n".join(lines + [f"  {note}" for note in told.notes])
+    notes = (*told.notes, *([told.error] if told.error else ()))
+    return "\n".join(lines + [f"  {note}" for note in notes])
 
 
 def catch_up_document(told: CatchUp) -> dict[str, Any]:

@@ -20,7 +20,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from runner import __version__, claim, keys, notify, pipelines, quota, record, show, tenants
+from runner import (
+    __version__,
+    claim,
+    keys,
+    landings,
+    notify,
+    pipelines,
+    quota,
+    record,
+    show,
+    tenants,
+)
 from runner import control_sql as sql
 from runner import run as one_run
 from runner.api import errors, models
@@ -485,6 +496,8 @@ def _start(
         run = one_run.claimed(settings, warehouse, request, run_id, service.look(tenant_id))
     except Refused as refusal:
         raise _refused(service, warehouse, tenant_id, refusal) from None
+    except landings.NotLanded as lacking:
+        raise Problem(409, "landing_not_ready", lacking.message) from None
     if not run.deduplicated:
         service.backlog.put(tenant_id, run.id)
         did = f"Templated pipeline {name.rpartition('/')[2]} triggered successfully"

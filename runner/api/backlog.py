@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from runner import alerts, claim, notify, pipelines, runlog, spool, tenants
+from runner import alerts, claim, landings, notify, pipelines, runlog, spool, tenants
 from runner import control_sql as sql
 from runner import run as one_run
 from runner.errors import RunnerError, UsageProblem
@@ -166,8 +166,12 @@ class Backlog:
         """Take the run up, if it still waits, and see it to its end."""
         warehouse = self._warehouse()
         row = warehouse.read(sql.RUN.format(tenant=tenant_id), run_id=run_id)[0]
+        if row["status"] != "PENDING":
+            return  # another service has taken it up, or it was cancelled
         try:
             template = pipelines.load(row["template"])
+            # Claimed when the landing had the dates; it may have lost them while the run waited.
+            landings.must_have(warehouse, tenant_id, row["run_date"], row["to_date"])
         except UsageProblem as gone:
             claim.cancel(warehouse, tenant_id, run_id, gone.message)
             return

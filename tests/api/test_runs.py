@@ -1,7 +1,7 @@
 """Runs over HTTP: asked for, followed, found again after a restart; the predecessor's answers."""
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from serving import DAY, RUN, RUNS, Held, Scene
@@ -306,3 +306,33 @@ def test_costs_are_exact_and_per_service(scene: Scene) -> None:
 def test_the_quota_is_what_the_command_line_says(scene: Scene) -> None:
     told = scene.get("/api/v1/tenants/acme/quota").json()
     assert [one["limit"] for one in told["limits"]] == [25, 750, 5]
+
+
+def test_dates_that_the_landing_has_not_are_a_conflict_at_once_and_in_the_queue(
+    scene: Scene,
+) -> None:
+    """Each POST is asked of the landing, whatever is kept of the one before."""
+    scene.control.sql(
+        "insert into tenants.tenant_exports by name select 'acme' as tenant_id,"
+        " 'tenant:globex' as export_ref, '[]' as billing_account_ids, '[]' as project_ids,"
+        " true as has_unallocated"
+    )
+    landing = {"tenant": "globex", "pipeline": "globex-gcp-export-landing"}
+    scene.control.add_run(day=november(1), to_day=november(2), **landing)
+    held = Held(scene.dbt)
+    first = scene.post(RUN, DAY).json()["pipeline_logging_id"]
+    assert held.began.wait(20)
+    answer = scene.post(RUN, {"date": "2024-11-03"})
+    assert answer.status_code == 409 and answer.json()["error"] == "landing_not_ready"
+    assert "runner run --tenant globex" in answer.json()["message"]
+    queued = scene.post(RUN, {"date": "2024-11-02"}).json()["pipeline_logging_id"]
+    scene.control.add_run("FAILED", day=november(2), **landing)
+    held.go.set()
+    scene.until(first, "COMPLETED")
+    ended = scene.until(queued, "CANCELLED", "COMPLETED", "FAILED")
+    assert ended["status"] == "CANCELLED" and "landing globex" in ended["error_message"]
+    assert len(scene.dbt.jobs) == 1
+
+
+def november(number: int) -> date:
+    return date(2024, 11, number)

@@ -1,13 +1,15 @@
 """Catch-up runs what moved and nothing else; the last finished one is the next one's mark."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +18,11 @@ from support import ROOT
 from world import SharedWorker, World, a_world
 
 import runner.pipelines
+from runner import catch_up as catching
+from runner import settings
+from runner.errors import Interrupted
 from runner.invoke import Outcome
+from runner.warehouse import open_warehouse
 
 FIRST, SECOND, THIRD, FIFTH = (date(2024, 11, n) for n in (1, 2, 3, 5))
 ROWS = [charge(f"2024-11-0{n}", float(n)) for n in (1, 2, 3, 5)]
@@ -263,6 +269,86 @@ def test_one_tenants_failure_leaves_the_others_alone(scene: Scene, tmp_path: Pat
     assert set(found) == {"gone", "late"}, "a suspended tenant is not asked"
     assert found["gone"]["error"] and found["late"]["complete"]
     assert scene.costs()[1] == Decimal("0.5")
+
+
+def test_a_partition_that_is_yet_to_come_does_not_end_catch_up(scene: Scene) -> None:
+    future = charge("2024-11-05", 7.0, _PARTITIONTIME="2099-01-01 00:00:00+00")
+    scene.write([*ROWS, future])
+    assert scene.ran() == [("05", "05", "COMPLETED")]
+    assert scene.marks()[-1][1] == datetime.now(UTC).date()
+    # A mark of before that was kept is no bound either.
+    scene.world.control(
+        "update late.x_meta_catch_ups set newest_partition = date '2099-01-01',"
+        " looked_at = timestamp '2024-11-10' where newest_partition > date '2025-01-01'"
+    )
+    late = {"_PARTITIONTIME": "2024-11-20 00:00:00+00"}
+    scene.write([*ROWS, future, charge("2024-11-02", 1.0, **late)])
+    assert scene.ran() == [("02", "02", "COMPLETED")]
+
+
+def test_a_range_joined_for_the_quota_takes_in_no_date_whose_rows_expired(scene: Scene) -> None:
+    """Only dates that moved were held before: the second is as it was loaded."""
+    scene.world("tenant", "update", "late", "--daily-limit", "2")
+    late = {"_PARTITIONTIME": "2024-11-20 00:00:00+00"}
+    early = [charge(f"2024-11-0{n}", 4.0, **late) for n in (4, 6)]
+    scene.write([*ROWS, *early])
+    scene.world("tenant", "update", "late", "--daily-limit", "9")
+    assert scene.ran() == [("06", "06", "COMPLETED"), ("04", "04", "COMPLETED")]
+    scene.world("tenant", "update", "late", "--daily-limit", "4")
+    # What was partitioned before the 20th has expired.
+    scene.write([*early, *(charge(f"2024-11-0{n}", 0.5, **late) for n in (4, 6))])
+    document = scene.catch_up(code=3)
+    assert [(run["run_date"][8:], run["status"]) for run in document["runs"]] == [
+        ("06", "COMPLETED"),
+        ("04", "REFUSED"),
+    ]
+    assert scene.costs() == {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: Decimal("4.5")}
+
+
+def test_an_export_that_stopped_fails_the_catch_up_that_has_nothing_to_run(scene: Scene) -> None:
+    """A sample of 2024 has not stopped; what was billed this month and has no more rows has."""
+    now = datetime.now(UTC)
+    days = [(now - timedelta(days=n)).date().isoformat() for n in (6, 5)]
+    scene.write([*ROWS, *(charge(day) for day in days)])
+    assert scene.catch_up()["error"] is None, "it has just been loaded for the first time"
+    document = scene.catch_up(code=1)
+    assert document["runs"] == [] and "has stopped" in document["error"]
+    answer = scene.world("catch-up", "--tenant", "late")
+    assert answer.exit_code == 1
+    assert "nothing to run" in answer.stdout and "has stopped" in answer.stdout
+    fresh = {"export_time": f"{now - timedelta(hours=40):%F %T}+00"}
+    scene.write([*ROWS, *(charge(day) for day in days), charge(days[1], **fresh)])
+    assert scene.catch_up()["error"] is None
+
+
+def test_a_signal_ends_the_wait_for_a_tenants_file_and_what_follows_a_range(
+    scene: Scene, monkeypatch
+) -> None:
+    for name, value in scene.world.environ.items():
+        monkeypatch.setenv(name, value)
+    warehouse = open_warehouse(settings.load(None, None))
+    template = runner.pipelines.load(runner.pipelines.DEFAULT)
+    begun: list[Any] = []
+    run = SimpleNamespace(id="a-run", deduplicated=False)
+
+    def run_one(request: Any, template: Any) -> Any:
+        begun.append(request)
+        return SimpleNamespace(
+            run=run, status="COMPLETED", covered=True, interrupted=0, outcome=None, rows=1
+        )
+
+    def catch_up(stopped_by: Any) -> None:
+        catching.catch_up(
+            warehouse, "late", template, "me", run_one, is_dry_run=False, stopped_by=stopped_by
+        )
+
+    with warehouse.alone_with("late"), pytest.raises(Interrupted) as stop:
+        catch_up(lambda: signal.SIGINT)
+    assert stop.value.number == signal.SIGINT
+    scene.write([*ROWS, LATE, charge("2024-11-06", 6.0)])
+    with pytest.raises(Interrupted):
+        catch_up(lambda: signal.SIGTERM if begun else 0)
+    assert len(begun) == 1
 
 
 def test_when_nothing_moved_dbt_is_never_imported(scene: Scene) -> None:

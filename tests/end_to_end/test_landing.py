@@ -144,3 +144,24 @@ def test_a_landing_stays_one_when_it_is_added_again(landed: World) -> None:
     landed.add("shared", landed.folder / "exports" / "shared.parquet")
     told = json.loads(landed("tenant", "show", "shared", "--json").stdout)
     assert told["pipeline"] == "gcp/cost/export_landing"
+
+
+def test_dates_that_are_landed_late_are_loaded_by_the_next_catch_up(tmp_path: Path) -> None:
+    """The landing keeps the export's partitions: they are older than what was read before."""
+    world = a_world(tmp_path)
+    export = write_parquet(
+        tmp_path / "shared.parquet", [charge(f"2024-11-{n:02}", float(n)) for n in range(1, 13)]
+    )
+    world.add("shared", export, "--landing")
+    world.add("mine", "tenant:shared", *MINE)
+
+    def catch_up() -> None:
+        answer = world("catch-up", "--tenant", "mine", "--json")
+        assert answer.exit_code == 0, answer.output
+
+    world.run("shared", "2024-11-10", "2024-11-12")
+    catch_up()
+    assert {day.day for day in world.bill("mine")} == {10, 11, 12}
+    world.run("shared", "2024-11-01", "2024-11-09")
+    catch_up()
+    assert {day.day for day in world.bill("mine")} == set(range(1, 13))

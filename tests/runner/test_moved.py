@@ -2,11 +2,13 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from support import ROOT
 
 from runner import moved
-from runner.moved import Ended, Range
+from runner.moved import Ended, Range, Source
 
 NOON = datetime(2024, 11, 9, 12, tzinfo=UTC)
 
@@ -15,12 +17,19 @@ def day(number: int) -> date:
     return date(2024, 10, 31) + timedelta(days=number)
 
 
-def held(*rows: tuple[int, int | None, int], at: datetime = NOON) -> moved.Held:
+def held(
+    *rows: tuple[int, int | None, int], at: datetime = NOON, export: str | None = "one"
+) -> moved.Held:
     """(date, partition, rows) by number of the day in November."""
-    found: dict[date, dict[date | None, moved.Rows]] = {}
+    found: dict[date, dict[Source, moved.Rows]] = {}
     for usage, part, count in rows:
-        found.setdefault(day(usage), {})[day(part) if part is not None else None] = (count, at)
+        source = Source(export, day(part) if part is not None else None)
+        found.setdefault(day(usage), {})[source] = (count, at)
     return found
+
+
+def both(one: moved.Held, other: moved.Held) -> moved.Held:
+    return {day: {**one.get(day, {}), **other.get(day, {})} for day in {*one, *other}}
 
 
 def test_what_was_loaded_as_it_stands_has_not_moved() -> None:
@@ -63,20 +72,57 @@ def test_rows_that_no_run_reads_do_not_have_their_date_run_for_ever() -> None:
 def test_what_the_export_has_dropped_is_not_run_again() -> None:
     copied = held((1, 1, 5), (1, 8, 1), (3, 3, 1))
     exported = held((1, 8, 2), (3, 3, 1), (4, 4, 1))
-    assert moved.forgotten([day(1)], exported, copied) == {day(1)}
-    assert moved.forgotten([day(3), day(4)], exported, copied) == set()
-    assert moved.forgotten([day(3)], {}, copied) == {day(3)}, "an export without rows"
+    assert moved.forgotten([day(1)], exported, copied, ["one"]) == {day(1)}
+    assert moved.forgotten([day(3), day(4)], exported, copied, ["one"]) == set()
+    assert moved.forgotten([day(3)], {}, copied, ["one"]) == {day(3)}, "an export without rows"
 
 
 def test_an_emptied_date_between_others_is_not_dropped_but_empty() -> None:
     copied, exported = held((1, 1, 1), (2, 2, 1)), held((1, 1, 1))
-    assert moved.forgotten([day(2)], exported, copied) == set()
+    assert moved.forgotten([day(2)], exported, copied, ["one"]) == set()
+
+
+def test_each_export_is_judged_by_its_own_partitions() -> None:
+    """One whose partitions expire beside one that keeps all of them."""
+    copied = both(held((1, 1, 5), (8, 8, 5)), held((1, 1, 2), (8, 8, 2), export="two"))
+    exported = both(held((8, 8, 5)), held((1, 1, 3), (8, 8, 2), export="two"))
+    assert moved.differing(exported, copied, None) == {day(1)}
+    assert moved.forgotten([day(1), day(8)], exported, copied, ["one", "two"]) == {day(1)}
+    assert moved.forgotten([day(1)], held((1, 1, 3), export="two"), copied, ["one", "two"])
+
+
+def test_rows_of_a_former_export_are_replaced_only_by_as_many() -> None:
+    """Its partitions are not gone, but no longer asked for: its rows may be nowhere else."""
+    copied = held((1, 1, 5), (2, 2, 5), (3, 3, 5))
+    exported = held((2, 2, 4), (3, 3, 5), export="two")
+    days = [day(1), day(2), day(3)]
+    assert moved.differing(exported, copied, None) == set(days)
+    assert moved.forgotten(days, exported, copied, ["two"]) == {day(1), day(2)}
+
+
+def test_an_export_has_stopped_when_its_newest_row_is_two_days_old() -> None:
+    loaded = held((9, 9, 1))
+    for hours, stopped in ((47, None), (49, NOON)):
+        assert moved.has_stopped(loaded, loaded, NOON + timedelta(hours=hours)) == stopped
+    assert moved.has_stopped({}, loaded, NOON + timedelta(days=20)) == NOON, "emptied"
+    assert moved.has_stopped(loaded, {}, NOON + timedelta(days=20)) is None, "nothing loaded"
+    assert moved.has_stopped(loaded, loaded, NOON + timedelta(days=40)) is None, "an old sample"
+
+
+def test_an_export_has_stopped_when_the_data_quality_test_says_so() -> None:
+    models = yaml.safe_load((ROOT / "models/staging/_staging.yml").read_text())["models"]
+    (hours,) = [
+        test["was_written_lately"]["arguments"]["hours"]
+        for test in models[0]["data_tests"]
+        if test.get("was_written_lately", {}).get("name", "").endswith("has_not_stopped")
+    ]
+    assert timedelta(hours=hours) == moved.STOPPED_AFTER
 
 
 def test_of_rows_without_a_partition_those_before_all_others_are_dropped() -> None:
     """A file of the last months only, written anew each night."""
     copied, exported = held((1, None, 5), (2, None, 5)), held((2, None, 6))
-    assert moved.forgotten([day(1), day(2)], exported, copied) == {day(1)}
+    assert moved.forgotten([day(1), day(2)], exported, copied, ["one"]) == {day(1)}
 
 
 def test_the_newest_end_of_a_date_counts() -> None:
@@ -108,6 +154,26 @@ def test_no_range_takes_in_a_date_that_must_not_be_run_nor_becomes_too_long() ->
     assert moved.fit(found, 1, never=[day(2)]) == found
     far = [Range(day(1), day(1)), Range(day(400), day(400))]
     assert moved.fit(far, 1) == far
+
+
+def test_what_failed_stays_apart_and_goes_last_when_runs_are_few() -> None:
+    found = [Range(day(n), day(n)) for n in (1, 4, 5, 7, 11)]
+    failed = {day(5), day(11)}
+    assert moved.fit(found, 3, failed=failed) == [
+        *(Range(day(1), day(4)), Range(day(7), day(7))),
+        *(Range(day(5), day(5)), Range(day(11), day(11))),
+    ]
+    others = [Range(day(1), day(2)), Range(day(4), day(4)), Range(day(9), day(9))]
+    assert moved.fit(others, 2, failed={day(9)}) == [Range(day(1), day(4)), Range(day(9), day(9))]
+    assert moved.fit(others, 2, failed={day(4)}) == [*(others[0], others[2]), others[1]]
+
+
+def test_what_failed_is_cut_and_not_joined_to_what_was_too_long() -> None:
+    """A first backfill that times out is to become smaller."""
+    failed = {day(n) for n in range(1, 101)}
+    cut = moved.ranges(failed, moved.LONGEST_FAILED_DAYS)
+    assert [one.days for one in cut] == [31, 31, 31, 7]
+    assert moved.fit(cut, 1, failed=failed) == cut
 
 
 @given(st.sets(st.integers(1, 1500)), st.integers(1, 12))
