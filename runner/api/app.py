@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -42,6 +42,11 @@ FILES = {"page.js": "text/javascript", "page.css": "text/css"}
 PATIENCE_SECONDS = 5.0
 # So long may threads pass the control file on; then other commands have their turn.
 KEEP_OPEN_SECONDS = 0.5
+# A tenant's data is waited for no longer, and by few calls at once: a run that loads has its file
+# for minutes, and each that waits holds one of the threads that answer everybody.
+DATA_PATIENCE_SECONDS = 0.5
+READERS = 16
+READERS_OF_A_TENANT = 4
 # A look for dead runs before a claim is good for so long; the backlog's sweep looks as well.
 LOOK_SECONDS = 1.0
 # So long a tenant that was found is taken to be there; the claim looks for itself.
@@ -80,10 +85,29 @@ class Service:
         self._asked: dict[tuple[str, str], tuple[float, claim.Request]] = {}
         self.template = cache(pipelines.load)
         self._health: tuple[float, str] = (0.0, "")
+        self._readers = threading.BoundedSemaphore(READERS)
+        self._readers_of: dict[str, threading.BoundedSemaphore] = {}
 
     def warehouse(self) -> Warehouse:
         """For an answer, which does not wait long."""
         return self._own("answer", PATIENCE_SECONDS)
+
+    def data(self, tenant_id: str, statement: str, **values: Any) -> list[Row]:
+        """Rows of the tenant's data. On DuckDB a run that loads has the file: 503 then."""
+        warehouse = self._own("data", DATA_PATIENCE_SECONDS)
+        of_tenant = self._readers_of.setdefault(
+            tenant_id,
+            threading.BoundedSemaphore(READERS_OF_A_TENANT if warehouse.has_one_writer else READERS),
+        )
+        with _place(self._readers, tenant_id), _place(of_tenant, tenant_id):
+            try:
+                return warehouse.read_data(
+                    tenant_id, statement.format(tenant=tenant_id), **values
+                )
+            except WarehouseProblem as error:
+                raise _no_data_now(tenant_id) from error
+            except UsageProblem:
+                return []  # no run has made the file yet
 
     def warehouse_of_a_run(self) -> Warehouse:
         """For a run, which waits as long as the command line does."""
@@ -142,6 +166,24 @@ class Service:
             told = "unreachable"
         self._health = (time.monotonic() + 2, told)
         return told
+
+
+@contextlib.contextmanager
+def _place(places: threading.BoundedSemaphore, tenant_id: str) -> Iterator[None]:
+    """One of the places, if one is free now. Raises Problem at once when none is."""
+    if not places.acquire(blocking=False):
+        raise _no_data_now(tenant_id)
+    try:
+        yield
+    finally:
+        places.release()
+
+
+def _no_data_now(tenant_id: str) -> Problem:
+    return errors.busy(
+        f"The data of {tenant_id} cannot be read now, such as while a run loads it: ask again in"
+        " some seconds."
+    )
 
 
 def service_of(request: Request) -> Service:
@@ -364,7 +406,7 @@ def _routes(app: FastAPI) -> None:
                 message=row["error_message"],
                 executed_at=row["executed_at"],
             )
-            for row in _data(warehouse, tenant_id, sql.DQ_RESULTS, run_id=run_id)
+            for row in service.data(tenant_id, sql.DQ_RESULTS, run_id=run_id)
         ]
 
     @app.post(
@@ -408,7 +450,7 @@ def _routes(app: FastAPI) -> None:
         warehouse = service.warehouse()
         tenant = _known(warehouse, tenant_id).id
         first, last = _dates_shown(warehouse, tenant, from_date, to_date)
-        rows = _data(warehouse, tenant, sql.COSTS, from_date=first, to_date=last) if last else []
+        rows = service.data(tenant, sql.COSTS, from_date=first, to_date=last) if last else []
         amounts = ("gross_cost", "credits_total", "billed_cost")
         return [
             models.Cost(**{**row, **{name: show.money(row[name]) for name in amounts}})
@@ -582,19 +624,6 @@ def _run(service: Service, row: Row) -> models.Run:
     at = service.backlog.progress(row["pipeline_logging_id"]) if is_at_work else None
     progress = models.RunProgress(done=at.done, total=at.total, at_work=at.at_work) if at else None
     return models.Run(**{**row, "progress": progress})
-
-
-def _data(warehouse: Warehouse, tenant_id: str, statement: str, **values: Any) -> list[Row]:
-    """Rows of the tenant's data. On DuckDB a run that loads has the file: ask again then."""
-    try:
-        return warehouse.read_data(tenant_id, statement.format(tenant=tenant_id), **values)
-    except WarehouseProblem as error:
-        raise errors.busy(
-            f"The data of {tenant_id} cannot be read now, such as while a run loads it: ask again"
-            f" in some seconds. ({error.message})"
-        ) from error
-    except UsageProblem:
-        return []  # no run has made the file yet
 
 
 def _dates_shown(
