@@ -227,6 +227,7 @@ def create(settings: Settings, how: Access, workers: int, grace_seconds: float) 
             stack.enter_context(service.backlog)
             yield
             await run_in_threadpool(stack.pop_all().close)
+            service.door.close()
 
     app = FastAPI(
         title="Tenant cost",
@@ -361,7 +362,7 @@ def _routes(app: FastAPI) -> None:
     ) -> list[models.Run]:
         """Runs, newest first: of the key's tenant, with the admin key of all or the one named."""
         warehouse = service.warehouse()
-        named = tenant_id or who.tenant_id
+        named = tenant_id if who.is_admin else who.tenant_id
         found: list[Row] = []
         for tenant in [_known(warehouse, named)] if named else tenants.every(warehouse):
             found += warehouse.read(
@@ -429,7 +430,7 @@ def _routes(app: FastAPI) -> None:
                 tenant_id=one.id, company_name=one.company_name, status=one.status, plan=one.plan
             )
             for one in tenants.every(service.warehouse())
-            if who.tenant_id in (None, one.id)
+            if who.may_see(one.id)
         ]
 
     @app.get("/api/v1/tenants/{tenant_id}/quota", tags=["tenants"], responses=problems(404, 422))

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 import uuid
 from collections import deque
@@ -162,15 +163,29 @@ class Rate:
     def __init__(self, per_minute: int) -> None:
         self._per_minute = per_minute
         self._calls: dict[str, deque[float]] = {}
+        self._lock = threading.Lock()
 
     def take(self, name: str) -> None:
         """Count a call. Raises Problem when there were too many in the last minute."""
-        if not self._per_minute:
+        with self._lock:
+            self._judge(name)
+            if not self._per_minute:
+                return
+            if len(self._calls) > 10_000:
+                soon = time.monotonic() - 60
+                self._calls = {who: at for who, at in self._calls.items() if at and at[-1] > soon}
+            self._calls.setdefault(name, deque()).append(time.monotonic())
+
+    def look(self, name: str) -> None:
+        """Raises Problem as `take` does, and counts nothing."""
+        with self._lock:
+            self._judge(name)
+
+    def _judge(self, name: str) -> None:
+        calls = self._calls.get(name)
+        if not calls:
             return
         now = time.monotonic()
-        if len(self._calls) > 10_000:
-            self._calls = {who: at for who, at in self._calls.items() if at and at[-1] > now - 60}
-        calls = self._calls.setdefault(name, deque())
         while calls and calls[0] <= now - 60:
             calls.popleft()
         if len(calls) >= self._per_minute:
@@ -182,4 +197,3 @@ class Rate:
                 {"Retry-After": str(seconds)},
                 limit_per_minute=self._per_minute,
             )
-        calls.append(now)
