@@ -77,6 +77,7 @@ class Service:
             workers,
             grace_seconds,
             lambda report: self.metrics.ended(report),
+            lambda runs: self.metrics.failed(runs),
             self.door.write_uses,
         )
         self.metrics = Metrics(lambda: self.backlog.length, lambda: self.backlog.active)
@@ -97,13 +98,13 @@ class Service:
         warehouse = self._own("data", DATA_PATIENCE_SECONDS)
         of_tenant = self._readers_of.setdefault(
             tenant_id,
-            threading.BoundedSemaphore(READERS_OF_A_TENANT if warehouse.has_one_writer else READERS),
+            threading.BoundedSemaphore(
+                READERS_OF_A_TENANT if warehouse.has_one_writer else READERS
+            ),
         )
         with _place(self._readers, tenant_id), _place(of_tenant, tenant_id):
             try:
-                return warehouse.read_data(
-                    tenant_id, statement.format(tenant=tenant_id), **values
-                )
+                return warehouse.read_data(tenant_id, statement.format(tenant=tenant_id), **values)
             except WarehouseProblem as error:
                 raise _no_data_now(tenant_id) from error
             except UsageProblem:

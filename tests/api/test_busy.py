@@ -1,4 +1,4 @@
-"""A warehouse that is busy or not there, and calls that wait for it: nobody else waits with them."""
+"""A warehouse that is busy or not there: who asks for it holds up nobody else."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -258,7 +258,7 @@ def test_a_run_that_waited_longer_than_the_service_lives_is_not_taken_for_dead(c
         "update acme.x_meta_pipeline_runs set start_time = ?",
         (datetime.now(UTC) - timedelta(hours=5)).replace(tzinfo=None),
     )
-    assert claim.waiting(control.warehouse, "acme") == [run.id]
+    assert claim.sweep(control.warehouse, "acme").waiting == (run.id,)
     taken = claim.take_up(control.warehouse, "acme", run.id, 20)
     assert taken and taken.status == "RUNNING"
     assert claim.take_up(control.warehouse, "acme", run.id, 20) is None

@@ -139,4 +139,4 @@ def test_a_killed_service_loses_no_claim(control: Control) -> None:
     )
     assert killed.returncode == -9
     assert control.runs() == [("PENDING", None)]
-    assert len(claim.waiting(control.warehouse, "acme")) == 1
+    assert len(claim.sweep(control.warehouse, "acme").waiting) == 1
