@@ -256,7 +256,7 @@ def _end_dead(warehouse: Warehouse, tenant_id: str, active: Sequence[Row]) -> in
     """Close those of the active runs that are dead; how many that were."""
     now = datetime.now(UTC)
     dead = [row for row in active if is_gone(row["worker_instance"], row["start_time"])]
-    closed = len(dead) + sum(row["lease_expires_at"] <= now and row not in dead for row in active)
+    closed = len([row for row in active if row in dead or row["lease_expires_at"] <= now])
     if not closed:
         return 0
     values: dict[str, Value] = {

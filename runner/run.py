@@ -418,6 +418,7 @@ def refuse(
     trigger_by: str,
     why: str,
     trigger_type: str = "manual",
+    user_id: str | None = None,
 ) -> None:
     """Leave the row of a run whose template cannot be had. Raises UsageProblem without a tenant."""
     tenants.find(warehouse, tenant)
@@ -430,6 +431,7 @@ def refuse(
         trigger_type=trigger_type,
         trigger_by=trigger_by,
         timeout_minutes=0,
+        user_id=user_id,
     )
     claim.refuse(warehouse, request, settings.project_dir, why)
 

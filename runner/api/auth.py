@@ -18,7 +18,7 @@ from typing import Any
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from runner import keys
+from runner import keys, slugs
 from runner.api.errors import Problem
 from runner.api.limits import Rate
 from runner.errors import UsageProblem
@@ -132,7 +132,7 @@ class Door:
         key = None
         if secret.startswith(keys.PREFIX) and len(secret) < 200:
             key = await self._key(secret, hashed, client)
-        if key is None or key.state != "active" or not key.tenant_id:
+        if key is None or key.state != "active" or not _is_slug(key.tenant_id):
             self._refused.take(client)
             raise Problem(
                 401,
@@ -195,6 +195,13 @@ class Door:
             tenants.setdefault(tenant_id, {})[key_id] = moment
         for tenant_id, when in tenants.items():
             keys.used(warehouse, tenant_id, when)
+
+
+def _is_slug(tenant_id: str | None) -> bool:
+    """Whether it names a tenant: it is the name of a dataset in statements."""
+    with contextlib.suppress(UsageProblem):
+        return bool(tenant_id) and slugs.tenant_id(tenant_id or "") == tenant_id
+    return False
 
 
 def _keep(kept: dict[str, Any], most: int, name: str, value: Any) -> None:

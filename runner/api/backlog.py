@@ -269,11 +269,12 @@ class Backlog:
                     return  # a mail server that does not answer would hold up the end, too
                 alerts.deliver(warehouse, self._mailbox, self._settings.mail, tenant.id)
 
-        for name, chore in (
-            ("log", lambda: runlog.rotate(self._settings)),
-            ("keys", lambda: self._chores(warehouse)),
-            ("mail", mail),
-        ):
+        chores: dict[str, Callable[[], None]] = {
+            "log": lambda: runlog.rotate(self._settings),
+            "keys": lambda: self._chores(warehouse),
+            "mail": mail,
+        }
+        for name, chore in chores.items():
             try:
                 chore()
             except RunnerError as error:

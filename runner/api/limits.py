@@ -60,6 +60,8 @@ class Frame:
                 headers["X-Request-ID"] = request_id
                 for name, value in SECURITY.items():
                     headers.setdefault(name, value)
+                if getattr(scope.get("route"), "deprecated", None):
+                    headers["Deprecation"] = "true"
             await send(message)
 
         with runlog.of_request(request_id):
@@ -94,7 +96,8 @@ class Frame:
             )
         if len(scope["path"]) + len(scope["query_string"]) > HEADER_BYTES:
             raise Problem(414, "path_too_long", "The path and query are too long: shorten them.")
-        if self._only_loopback and not _is_from_here(headers):
+        client = (scope.get("client") or ("",))[0]
+        if self._only_loopback and not (client in LOOPBACK and _is_from_here(headers)):
             # A page of another site may call, or resolve to, this machine: without keys that
             # would be all it needs.
             raise Problem(
@@ -141,6 +144,8 @@ async def _body(scope: Scope, receive: Receive) -> Receive:
 def _is_from_here(headers: list[tuple[bytes, bytes]]) -> bool:
     """Whether it is called by a name of this machine, and by no page from elsewhere."""
     named = {name: value.decode("latin-1") for name, value in headers}
+    if any(name == b"forwarded" or name.startswith(b"x-forwarded-") for name in named):
+        return False  # through a proxy, so from anywhere
     places = [named.get(b"host", "")]
     if b"origin" in named:
         places.append(named[b"origin"].rpartition("/")[2])

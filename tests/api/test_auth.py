@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from fastapi.testclient import TestClient
 from serving import ADMIN_KEY, DAY, RUN, RUNS, Scene
 
 from runner import keys
@@ -200,6 +201,11 @@ def test_without_keys_it_serves_this_machine_only_and_says_so(control, dbt) -> N
         assert scene.client.post(
             RUN, content='{"date": "2024-11-03"}', headers=plain
         ).is_client_error
+        for name in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto"):
+            through = scene.client.get(RUNS, headers={name: "127.0.0.1"})
+            assert through.status_code == 403, "through a proxy, so from anywhere"
+        afar = TestClient(scene.app, base_url="http://127.0.0.1", client=("192.0.2.1", 5))
+        assert afar.get(RUNS).status_code == 403
         own = {"Origin": "http://localhost:8080", "Host": "localhost:8080"}
         assert scene.client.get(RUNS, headers=own).status_code == 200
         for host in ("0.0.0.0", "192.0.2.1", "::"):
@@ -225,6 +231,9 @@ def test_onboarding_calls_what_the_command_calls(scene: Scene, monkeypatch) -> N
 
     monkeypatch.setattr("runner.tenants.onboard", onboard)
     body = {"tenant_id": "acme", "admin_email": "a@b.example", "exports": ["x.parquet"]}
+    has_one = scene.post("/api/v1/tenants/onboard", body, ADMIN_KEY)
+    assert has_one.status_code == 201 and has_one.json()["api_key"] is None, "it has a key"
+    body["create_key"] = True
     answer = scene.post("/api/v1/tenants/onboard", body, ADMIN_KEY)
     assert answer.status_code == 201, answer.text
     told = answer.json()
