@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -147,24 +147,21 @@ class Swept:
     closed: int
 
 
-def sweep(
-    warehouse: Warehouse, tenant_id: str, is_at_work: Callable[[str], bool] = lambda name: True
-) -> Swept:
+def sweep(warehouse: Warehouse, tenant_id: str, lost: Collection[str] = ()) -> Swept:
     """Find what waits; close what died; hand back what this process took up and nobody runs.
 
-    `is_at_work`: whether a name of this process, see `name_of_taker`, is of a run that goes on. A
-    take-up may be committed though its answer never came: nobody knows of such a run but its row.
+    `lost`: the names, see `name_of_taker`, by which it tried and then broke. A take-up may be
+    committed though its answer never came: nobody knows of such a run but its row.
     """
     active = warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant_id))
     closed = _end_dead(warehouse, tenant_id, active)
     found = []
     for row in sorted(active, key=lambda row: row["start_time"]):
         name = row["worker_instance"] or ""
-        is_lost = name.startswith(f"{hostname_and_pid()}@") and not is_at_work(name)
-        if is_lost:
+        if name in lost:
             statements, values = handing_back(tenant_id, row["pipeline_logging_id"], name)
             warehouse.write(*statements, **values)
-        if is_lost or name == QUEUE:
+        if name in lost or name == QUEUE:
             found.append(row["pipeline_logging_id"])
     return Swept(tuple(found), closed)
 

@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 # In units of the warehouse's own pause between two looks: a second on DuckDB, 15 on BigQuery.
 LOOKS_BETWEEN_SWEEPS = 2
 LOOKS_BETWEEN_CHORES = 60
-# The names by which runs were taken up that are at work in this process.
-_TAKEN: set[str] = set()
 # So long a run that is told to stop may take, dbt's own end included.
 STOP_SECONDS = 30.0
 # An active run is younger than this: it may wait, and then take, a day.
@@ -79,6 +77,9 @@ class Backlog:
         self._waiting: dict[str, str] = {}  # run id -> tenant, in order
         self._at_work: dict[str, str] = {}
         self._progress: dict[str, Progress] = {}
+        # Names by which runs were taken up, or nobody knows whether they were, and that then broke.
+        # By name, not by host and pid: containers may have both alike.
+        self._lost: set[str] = set()
         self._change = threading.Condition()
         self._closing = threading.Event()
         self._stop = Stop()
@@ -190,8 +191,6 @@ class Backlog:
             queued=True,
         )
         me = claim.name_of_taker()
-        # Known before the row says so: a sweep meanwhile must not take the run for lost.
-        _TAKEN.add(me)
         try:
             run = claim.take_up(warehouse, tenant_id, run_id, template.step.timeout_minutes, me)
             if run is None:
@@ -199,8 +198,9 @@ class Backlog:
                     log.warning("run %s of %s: its tenant may not run now", run_id, tenant_id)
                 return
             self._execute(warehouse, template, request, run)
-        finally:
-            _TAKEN.discard(me)
+        except BaseException:
+            self._lost.add(me)
+            raise
 
     def _execute(
         self,
@@ -252,7 +252,7 @@ class Backlog:
         since = datetime.now(UTC) - OLDEST_ACTIVE
         for row in warehouse.read(sql.BUSY_TENANTS, since=since):
             try:
-                found = claim.sweep(warehouse, row["tenant_id"], _TAKEN.__contains__)
+                found = claim.sweep(warehouse, row["tenant_id"], self._lost)
                 self._on_failed(found.closed)
                 for run_id in found.waiting:
                     self.put(row["tenant_id"], run_id)
