@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -69,6 +69,12 @@ class Run:
     row_count: int | None
     user_id: str | None
     deduplicated: bool = False
+    worker_instance: str | None = None
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether it waits for a service to take it up: no process has it."""
+        return self.worker_instance == QUEUE
 
     def covers(self, first: date, last: date) -> bool:
         """Whether the run has all of these dates."""
@@ -133,42 +139,83 @@ def _lease(timeout_minutes: float) -> timedelta:
     return timedelta(minutes=timeout_minutes) + LEASE_GRACE
 
 
-def waiting(warehouse: Warehouse, tenant_id: str) -> list[str]:
-    """The runs that wait for a service to take them up, oldest first. Closes dead ones, too."""
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep found: runs that wait to be taken up, oldest first; how many it closed."""
+
+    waiting: tuple[str, ...]
+    closed: int
+
+
+def sweep(warehouse: Warehouse, tenant_id: str, lost: Collection[str] = ()) -> Swept:
+    """Find what waits; close what died; hand back what this process took up and nobody runs.
+
+    `lost`: the names, see `name_of_taker`, by which it tried and then broke. A take-up may be
+    committed though its answer never came: nobody knows of such a run but its row.
+    """
     active = warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant_id))
-    _end_dead(warehouse, tenant_id, active)
-    queued = [row for row in active if row["worker_instance"] == QUEUE]
-    return [row["pipeline_logging_id"] for row in sorted(queued, key=lambda row: row["start_time"])]
+    closed = _end_dead(warehouse, tenant_id, active)
+    found = []
+    for row in sorted(active, key=lambda row: row["start_time"]):
+        name = row["worker_instance"] or ""
+        if name in lost:
+            statements, values = handing_back(tenant_id, row["pipeline_logging_id"], name)
+            warehouse.write(*statements, **values)
+        if name in lost or name == QUEUE:
+            found.append(row["pipeline_logging_id"])
+    return Swept(tuple(found), closed)
 
 
-def take_up(warehouse: Warehouse, tenant_id: str, run_id: str, minutes: float) -> Run | None:
+def name_of_taker() -> str:
+    """A name for who takes a run up: this process, now.
+
+    With the moment: the process may be younger than the run, see `is_gone`.
+    """
+    return f"{hostname_and_pid()}@{datetime.now(UTC).timestamp():.6f}"
+
+
+def take_up(
+    warehouse: Warehouse, tenant_id: str, run_id: str, minutes: float, me: str | None = None
+) -> Run | None:
     """Make a waiting run this process's own, RUNNING. None: another took it, or it has ended.
 
-    Compare and set in one transaction, so of several services one has it. `minutes`: its timeout.
+    Compare and set in one transaction, so of several services one has it; none while the tenant is
+    not ACTIVE. `minutes`: its timeout. `me`: the name to take it up by.
     """
-    now = datetime.now(UTC)
-    # With the moment: the process may be younger than the run, see `is_gone`.
-    me = f"{hostname_and_pid()}@{now.timestamp():.6f}"
     rows = warehouse.write(
         sql.TAKE_UP.format(tenant=tenant_id),
         sql.TAKEN_UP.format(tenant=tenant_id),
         run_id=run_id,
-        worker_instance=me,
+        tenant_id=tenant_id,
+        worker_instance=me or name_of_taker(),
         queue=QUEUE,
-        lease_expires_at=now + _lease(minutes),
+        lease_expires_at=datetime.now(UTC) + _lease(minutes),
     )
     return as_run(rows[0]) if rows else None
 
 
-def hand_back(warehouse: Warehouse, run: Run) -> None:
-    """Let a run that was taken up wait again, as if it had never begun."""
-    warehouse.write(
-        sql.HAND_BACK.format(tenant=run.tenant_id),
-        sql.DROP_RUN_STEPS.format(tenant=run.tenant_id),
-        run_id=run.id,
-        queue=QUEUE,
-        lease_expires_at=datetime.now(UTC) + QUEUE_PATIENCE,
-    )
+def cancel_suspended(warehouse: Warehouse, tenant_id: str, run_id: str) -> Run | None:
+    """Close a run that waits while its tenant may not run. None: it may, or it waits no more."""
+    status = warehouse.read(sql.PROFILE_STATUS, tenant_id=tenant_id)
+    rows = warehouse.read(sql.RUN.format(tenant=tenant_id), run_id=run_id)
+    waits = bool(rows) and (rows[0]["status"], rows[0]["worker_instance"]) == ("PENDING", QUEUE)
+    if not waits or (status and status[0]["status"] == "ACTIVE"):
+        return None
+    told = (status[0]["status"] or "without a status").lower() if status else "gone"
+    return cancel(warehouse, tenant_id, run_id, f"tenant is {told}: it was not run")
+
+
+def handing_back(
+    tenant_id: str, run_id: str, me: str | None
+) -> tuple[tuple[str, ...], dict[str, Value]]:
+    """Statements that let a run taken up by `me` wait again, as if it had never begun."""
+    statements = (sql.HAND_BACK, sql.DROP_RUN_STEPS, sql.RUN)
+    return tuple(statement.format(tenant=tenant_id) for statement in statements), {
+        "run_id": run_id,
+        "me": me,
+        "queue": QUEUE,
+        "lease_expires_at": datetime.now(UTC) + QUEUE_PATIENCE,
+    }
 
 
 def _is_likely(warehouse: Warehouse, request: Request) -> bool:
@@ -202,12 +249,13 @@ def end_dead_leases(warehouse: Warehouse, tenant_id: str) -> None:
     _end_dead(warehouse, tenant_id, warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant_id)))
 
 
-def _end_dead(warehouse: Warehouse, tenant_id: str, active: Sequence[Row]) -> None:
-    """Close those of the active runs that are dead."""
+def _end_dead(warehouse: Warehouse, tenant_id: str, active: Sequence[Row]) -> int:
+    """Close those of the active runs that are dead; how many that were."""
     now = datetime.now(UTC)
     dead = [row for row in active if is_gone(row["worker_instance"], row["start_time"])]
-    if not dead and not any(row["lease_expires_at"] <= now for row in active):
-        return
+    closed = len([row for row in active if row in dead or row["lease_expires_at"] <= now])
+    if not closed:
+        return 0
     values: dict[str, Value] = {
         f"dead_{n}": row["pipeline_logging_id"] for n, row in enumerate(dead)
     }
@@ -219,6 +267,7 @@ def _end_dead(warehouse: Warehouse, tenant_id: str, active: Sequence[Row]) -> No
         now=now,
         **values,
     )
+    return closed
 
 
 def is_ours(warehouse: Warehouse, run: Run, status: str | None = None) -> bool:
@@ -307,6 +356,7 @@ def as_run(row: Row, deduplicated: bool = False) -> Run:
         row_count=row["row_count"],
         user_id=row["user_id"],
         deduplicated=deduplicated,
+        worker_instance=row["worker_instance"],
     )
 
 

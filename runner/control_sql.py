@@ -230,7 +230,11 @@ CLAIM_EXPIRE = """
 update `{tenant}`.x_meta_pipeline_runs
 set status = 'FAILED', end_time = @now,
     duration_ms = unix_millis(@now) - unix_millis(start_time),
-    error_message = 'lease expired: the process that ran it ended without a word'
+    error_message = case
+        when worker_instance = 'queue'
+            then 'no service took it up within a day: start one with runner serve'
+        else 'lease expired: the process that ran it ended without a word'
+    end
 where status in ('PENDING', 'RUNNING') and coalesce(lease_expires_at, start_time) <= @now
 """
 
@@ -433,11 +437,15 @@ where pipeline_logging_id = @run_id
 order by case when pipeline_logging_id = @run_id then 0 else 1 end, start_time
 """
 
-# A run that waits for a service becomes one process's own: the first that asks.
+# A run that waits for a service becomes one process's own: the first that asks. Its tenant may
+# have been suspended since it was asked for.
 TAKE_UP = """
 update `{tenant}`.x_meta_pipeline_runs
 set status = 'RUNNING', worker_instance = @worker_instance, lease_expires_at = @lease_expires_at
 where pipeline_logging_id = @run_id and status = 'PENDING' and worker_instance = @queue
+    and exists (
+        select 1 from tenants.tenant_profiles where tenant_id = @tenant_id and status = 'ACTIVE'
+    )
 """
 
 TAKEN_UP = f"""
@@ -445,10 +453,11 @@ select {RUN_COLUMNS} from `{{tenant}}`.x_meta_pipeline_runs
 where pipeline_logging_id = @run_id and worker_instance = @worker_instance
 """
 
+# Only from who has it: what comes late, from the spool, must not take it from who has it now.
 HAND_BACK = """
 update `{tenant}`.x_meta_pipeline_runs
 set status = 'PENDING', worker_instance = @queue, lease_expires_at = @lease_expires_at
-where pipeline_logging_id = @run_id and status = 'RUNNING'
+where pipeline_logging_id = @run_id and status = 'RUNNING' and worker_instance = @me
 """
 
 DROP_RUN_STEPS = """
@@ -467,7 +476,7 @@ from tenants.tenant_usage_events as started
 left join tenants.tenant_usage_events as finished
     on finished.tenant_id = started.tenant_id
     and finished.pipeline_logging_id = started.pipeline_logging_id
-    and finished.event_type = 'finished'
+    and finished.event_type = 'finished' and finished.occurred_at >= @since
 where started.event_type = 'started' and started.occurred_at >= @since
     and finished.event_id is null
 order by started.tenant_id

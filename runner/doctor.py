@@ -31,6 +31,8 @@ PATIENCE_SECONDS = 5.0
 CLOCK_TOLERANCE = timedelta(seconds=60)
 STALE, TOO_OLD = timedelta(hours=24), timedelta(hours=48)
 GIVEN_UP_LATELY = timedelta(days=7)
+# A run that was asked for over the API waits for no longer where a service runs and is not busy.
+QUEUED_LONG = timedelta(minutes=15)
 ADD = "runner tenant add {} --admin-email E --export REF"
 
 
@@ -310,6 +312,10 @@ def _runs(warehouse: Warehouse, tenant: str) -> Finding:
             who = f"run {row['pipeline_logging_id']} of {row['worker_instance']}"
             told = f"{who} is active, but its lease is over or its process is gone"
             return WARN, told, f"runner runs --tenant {tenant}"
+        if row["worker_instance"] == claim.QUEUE and now - row["start_time"] > QUEUED_LONG:
+            since = _minute(row["start_time"])
+            told = f"run {row['pipeline_logging_id']} waits for a service since {since}"
+            return WARN, told, "runner serve"
     return OK, f"{len(active)} active, no orphan", None
 
 

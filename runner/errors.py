@@ -29,6 +29,10 @@ class UsageProblem(RunnerError):
     exit_code = 2
 
 
+class NotInitialised(UsageProblem):
+    """The warehouse, or a tenant's part of it, was never made. Exit 2."""
+
+
 class Refused(RunnerError):
     """The tenant's quota or standing does not allow the run. Exit 3.
 

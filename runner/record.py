@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from runner import control_sql as sql
 from runner import spool
 from runner.alerts import Alarm
-from runner.claim import Run, as_run
+from runner.claim import Run, as_run, handing_back
 from runner.errors import WarehouseProblem
 from runner.invoke import Event, Node
 from runner.settings import Settings
@@ -189,6 +189,19 @@ def finish(
     statements += tuple(text for alert in alerts for text in alert.statements)
     statements += (sql.RUN.format(tenant=run.tenant_id),)
     return as_run(write_or_spool(settings, warehouse, statements, values)[0])
+
+
+def hand_back(settings: Settings, warehouse: Warehouse, run: Run) -> Run:
+    """Let a run that was taken up wait again; as it is now, such as cancelled meanwhile.
+
+    What cannot be written waits in the spool, and the run is taken to wait.
+    """
+    statements, values = handing_back(run.tenant_id, run.id, run.worker_instance)
+    try:
+        return as_run(write_or_spool(settings, warehouse, statements, values)[0])
+    except WarehouseProblem as error:
+        log.warning("run %s is handed back later: %s", run.id, error.message)
+        return replace(run, status="PENDING")
 
 
 def write_or_spool(

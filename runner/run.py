@@ -170,8 +170,10 @@ def of_another(run: claim.Run, request: claim.Request) -> Report:
         )
         if first <= last
     ]
+    waits = f", waiting for `runner serve` since {run.start_time:%Y-%m-%d %H:%M} UTC,"
     why = (
-        f"Run {run.id} of {run.tenant_id} is {run.status} for {notify.dates(run)} and will not load"
+        f"Run {run.id} of {run.tenant_id} is {run.status}{waits if run.is_queued else ''} for"
+        f" {notify.dates(run)} and will not load"
         f" {' and '.join(left)}; nothing was started that would: add --wait, or run again later."
     )
     return Report(run, run.status, 0, Outcome(False, why), covered=False)
@@ -211,9 +213,10 @@ def execute(
         status = "COMPLETED" if outcome.success else "FAILED"
     except Interrupted as stop:
         if request.queued:
-            claim.hand_back(warehouse, run)
-            log.info("run waits again: %s", _stopped_by(stop))
-            return Report(replace(run, status="PENDING"), "PENDING", 0, interrupted=stop.number)
+            with _undisturbed():
+                run = record.hand_back(settings, warehouse, run)
+            log.info("run is %s again: %s", run.status, _stopped_by(stop))
+            return Report(run, run.status, 0, interrupted=stop.number)
         interrupted = stop.number
         outcome = Outcome(False, _stopped_by(stop))
         status = "CANCELLED"
@@ -420,6 +423,7 @@ def refuse(
     trigger_by: str,
     why: str,
     trigger_type: str = "manual",
+    user_id: str | None = None,
 ) -> None:
     """Leave the row of a run whose template cannot be had. Raises UsageProblem without a tenant."""
     tenants.find(warehouse, tenant)
@@ -432,6 +436,7 @@ def refuse(
         trigger_type=trigger_type,
         trigger_by=trigger_by,
         timeout_minutes=0,
+        user_id=user_id,
     )
     claim.refuse(warehouse, request, settings.project_dir, why)
 

@@ -91,6 +91,11 @@ def setup(settings: Settings, verbose: bool = False) -> Path:
     return path
 
 
+def rotate(settings: Settings) -> None:
+    """Begin the log anew where it is large: for who runs longer than a command does."""
+    _rotate(settings.log_dir / "runner.jsonl")
+
+
 def _rotate(path: Path) -> None:
     """Begin a large log anew: one command at a time, and those that write follow to the new file.
 

@@ -148,6 +148,13 @@ def summary(report: Report, where: str, target: str | None = None) -> str:
     look = f"runner status {run.id} --tenant {run.tenant_id}{on}"
     why = report.outcome.error if report.outcome else None
     error = [f"  error     {why}"] if why else []
+    if run.deduplicated and report.status == "PENDING" and run.is_queued:
+        return (
+            f"Run {run.id} of {run.tenant_id} covers {dates(run)} and waits for `runner serve`"
+            f" since {run.start_time:%Y-%m-%d %H:%M} UTC: nothing was started.\n"
+            f"Start `runner serve`{on}, or end it with: runner cancel {run.id} --tenant"
+            f" {run.tenant_id}{on}"
+        )
     if run.deduplicated and report.status in ("PENDING", "RUNNING"):
         return (
             f"Run {run.id} of {run.tenant_id} covers {dates(run)} and is {run.status}: nothing was"

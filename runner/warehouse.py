@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from runner import control_sql
-from runner.errors import StatementRefused, UsageProblem, WarehouseUnreachable
+from runner.errors import NotInitialised, StatementRefused, UsageProblem, WarehouseUnreachable
 from runner.settings import Settings
 
 if TYPE_CHECKING:
@@ -360,8 +360,14 @@ class DuckDBWarehouse:
             return
         # Within a process DuckDB refuses one file opened both ways: threads take turns.
         gate = _GATES.setdefault(path, threading.Lock())
-        with gate, self._open_alone(path, read_only) as connection:
-            yield connection
+        deadline = time.monotonic() + self._patience_seconds
+        if not gate.acquire(timeout=self._patience_seconds):
+            raise WarehouseUnreachable(f"{path} is busy: try again in a moment.")
+        try:
+            with self._open_alone(path, read_only, deadline) as connection:
+                yield connection
+        finally:
+            gate.release()
 
     @contextmanager
     def _open_passed(self, path: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
@@ -377,7 +383,9 @@ class DuckDBWarehouse:
             if passed.open is None:
                 with contextlib.ExitStack() as stack:
                     # Both ways by one: a reader must not keep writers of this process out.
-                    passed.connection = stack.enter_context(self._open_alone(path, False))
+                    passed.connection = stack.enter_context(
+                        self._open_alone(path, False, time.monotonic() + self._patience_seconds)
+                    )
                     passed.open = stack.pop_all()
                 passed.since = passed.used_at = time.monotonic()
                 threading.Thread(
@@ -396,12 +404,13 @@ class DuckDBWarehouse:
                     time.sleep(GATE_PAUSE_SECONDS)
 
     @contextmanager
-    def _open_alone(self, path: Path, read_only: bool) -> "Iterator[duckdb.DuckDBPyConnection]":
+    def _open_alone(
+        self, path: Path, read_only: bool, deadline: float
+    ) -> "Iterator[duckdb.DuckDBPyConnection]":
         import duckdb
 
         if not path.exists():
-            raise UsageProblem(f"{path} does not exist yet: run `runner init`.")
-        deadline = time.monotonic() + self._patience_seconds
+            raise NotInitialised(f"{path} does not exist yet: run `runner init`.")
         with self._gate(path, read_only, deadline):
             connection = self._connect(path, read_only, deadline)
             try:

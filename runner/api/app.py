@@ -1,12 +1,14 @@
 """The routes: each calls what the command line calls, and says the answer over HTTP."""
 
+import asyncio
 import contextlib
 import json
 import logging
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -40,7 +42,7 @@ from runner.api.backlog import Backlog
 from runner.api.errors import Problem
 from runner.api.limits import Frame
 from runner.api.metrics import Metrics
-from runner.errors import Refused, RunnerError, UsageProblem, WarehouseProblem
+from runner.errors import NotInitialised, Refused, RunnerError, UsageProblem, WarehouseProblem
 from runner.settings import Settings
 from runner.warehouse import Row, Warehouse, open_warehouse
 
@@ -53,6 +55,14 @@ FILES = {"page.js": "text/javascript", "page.css": "text/css"}
 PATIENCE_SECONDS = 5.0
 # So long may threads pass the control file on; then other commands have their turn.
 KEEP_OPEN_SECONDS = 0.5
+# A tenant's data is waited for no longer, and by few calls at once: a run that loads has its file
+# for minutes, and each that waits holds one of the threads that answer everybody.
+DATA_PATIENCE_SECONDS = 0.5
+READERS = 16
+# The warehouse is looked at once in so long for /health, and waited for no longer than this.
+HEALTH_SECONDS = 2.0
+PROBE_PATIENCE_SECONDS = 1.0
+READERS_OF_A_TENANT = 4
 # A look for dead runs before a claim is good for so long; the backlog's sweep looks as well.
 LOOK_SECONDS = 1.0
 # So long a tenant that was found is taken to be there; the claim looks for itself.
@@ -83,6 +93,7 @@ class Service:
             workers,
             grace_seconds,
             lambda report: self.metrics.ended(report),
+            lambda runs: self.metrics.failed(runs),
             self.door.write_uses,
         )
         self.metrics = Metrics(lambda: self.backlog.length, lambda: self.backlog.active)
@@ -90,11 +101,38 @@ class Service:
         self._looked: dict[str, float] = {}
         self._asked: dict[tuple[str, str], tuple[float, claim.Request]] = {}
         self.template = cache(pipelines.load)
-        self._health: tuple[float, str] = (0.0, "")
+        self._is_made = False
+        self._told: str | None = None
+        self._next_probe = 0.0
+        self._probing = asyncio.Lock()
+        self._prober = ThreadPoolExecutor(1, "prober")
+        self._readers = threading.BoundedSemaphore(READERS)
+        self._readers_of: dict[str, threading.BoundedSemaphore] = {}
 
     def warehouse(self) -> Warehouse:
-        """For an answer, which does not wait long."""
-        return self._own("answer", PATIENCE_SECONDS)
+        """For an answer, which does not wait long. Raises NotInitialised before `runner init`."""
+        warehouse = self._own("answer", PATIENCE_SECONDS)
+        if not self._is_made and not warehouse.exists():
+            raise NotInitialised("The warehouse was never made: run `runner init`.")
+        self._is_made = True
+        return warehouse
+
+    def data(self, tenant_id: str, statement: str, **values: Any) -> list[Row]:
+        """Rows of the tenant's data. On DuckDB a run that loads has the file: 503 then."""
+        warehouse = self._own("data", DATA_PATIENCE_SECONDS)
+        of_tenant = self._readers_of.setdefault(
+            tenant_id,
+            threading.BoundedSemaphore(
+                READERS_OF_A_TENANT if warehouse.has_one_writer else READERS
+            ),
+        )
+        with _place(self._readers, tenant_id), _place(of_tenant, tenant_id):
+            try:
+                return warehouse.read_data(tenant_id, statement.format(tenant=tenant_id), **values)
+            except WarehouseProblem as error:
+                raise _no_data_now(tenant_id) from error
+            except UsageProblem:
+                return []  # no run has made the file yet
 
     def warehouse_of_a_run(self) -> Warehouse:
         """For a run, which waits as long as the command line does."""
@@ -134,25 +172,59 @@ class Service:
                 known = one_run.request_for(
                     warehouse, tenant_id, template, first, last, "api", trigger_by
                 )
+            except NotInitialised:
+                raise
             except UsageProblem as unknown:
                 raise Problem(404, "unknown_tenant", unknown.message) from None
             self._asked[tenant_id, template.name] = (time.monotonic() + KNOWN_SECONDS, known)
         return replace(known, from_date=first, to_date=last, trigger_by=trigger_by, queued=True)
 
-    def health(self) -> str:
-        """What is wrong with the warehouse, empty for nothing; asked at most every two seconds."""
-        at, told = self._health
-        if at > time.monotonic():
-            return told
+    async def health(self) -> str:
+        """What is wrong with the warehouse, empty for nothing; asked at most every two seconds.
+
+        By one call; the others have its last answer meanwhile, and none waits for a route's thread.
+        """
+        is_known = self._next_probe > time.monotonic() or self._probing.locked()
+        if self._told is not None and is_known:
+            return self._told
+        async with self._probing:
+            if self._next_probe <= time.monotonic():
+                loop = asyncio.get_running_loop()
+                self._told = await loop.run_in_executor(self._prober, self._probe)
+                self._next_probe = time.monotonic() + HEALTH_SECONDS
+        return self._told or ""
+
+    def _probe(self) -> str:
         try:
-            self.warehouse().read(sql.PROBE)
-            told = ""
+            self._own("probe", PROBE_PATIENCE_SECONDS).read(sql.PROBE)
         except RunnerError as error:
             # Anybody may ask: which file or project it is stands in the log.
             log.warning("the warehouse cannot be reached: %s", error.message)
-            told = "unreachable"
-        self._health = (time.monotonic() + 2, told)
-        return told
+            return "unreachable"
+        return ""
+
+    def close(self) -> None:
+        """End the threads that are ours alone."""
+        self.door.close()
+        self._prober.shutdown(wait=False, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _place(places: threading.BoundedSemaphore, tenant_id: str) -> Iterator[None]:
+    """One of the places, if one is free now. Raises Problem at once when none is."""
+    if not places.acquire(blocking=False):
+        raise _no_data_now(tenant_id)
+    try:
+        yield
+    finally:
+        places.release()
+
+
+def _no_data_now(tenant_id: str) -> Problem:
+    return errors.busy(
+        f"The data of {tenant_id} cannot be read now, such as while a run loads it: ask again in"
+        " some seconds."
+    )
 
 
 def service_of(request: Request) -> Service:
@@ -196,6 +268,7 @@ def create(settings: Settings, how: Access, workers: int, grace_seconds: float) 
             stack.enter_context(service.backlog)
             yield
             await run_in_threadpool(stack.pop_all().close)
+            service.close()
 
     app = FastAPI(
         title="Tenant cost",
@@ -251,10 +324,17 @@ def _routes(app: FastAPI) -> None:
             raise HTTPException(404)
         return FileResponse(STATIC / name, media_type=FILES[name])
 
+    @app.head("/health/live", include_in_schema=False)
+    @app.get("/health/live", tags=["service"])
+    async def live() -> models.Live:
+        """Whether this process answers, whatever the warehouse does: for who restarts it."""
+        return models.Live(status="ok", service=SERVICE, version=__version__)
+
+    @app.head("/health", include_in_schema=False)
     @app.get("/health", tags=["service"], responses={503: {"model": models.Health}})
-    def health(service: The, response: Response) -> models.Health:
+    async def health(service: The, response: Response) -> models.Health:
         """Service, version, environment, and whether the warehouse can be reached."""
-        told = service.health()
+        told = await service.health()
         if told:
             response.status_code = 503
         return models.Health(
@@ -314,7 +394,6 @@ def _routes(app: FastAPI) -> None:
         body: models.Trigger,
     ) -> models.Accepted:
         """The same by the pipeline's id. Use the path with tenant and template instead."""
-        response.headers["Deprecation"] = "true"
         tenant_id, name = _named_by(pipeline_id)
         who.only(tenant_id)
         return _start(service, who, response, tenant_id, name, body)
@@ -330,7 +409,7 @@ def _routes(app: FastAPI) -> None:
     ) -> list[models.Run]:
         """Runs, newest first: of the key's tenant, with the admin key of all or the one named."""
         warehouse = service.warehouse()
-        named = tenant_id or who.tenant_id
+        named = tenant_id if who.is_admin else who.tenant_id
         found: list[Row] = []
         for tenant in [_known(warehouse, named)] if named else tenants.every(warehouse):
             found += warehouse.read(
@@ -340,13 +419,14 @@ def _routes(app: FastAPI) -> None:
                 pipeline="",
                 limit=limit,
             )
-        found.sort(key=lambda row: row["start_time"], reverse=True)
-        return [_run(service, row) for row in found[:limit]]
+        long_ago = datetime.min.replace(tzinfo=UTC)
+        found.sort(key=lambda row: row["start_time"] or long_ago, reverse=True)
+        return [_run(service, who, row) for row in found[:limit]]
 
     @app.get("/api/v1/pipelines/runs/{run_id}", tags=["runs"], responses=problems(404, 422))
     def run(service: The, who: Reader, run_id: RunId) -> models.Run:
         """One run as it stands."""
-        return _run(service, _row(service.warehouse(), who, run_id))
+        return _run(service, who, _row(service.warehouse(), who, run_id))
 
     @app.get("/api/v1/pipelines/runs/{run_id}/steps", tags=["runs"], responses=problems(404, 422))
     def steps(service: The, who: Reader, run_id: RunId) -> list[models.Step]:
@@ -354,7 +434,8 @@ def _routes(app: FastAPI) -> None:
         warehouse = service.warehouse()
         row = _row(warehouse, who, run_id)
         return [
-            models.Step(**step) for step in record.steps_of(warehouse, row["tenant_id"], run_id)
+            models.Step(**{**step, "error_message": _for(who, step["error_message"])})
+            for step in record.steps_of(warehouse, row["tenant_id"], run_id)
         ]
 
     @app.get(
@@ -372,10 +453,10 @@ def _routes(app: FastAPI) -> None:
                 status=row["overall_status"],
                 failed_rows=row["failed_rows"],
                 sample_rows=_sample(row["sample_rows"]),
-                message=row["error_message"],
+                message=_for(who, row["error_message"]),
                 executed_at=row["executed_at"],
             )
-            for row in _data(warehouse, tenant_id, sql.DQ_RESULTS, run_id=run_id)
+            for row in service.data(tenant_id, sql.DQ_RESULTS, run_id=run_id)
         ]
 
     @app.post(
@@ -388,17 +469,21 @@ def _routes(app: FastAPI) -> None:
         if not claim.cancel(warehouse, row["tenant_id"], run_id, f"cancelled by {who.id}"):
             ended = _row(warehouse, who, run_id)["status"]
             raise Problem(409, "already_ended", f"Run {run_id} has ended already: it is {ended}.")
-        return _run(service, _row(warehouse, who, run_id))
+        return _run(service, who, _row(warehouse, who, run_id))
 
     @app.get("/api/v1/tenants", tags=["tenants"], responses=problems())
     def all_tenants(service: The, who: Reader) -> list[models.Tenant]:
         """The key's tenant; with the admin key every one."""
         return [
             models.Tenant(
-                tenant_id=one.id, company_name=one.company_name, status=one.status, plan=one.plan
+                tenant_id=one.id,
+                company_name=one.company_name,
+                status=one.status,
+                plan=one.plan,
+                pipeline=one.pipeline,
             )
             for one in tenants.every(service.warehouse())
-            if who.tenant_id in (None, one.id)
+            if who.may_see(one.id)
         ]
 
     @app.get("/api/v1/tenants/{tenant_id}/quota", tags=["tenants"], responses=problems(404, 422))
@@ -419,7 +504,7 @@ def _routes(app: FastAPI) -> None:
         warehouse = service.warehouse()
         tenant = _known(warehouse, tenant_id).id
         first, last = _dates_shown(warehouse, tenant, from_date, to_date)
-        rows = _data(warehouse, tenant, sql.COSTS, from_date=first, to_date=last) if last else []
+        rows = service.data(tenant, sql.COSTS, from_date=first, to_date=last) if last else []
         amounts = ("gross_cost", "credits_total", "billed_cost")
         return [
             models.Cost(**{**row, **{name: show.money(row[name]) for name in amounts}})
@@ -459,7 +544,10 @@ def _routes(app: FastAPI) -> None:
                 messages.append,
             )
             key = secret = None
-            if body.create_key:
+            has_key = any(
+                one.state == "active" for one in keys.of_tenant(warehouse, body.tenant_id)
+            )
+            if body.create_key or (body.create_key is None and not has_key):
                 key, secret = keys.create(
                     warehouse, body.tenant_id, (), 365, who.id, "made at onboarding"
                 )
@@ -486,9 +574,19 @@ def _start(
         tenant = _known(warehouse, tenant_id).id
         if pipelines.is_name(name):
             dates = (first, last, body.trigger_by)
-            one_run.refuse(settings, warehouse, tenant, name, *dates, unknown.message, "api")
+            why = unknown.message
+            one_run.refuse(settings, warehouse, tenant, name, *dates, why, "api", who.id)
+            log.info("run of %s for %s refused: %s", name, tenant, why)
         known = pipelines.names()
         raise Problem(404, "unknown_template", unknown.message, templates=known) from None
+    if template.name == pipelines.LANDING:
+        pipeline = _known(warehouse, tenant_id).pipeline
+        if pipeline != pipelines.LANDING:
+            raise Problem(
+                422,
+                "not_a_landing",
+                f"Tenant {tenant_id} is no landing, which {template.name} is for: run {pipeline}.",
+            )
     asked = service.asked(warehouse, tenant_id, template, first, last, body.trigger_by)
     request = replace(asked, user_id=who.id)
     run_id = str(uuid.uuid4())
@@ -498,6 +596,8 @@ def _start(
         raise _refused(service, warehouse, tenant_id, refusal) from None
     except landings.NotLanded as lacking:
         raise Problem(409, "landing_not_ready", lacking.message) from None
+    what = "has the dates already" if run.deduplicated else "claimed"
+    log.info("run %s of %s %s: %s", run.id, tenant_id, what, notify.dates(run))
     if not run.deduplicated:
         service.backlog.put(tenant_id, run.id)
         did = f"Templated pipeline {name.rpartition('/')[2]} triggered successfully"
@@ -533,6 +633,7 @@ def _refused(service: Service, warehouse: Warehouse, tenant_id: str, refusal: Re
     """429 with what is left where time helps, 403 where somebody must."""
     run = refusal.run
     assert isinstance(run, claim.Run)
+    log.info("run %s of %s refused: %s", run.id, tenant_id, run.error_message)
     if not one_run.is_over_quota(run):
         return Problem(403, "tenant_may_not_run", refusal.message, pipeline_logging_id=run.id)
     service.metrics.refusals.inc()
@@ -570,6 +671,8 @@ def _named_by(pipeline_id: str) -> tuple[str, str]:
 def _known(warehouse: Warehouse, tenant_id: str) -> tenants.Tenant:
     try:
         return tenants.find(warehouse, tenant_id)
+    except NotInitialised:
+        raise
     except UsageProblem as unknown:
         raise Problem(404, "unknown_tenant", unknown.message) from None
 
@@ -578,7 +681,13 @@ def _row(warehouse: Warehouse, who: Caller, run_id: str) -> Row:
     """A run's row. Raises Problem: 404 when there is none, 403 when it is another tenant's."""
     with contextlib.suppress(ValueError):
         # As ids are written: another spelling is of no run, and need not be asked for.
-        found = warehouse.read(sql.TENANT_OF_RUN, run_id=str(uuid.UUID(run_id)))
+        run_id = str(uuid.UUID(run_id))
+        if who.tenant_id:
+            # Mostly it is the caller's own, and the table of all tenants' events is not read.
+            rows = warehouse.read(sql.RUN.format(tenant=who.tenant_id), run_id=run_id)
+            if rows:
+                return rows[0]
+        found = warehouse.read(sql.TENANT_OF_RUN, run_id=run_id)
         if found:
             tenant_id = found[0]["tenant_id"]
             who.only(tenant_id)
@@ -590,24 +699,20 @@ def _row(warehouse: Warehouse, who: Caller, run_id: str) -> Row:
     )
 
 
-def _run(service: Service, row: Row) -> models.Run:
+def _for(who: Caller, text: str | None) -> str | None:
+    """A recorded message as this caller may read it: a tenant's key sees nothing of our insides."""
+    return text if who.is_admin or text is None else errors.plain(text)
+
+
+def _run(service: Service, who: Caller, row: Row) -> models.Run:
     is_at_work = row["status"] == "RUNNING"
     at = service.backlog.progress(row["pipeline_logging_id"]) if is_at_work else None
     progress = models.RunProgress(done=at.done, total=at.total, at_work=at.at_work) if at else None
-    return models.Run(**{**row, "progress": progress})
-
-
-def _data(warehouse: Warehouse, tenant_id: str, statement: str, **values: Any) -> list[Row]:
-    """Rows of the tenant's data. On DuckDB a run that loads has the file: ask again then."""
-    try:
-        return warehouse.read_data(tenant_id, statement.format(tenant=tenant_id), **values)
-    except WarehouseProblem as error:
-        raise errors.busy(
-            f"The data of {tenant_id} cannot be read now, such as while a run loads it: ask again"
-            f" in some seconds. ({error.message})"
-        ) from error
-    except UsageProblem:
-        return []  # no run has made the file yet
+    told = _for(who, row["error_message"])
+    name = (row["template"] or row["pipeline_id"] or "").rpartition("/")[2]
+    message = f"Templated pipeline {name} is {row['status']} for {row['tenant_id']}"
+    message += f": {told}" if told else ""
+    return models.Run(**{**row, "error_message": told, "message": message, "progress": progress})
 
 
 def _dates_shown(

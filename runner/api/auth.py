@@ -1,18 +1,24 @@
 """Who calls: a tenant's key, the admin's key, or, on this machine only, anybody."""
 
+import asyncio
+import contextlib
 import hmac
 import logging
 import re
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from runner import keys
+from runner import keys, slugs
 from runner.api.errors import Problem
 from runner.api.limits import Rate
 from runner.errors import UsageProblem
@@ -24,20 +30,29 @@ log = logging.getLogger(__name__)
 # A key is looked up again after so long: a revoked one is taken no longer than that.
 CACHE_SECONDS = 5.0
 CACHED = 10_000
+# What is no key of ours is kept apart, so that a flood of it pushes no good key out.
+MISSES = 1_000
+# So many keys that nobody has sent before are looked up at once.
+STRANGERS = 3
 ADMIN = "admin"
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls: a key's id, and the tenant it is of (None: all of them)."""
+    """Who calls: a key's id, and the one tenant it is of, or all of them (`is_admin`)."""
 
     id: str
     tenant_id: str | None
     scopes: tuple[str, ...]
+    is_admin: bool = False
+
+    def may_see(self, tenant_id: str) -> bool:
+        """Whether what is that tenant's is for this caller."""
+        return self.is_admin or (bool(tenant_id) and self.tenant_id == tenant_id)
 
     def only(self, tenant_id: str) -> None:
         """Raises Problem when that tenant is another's."""
-        if self.tenant_id not in (None, tenant_id):
+        if not self.may_see(tenant_id):
             raise Problem(
                 403,
                 "another_tenant",
@@ -81,8 +96,11 @@ class Door:
         self._warehouse = warehouse
         self._rate = Rate(how.per_minute)
         self._refused = Rate(how.per_minute)
-        self._cache: dict[str, tuple[float, keys.Key | None]] = {}
+        self._cache: dict[str, tuple[float, keys.Key]] = {}
+        self._misses: dict[str, float] = {}
         self._lock = threading.Lock()
+        # Threads of their own: whoever guesses keys waits for nobody's answer but a guess's.
+        self._strangers = ThreadPoolExecutor(STRANGERS, "stranger")
         self._used: dict[tuple[str, str], datetime] = {}
 
     async def caller(self, request: Request, scope: str) -> Caller:
@@ -106,41 +124,68 @@ class Door:
         everything = (*keys.SCOPES, ADMIN)
         client = request.client.host if request.client else "unknown"
         if self._how.is_open:
-            return Caller(f"anybody at {client}", None, everything)
+            return Caller(f"anybody at {client}", None, everything, is_admin=True)
         secret = _secret(request)
         hashed = keys.hash_of(secret)
         if self._how.admin_hash and hmac.compare_digest(hashed, self._how.admin_hash):
-            return Caller(ADMIN, None, everything)
+            return Caller(ADMIN, None, everything, is_admin=True)
         key = None
         if secret.startswith(keys.PREFIX) and len(secret) < 200:
-            at, key = self._cache.get(hashed, (0.0, None))
-            if at <= time.monotonic():
-                key = await run_in_threadpool(self._look_up, secret, hashed)
-        if key is None or key.state != "active":
+            key = await self._key(secret, hashed, client)
+        if key is None or key.state != "active" or not _is_slug(key.tenant_id):
             self._refused.take(client)
             raise Problem(
                 401,
                 "no_valid_key",
                 f"The key is {key.state}: ask for another."
-                if key
+                if key and key.state != "active"
                 else "Send a key of yours as the header X-API-Key; one is made with"
                 " `runner tenant key create --tenant ID`.",
                 {"WWW-Authenticate": "ApiKey"},
             )
         self._used[key.tenant_id, key.id] = datetime.now(UTC)
-        return Caller(key.id, key.tenant_id, key.scopes)
+        # What stands in the table may be anything: the scopes that there are, and no others.
+        return Caller(key.id, key.tenant_id, tuple(one for one in key.scopes if one in keys.SCOPES))
 
-    def _look_up(self, secret: str, hashed: str) -> keys.Key | None:
-        """The key, asked for once though many calls come at once."""
+    async def _key(self, secret: str, hashed: str, client: str) -> keys.Key | None:
+        """The key, from the cache or looked up. Raises Problem for who has guessed too often."""
+        at, known = self._cache.get(hashed, (0.0, None))
+        if known is not None and at > time.monotonic():
+            return known
+        if known is not None:
+            return await run_in_threadpool(self._look_up_again, secret, hashed)
+        self._refused.look(client)
+        # With the id of the request, as the framework's own threads have it.
+        look_up = partial(copy_context().run, self._look_up, secret, hashed, client)
+        return await asyncio.get_running_loop().run_in_executor(self._strangers, look_up)
+
+    def _look_up_again(self, secret: str, hashed: str) -> keys.Key | None:
+        """A key that was good, asked for once though many calls come at once."""
         with self._lock:
             at, key = self._cache.get(hashed, (0.0, None))
-            if at > time.monotonic():
-                return key
-            key = keys.find(self._warehouse(), secret)
-            if len(self._cache) >= CACHED:
-                self._cache.clear()
-            self._cache[hashed] = (time.monotonic() + CACHE_SECONDS, key)
+            return key if at > time.monotonic() else self._find(secret, hashed)
+
+    def _look_up(self, secret: str, hashed: str, client: str) -> keys.Key | None:
+        """A key that nobody has sent before, in its turn: look again at what came before it."""
+        at, key = self._cache.get(hashed, (0.0, None))
+        if at > time.monotonic() or self._misses.get(hashed, 0.0) > time.monotonic():
             return key
+        self._refused.look(client)
+        return self._find(secret, hashed)
+
+    def _find(self, secret: str, hashed: str) -> keys.Key | None:
+        key = keys.find(self._warehouse(), secret)
+        until = time.monotonic() + CACHE_SECONDS
+        if key is None:
+            self._cache.pop(hashed, None)
+            _keep(self._misses, MISSES, hashed, until)
+        else:
+            _keep(self._cache, CACHED, hashed, (until, key))
+        return key
+
+    def close(self) -> None:
+        """Look nobody up any more."""
+        self._strangers.shutdown(wait=False, cancel_futures=True)
 
     def write_uses(self, warehouse: Warehouse) -> None:
         """Write down when keys were last used; a key costs a statement a minute, not a call."""
@@ -150,6 +195,22 @@ class Door:
             tenants.setdefault(tenant_id, {})[key_id] = moment
         for tenant_id, when in tenants.items():
             keys.used(warehouse, tenant_id, when)
+
+
+def _is_slug(tenant_id: str | None) -> bool:
+    """Whether it names a tenant: it is the name of a dataset in statements."""
+    with contextlib.suppress(UsageProblem):
+        return bool(tenant_id) and slugs.tenant_id(tenant_id or "") == tenant_id
+    return False
+
+
+def _keep(kept: dict[str, Any], most: int, name: str, value: Any) -> None:
+    """Keep the value as the newest of at most so many. The dict is other threads', too."""
+    kept.pop(name, None)
+    kept[name] = value
+    while len(kept) > most:
+        with contextlib.suppress(StopIteration, RuntimeError):
+            kept.pop(next(iter(kept)), None)
 
 
 def _secret(request: Request) -> str:

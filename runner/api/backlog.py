@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -63,6 +62,7 @@ class Backlog:
         workers: int,
         grace_seconds: float,
         on_end: Callable[[Report], None],
+        on_failed: Callable[[int], None],
         chores: Callable[[Warehouse], None],
     ) -> None:
         self._settings = settings
@@ -70,12 +70,16 @@ class Backlog:
         self._warehouse = warehouse
         self._grace_seconds = grace_seconds
         self._on_end = on_end
+        self._on_failed = on_failed
         self._chores = chores
         self._has_one_writer = warehouse().has_one_writer
         self._pool = Pool(settings)
         self._waiting: dict[str, str] = {}  # run id -> tenant, in order
         self._at_work: dict[str, str] = {}
         self._progress: dict[str, Progress] = {}
+        # Names by which runs were taken up, or nobody knows whether they were, and that then broke.
+        # By name, not by host and pid: containers may have both alike.
+        self._lost: set[str] = set()
         self._change = threading.Condition()
         self._closing = threading.Event()
         self._stop = Stop()
@@ -131,8 +135,10 @@ class Backlog:
         for thread in (*self._threads, self._keeper):
             thread.join(max(0.0, deadline - time.monotonic()))
         self._pool.close()
-        with suppress(RunnerError):
+        try:
             self._chores(self._warehouse())
+        except Exception:  # the end of a service is no place to break
+            log.exception("the last uses of keys were not written")
 
     def _next(self) -> tuple[str, str] | None:
         """The next run that may begin, now at work; None at the end."""
@@ -188,19 +194,39 @@ class Backlog:
             user_id=row["user_id"],
             queued=True,
         )
-        run = claim.take_up(warehouse, tenant_id, run_id, template.step.timeout_minutes)
-        if run is None:
-            return
-        self._progress[run_id] = Progress()
+        me = claim.name_of_taker()
+        try:
+            run = claim.take_up(warehouse, tenant_id, run_id, template.step.timeout_minutes, me)
+            if run is None:
+                if claim.cancel_suspended(warehouse, tenant_id, run_id):
+                    log.warning("run %s of %s: its tenant may not run now", run_id, tenant_id)
+                return
+            self._execute(warehouse, template, request, run)
+        except BaseException:
+            self._lost.add(me)
+            raise
+
+    def _execute(
+        self,
+        warehouse: Warehouse,
+        template: pipelines.Template,
+        request: claim.Request,
+        run: claim.Run,
+    ) -> None:
+        self._progress[run.id] = Progress()
 
         def on_event(event: Event) -> None:
-            self._progress[run_id] = self._progress[run_id].after(event)
+            self._progress[run.id] = self._progress[run.id].after(event)
 
-        with runlog.of_run(self._settings, run.id, tenant_id):
-            report = one_run.execute(
-                *(self._settings, warehouse, self._mailbox, template, request, run),
-                *(on_event, self._pool, self._stop),
-            )
+        try:
+            with runlog.of_run(self._settings, run.id, run.tenant_id):
+                report = one_run.execute(
+                    *(self._settings, warehouse, self._mailbox, template, request, run),
+                    *(on_event, self._pool, self._stop),
+                )
+        except BaseException:
+            self._on_failed(1)
+            raise
         self._on_end(report)
 
     def _keep(self) -> None:
@@ -211,11 +237,13 @@ class Backlog:
             try:
                 warehouse = self._warehouse()
                 pause = warehouse.seconds_between_looks * LOOKS_BETWEEN_SWEEPS
+                # Before what looks dead is closed: its end may be known, and wait on disk.
+                spool.drain(self._settings, warehouse)
+                self._sweep(warehouse)
                 if time.monotonic() >= next_chores:
-                    self._do_chores(warehouse)
                     looks = warehouse.seconds_between_looks * LOOKS_BETWEEN_CHORES
                     next_chores = time.monotonic() + looks
-                self._sweep(warehouse)
+                    self._do_chores(warehouse)
             except RunnerError as error:
                 log.warning("the service waits: %s", error.message)
             except Exception:
@@ -228,14 +256,32 @@ class Backlog:
         since = datetime.now(UTC) - OLDEST_ACTIVE
         for row in warehouse.read(sql.BUSY_TENANTS, since=since):
             try:
-                for run_id in claim.waiting(warehouse, row["tenant_id"]):
+                found = claim.sweep(warehouse, row["tenant_id"], self._lost)
+                self._on_failed(found.closed)
+                for run_id in found.waiting:
                     self.put(row["tenant_id"], run_id)
             except RunnerError as error:
                 # One tenant's missing table must not hold up the others.
                 log.warning("runs of %s wait: %s", row["tenant_id"], error.message)
 
     def _do_chores(self, warehouse: Warehouse) -> None:
-        spool.drain(self._settings, warehouse)
-        self._chores(warehouse)
-        for tenant in tenants.every(warehouse):
-            alerts.deliver(warehouse, self._mailbox, self._settings.mail, tenant.id)
+        """Each for itself: one that breaks keeps no other from its turn."""
+
+        def mail() -> None:
+            for tenant in tenants.every(warehouse):
+                if self._closing.is_set():
+                    return  # a mail server that does not answer would hold up the end, too
+                alerts.deliver(warehouse, self._mailbox, self._settings.mail, tenant.id)
+
+        chores: dict[str, Callable[[], None]] = {
+            "log": lambda: runlog.rotate(self._settings),
+            "keys": lambda: self._chores(warehouse),
+            "mail": mail,
+        }
+        for name, chore in chores.items():
+            try:
+                chore()
+            except RunnerError as error:
+                log.warning("the service's chore %s waits: %s", name, error.message)
+            except Exception:
+                log.exception("the service's chore %s broke", name)

@@ -1,6 +1,7 @@
 """What the service answers when it cannot do as asked: JSON that says what to do, and an id."""
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from runner.errors import (
+    NotInitialised,
     RunnerError,
     StatementRefused,
     UsageProblem,
@@ -17,6 +19,10 @@ from runner.errors import (
 )
 
 log = logging.getLogger(__name__)
+
+# The folders of a path that begins at the root, and not of an address.
+_FOLDERS = re.compile(r"(?<![\w/:.])/(?:[^\s/:;,'\"()]+/)+")
+_PROCESS = re.compile(r"\b(?:process|pid|PID) \d+\b")
 
 BROKE = (
     "Something broke inside the service: try again; if it breaks again, give this request_id to"
@@ -49,8 +55,15 @@ def busy(message: str, seconds: int = 5) -> Problem:
     return Problem(503, "try_again", message, {"Retry-After": str(seconds)})
 
 
+def plain(text: str) -> str:
+    """A sentence without what is nobody's business but ours: folders, and processes' numbers."""
+    return _PROCESS.sub("another process", _FOLDERS.sub("", text))
+
+
 def of_runner(error: RunnerError) -> Problem:
     """What one of the runner's own sentences is over HTTP."""
+    if isinstance(error, NotInitialised):
+        return Problem(503, "not_initialised", error.message, {"Retry-After": "60"})
     if isinstance(error, UsageProblem):
         return Problem(422, "invalid_request", error.message)
     if isinstance(error, StatementRefused):
@@ -70,6 +83,8 @@ async def on_problem(request: Request, error: Exception) -> JSONResponse:
     """Answer a Problem or a RunnerError."""
     problem = of_runner(error) if isinstance(error, RunnerError) else error
     assert isinstance(problem, Problem)
+    if isinstance(error, RunnerError) and getattr(request.state, "caller", "") != "admin":
+        problem.message = plain(problem.message)
     if problem.status >= 500:
         log.error("%s: %s", problem.error, problem.message, exc_info=error)
     else:

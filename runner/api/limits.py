@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 import uuid
 from collections import deque
@@ -59,6 +60,8 @@ class Frame:
                 headers["X-Request-ID"] = request_id
                 for name, value in SECURITY.items():
                     headers.setdefault(name, value)
+                if getattr(scope.get("route"), "deprecated", None):
+                    headers["Deprecation"] = "true"
             await send(message)
 
         with runlog.of_request(request_id):
@@ -93,7 +96,8 @@ class Frame:
             )
         if len(scope["path"]) + len(scope["query_string"]) > HEADER_BYTES:
             raise Problem(414, "path_too_long", "The path and query are too long: shorten them.")
-        if self._only_loopback and not _is_from_here(headers):
+        client = (scope.get("client") or ("",))[0]
+        if self._only_loopback and not (client in LOOPBACK and _is_from_here(headers)):
             # A page of another site may call, or resolve to, this machine: without keys that
             # would be all it needs.
             raise Problem(
@@ -140,6 +144,8 @@ async def _body(scope: Scope, receive: Receive) -> Receive:
 def _is_from_here(headers: list[tuple[bytes, bytes]]) -> bool:
     """Whether it is called by a name of this machine, and by no page from elsewhere."""
     named = {name: value.decode("latin-1") for name, value in headers}
+    if any(name == b"forwarded" or name.startswith(b"x-forwarded-") for name in named):
+        return False  # through a proxy, so from anywhere
     places = [named.get(b"host", "")]
     if b"origin" in named:
         places.append(named[b"origin"].rpartition("/")[2])
@@ -162,15 +168,29 @@ class Rate:
     def __init__(self, per_minute: int) -> None:
         self._per_minute = per_minute
         self._calls: dict[str, deque[float]] = {}
+        self._lock = threading.Lock()
 
     def take(self, name: str) -> None:
         """Count a call. Raises Problem when there were too many in the last minute."""
-        if not self._per_minute:
+        with self._lock:
+            self._judge(name)
+            if not self._per_minute:
+                return
+            if len(self._calls) > 10_000:
+                soon = time.monotonic() - 60
+                self._calls = {who: at for who, at in self._calls.items() if at and at[-1] > soon}
+            self._calls.setdefault(name, deque()).append(time.monotonic())
+
+    def look(self, name: str) -> None:
+        """Raises Problem as `take` does, and counts nothing."""
+        with self._lock:
+            self._judge(name)
+
+    def _judge(self, name: str) -> None:
+        calls = self._calls.get(name)
+        if not calls:
             return
         now = time.monotonic()
-        if len(self._calls) > 10_000:
-            self._calls = {who: at for who, at in self._calls.items() if at and at[-1] > now - 60}
-        calls = self._calls.setdefault(name, deque())
         while calls and calls[0] <= now - 60:
             calls.popleft()
         if len(calls) >= self._per_minute:
@@ -182,4 +202,3 @@ class Rate:
                 {"Retry-After": str(seconds)},
                 limit_per_minute=self._per_minute,
             )
-        calls.append(now)

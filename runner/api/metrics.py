@@ -54,6 +54,10 @@ class Metrics:
         self._seconds.observe(report.duration_ms / 1000)
         self._rows.inc(report.rows)
 
+    def failed(self, runs: int) -> None:
+        """Count runs that failed without a report: closed as dead, or broken in an odd way."""
+        self._runs.labels("FAILED").inc(runs)
+
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answer."""
         self._answers.labels(method, route, str(status)).observe(seconds)

@@ -115,7 +115,10 @@ class Onboarding(Body):
     landing: bool = Field(
         default=False, description="Read the export once for others, as `tenant add --landing`."
     )
-    create_key: bool = Field(default=True, description="Answer with an API key of the tenant.")
+    create_key: bool | None = Field(
+        default=None,
+        description="Answer with a new API key of the tenant; by default when it has none.",
+    )
 
 
 class Onboarded(BaseModel):
@@ -160,6 +163,7 @@ class Run(BaseModel):
     pipeline_id: str
     tenant_id: str
     status: Status
+    message: str
     trigger_type: str | None
     trigger_by: str | None
     start_time: datetime | None
@@ -240,6 +244,15 @@ class Tenant(BaseModel):
     company_name: str
     status: str | None
     plan: str | None
+    pipeline: str = Field(examples=["gcp/cost/cost_billing"])
+
+
+class Live(BaseModel):
+    """That the process answers."""
+
+    status: Literal["ok"]
+    service: str
+    version: str
 
 
 class Health(BaseModel):

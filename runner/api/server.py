@@ -5,12 +5,17 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
+from fastapi import FastAPI
 
 from runner.api import app, auth, limits
+from runner.api.protocol import Protocol
 from runner.errors import UsageProblem
 from runner.settings import Settings
 
 log = logging.getLogger(__name__)
+
+# More connections than these are answered 503 at once.
+CONNECTIONS = 800
 
 OPEN = (
     "WARNING: DISABLE_AUTH is set: anybody on this machine may see every tenant's bill and start"
@@ -38,12 +43,23 @@ def serve(
         log.warning(OPEN)
         say(f"{'*' * 78}\n{OPEN}\n{'*' * 78}")
     listener = _listen(host, port)
-    config = uvicorn.Config(
-        app.create(settings, how, workers, grace_seconds),
-        host=host,
-        port=port,
-        http="h11",
+    config = config_of(app.create(settings, how, workers, grace_seconds))
+    # Calls that come before the application is ready wait in the socket's own queue.
+    say(f"Serving on http://{_named(listener)}; stop with Ctrl-C.")
+    with listener:
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def config_of(application: FastAPI) -> uvicorn.Config:
+    """How uvicorn is to serve it."""
+    return uvicorn.Config(
+        application,
+        http=Protocol,
         ws="none",
+        # Who calls is who connects: anybody may write a header that says otherwise.
+        proxy_headers=False,
+        # Below the 1,024 files that a process may mostly have open.
+        limit_concurrency=CONNECTIONS,
         lifespan="on",
         # Ours has the id of the request; and a key must never stand in one.
         access_log=False,
@@ -54,10 +70,6 @@ def serve(
         timeout_graceful_shutdown=10,
         h11_max_incomplete_event_size=8 * limits.HEADER_BYTES,
     )
-    # Calls that come before the application is ready wait in the socket's own queue.
-    say(f"Serving on http://{_named(listener)}; stop with Ctrl-C.")
-    with listener:
-        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:

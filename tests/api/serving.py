@@ -109,7 +109,10 @@ class Scene:
         self.other = self.new_key("globex")
         self.app = app.create(self.settings, auth.access(self.settings), workers, grace)
         self.client = TestClient(
-            self.app, raise_server_exceptions=False, base_url="http://127.0.0.1"
+            self.app,
+            raise_server_exceptions=False,
+            base_url="http://127.0.0.1",
+            client=("127.0.0.1", 50000),
         )
         self.stack = contextlib.ExitStack()
 

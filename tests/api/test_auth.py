@@ -2,12 +2,16 @@
 
 import hashlib
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from fastapi.testclient import TestClient
 from serving import ADMIN_KEY, DAY, RUN, RUNS, Scene
 
 from runner import keys
@@ -197,6 +201,11 @@ def test_without_keys_it_serves_this_machine_only_and_says_so(control, dbt) -> N
         assert scene.client.post(
             RUN, content='{"date": "2024-11-03"}', headers=plain
         ).is_client_error
+        for name in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto"):
+            through = scene.client.get(RUNS, headers={name: "127.0.0.1"})
+            assert through.status_code == 403, "through a proxy, so from anywhere"
+        afar = TestClient(scene.app, base_url="http://127.0.0.1", client=("192.0.2.1", 5))
+        assert afar.get(RUNS).status_code == 403
         own = {"Origin": "http://localhost:8080", "Host": "localhost:8080"}
         assert scene.client.get(RUNS, headers=own).status_code == 200
         for host in ("0.0.0.0", "192.0.2.1", "::"):
@@ -222,6 +231,9 @@ def test_onboarding_calls_what_the_command_calls(scene: Scene, monkeypatch) -> N
 
     monkeypatch.setattr("runner.tenants.onboard", onboard)
     body = {"tenant_id": "acme", "admin_email": "a@b.example", "exports": ["x.parquet"]}
+    has_one = scene.post("/api/v1/tenants/onboard", body, ADMIN_KEY)
+    assert has_one.status_code == 201 and has_one.json()["api_key"] is None, "it has a key"
+    body["create_key"] = True
     answer = scene.post("/api/v1/tenants/onboard", body, ADMIN_KEY)
     assert answer.status_code == 201, answer.text
     told = answer.json()
@@ -238,3 +250,60 @@ def test_a_missing_export_is_said_as_the_command_says_it(scene: Scene) -> None:
     body = {"tenant_id": "newone", "admin_email": "a@b.example", "exports": ["/no/such.parquet"]}
     answer = scene.post("/api/v1/tenants/onboard", body, ADMIN_KEY)
     assert answer.status_code == 422 and "was not found" in answer.json()["message"]
+
+
+def test_guessing_is_refused_before_it_is_looked_up(control, dbt, monkeypatch) -> None:
+    looked: list[str] = []
+    find = keys.find
+
+    def noted(warehouse: Any, secret: str) -> Any:
+        looked.append(secret)
+        return find(warehouse, secret)
+
+    monkeypatch.setattr(keys, "find", noted)
+    with Scene(control, dbt, RUNNER_RATE_LIMIT="5") as scene, ThreadPoolExecutor(40) as many:
+        assert scene.get(RUNS).status_code == 200
+        told = list(many.map(lambda n: scene.get(RUNS, f"gtc_{n}").status_code, range(60)))
+        assert set(told) == {401, 429}
+        assert len(looked) <= 1 + 5 + 2 * auth.STRANGERS
+        assert scene.get(RUNS).status_code == 200, "a key that was good is no guess"
+
+
+def test_wrong_keys_hold_up_no_good_one_and_push_none_out(scene: Scene, monkeypatch) -> None:
+    monkeypatch.setattr(auth, "CACHE_SECONDS", 0.2)
+    monkeypatch.setattr(auth, "MISSES", 5)
+    assert scene.get(RUNS).status_code == 200
+    door, slow, find = scene.app.state.service.door, threading.Event(), keys.find
+
+    def waits(warehouse: Any, secret: str) -> Any:
+        if secret.startswith("gtc_guess"):
+            slow.wait(30)
+        return find(warehouse, secret)
+
+    monkeypatch.setattr(keys, "find", waits)
+    with ThreadPoolExecutor(60) as many:
+        guesses = [many.submit(scene.get, RUNS, f"gtc_guess{n}") for n in range(60)]
+        time.sleep(0.5)
+        try:
+            assert scene.get(RUNS).status_code == 200, "looked up again meanwhile"
+        finally:
+            slow.set()
+        assert {guess.result().status_code for guess in guesses} == {401}
+    assert len(door._misses) <= 5 and len(door._cache) == 1
+
+
+def test_a_key_is_of_one_tenant_and_has_no_scope_that_there_is_not(scene: Scene) -> None:
+    scene.control.sql(
+        "update tenants.tenant_api_keys set scopes = ['runs:read', 'admin']"
+        " where tenant_id = 'acme'"
+    )
+    assert scene.get(RUNS).status_code == 200
+    assert scene.post("/api/v1/tenants/onboard", {}).status_code == 403, "admin is no scope"
+    for nobody in ("''", "null"):
+        scene.control.sql(
+            f"update tenants.tenant_api_keys set tenant_id = {nobody}"
+            " where coalesce(tenant_id, '') <> 'acme'"
+        )
+        scene.app.state.service.door._cache.clear()
+        answer = scene.get("/api/v1/tenants", scene.other)
+        assert answer.status_code == 401, "a key of nobody opens nothing, least of all everything"

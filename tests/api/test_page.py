@@ -148,3 +148,52 @@ def test_a_run_started_here_is_followed_live(served, browser) -> None:
         assert time.monotonic() < deadline, "the end is said to who does not see it"
         time.sleep(0.1)
     page.click("#leave")
+
+
+def test_a_refusal_stays_until_something_else_is_done(served, browser) -> None:
+    """The look that follows, every few seconds, does not wipe it away."""
+    scene, url = served
+    page = browser
+    page.goto(url)
+    wait_for(page, "#key:focus")
+    page.fill("#key", scene.key)
+    page.keyboard.press("Enter")
+    wait_for(page, "#runs td")
+    scene.control.subscribe(daily_limit=0)
+    page.fill("#date", "2024-11-02")
+    page.click("#start button")
+    wait_for(page, "#trouble:not([hidden])")
+    assert "daily limit reached" in page.inner_text("#trouble")
+    page.evaluate("look()")
+    assert "daily limit reached" in page.inner_text("#trouble")
+    scene.control.subscribe(daily_limit=25)
+    page.click("#start button")
+    wait_for(page, "#runs .COMPLETED")
+    assert page.is_hidden("#trouble")
+    page.click("#leave")
+
+
+def test_what_scrolls_is_reached_by_keyboard_and_named(served, browser) -> None:
+    _, url = served
+    browser.goto(url)
+    wait_for(browser, "#key:focus")
+    unreached = browser.evaluate(
+        "[...document.querySelectorAll('.scroll')].filter(e => e.tabIndex !== 0"
+        " || !(e.getAttribute('aria-label') || e.getAttribute('aria-labelledby'))).length"
+    )
+    assert unreached == 0
+
+
+def test_an_answer_about_another_tenant_is_not_shown(served, browser) -> None:
+    scene, url = served
+    page = browser
+    page.goto(url)
+    wait_for(page, "#key:focus")
+    page.fill("#key", scene.key)
+    page.keyboard.press("Enter")
+    wait_for(page, "#runs td")
+    scene.control.add_run()
+    late = "(async () => { const asked = look(); state.tenant = 'globex'; await asked; })()"
+    page.evaluate(late)
+    assert "No runs yet" in page.inner_text("#runs")
+    page.click("#leave")

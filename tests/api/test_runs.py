@@ -1,10 +1,11 @@
 """Runs over HTTP: asked for, followed, found again after a restart; the predecessor's answers."""
 
+import json
 import uuid
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from serving import DAY, RUN, RUNS, Held, Scene
+from serving import ADMIN_KEY, DAY, RUN, RUNS, Held, Scene
 
 from runner import claim, pipelines
 
@@ -258,7 +259,7 @@ def test_a_run_that_waited_longer_than_the_service_lives_is_not_taken_for_dead(c
         "update acme.x_meta_pipeline_runs set start_time = ?",
         (datetime.now(UTC) - timedelta(hours=5)).replace(tzinfo=None),
     )
-    assert claim.waiting(control.warehouse, "acme") == [run.id]
+    assert claim.sweep(control.warehouse, "acme").waiting == (run.id,)
     taken = claim.take_up(control.warehouse, "acme", run.id, 20)
     assert taken and taken.status == "RUNNING"
     assert claim.take_up(control.warehouse, "acme", run.id, 20) is None
@@ -336,3 +337,65 @@ def test_dates_that_the_landing_has_not_are_a_conflict_at_once_and_in_the_queue(
 
 def november(number: int) -> date:
     return date(2024, 11, number)
+
+
+def test_a_run_has_a_message_as_the_predecessors_had(scene: Scene) -> None:
+    run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]
+    told = scene.until(run_id, "COMPLETED")
+    assert told["message"] == "Templated pipeline cost_billing is COMPLETED for acme"
+
+
+def test_errors_of_the_deprecated_path_say_so_too(scene: Scene) -> None:
+    path = "/api/v1/pipelines/run/acme-gcp-cost-billing"
+    for answer, status in (
+        (scene.post(path, DAY, "gtc_wrong"), 401),
+        (scene.post(path, {"date": "never"}), 422),
+        (scene.post(path, DAY, scene.other), 403),
+        (scene.post("/api/v1/pipelines/run/acme-aws-bills", DAY), 404),
+    ):
+        assert answer.status_code == status and answer.headers["Deprecation"] == "true"
+    assert "Deprecation" not in scene.post(RUN, {"date": "never"}).headers
+
+
+def test_who_asked_stands_beside_a_refusal_and_its_request_in_the_log(scene: Scene) -> None:
+    scene.post("/api/v1/pipelines/run/acme/gcp/cost/cost_bills", DAY)
+    (user,) = scene.control.sql("select user_id from acme.x_meta_pipeline_runs")[0]
+    assert user == scene.control.value(
+        "select api_key_id from tenants.tenant_api_keys where tenant_id = 'acme'"
+    )
+    claimed = scene.post(RUN, DAY)
+    scene.control.subscribe(daily_limit=0)
+    refused = scene.post(RUN, {"date": "2024-11-02"})
+    lines = [json.loads(line) for line in scene.log().splitlines()]
+    for answer, word in ((claimed, "claimed"), (refused, "refused")):
+        run_id, request_id = answer.json()["pipeline_logging_id"], answer.headers["X-Request-ID"]
+        assert any(
+            run_id in line["message"]
+            and word in line["message"]
+            and line.get("request_id") == request_id
+            for line in lines
+        )
+
+
+def test_a_landings_template_is_for_landings(scene: Scene) -> None:
+    answer = scene.post("/api/v1/pipelines/run/acme/gcp/cost/export_landing", DAY)
+    assert answer.status_code == 422 and answer.json()["error"] == "not_a_landing"
+    assert "gcp/cost/cost_billing" in answer.json()["message"] and scene.control.runs() == []
+
+
+def test_a_run_without_a_start_is_listed_last(scene: Scene) -> None:
+    scene.control.add_run()
+    odd = scene.control.add_run()
+    scene.control.sql(
+        "update acme.x_meta_pipeline_runs set start_time = null where pipeline_logging_id = ?", odd
+    )
+    for key in (scene.key, ADMIN_KEY):
+        listed = scene.get(RUNS, key)
+        assert listed.status_code == 200, listed.text
+        assert [run["pipeline_logging_id"] for run in listed.json()][-1] == odd
+
+
+def test_a_tenants_own_run_is_found_without_the_table_of_all(scene: Scene) -> None:
+    run_id = scene.control.add_run()
+    assert scene.get(f"{RUNS}/{run_id}").status_code == 200, "no event of it was ever written"
+    assert scene.get(f"{RUNS}/{run_id}", ADMIN_KEY).status_code == 404

@@ -1,19 +1,24 @@
 """What stands before the first call: the extra, the port, and the file that threads pass on."""
 
+import json
+import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
 import pytest
+import uvicorn
 from click.testing import CliRunner
 from control_file import Control, request
+from serving import Scene
 from support import ROOT
 
 from runner import claim, warehouse
-from runner.api import server
+from runner.api import protocol, server
 from runner.cli import cli
 from runner.errors import StatementRefused, UsageProblem
 from runner.warehouse import open_warehouse
@@ -30,8 +35,6 @@ def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_port_that_is_taken_is_one_sentence(control: Control) -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UsageProblem, match=f"Port {port} .* --port"):
@@ -139,4 +142,62 @@ def test_a_killed_service_loses_no_claim(control: Control) -> None:
     )
     assert killed.returncode == -9
     assert control.runs() == [("PENDING", None)]
-    assert len(claim.waiting(control.warehouse, "acme")) == 1
+    assert len(claim.sweep(control.warehouse, "acme").waiting) == 1
+
+
+@pytest.fixture
+def served(control: Control, dbt, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
+    """The service as `runner serve` has uvicorn serve it, on a port of its own; impatient."""
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.5)
+    listener = socket.create_server(("127.0.0.1", 0))
+    running = uvicorn.Server(server.config_of(Scene(control, dbt).app))
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield listener.getsockname()[:2]
+    finally:
+        running.should_exit = True
+        thread.join(30)
+
+
+def answered(address: tuple[str, int], *parts: bytes) -> bytes:
+    """All that comes back until the service closes the connection."""
+    with socket.create_connection(address, timeout=20) as client:
+        told = b""
+        for part in parts:
+            client.sendall(part)
+            time.sleep(0.05)
+        while more := client.recv(65536):
+            told += more
+    return told
+
+
+LIVE = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+
+
+def test_who_does_not_finish_asking_is_not_waited_for(served) -> None:
+    began = time.monotonic()
+    assert answered(served) == b"", "not a byte"
+    assert answered(served, LIVE) == b"", "half a head"
+    second = answered(served, LIVE + b"\r\n", LIVE)
+    assert second.count(b"HTTP/1.1 200") == 1, "half a head after a whole request"
+    assert time.monotonic() - began < 12
+
+
+def test_a_connection_is_kept_between_requests(served) -> None:
+    with socket.create_connection(served, timeout=20) as client:
+        for pause in (0.2, 1.0, 0.0):
+            client.sendall(LIVE + b"\r\n")
+            time.sleep(0.3)  # head and body may come apart
+            assert client.recv(65536).startswith(b"HTTP/1.1 200")
+            time.sleep(pause)
+
+
+def test_what_is_no_request_is_400_as_json(served) -> None:
+    head, _, body = answered(served, b"\x16\x03\x01 hello\r\n\r\n").partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400")
+    assert set(json.loads(body)) == {"error", "message", "request_id"}
+
+
+def test_whom_a_header_names_is_not_taken_for_who_calls(control: Control, dbt) -> None:
+    assert server.config_of(Scene(control, dbt).app).proxy_headers is False

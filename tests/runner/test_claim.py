@@ -404,3 +404,22 @@ def test_an_sql_word_is_a_tenant_that_works_or_no_tenant_id(control: Control, wo
                 [word],
             )
     assert control.take(tenant_id=word).status == "PENDING"
+
+
+def test_a_run_that_no_service_took_up_says_so(control: Control) -> None:
+    run = control.take(queued=True)
+    control.sql("update acme.x_meta_pipeline_runs set lease_expires_at = timestamp '2024-01-01'")
+    assert claim.sweep(control.warehouse, "acme") == claim.Swept((run.id,), 1)
+    ((status, told),) = control.runs()
+    assert status == "FAILED" and told.startswith("no service took it up within a day")
+    assert "runner serve" in told
+
+
+def test_a_waiting_run_of_a_suspended_tenant_is_not_taken_up(control: Control) -> None:
+    run = control.take(queued=True)
+    assert claim.cancel_suspended(control.warehouse, "acme", run.id) is None
+    control.sql("update tenants.tenant_profiles set status = 'SUSPENDED'")
+    assert claim.take_up(control.warehouse, "acme", run.id, 20) is None
+    ended = claim.cancel_suspended(control.warehouse, "acme", run.id)
+    assert ended and ended.status == "CANCELLED"
+    assert ended.error_message == "tenant is suspended: it was not run"

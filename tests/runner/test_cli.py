@@ -355,6 +355,15 @@ def test_an_active_run_that_covers_the_date_exits_0_with_its_id(runner, control:
     assert len(control.runs()) == 1
 
 
+def test_a_run_that_waits_for_a_service_is_told_with_what_to_do(runner, control: Control) -> None:
+    waits = control.take(DAY, DAY + timedelta(days=3), queued=True).id
+    answer = runner(*RUN, "--date", "2024-11-02")
+    assert answer.exit_code == 0 and "waits for `runner serve` since 20" in answer.stdout
+    assert f"runner cancel {waits} --tenant acme" in answer.stdout
+    some = runner(*RUN, "--from", "2024-11-02", "--to", "2024-11-30")
+    assert some.exit_code == 1 and "waiting for `runner serve`" in some.output
+
+
 def test_an_active_run_that_has_only_some_of_the_dates_is_told_and_exits_1(
     runner, control: Control
 ) -> None:

@@ -485,6 +485,18 @@ def test_runs_that_nobody_runs(look: Look, control: Control) -> None:
     assert ends(check) == ("warn", "runner runs --tenant acme")
 
 
+def test_a_run_that_no_service_takes_up(look: Look, control: Control) -> None:
+    run_id = control.take(queued=True).id
+    assert look("runs", "--tenant", "acme")["status"] == "ok"
+    control.sql(
+        "update acme.x_meta_pipeline_runs set start_time = ?",
+        (datetime.now(UTC) - timedelta(minutes=20)).replace(tzinfo=None),
+    )
+    check = look("runs", "--tenant", "acme")
+    assert run_id in check["detail"] and "waits for a service" in check["detail"]
+    assert ends(check) == ("warn", "runner serve")
+
+
 def test_a_run_whose_process_is_gone_is_an_orphan_and_its_remedy_closes_it(
     look: Look, control: Control, runner: Callable[..., Result]
 ) -> None:

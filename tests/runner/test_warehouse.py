@@ -16,7 +16,7 @@ from control_file import Control
 
 from runner import control_sql
 from runner.errors import StatementRefused, UsageProblem, WarehouseUnreachable
-from runner.warehouse import DuckDBWarehouse
+from runner.warehouse import _GATES, DuckDBWarehouse
 
 HOLD = """
 import duckdb, sys, time
@@ -305,3 +305,14 @@ def test_threads_of_one_process_may_read_and_write_at_once(control: Control) -> 
     for thread in threads:
         thread.join()
     assert problems == []
+
+
+def test_a_thread_that_has_the_file_is_waited_for_no_longer_than_patience(control: Control) -> None:
+    """Such as a reader of a tenant's data that itself waits for a run which loads."""
+    warehouse = impatient(control)
+    gate = _GATES.setdefault(control.path, threading.Lock())
+    began = time.monotonic()
+    with gate, pytest.raises(WarehouseUnreachable, match="busy"):
+        warehouse.read("select 1 as one")
+    assert time.monotonic() - began < 5
+    assert warehouse.read("select 1 as one") == [{"one": 1}]

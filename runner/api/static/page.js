@@ -5,7 +5,7 @@ const $ = (id) => document.getElementById(id);
 const ACTIVE = ["PENDING", "RUNNING"];
 const COLOURS = 6;
 const SVG = "http://www.w3.org/2000/svg";
-const state = { key: sessionStorage.getItem("key") || "", tenant: "", run: "", costs: [], last: {}, timer: 0 };
+const state = { key: sessionStorage.getItem("key") || "", tenant: "", run: "", costs: [], last: {}, timer: 0, pipelines: {}, isKept: false };
 
 class Refused extends Error {
   constructor(status, body, wait) {
@@ -46,7 +46,10 @@ function draw(name, attributes, ...children) {
 
 function say(text) { $("said").textContent = text; }
 
-function trouble(error) {
+// `isKept`: what somebody did was refused; it stays until they do something else.
+function trouble(error, isKept = false) {
+  if (!error && state.isKept && !isKept) return;
+  state.isKept = Boolean(error) && isKept;
   $("trouble").hidden = !error;
   if (!error) return;
   $("trouble").textContent = error.message + (error.id ? ` (request ${error.id})` : "");
@@ -109,6 +112,7 @@ function showRuns(runs) {
 
 async function showRun(byHand) {
   const id = state.run;
+  if (!id) return;
   try {
     const [run, steps] = await Promise.all([call(`/api/v1/pipelines/runs/${id}`), call(`/api/v1/pipelines/runs/${id}/steps`)]);
     const quality = ACTIVE.includes(run.status) ? [] : await call(`/api/v1/pipelines/runs/${id}/dq-results`);
@@ -127,8 +131,8 @@ async function showRun(byHand) {
       row.setAttribute("aria-current", String(Boolean(button) && button.dataset.run === id));
     }
     if (byHand) $("detail").focus();
-    trouble(null);
-  } catch (error) { trouble(error); }
+    trouble(null, byHand);
+  } catch (error) { if (id === state.run) trouble(error); }
 }
 
 function showQuality(run, quality) {
@@ -241,6 +245,7 @@ async function loadCosts() {
     showCosts();
   } catch (error) {
     // While a run loads, its file is taken: the numbers of before stay, and are asked for again.
+    if (tenant !== state.tenant) return;
     if (error.status === 503) $("costs-note").textContent = "A run is loading: the costs follow when it has ended.";
     if (error.status === 503) setTimeout(() => { if (tenant === state.tenant) loadCosts(); }, (error.wait || 5) * 1000);
     else trouble(error);
@@ -252,13 +257,15 @@ async function loadCosts() {
 async function look() {
   clearTimeout(state.timer);
   let pause = 30;
+  const tenant = state.tenant;
   try {
-    const named = encodeURIComponent(state.tenant);
+    const named = encodeURIComponent(tenant);
     const [runs, quota] = await Promise.all([
       call(`/api/v1/pipelines/runs?limit=20&tenant_id=${named}`), call(`/api/v1/tenants/${named}/quota`)]);
+    if (tenant !== state.tenant) return;  // another was chosen meanwhile, and has a timer of its own
     showRuns(runs);
     showQuota(quota);
-    if (runs.some((run) => ACTIVE.includes(run.status))) pause = 4;
+    if (runs.some((run) => ACTIVE.includes(run.status))) pause = 8;
     const mine = runs.find((run) => run.pipeline_logging_id === state.run);
     if (mine) {
       $("detail-title").textContent = `Run of ${dates(mine)}: ${mine.status}`;
@@ -266,10 +273,12 @@ async function look() {
     }
     trouble(null);
   } catch (error) {
-    trouble(error);
+    if (tenant !== state.tenant) return;
+    if (!state.isKept || error.status === 401) trouble(error);
     if (error.status === 401) return;
     pause = Math.max(error.wait || 0, 10);
   }
+  clearTimeout(state.timer);
   state.timer = setTimeout(look, (document.hidden ? Math.max(pause, 30) : pause) * 1000);
 }
 
@@ -281,6 +290,7 @@ async function enter() {
     $("login").hidden = true;
     $("main").hidden = false;
     $("leave").hidden = !state.key;
+    state.pipelines = Object.fromEntries(tenants.map((one) => [one.tenant_id, one.pipeline]));
     $("tenant").replaceChildren(...tenants.map((one) => make("option", { value: one.tenant_id }, one.company_name ? `${one.tenant_id} (${one.company_name})` : one.tenant_id)));
     if (!tenants.length) { trouble(new Error("There is no tenant yet: add one with `runner tenant add`.")); return; }
     trouble(null);
@@ -296,7 +306,11 @@ function choose() {
   state.run = "";
   state.last = {};
   state.costs = [];
+  trouble(null, true);
   $("detail").hidden = true;
+  $("runs").replaceChildren();
+  $("quota").replaceChildren();
+  showCosts();
   look();
   loadCosts();
 }
@@ -304,6 +318,7 @@ function choose() {
 function leave() {
   clearTimeout(state.timer);
   state.key = "";
+  state.tenant = "";
   sessionStorage.removeItem("key");
   $("main").hidden = true;
   $("login").hidden = false;
@@ -312,23 +327,26 @@ function leave() {
 }
 
 $("login").addEventListener("submit", (event) => { event.preventDefault(); state.key = $("key").value.trim(); enter(); });
-$("leave").addEventListener("click", () => { leave(); trouble(null); });
+$("leave").addEventListener("click", () => { leave(); trouble(null, true); });
 $("tenant").addEventListener("change", choose);
 $("currency").addEventListener("change", showCosts);
 $("start").addEventListener("submit", async (event) => {
   event.preventDefault();
+  const tenant = state.tenant;
+  const pipeline = (state.pipelines[tenant] || "gcp/cost/cost_billing").split("/").map(encodeURIComponent).join("/");
   try {
-    const told = await call(`/api/v1/pipelines/run/${encodeURIComponent(state.tenant)}/gcp/cost/cost_billing`,
+    const told = await call(`/api/v1/pipelines/run/${encodeURIComponent(tenant)}/${pipeline}`,
       { method: "POST", body: JSON.stringify({ date: $("date").value, trigger_by: "page" }) });
     say(told.message);
+    trouble(null, true);
+    if (tenant !== state.tenant) return;
     state.run = told.pipeline_logging_id;
-    trouble(null);
     await look();
     showRun(false);
-  } catch (error) { trouble(error); }
+  } catch (error) { trouble(error, true); }
 });
 $("cancel").addEventListener("click", async () => {
-  try { await call(`/api/v1/pipelines/runs/${state.run}/cancel`, { method: "POST" }); say("The run is cancelled."); await look(); showRun(false); } catch (error) { trouble(error); }
+  try { await call(`/api/v1/pipelines/runs/${state.run}/cancel`, { method: "POST" }); say("The run is cancelled."); trouble(null, true); await look(); showRun(false); } catch (error) { trouble(error, true); }
 });
 
 (async () => {

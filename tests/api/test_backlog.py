@@ -1,0 +1,202 @@
+"""Runs that were claimed: handed back, lost, suspended; and a keeper whose chores break."""
+
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from control_file import Control, request
+from serving import DAY, RUN, Held, Scene
+
+from runner import alerts, claim, spool
+from runner import run as one_run
+from runner.api.auth import Door
+from runner.errors import WarehouseUnreachable
+from runner.warehouse import DuckDBWarehouse
+
+
+def claimed(control: Control) -> str:
+    """A run that waits for a service."""
+    run = claim.take(control.warehouse, request(queued=True), control.settings.project_dir)
+    assert control.runs() == [("PENDING", None)]
+    return run.id
+
+
+def whose(control: Control) -> tuple[Any, ...]:
+    return control.sql("select status, worker_instance from acme.x_meta_pipeline_runs")[0]
+
+
+def test_a_hand_back_that_cannot_be_written_waits_in_the_spool(
+    control: Control, dbt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = DuckDBWarehouse.write
+
+    def unreachable(self: DuckDBWarehouse, *statements: str, **values: Any) -> Any:
+        if any("@me" in text for text in statements):
+            raise WarehouseUnreachable("the disk is away.")
+        return write(self, *statements, **values)
+
+    with Scene(control, dbt, workers=1, grace=0.1) as scene:
+        held = Held(dbt)
+        run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]
+        assert held.began.wait(20)
+        monkeypatch.setattr(DuckDBWarehouse, "write", unreachable)
+    monkeypatch.undo()
+    assert whose(control)[0] == "RUNNING"
+    (path,) = spool.waiting(scene.settings)
+    entry = json.loads(path.read_text())
+    assert spool.drain(scene.settings, control.warehouse) == 1
+    assert whose(control) == ("PENDING", claim.QUEUE)
+
+    # Written late, when another has the run, it changes nothing.
+    assert claim.take_up(control.warehouse, "acme", run_id, 20, "elsewhere:1@2")
+    path.write_text(json.dumps(entry))
+    assert spool.drain(scene.settings, control.warehouse) == 1
+    assert whose(control) == ("RUNNING", "elsewhere:1@2")
+
+
+def test_a_run_that_was_handed_back_though_its_service_died_is_not_taken_for_dead(
+    control: Control, dbt
+) -> None:
+    """What waits in the spool is written before dead runs are looked for."""
+    run_id = claimed(control)
+    gone = f"{claim.this_host()}:999999@{datetime.now(UTC).timestamp():.6f}"
+    assert claim.take_up(control.warehouse, "acme", run_id, 20, gone)
+    statements, values = claim.handing_back("acme", run_id, gone)
+    with Scene(control, dbt) as scene:
+        pass  # only for its settings: nothing of it is at work when the spool is filled
+    control.sql(
+        "update acme.x_meta_pipeline_runs set status = 'RUNNING', worker_instance = ?,"
+        " end_time = null, error_message = null",
+        gone,
+    )
+    control.sql("delete from tenants.tenant_usage_events where event_type = 'finished'")
+    spool.keep(scene.settings, statements, values)
+    with Scene(control, dbt) as after:
+        assert after.until(run_id, "COMPLETED", "FAILED")["status"] == "COMPLETED"
+
+
+def test_a_run_cancelled_while_it_is_handed_back_is_told_as_cancelled(
+    control: Control, dbt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    execute = one_run.execute
+    monkeypatch.setattr(one_run, "execute", lambda *args: told.append(execute(*args)) or told[-1])
+    write = DuckDBWarehouse.write
+
+    def cancelled_before(self: DuckDBWarehouse, *statements: str, **values: Any) -> Any:
+        if any("@me" in text for text in statements):
+            monkeypatch.setattr(DuckDBWarehouse, "write", write)
+            claim.cancel(self, "acme", values["run_id"], "by somebody")
+        return write(self, *statements, **values)
+
+    with Scene(control, dbt, workers=1, grace=0.1) as scene:
+        held = Held(dbt)
+        scene.post(RUN, DAY)
+        assert held.began.wait(20)
+        monkeypatch.setattr(DuckDBWarehouse, "write", cancelled_before)
+    assert [report.status for report in told] == ["CANCELLED"]
+    assert control.runs()[0][0] == "CANCELLED"
+
+
+def test_a_take_up_whose_answer_never_came_is_taken_up_again(
+    control: Control, dbt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_up, lost = claim.take_up, threading.Event()
+
+    def loses(*args: Any) -> Any:
+        run = take_up(*args)
+        if not lost.is_set():
+            lost.set()
+            raise WarehouseUnreachable("the answer to the commit is lost.")
+        return run
+
+    monkeypatch.setattr(claim, "take_up", loses)
+    with Scene(control, dbt) as scene:
+        run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]
+        assert lost.wait(20)
+        assert scene.until(run_id, "COMPLETED")
+    assert len(dbt.jobs) == 1
+
+
+def test_a_run_at_work_is_not_taken_for_lost(control: Control, dbt) -> None:
+    with Scene(control, dbt) as one, Scene(control, dbt) as two:
+        held = Held(dbt)
+        run_id = one.post(RUN, DAY).json()["pipeline_logging_id"]
+        assert held.began.wait(20)
+        before = whose(control)
+        for scene in (one, two):
+            backlog = scene.app.state.service.backlog
+            backlog._sweep(control.warehouse)
+        assert whose(control) == before and before[0] == "RUNNING"
+        held.go.set()
+        one.until(run_id, "COMPLETED")
+    assert len(dbt.jobs) == 1
+
+
+def test_what_waits_is_found_before_chores_that_take_long_or_break(
+    control: Control, dbt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = claimed(control)
+    stuck, mailed = threading.Event(), threading.Event()
+
+    def broken(door: Door, warehouse: Any) -> None:
+        raise ZeroDivisionError("a chore of ours")
+
+    def slow(*args: Any) -> None:
+        mailed.set()
+        stuck.wait(60)
+
+    monkeypatch.setattr(Door, "write_uses", broken)
+    deliver = alerts.deliver
+    monkeypatch.setattr("runner.api.backlog.alerts.deliver", slow)
+    try:
+        with Scene(control, dbt) as scene:
+            assert mailed.wait(20), "a chore that breaks keeps no other from its turn"
+            monkeypatch.setattr("runner.api.backlog.alerts.deliver", deliver)
+            assert scene.until(run_id, "COMPLETED")
+            stuck.set()
+    finally:
+        stuck.set()
+    assert "a chore of ours" in scene.log() and "chore keys broke" in scene.log()
+
+
+def test_the_keeper_rotates_the_log(control: Control, dbt, monkeypatch) -> None:
+    monkeypatch.setattr("runner.runlog.LOG_BYTES", 10)
+    with Scene(control, dbt) as scene:
+        scene.get("/health")
+        scene.app.state.service.backlog._do_chores(control.warehouse)
+        scene.get("/health")
+    assert (scene.settings.log_dir / "runner.jsonl.1").exists()
+    assert "/health 200" in (scene.settings.log_dir / "runner.jsonl").read_text()
+
+
+def test_a_run_of_a_tenant_that_was_suspended_meanwhile_is_not_run(control: Control, dbt) -> None:
+    run_id = claimed(control)
+    control.sql("update tenants.tenant_profiles set status = 'SUSPENDED'")
+    with Scene(control, dbt) as scene:
+        told = scene.until(run_id, "CANCELLED")
+    assert "tenant is suspended" in told["error_message"] and dbt.jobs == []
+
+
+def test_a_run_that_breaks_or_dies_is_counted_as_failed(
+    control: Control, dbt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any) -> None:
+        raise ZeroDivisionError("a mistake of ours")
+
+    dbt.during = staticmethod(broken)
+    dead = control.add_run("RUNNING", day=datetime(2024, 9, 1), leased_for=timedelta(minutes=-1))
+    control.sql(
+        "insert into tenants.tenant_usage_events by name select ? as event_id,"
+        " 'acme' as tenant_id, ? as pipeline_logging_id, 'started' as event_type,"
+        " ? as occurred_at",
+        *(f"{dead}-started", dead, datetime.now(UTC).replace(tzinfo=None)),
+    )
+    with Scene(control, dbt) as scene:
+        scene.until(dead, "FAILED")
+        scene.until(scene.post(RUN, DAY).json()["pipeline_logging_id"], "FAILED")
+        scene.app.state.service.backlog.close()
+        text = scene.client.get("/metrics").text
+    assert 'runner_runs_total{status="FAILED"} 2.0' in text

@@ -1,0 +1,93 @@
+"""A warehouse that is busy or not there: who asks for it holds up nobody else."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from serving import ADMIN_KEY, DAY, RUN, RUNS, Scene
+from test_warehouse import held
+
+from runner import control_sql as sql
+from runner.warehouse import DuckDBWarehouse
+
+
+def test_costs_of_a_tenant_that_loads_hold_up_nobody_else(scene: Scene) -> None:
+    """Sixty calls for data that a run has to itself, and one for something else."""
+    scene.control.add_run()
+    assert scene.get("/api/v1/tenants/acme/costs").status_code == 200
+    with held(scene.control.path.parent / "tenant_acme.duckdb", 60), ThreadPoolExecutor(60) as many:
+        began = time.monotonic()
+        asked = [many.submit(scene.get, "/api/v1/tenants/acme/costs") for _ in range(60)]
+        time.sleep(0.2)
+        assert scene.get(RUNS).status_code == 200
+        assert time.monotonic() - began < 8
+        answers = [one.result() for one in asked]
+    assert {answer.status_code for answer in answers} == {503}
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers)
+    assert "duckdb" not in answers[0].text, "no inner path"
+    assert scene.get("/api/v1/tenants/acme/costs").status_code == 200
+
+
+def test_health_is_asked_once_and_answered_to_all(scene: Scene, monkeypatch) -> None:
+    assert scene.client.get("/health").status_code == 200
+    scene.app.state.service._next_probe = 0.0
+    read, asked, go = DuckDBWarehouse.read, [], threading.Event()
+
+    def slow(self: DuckDBWarehouse, statement: str, **values: Any) -> Any:
+        if statement == sql.PROBE:
+            asked.append(self._patience_seconds)
+            go.wait(30)
+        return read(self, statement, **values)
+
+    monkeypatch.setattr(DuckDBWarehouse, "read", slow)
+    with ThreadPoolExecutor(1) as one:
+        first = one.submit(scene.client.get, "/health")
+        while not asked:
+            time.sleep(0.01)
+        began = time.monotonic()
+        for _ in range(10):
+            assert scene.client.get("/health").json()["warehouse"] == "reachable"
+        assert scene.client.get("/health/live").json()["status"] == "ok"
+        assert time.monotonic() - began < 5 and not first.done()
+        go.set()
+        assert first.result().status_code == 200
+    assert len(asked) == 1 and asked[0] <= 1
+    for path in ("/health", "/health/live"):
+        assert scene.client.head(path).status_code == 200
+
+
+def test_a_warehouse_that_was_never_made_is_503_and_names_no_folder(control, dbt) -> None:
+    scene = Scene(control, dbt)
+    control.path.unlink()
+    with scene:
+        for answer in (
+            scene.get(RUNS, ADMIN_KEY),
+            scene.get(RUNS),
+            scene.post(RUN, DAY, ADMIN_KEY),
+            scene.get("/api/v1/tenants/acme/quota", ADMIN_KEY),
+        ):
+            assert answer.status_code == 503, answer.text
+            assert "runner init" in answer.json()["message"] and answer.headers["Retry-After"]
+        assert str(control.folder) not in scene.get(RUNS).text
+        assert scene.client.get("/health").status_code == 503
+        assert scene.client.get("/health/live").status_code == 200
+
+
+def test_no_folder_and_no_process_of_ours_is_told_to_a_tenant(scene: Scene) -> None:
+    run_id = scene.control.add_run("FAILED")
+    scene.control.sql(
+        "update acme.x_meta_pipeline_runs set error_message = ?",
+        "/srv/a b/x/tenant_acme.duckdb is held by process 4711; see /openapi.json and"
+        " https://x.example/a/b, models/marts/x.sql.",
+    )
+    told = scene.get(f"{RUNS}/{run_id}").json()
+    for text in (told["error_message"], told["message"]):
+        assert "4711" not in text and "/srv" not in text and "tenant_acme.duckdb" in text
+        assert "https://x.example/a/b, models/marts/x.sql" in text and "/openapi.json" in text
+    scene.control.sql(
+        "insert into tenants.tenant_usage_events by name select 'e' as event_id,"
+        " 'acme' as tenant_id, ? as pipeline_logging_id",
+        run_id,
+    )
+    assert "4711" in scene.get(f"{RUNS}/{run_id}", ADMIN_KEY).json()["error_message"]
