@@ -119,7 +119,9 @@ def catch_up(
             settings, warehouse, mailbox, request, template, on_event, pool, stopped_by
         )
 
-    return catching.catch_up(warehouse, tenant, template, trigger_by, run_one, say, is_dry_run)
+    return catching.catch_up(
+        warehouse, tenant, template, trigger_by, run_one, say, is_dry_run, stopped_by
+    )
 
 
 def catch_up_all(
