@@ -134,15 +134,7 @@ class Door:
             key = await self._key(secret, hashed, client)
         if key is None or key.state != "active" or not _is_slug(key.tenant_id):
             self._refused.take(client)
-            raise Problem(
-                401,
-                "no_valid_key",
-                f"The key is {key.state}: ask for another."
-                if key and key.state != "active"
-                else "Send a key of yours as the header X-API-Key; one is made with"
-                " `runner tenant key create --tenant ID`.",
-                {"WWW-Authenticate": "ApiKey"},
-            )
+            raise _nobody(key)
         self._used[key.tenant_id, key.id] = datetime.now(UTC)
         # What stands in the table may be anything: the scopes that there are, and no others.
         return Caller(key.id, key.tenant_id, tuple(one for one in key.scopes if one in keys.SCOPES))
@@ -171,7 +163,12 @@ class Door:
         if at > time.monotonic() or self._misses.get(hashed, 0.0) > time.monotonic():
             return key
         self._refused.look(client)
-        return self._find(secret, hashed)
+        found = self._find(secret, hashed)
+        if found is None:
+            # Here, not once the answer is made: the guess that is next must see it.
+            self._refused.take(client)
+            raise _nobody(None)
+        return found
 
     def _find(self, secret: str, hashed: str) -> keys.Key | None:
         key = keys.find(self._warehouse(), secret)
@@ -195,6 +192,18 @@ class Door:
             tenants.setdefault(tenant_id, {})[key_id] = moment
         for tenant_id, when in tenants.items():
             keys.used(warehouse, tenant_id, when)
+
+
+def _nobody(key: keys.Key | None) -> Problem:
+    return Problem(
+        401,
+        "no_valid_key",
+        f"The key is {key.state}: ask for another."
+        if key and key.state != "active"
+        else "Send a key of yours as the header X-API-Key; one is made with"
+        " `runner tenant key create --tenant ID`.",
+        {"WWW-Authenticate": "ApiKey"},
+    )
 
 
 def _is_slug(tenant_id: str | None) -> bool:
