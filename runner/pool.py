@@ -12,10 +12,13 @@ from runner.settings import Settings
 class Pool:
     """As many dbt processes as are at work at once. Use as a context manager: they end with it.
 
-    Safe for threads: each borrows a process of its own.
+    Safe for threads: each borrows a process of its own. Raises UsageProblem when RUNNER_DBT
+    names no program.
     """
 
     def __init__(self, settings: Settings) -> None:
+        # A wrong executable is told before anything is claimed.
+        self._executable = settings.dbt_executable
         self._settings = settings
         self._log_path = settings.log_dir / "dbt"
         self._idle: list[Engine] = []
