@@ -101,8 +101,8 @@ class Connection:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def execute(self, sql: str, *args: Any) -> Any:
-        self._is_it |= self._mark in sql
+    def execute(self, sql: Any, *args: Any) -> Any:
+        self._is_it |= self._mark in (sql if isinstance(sql, str) else sql.query)
         if sql == "commit" and self._is_it and self._what == "commit":
             end()
         return self._inner.execute(sql, *args)
@@ -126,8 +126,8 @@ def set_patience(seconds: float) -> None:
 
     inner = DuckDBWarehouse.__init__
 
-    def make(self: Any, path: Any, patience_seconds: float = 0) -> None:
-        inner(self, path, seconds)
+    def make(self: Any, path: Any, patience_seconds: float = 0, *rest: float) -> None:
+        inner(self, path, seconds, *rest)
 
     DuckDBWarehouse.__init__ = make  # type: ignore[method-assign]
 
