@@ -64,7 +64,7 @@ faults: .venv/.tests
 # The BigQuery path: dbt-bigquery and Google's client against an emulator, every statement through
 # Google's analyzer. Makes an environment for each in .venvs; the emulator's wants Python 3.13.
 bigquery: environments
-	$(BIN)/python -m pytest tests/bigquery -s --timeout 1800
+	$(BIN)/python -m pytest tests/bigquery -s --timeout 3600
 
 # The FOCUS mart, by the FinOps Foundation's own validator, which wants Python 3.12.
 focus: .venv/.tests .venvs/validator/.ready
