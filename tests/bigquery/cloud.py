@@ -5,6 +5,7 @@ Each command costs seconds there, so the story is lived first and looked at by m
 
 import json
 import shlex
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -258,6 +259,7 @@ class _OneDbt:
     """Stands where a Worker would, and hands each job to the one dbt process of the story."""
 
     process: Worker | None = None
+    turn = threading.Lock()
     is_alive = True
 
     def __init__(self, settings: Settings, log_path: Path) -> None:
@@ -279,7 +281,9 @@ class _OneDbt:
         **ticks: Any,
     ) -> Outcome:
         assert _OneDbt.process is not None
-        return _OneDbt.process.run(job, on_event, min(timeout, 900), **ticks)
+        # All tenants at once are threads: they take turns at the one process.
+        with _OneDbt.turn:
+            return _OneDbt.process.run(job, on_event, min(timeout, 900), **ticks)
 
 
 @contextmanager

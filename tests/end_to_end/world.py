@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -31,6 +32,7 @@ class SharedWorker:
     """Stands where a Worker would, and hands each job to the one dbt process of the session."""
 
     process: Engine | None = None
+    turn = threading.Lock()
     is_alive = True
     settings: Settings
 
@@ -56,7 +58,9 @@ class SharedWorker:
         assert SharedWorker.process is not None
         environ = {"WAREHOUSE_DIR": self._warehouse, **job.environ}
         moved = Job(job.tenant_id, job.command, job.vars, job.shape_vars, environ)
-        return SharedWorker.process.run(moved, on_event, min(timeout, 400), **ticks)
+        # All tenants at once are threads: they take turns at the one process.
+        with SharedWorker.turn:
+            return SharedWorker.process.run(moved, on_event, min(timeout, 400), **ticks)
 
 
 @dataclass
