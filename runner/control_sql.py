@@ -48,6 +48,14 @@ where exports.export_ref = @export_ref and exports.tenant_id <> @tenant_id
 order by exports.tenant_id
 """
 
+# The same where the table of profiles is gone, or from before there were landings.
+ALL_SHARERS = """
+select tenant_id, export_ref, billing_account_ids, project_ids, has_unallocated
+from tenants.tenant_exports
+where export_ref = @export_ref and tenant_id <> @tenant_id
+order by tenant_id
+"""
+
 ADD_PROFILE = """
 insert into tenants.tenant_profiles (
     tenant_id, company_name, admin_email, tenant_dataset_id, status, subscription_plan,

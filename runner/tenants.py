@@ -680,6 +680,8 @@ def also_billed_to(warehouse: Warehouse, tenant_id: str, named: list[Export]) ->
 
 
 def _sharers(warehouse: Warehouse, tenant_id: str, ref: str) -> list[Row]:
+    if "default_pipeline" not in warehouse.columns("tenants").get("tenant_profiles", ()):
+        return warehouse.read(sql.ALL_SHARERS, tenant_id=tenant_id, export_ref=ref)
     values = {"tenant_id": tenant_id, "export_ref": ref, "landing": pipelines.LANDING}
     return warehouse.read(sql.EXPORT_SHARERS, **values)
 

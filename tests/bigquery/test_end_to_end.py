@@ -66,6 +66,8 @@ def test_a_tenants_tables_are_there_before_its_first_run(story: Story) -> None:
         if first.since <= statement.at <= first.until
         and "create or replace table" in statement.sql
         and "__dbt_tmp" not in statement.sql
+        # A seed is replaced each time, in one statement.
+        and "from unnest(" not in " ".join(statement.sql.split())
     ]
     assert made == []
 
@@ -203,7 +205,7 @@ def test_a_failing_test_fails_the_run_and_keeps_sample_rows(story: Story) -> Non
         "select * from beta.x_meta_dq_results"
         f" where pipeline_logging_id = '{run_id}' and overall_status = 'FAIL'"
     )
-    assert failed and any("surprise" in str(value) for value in failed[0]), failed
+    assert any("surprise" in str(value) for row in failed for value in row), failed
     summary = story.rows(
         "select expectations_failed, failed_rows, overall_status from beta.x_meta_dq_results"
         f" where pipeline_logging_id = '{run_id}'"

@@ -122,6 +122,8 @@ def control_statements() -> dict[str, str]:
     places = {"tenant": "alpha", "dataset": "alpha", "table": "x_meta_exports", "n": 0}
     found = {name: text.format(**places) for name, text in texts.items() if name not in parts}
     found["PROBE_EXPORT"] = control_sql.PROBE_EXPORT.format(table=EXPORT)
+    for name in ("LANDED_ROWS", "LANDED_TOTALS"):
+        found[name] = getattr(control_sql, name).format(tenant="shared")
     keys = {"dataset": "tenants", "table": "tenant_api_keys", "n": 0}
     for name in ("REVOKE_KEY", "USED_KEY"):
         found[name] = getattr(control_sql, name).format(**keys)

@@ -135,7 +135,8 @@ def test_a_tenant_without_its_profile_keeps_its_plan_and_its_accounts(
     assert world(*add, "--billing-account", ACCOUNT).exit_code == 0
     with duckdb.connect(str(world.warehouse / "control.duckdb")) as connection:
         connection.execute("drop table tenants.tenant_profiles cascade")
-    assert world(*add).exit_code == 0
+    answer = world(*add)
+    assert answer.exit_code == 0, answer.output
     assert world.control("select subscription_plan from tenants.tenant_profiles") == [("SCALE",)]
     assert world.control(FILTERS) == [(f'["{ACCOUNT}"]', "[]", True)]
 
