@@ -16,10 +16,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, Queue
-from types import TracebackType
 from typing import Any
 
-from runner.invoke import Event, Job, Outcome, dbt_environ, ended, timed_out
+from runner.invoke import Engine, Event, Job, Outcome, dbt_environ, ended, timed_out
 from runner.settings import Settings
 from runner.story import Story
 
@@ -29,24 +28,13 @@ _FILE_IS_OPEN = "Could not set lock on file"
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-class Executable:
+class Executable(Engine):
     """The dbt v2 executable of RUNNER_DBT. Use as a context manager; no process outlives it."""
 
     def __init__(self, settings: Settings, log_path: Path) -> None:
         self._settings = settings
         self._log_path = log_path
         self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> "Executable":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     @property
     def is_alive(self) -> bool:

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from queue import Empty, Queue
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from runner.settings import Settings
 
@@ -93,7 +93,39 @@ class Event:
     nodes: int = 0
 
 
-class Worker:
+class Engine(Protocol):
+    """What runs dbt's jobs: Worker, or the executable of RUNNER_DBT. Ends with its block."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def is_alive(self) -> bool: ...
+
+    def warm_up(self) -> None: ...
+
+    def run(
+        self,
+        job: Job,
+        on_event: Callable[[Event], None] = ...,
+        timeout: float = ...,
+        on_tick: Callable[[], None] = ...,
+        tick_seconds: float = ...,
+        began: float | None = ...,
+    ) -> Outcome: ...
+
+    def stop(self) -> None: ...
+
+
+class Worker(Engine):
     """A child process with dbt in it. Use as a context manager; it ends with the block."""
 
     def __init__(self, settings: Settings, log_path: Path) -> None:
@@ -113,17 +145,6 @@ class Worker:
             )
         self._lines: Queue[bytes | None] = Queue()
         threading.Thread(target=self._pump, daemon=True).start()
-
-    def __enter__(self) -> "Worker":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     @property
     def is_alive(self) -> bool:
@@ -219,36 +240,6 @@ class Worker:
 
     def _died(self) -> Outcome:
         return Outcome(False, ended(self._process.wait(), self._log_path / "dbt.stderr.log"))
-
-
-class Engine(Protocol):
-    """What runs dbt's jobs: Worker, or the executable of RUNNER_DBT. Ends with its block."""
-
-    def __enter__(self) -> "Engine": ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
-
-    @property
-    def is_alive(self) -> bool: ...
-
-    def warm_up(self) -> None: ...
-
-    def run(
-        self,
-        job: Job,
-        on_event: Callable[[Event], None] = ...,
-        timeout: float = ...,
-        on_tick: Callable[[], None] = ...,
-        tick_seconds: float = ...,
-        began: float | None = ...,
-    ) -> Outcome: ...
-
-    def stop(self) -> None: ...
 
 
 def engine(settings: Settings, log_path: Path) -> Engine:
