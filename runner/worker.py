@@ -166,8 +166,13 @@ def _manifest(manifests: dict[str, Manifest], job: dict[str, Any]) -> Manifest |
     """
     from dbt.cli.main import dbtRunner
 
+    from runner import less_work
+
     shape = {"tenant_id": NOBODY, **job["shape_vars"]}
     key = job["parse_path"]
+    if not manifests:
+        less_work.keep_compiled_templates(Path(key).with_name("templates"))
+        less_work.drop_what_nobody_hears("NodeStart", "NodeFinished")
     if key not in manifests:
         Path(key).mkdir(parents=True, exist_ok=True)
         with (Path(key) / "parse.lock").open("a") as lock:
