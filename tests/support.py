@@ -3,11 +3,15 @@
 import os
 import shutil
 import socket
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from runner import pipelines
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -31,6 +35,22 @@ def environment_in(folder: Path) -> dict[str, str]:
         "DBT_TARGET_PATH": str(folder / "target" / "bare"),
         **ENGINE,
     }
+
+
+@contextmanager
+def only(selector: str) -> Iterator[None]:
+    """Runs of this process leave the marts out: what such a test looks at is the same."""
+    load = pipelines.load
+
+    def load_with_selector(name: str) -> pipelines.Template:
+        template = load(name)
+        if template.step.selector != "cost_billing":
+            return template
+        return replace(template, step=replace(template.step, selector=selector))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipelines, "load", load_with_selector)
+        yield
 
 
 def shared(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""HTTP as uvicorn speaks it, but for callers who never finish asking, and mistakes told as JSON.
+"""HTTP as uvicorn speaks it, but for callers who never finish asking, and refusals told as JSON.
 
 Of uvicorn's own it uses the few methods below; a new one must pass tests/api/test_serve.py.
 """
@@ -9,10 +9,23 @@ import uuid
 from typing import Any
 
 import h11
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from runner.api.errors import answer, busy
 
 # From when a connection is made, or a further request on it begins, until its headers are there.
 HEAD_SECONDS = 10.0
+# Who connects beyond these is answered 503: below the 1,024 files a process may mostly have open.
+CONNECTIONS = 800
+
+
+async def crowded(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer in the application's place, which has enough to do."""
+    request_id = uuid.uuid4().hex
+    refusal = answer(busy("The service has too many callers now: try again."), request_id)
+    refusal.headers.update({"X-Request-ID": request_id, "Connection": "close"})
+    await refusal(scope, receive, send)
 
 
 class Protocol(H11Protocol):
@@ -22,6 +35,9 @@ class Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if len(self.connections) > CONNECTIONS:
+            self.logger.warning("a caller beyond %d is answered 503", CONNECTIONS)
+            self.app = crowded
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:

@@ -14,9 +14,6 @@ from runner.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# More connections than these are answered 503 at once.
-CONNECTIONS = 800
-
 OPEN = (
     "WARNING: DISABLE_AUTH is set: anybody on this machine may see every tenant's bill and start"
     " runs. Unset it for anything but development."
@@ -58,8 +55,6 @@ def config_of(application: FastAPI) -> uvicorn.Config:
         ws="none",
         # Who calls is who connects: anybody may write a header that says otherwise.
         proxy_headers=False,
-        # Below the 1,024 files that a process may mostly have open.
-        limit_concurrency=CONNECTIONS,
         lifespan="on",
         # Ours has the id of the request; and a key must never stand in one.
         access_log=False,

@@ -199,5 +199,25 @@ def test_what_is_no_request_is_400_as_json(served) -> None:
     assert set(json.loads(body)) == {"error", "message", "request_id"}
 
 
+def test_whoever_is_one_too_many_is_answered_503_as_json(served, monkeypatch) -> None:
+    """And whoever was there before goes on, as does the next once somebody has left."""
+    monkeypatch.setattr(protocol, "CONNECTIONS", 1)
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 20)
+    with socket.create_connection(served, timeout=20) as first:
+        first.sendall(LIVE + b"\r\n")
+        time.sleep(0.3)  # head and body may come apart
+        assert first.recv(65536).startswith(b"HTTP/1.1 200")
+        head, _, body = answered(served, LIVE + b"\r\n").partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503") and b"retry-after: 5" in head.lower()
+        told = json.loads(body)
+        assert told["error"] == "try_again"
+        assert f"x-request-id: {told['request_id']}".encode() in head.lower()
+        first.sendall(LIVE + b"\r\n")
+        time.sleep(0.3)  # head and body may come apart
+        assert first.recv(65536).startswith(b"HTTP/1.1 200")
+    time.sleep(0.2)
+    assert answered(served, LIVE + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
 def test_whom_a_header_names_is_not_taken_for_who_calls(control: Control, dbt) -> None:
     assert server.config_of(Scene(control, dbt).app).proxy_headers is False

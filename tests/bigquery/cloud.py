@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,8 @@ from connection import connect
 from emulator import Emulator
 from exports import charge, credit
 from google.cloud import bigquery
-from support import ROOT, SHARED, environment_in
+from support import ROOT, SHARED, environment_in, only
 
-import runner.pipelines
 import runner.run
 import runner.tenants
 from runner import claim, settings
@@ -124,7 +123,7 @@ def live(emulator: Emulator, folder: Path) -> Story:
         story.remember("run")
         story.rows_again.append(story.rows_of(AGAIN))
         # Whole once; then the bill alone, for a node costs a second there.
-        with _only("bill"):
+        with only("bill"):
             _correct_the_export(client)
             # One run of some of its dates: unchanged, corrected and emptied ones.
             story.tell("again", "alpha", f"run --tenant alpha --from {AGAIN} --to {EMPTIED} --json")
@@ -284,22 +283,6 @@ class _OneDbt:
         # All tenants at once are threads: they take turns at the one process.
         with _OneDbt.turn:
             return _OneDbt.process.run(job, on_event, min(timeout, 900), **ticks)
-
-
-@contextmanager
-def _only(selector: str) -> Iterator[None]:
-    """Templates differ in nothing but what they have dbt build."""
-    load = runner.pipelines.load
-
-    def load_with_selector(name: str) -> runner.pipelines.Template:
-        template = load(name)
-        if template.step.selector != "cost_billing":
-            return template
-        return replace(template, step=replace(template.step, selector=selector))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner.pipelines, "load", load_with_selector)
-        yield
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from analysis import Verdict, analyze
 from billing_export import make_export
 from connection import connect
 from emulator import Emulator, EmulatorFailed, Statement, running_emulator
-from google.api_core.exceptions import BadRequest, Conflict
+from google.api_core.exceptions import BadRequest, Conflict, NotFound
 from google.cloud import bigquery
 
 Rows = Callable[[str], list[tuple[object, ...]]]
@@ -56,6 +56,31 @@ def test_an_emulator_that_does_not_start_shows_its_log(emulator_venv: Path, tmp_
         running_emulator(emulator_venv, tmp_path),
     ):
         pass
+
+
+def test_a_table_is_found_by_its_name_as_by_going_through_all(
+    client: bigquery.Client, dataset: str
+) -> None:
+    """What look_up_by_name of the launcher answers in the emulator's place."""
+    client.query_and_wait(
+        f"create table {dataset}.t (a string not null, b int64);"
+        f"insert into {dataset}.t values ('x', 1), ('y', 2);"
+        f"create view {dataset}.v as select a from {dataset}.t"
+    )
+    found = client.get_table(f"{dataset}.t")
+    assert (found.table_type, found.num_rows) == ("TABLE", 2)
+    assert [(f.name, f.mode) for f in found.schema] == [("a", "REQUIRED"), ("b", "NULLABLE")]
+    view = client.get_table(f"{dataset}.v")
+    assert view.table_type == "VIEW" and [f.name for f in view.schema] == ["a"]
+    assert sorted(item.table_id for item in client.list_tables(dataset)) == ["t", "v"]
+    for missing in (f"{dataset}.w", "nowhere.t"):
+        with pytest.raises(NotFound):
+            client.get_table(missing)
+        with pytest.raises(NotFound):
+            client.query_and_wait(f"select 1 from {missing}")
+    client.query_and_wait(f"drop table {dataset}.t")
+    with pytest.raises(NotFound):
+        client.get_table(f"{dataset}.t")
 
 
 # -- what Google's client does against it -------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from exports import ACCOUNT, charge, write_parquet
 from shop_rows import EUROS, OTHER, shared_rows
+from support import only
 from world import SharedWorker, World, a_world
 
 import runner.run
@@ -22,6 +23,16 @@ def shared_worker() -> Iterator[None]:
         yield
         if SharedWorker.process is not None:
             SharedWorker.process.stop()
+
+
+@pytest.fixture(scope="module")
+def only_the_bill() -> Iterator[None]:
+    """Runs of the file's tests leave the marts out, which takes a third of the time.
+
+    Warehouses of the session are made before, and whole.
+    """
+    with only("bill"):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -34,18 +33,7 @@ LATE = charge(
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def the_bill_alone() -> Iterator[None]:
-    """Marts are made as in any run; without them a run takes a second."""
-    load = runner.pipelines.load
-
-    def load_bill(name: str) -> runner.pipelines.Template:
-        template = load(name)
-        return replace(template, step=replace(template.step, selector="bill"))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner.pipelines, "load", load_bill)
-        yield
+pytestmark = pytest.mark.usefixtures("only_the_bill")
 
 
 class Scene:

@@ -17,6 +17,8 @@ from world import SharedWorker, World
 
 import runner.doctor
 
+pytestmark = pytest.mark.usefixtures("only_the_bill")
+
 CENTRAL = ("tenant_profiles", "tenant_subscriptions", "tenant_exports", "tenant_usage_events")
 OWN = ("x_meta_lock", "x_meta_pipeline_runs", "x_meta_step_logs", "x_meta_alerts")
 

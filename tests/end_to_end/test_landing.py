@@ -1,16 +1,13 @@
 """Tenants that read a shared export through a landing have the bill that they had without it."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from exports import ACCOUNT, charge, credit, write_parquet
+from support import only
 from world import EMAIL, World, a_world
-
-import runner.pipelines
 
 OTHER = "01DDDD-EEEEEE-FFFFFF"
 MINE = ("--billing-account", ACCOUNT)
@@ -42,31 +39,22 @@ MOVED = [
 
 
 @pytest.fixture(scope="module")
-def landed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def landed(tmp_path_factory: pytest.TempPathFactory) -> World:
     """Two tenants, through a landing and directly; then the export moves, and all catch up."""
     world = a_world(tmp_path_factory.mktemp("landed"))
     export = write_parquet(world.folder / "exports" / "shared.parquet", ROWS)
-    load = runner.pipelines.load
-
-    def load_bill(name: str) -> runner.pipelines.Template:
-        template = load(name)
-        if template.step.selector != "cost_billing":
-            return template
-        return replace(template, step=replace(template.step, selector="bill"))
-
     world.add("shared", export, "--landing")
     for through, directly in PAIRS:
         filters = MINE if through == "mine" else THEIRS
         world.add(through, "tenant:shared", *filters)
         world.add(directly, export, *filters)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner.pipelines, "load", load_bill)
+    with only("bill"):
         for tenant in ("shared", "mine", "theirs"):
             world.run(tenant, "2024-11-01", "2024-11-04")
         write_parquet(export, MOVED)
         answer = world("catch-up", "--all-tenants", "--json")
         assert answer.exit_code == 0, answer.output
-        yield world
+    return world
 
 
 @pytest.mark.parametrize(("through", "directly"), PAIRS)
@@ -83,21 +71,12 @@ def test_bill_and_silver_are_the_same_to_the_last_column(
 def test_marts_are_the_same_and_made_without_the_export(landed: World, tmp_path: Path) -> None:
     world = landed.copy(tmp_path)
     export = landed.folder / "exports" / "shared.parquet"
-    with pytest.MonkeyPatch.context() as patch:
-        load = runner.pipelines.load
-        patch.setattr(
-            runner.pipelines,
-            "load",
-            lambda name: replace(
-                load(name), step=replace(load(name).step, selector="cost_billing")
-            ),
-        )
-        world.run("theirs_direct", "2024-11-01", "2024-11-05")
-        hidden = export.rename(export.with_suffix(".hidden"))
-        try:
-            world.run("theirs", "2024-11-01", "2024-11-05")
-        finally:
-            hidden.rename(export)
+    world.run("theirs_direct", "2024-11-01", "2024-11-05")
+    hidden = export.rename(export.with_suffix(".hidden"))
+    try:
+        world.run("theirs", "2024-11-01", "2024-11-05")
+    finally:
+        hidden.rename(export)
     tables = world.data(
         "theirs",
         "select table_name from information_schema.tables where table_type = 'BASE TABLE'"
@@ -122,6 +101,29 @@ def test_dates_that_were_not_landed_are_refused_with_the_command_to_run(landed: 
     answer = landed("run", "--tenant", "mine", "--from", "2024-11-04", "--to", "2024-11-08")
     assert answer.exit_code == 2
     assert "runner run --tenant shared --from 2024-11-06 --to 2024-11-08" in answer.stderr
+
+
+def test_a_landing_that_lost_a_date_fails_the_run_and_the_bill_stays(
+    landed: World, tmp_path: Path
+) -> None:
+    """An empty date has an empty file: one that is not there is no reason to load nothing."""
+    world = landed.copy(tmp_path)
+    before = world.rows("mine")
+    (world.warehouse / "landing" / "shared" / "2024-11-02.parquet").unlink()
+    with only("bill"):
+        answer = world("run", "--tenant", "mine", "--from", "2024-11-01", "--to", "2024-11-03")
+        assert answer.exit_code == 1
+        assert "shared has no file of 2024-11-02 in " in answer.stdout
+        remedy = "runner run --tenant shared --from 2024-11-02 --to 2024-11-02"
+        assert remedy in answer.stdout
+        assert world.rows("mine") == before
+        bare = world.dbt(
+            *("build", "--selector", "bill", "--vars", "{tenant_id: mine, date: 2024-11-02}")
+        )
+        assert bare.returncode == 1 and remedy in bare.stdout
+        assert world(*remedy.split()[1:]).exit_code == 0
+        world.run("mine", "2024-11-01", "2024-11-03")
+    assert world.rows("mine") == before
 
 
 def test_what_is_no_landing_cannot_be_read_as_one(landed: World) -> None:

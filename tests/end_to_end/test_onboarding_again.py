@@ -8,6 +8,8 @@ import pytest
 from exports import ACCOUNT
 from world import EMAIL, World
 
+pytestmark = pytest.mark.usefixtures("only_the_bill")
+
 TABLES = (
     *("tenants.tenant_profiles", "tenants.tenant_subscriptions", "tenants.tenant_exports"),
     *("mini.x_meta_lock", "mini.x_meta_pipeline_runs", "mini.x_meta_step_logs"),

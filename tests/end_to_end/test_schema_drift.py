@@ -8,6 +8,8 @@ import pytest
 from exports import DETAILED, charge, write_ndjson, write_parquet
 from world import EMAIL, World
 
+pytestmark = pytest.mark.usefixtures("only_the_bill")
+
 DAY = "2024-11-01"
 NEW_COLUMN = "stg_gcp_billing__export_has_no_new_columns"
 LOST_COLUMN = "stg_gcp_billing__export_has_lost_no_columns"
