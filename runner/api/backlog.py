@@ -87,12 +87,15 @@ class Backlog:
             threading.Thread(target=self._work, name=f"run-{n}", daemon=True)
             for n in range(workers)
         ]
-        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+        self._keepers = [
+            threading.Thread(target=self._keep, name="keeper", daemon=True),
+            threading.Thread(target=self._tidy, name="tidier", daemon=True),
+        ]
 
     def __enter__(self) -> "Backlog":
         for _ in self._threads[:1]:
             self._pool.warm_up()
-        for thread in (*self._threads, self._keeper):
+        for thread in (*self._threads, *self._keepers):
             thread.start()
         return self
 
@@ -132,7 +135,7 @@ class Backlog:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._stop.now(signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
-        for thread in (*self._threads, self._keeper):
+        for thread in (*self._threads, *self._keepers):
             thread.join(max(0.0, deadline - time.monotonic()))
         self._pool.close()
         try:
@@ -230,20 +233,27 @@ class Backlog:
         self._on_end(report)
 
     def _keep(self) -> None:
-        """Find what waits, close what died, do what commands do on the side."""
-        next_chores = 0.0
+        """Find what waits and close what died."""
+
+        def sweep(warehouse: Warehouse) -> None:
+            # Before what looks dead is closed: its end may be known, and wait on disk.
+            spool.drain(self._settings, warehouse)
+            self._sweep(warehouse)
+
+        self._again_and_again(sweep, LOOKS_BETWEEN_SWEEPS)
+
+    def _tidy(self) -> None:
+        """Do what commands do on the side; a mail server may take its time over it."""
+        self._again_and_again(self._do_chores, LOOKS_BETWEEN_CHORES)
+
+    def _again_and_again(self, act: Callable[[Warehouse], None], looks: int) -> None:
+        """Until the end, with so many of the warehouse's own pauses in between."""
         while True:
             pause = 60.0
             try:
                 warehouse = self._warehouse()
-                pause = warehouse.seconds_between_looks * LOOKS_BETWEEN_SWEEPS
-                # Before what looks dead is closed: its end may be known, and wait on disk.
-                spool.drain(self._settings, warehouse)
-                self._sweep(warehouse)
-                if time.monotonic() >= next_chores:
-                    looks = warehouse.seconds_between_looks * LOOKS_BETWEEN_CHORES
-                    next_chores = time.monotonic() + looks
-                    self._do_chores(warehouse)
+                pause = warehouse.seconds_between_looks * looks
+                act(warehouse)
             except RunnerError as error:
                 log.warning("the service waits: %s", error.message)
             except Exception:
