@@ -45,6 +45,8 @@ class Request:
     # Who is to hear of it, known before anything can break.
     admin_email: str = ""
     company_name: str = ""
+    # The landings that the tenant reads, which must have the dates.
+    landings: tuple[str, ...] = ()
     # Claimed for whichever service takes it up, see `take_up`.
     queued: bool = False
 

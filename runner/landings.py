@@ -29,15 +29,20 @@ def waves(every: Sequence[tenants.Tenant]) -> list[list[tenants.Tenant]]:
     return [wave for wave in (first, rest) if wave]
 
 
-def must_have(warehouse: Warehouse, tenant: str, first: date, last: date) -> None:
-    """Raises NotLanded when the tenant reads a landing whose last run of a date failed.
+def read_by(warehouse: Warehouse, tenant: str) -> tuple[str, ...]:
+    """The landings that the tenant reads."""
+    named = (tenants.landing_of(export.ref) for export in tenants.exports(warehouse, tenant))
+    return tuple(name for name in named if name)
+
+
+def must_have(
+    warehouse: Warehouse, tenant: str, names: Sequence[str], first: date, last: date
+) -> None:
+    """Raises NotLanded when a landing that the tenant reads had no completed last run of a date.
 
     Its bill would be without charges that the export has, and nothing would tell.
     """
-    for export in tenants.exports(warehouse, tenant):
-        name = tenants.landing_of(export.ref)
-        if name is None:
-            continue
+    for name in names:
         template = pipelines.load(pipelines.LANDING)
         pipeline = pipelines.fill(template.pipeline_id, {"tenant_id": name})
         rows = warehouse.read(sql.ENDED_RUNS.format(tenant=name), pipeline_id=pipeline)

@@ -136,7 +136,9 @@ def claimed(
 
     Raises NotLanded before anything is claimed; Refused, with the refusal recorded.
     """
-    landings.must_have(warehouse, request.tenant_id, request.from_date, request.to_date)
+    landings.must_have(
+        warehouse, request.tenant_id, request.landings, request.from_date, request.to_date
+    )
     run = claim.take(warehouse, request, settings.project_dir, run_id, on_likely=on_likely)
     if run.status == "REFUSED":
         why, what_to_do = run.error_message or "", _what_to_do(warehouse, run)
@@ -414,6 +416,7 @@ def request_for(
         timeout_minutes=template.step.timeout_minutes,
         admin_email=known.admin_email or "",
         company_name=known.company_name or "",
+        landings=landings.read_by(warehouse, tenant),
     )
 
 

@@ -101,6 +101,7 @@ def _rotate(path: Path) -> None:
 
     Each rotating it for itself, as a RotatingFileHandler does, several would push whole files out.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if path.exists() and path.stat().st_size > LOG_BYTES:

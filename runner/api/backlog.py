@@ -180,7 +180,8 @@ class Backlog:
         try:
             template = pipelines.load(row["template"])
             # Claimed when the landing had the dates; it may have lost them while the run waited.
-            landings.must_have(warehouse, tenant_id, row["run_date"], row["to_date"])
+            names = landings.read_by(warehouse, tenant_id)
+            landings.must_have(warehouse, tenant_id, names, row["run_date"], row["to_date"])
         except UsageProblem as gone:
             claim.cancel(warehouse, tenant_id, run_id, gone.message)
             return

@@ -42,18 +42,38 @@ class Sent:
         return "dbt" if re.match(r"\s*/\* \{", self.statement.sql) else "runner"
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What the analyzer says of all statements: those of the story, then those not sent in it."""
+
+    sent: list[Sent]
+    not_sent: dict[str, Verdict]
+
+
 @pytest.fixture(scope="module")
-def sent(story: Story, analyzer_venv: Path) -> list[Sent]:
-    """All that the commands sent, in order; what the tests themselves asked is left out."""
+def judged(story: Story, analyzer_venv: Path) -> Judged:
+    """In one go, for the analyzer has to follow the whole story to know the tables."""
     history = story.emulator.history()
-    verdicts = analyze(analyzer_venv, history, ingestion_tables={EXPORT: SCHEMA})
+    asked = control_statements()
+    verdicts = analyze(
+        analyzer_venv, [*history, *asked.values()], ingestion_tables={EXPORT: SCHEMA}
+    )
     statements = [event for event in history if isinstance(event, Statement)]
-    return [
-        Sent(step, statement, verdict)
-        for statement, verdict in zip(statements, verdicts, strict=True)
-        for step in story.steps.values()
-        if step.since <= statement.at <= step.until
-    ]
+    return Judged(
+        [
+            Sent(step, statement, verdict)
+            for statement, verdict in zip(statements, verdicts, strict=False)
+            for step in story.steps.values()
+            if step.since <= statement.at <= step.until
+        ],
+        dict(zip(asked, verdicts[len(statements) :], strict=True)),
+    )
+
+
+@pytest.fixture(scope="module")
+def sent(judged: Judged) -> list[Sent]:
+    """All that the commands sent, in order; what the tests themselves asked is left out."""
+    return judged.sent
 
 
 def test_every_statement_is_one_that_bigquery_takes(sent: list[Sent]) -> None:
@@ -111,7 +131,7 @@ TYPES = {
 TYPE_OF = {name: kind for kind, names in TYPES.items() for name in names}
 
 
-def control_statements() -> dict[str, str]:
+def control_statements() -> dict[str, Statement]:
     """Every statement of control_sql that is BigQuery's, formatted for the story's tenant."""
     texts = {
         name: text
@@ -127,26 +147,21 @@ def control_statements() -> dict[str, str]:
     keys = {"dataset": "tenants", "table": "tenant_api_keys", "n": 0}
     for name in ("REVOKE_KEY", "USED_KEY"):
         found[name] = getattr(control_sql, name).format(**keys)
-    return found | dict(
-        zip(("dropped", "added"), control_sql.rewrite_steps("alpha", 2), strict=True)
-    )
+    found |= dict(zip(("dropped", "added"), control_sql.rewrite_steps("alpha", 2), strict=True))
 
-
-def test_every_control_statement_is_one_that_bigquery_takes(
-    story: Story, analyzer_venv: Path
-) -> None:
-    """Those, too, that the story does not send: suspend, remove, repair, an expired lease."""
-    statements = control_statements()
-    asked = []
-    for name, sql in statements.items():
+    def asked(name: str, sql: str) -> Statement:
         named = {key: re.sub(r"_\d+$", "", key) for key in re.findall(r"@(\w+)", sql)}
         types = {key: TYPE_OF.get(plain, "STRING") for key, plain in named.items()}
-        asked.append(Statement(0, name, sql, types))
-    history = story.emulator.history()
-    verdicts = analyze(analyzer_venv, [*history, *asked], ingestion_tables={EXPORT: SCHEMA})
-    ours = dict(zip(statements, verdicts[-len(asked) :], strict=True))
-    assert len(ours) > 50
-    assert {name: verdict.error for name, verdict in ours.items() if not verdict.ok} == {}
+        return Statement(0, name, sql, types)
+
+    return {name: asked(name, sql) for name, sql in found.items()}
+
+
+def test_every_control_statement_is_one_that_bigquery_takes(judged: Judged) -> None:
+    """Those, too, that the story does not send: suspend, remove, repair, an expired lease."""
+    assert len(judged.not_sent) > 50
+    refused = {name: one.error for name, one in judged.not_sent.items() if not one.ok}
+    assert refused == {}
 
 
 def test_statements_of_every_kind_that_we_send_were_met(sent: list[Sent]) -> None:
