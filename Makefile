@@ -93,8 +93,13 @@ v2: .venv/.tests .venvs/v2/.ready
 	bash $< .venvs/$*; test $$? -eq 0 -o $$? -eq 3
 
 # Ratios side by side, for docs/benchmarks.md: an hour on a machine that does nothing else.
-bench: .venv/.tests .venvs/v2/.ready
+bench: .venv/.tests .venvs/v2/.ready .venvs/sqlmesh/.made
 	$(BIN)/python tests/bench/bench.py $(BENCH)
+
+.venvs/sqlmesh/.made: tests/bench/requirements-sqlmesh.txt
+	$(PYTHON) -m venv .venvs/sqlmesh
+	.venvs/sqlmesh/bin/python -m pip install --quiet -r $< || rm -rf .venvs/sqlmesh
+	@if [ -d .venvs/sqlmesh ]; then touch $@; else echo "SQLMesh is not installed: left out"; fi
 
 # The same path against a project of yours, which it is billed for; never part of `make test`.
 smoke-bigquery: .venv/.runs

@@ -70,7 +70,6 @@ def setup(settings: Settings, verbose: bool = False) -> Path:
     """
     path = settings.log_dir / "runner.jsonl"
     try:
-        settings.log_dir.mkdir(parents=True, exist_ok=True)
         _rotate(path)
         handler: logging.Handler = logging.handlers.WatchedFileHandler(path, encoding="utf-8")
     except OSError as error:

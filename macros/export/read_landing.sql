@@ -15,7 +15,6 @@
 {%- endmacro %}
 
 {% macro duckdb__landed_rows(name) -%}
-    {{- must_have_landed(name) if execute and has_slice() -}}
     {#- not the temporary file that a running landing writes -#}
     read_parquet({{ quote_text(landing_folder(name) ~ '/[0-9]*.parquet') }}, union_by_name = true)
 {%- endmacro %}

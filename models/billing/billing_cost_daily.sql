@@ -5,6 +5,7 @@
     before the first date up to now are read: corrections come weeks later with the old
     usage date, and a window with an end would lose them.
 #}
+{{ must_have_landed() }}
 with export_rows as (
 
     select * from {{ ref('stg_gcp_billing__export') }}

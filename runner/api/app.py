@@ -54,7 +54,7 @@ FILES = {"page.js": "text/javascript", "page.css": "text/css"}
 # An answer waits so long for a file that another program, such as a run, has open.
 PATIENCE_SECONDS = 5.0
 # So long may threads pass the control file on; then other commands have their turn.
-KEEP_OPEN_SECONDS = 2.0
+KEEP_OPEN_SECONDS = 1.0
 # A tenant's data is waited for no longer, and by few calls at once: a run that loads has its file
 # for minutes, and each that waits holds one of the threads that answer everybody.
 DATA_PATIENCE_SECONDS = 0.5

@@ -82,6 +82,7 @@ class Backlog:
         self._lost: set[str] = set()
         self._change = threading.Condition()
         self._closing = threading.Event()
+        self._swept = threading.Event()
         self._stop = Stop()
         self._threads = [
             threading.Thread(target=self._work, name=f"run-{n}", daemon=True)
@@ -237,14 +238,22 @@ class Backlog:
         """Find what waits and close what died."""
 
         def sweep(warehouse: Warehouse) -> None:
-            # Before what looks dead is closed: its end may be known, and wait on disk.
-            spool.drain(self._settings, warehouse)
-            self._sweep(warehouse)
+            try:
+                # Before what looks dead is closed: its end may be known, and wait on disk.
+                spool.drain(self._settings, warehouse)
+                self._sweep(warehouse)
+            finally:
+                self._swept.set()
 
         self._again_and_again(sweep, LOOKS_BETWEEN_SWEEPS)
 
     def _tidy(self) -> None:
-        """Do what commands do on the side; a mail server may take its time over it."""
+        """Do what commands do on the side; a mail server may take its time over it.
+
+        What the last service left is closed by the first sweep, and then told.
+        """
+        while not self._closing.is_set() and not self._swept.wait(0.5):
+            pass
         self._again_and_again(self._do_chores, LOOKS_BETWEEN_CHORES)
 
     def _again_and_again(self, act: Callable[[Warehouse], None], looks: int) -> None:

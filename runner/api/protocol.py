@@ -5,6 +5,7 @@ Of uvicorn's own it uses the few methods below; a new one must pass tests/api/te
 
 import asyncio
 import json
+import logging
 import uuid
 from typing import Any
 
@@ -13,6 +14,9 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from runner.api.errors import answer, busy
+from runner.api.limits import SECURITY
+
+log = logging.getLogger(__name__)
 
 # From when a connection is made, or a further request on it begins, until its headers are there.
 HEAD_SECONDS = 10.0
@@ -23,8 +27,9 @@ CONNECTIONS = 800
 async def crowded(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer in the application's place, which has enough to do."""
     request_id = uuid.uuid4().hex
+    log.warning("a caller beyond %d is answered 503 (request %s)", CONNECTIONS, request_id)
     refusal = answer(busy("The service has too many callers now: try again."), request_id)
-    refusal.headers.update({"X-Request-ID": request_id, "Connection": "close"})
+    refusal.headers.update({**SECURITY, "X-Request-ID": request_id, "Connection": "close"})
     await refusal(scope, receive, send)
 
 
@@ -36,7 +41,6 @@ class Protocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if len(self.connections) > CONNECTIONS:
-            self.logger.warning("a caller beyond %d is answered 503", CONNECTIONS)
             self.app = crowded
         self._wait_for_head()
 

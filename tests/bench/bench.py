@@ -23,6 +23,7 @@ TIMES = int(os.environ.get("BENCH_TIMES", "5"))
 HERE = Path(__file__).parent
 SELECTOR = ("--selector", "cost_billing", "--exclude-resource-type", "unit_test")
 V2 = ROOT / ".venvs" / "v2" / "dbt"
+SQLMESH = ROOT / ".venvs" / "sqlmesh" / "bin" / "python"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def engines() -> list[tuple[str, dict[str, str]]]:
 
 
 def one_run(folder: Path) -> None:
-    """(a) and (e): one tenant and date, whoever does it."""
+    """(a): one tenant and date, all models and tests, whoever does it."""
     shop = a_shop(folder)
     export = shop.export(60_000, days=28)
     shop.add("acme", export)
@@ -102,18 +103,45 @@ def one_run(folder: Path) -> None:
                 ),
             )
         )
-    ways += [
+    ways.append(
         Way(
             "the same statements in raw DuckDB", lambda n: shop.call(*raw, "replay", "bare", day(1))
-        ),
-        Way(
-            "rows one by one in Python, extraction alone",
-            lambda n: shop.call(sys.executable, str(HERE / "row_by_row.py"), str(export), day(n)),
-        ),
-    ]
+        )
+    )
     for way in ways:
         way.call(0)
     compare("One tenant, one date: 25 marts, all tests", *ways)
+
+
+def peers(folder: Path) -> None:
+    """(e): one date extracted, without silver, marts and tests, by whoever there is."""
+    shop = a_shop(folder)
+    export = shop.export(60_000, days=28)
+    shop.add("bare", export)
+    shop.runner("run", "--tenant", "bare", "--date", day(0))
+
+    def model(dbt: str, name: str) -> Callable[[int], object]:
+        return lambda n: shop.call(
+            *(dbt, "run", "--select", "billing_cost_daily", "--vars"),
+            *(f"{{tenant_id: bare, date: {day(n)}}}", "--target-path", str(shop.folder / name)),
+            *("--log-path", str(shop.folder / name)),
+        )
+
+    by_row = (sys.executable, str(HERE / "row_by_row.py"), str(export))
+    ways = [
+        Way("bare dbt-core, that model", model(str(Path(sys.executable).with_name("dbt")), "core")),
+        Way("rows one by one in Python", lambda n: shop.call(*by_row, day(n))),
+    ]
+    if V2.exists():
+        ways.append(Way("bare dbt v2, that model", model(str(V2), "v2")))
+    if SQLMESH.exists():
+        project = str(shop.folder / "sqlmesh")
+        peer = (sys.executable, str(HERE / "sqlmesh_peer.py"), project)
+        shop.call(*peer, "make", str(export))
+        ways.append(Way("SQLMesh, that model", lambda n: shop.call(*peer, "again", day(n))))
+    for way in ways:
+        way.call(0)
+    compare("One date extracted, nothing else", *ways)
 
 
 def dates(folder: Path) -> None:
@@ -257,6 +285,7 @@ def start_up(folder: Path) -> None:
 SECTIONS = {
     "start_up": start_up,
     "one_run": one_run,
+    "peers": peers,
     "dates": dates,
     "memory": memory,
     "rows": rows,

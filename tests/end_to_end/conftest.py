@@ -26,10 +26,10 @@ def shared_worker() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def only_the_bill() -> Iterator[None]:
+def only_the_bill(mini: World) -> Iterator[None]:
     """Runs of the file's tests leave the marts out, which takes a third of the time.
 
-    Warehouses of the session are made before, and whole.
+    The session's warehouse that they copy is made before, and whole.
     """
     with only("bill"):
         yield

@@ -8,8 +8,6 @@ import pytest
 from exports import DETAILED, OLDER, STANDARD, charge, credit, write_ndjson, write_parquet
 from world import EMAIL, World
 
-pytestmark = pytest.mark.usefixtures("only_the_bill")
-
 DAY = "2024-11-01"
 OLD, PLAIN, TEXT = ("01AAA1-BBBBBB-CCCCCC", "01AAA2-BBBBBB-CCCCCC", "01AAA3-BBBBBB-CCCCCC")
 

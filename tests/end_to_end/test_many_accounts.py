@@ -8,8 +8,6 @@ import pytest
 from exports import DETAILED, OLDER, STANDARD, charge, credit, write_ndjson, write_parquet
 from world import EMAIL, World
 
-pytestmark = pytest.mark.usefixtures("only_the_bill")
-
 DAY = "2024-11-01"
 DOLLARS, EUROS, YEN = "01AAA1-000000-AAAAAA", "01AAA2-000000-AAAAAA", "01AAA3-000000-AAAAAA"
 ONE_EXPORT = "billing_cost_daily_accounts_come_from_one_export"

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 from exports import ACCOUNT, charge, write_parquet
-from shop_rows import EUROS, shared_rows
+from shop_rows import EUROS, OTHER, shared_rows
 from world import World
 
 from runner.worker import NOBODY
 
 DATES = ("2024-11-01", "2024-11-03")
-ACCOUNTS = {"one": ACCOUNT, "two": EUROS}
+ACCOUNTS = {"one": ACCOUNT, "two": EUROS, "three": OTHER}
 
 
 # What differs from run to run: when it was, and what it was called.
@@ -52,7 +52,7 @@ def test_two_warm_processes_load_what_each_tenant_alone_would(empty_world: World
     )
     assert answer.returncode == 1, answer.stderr
     document = json.loads(answer.stdout)
-    assert document["statuses"] == {"COMPLETED": 2, "FAILED": 1}
+    assert document["statuses"] == {"COMPLETED": 3, "FAILED": 1}
     (failed,) = (one for one in document["tenants"] if one["status"] == "FAILED")
     assert failed["tenant_id"] == "broken" and "broken.parquet" in failed["error"]
     together = {tenant: everything(world, tenant) for tenant in ACCOUNTS}

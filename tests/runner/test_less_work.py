@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from dbt.events.types import NodeStart
+from dbt_common.clients import jinja
 from dbt_common.clients.jinja import MacroFuzzEnvironment, get_environment
 from dbt_common.events import event_manager_client
 from dbt_common.events.base_types import EventLevel
@@ -61,9 +62,11 @@ def test_what_was_kept_and_is_broken_is_made_anew(tmp_path: Path) -> None:
     less_work.keep_compiled_templates(tmp_path)
     rendered(HELLO)
     (whole,) = kept(tmp_path)
-    for broken in (b"", whole.read_bytes()[:-9], b"something else"):
+    code = whole.read_bytes()
+    for broken in (b"something else", *(code[:length] for length in range(len(code)))):
         whole.write_bytes(broken)
         assert rendered(HELLO) == "2"
+    assert whole.read_bytes() == code
 
 
 def test_a_folder_that_cannot_be_had_costs_only_time(tmp_path: Path) -> None:
@@ -75,6 +78,24 @@ def test_a_folder_that_cannot_be_had_costs_only_time(tmp_path: Path) -> None:
 def test_only_the_owner_may_put_code_there(tmp_path: Path) -> None:
     less_work.keep_compiled_templates(tmp_path / "templates")
     assert (tmp_path / "templates").stat().st_mode & 0o077 == 0
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o775)
+    MacroFuzzEnvironment.compile = less_work._compile_anew
+    less_work.keep_compiled_templates(tmp_path / "shared")
+    assert rendered(HELLO) == "2" and not kept(tmp_path / "shared")
+
+
+def test_text_that_is_no_template_is_not_kept(tmp_path: Path) -> None:
+    """dbt renders each value of a profile: a password is one."""
+    less_work.keep_compiled_templates(tmp_path)
+    assert rendered("a password") == "a password"
+    assert rendered("{{ 'a' }} { b }") == "a { b }" and len(kept(tmp_path)) == 1
+
+
+def test_who_debugs_macros_gets_them_compiled_as_dbt_does(tmp_path: Path, monkeypatch) -> None:
+    less_work.keep_compiled_templates(tmp_path)
+    monkeypatch.setattr(jinja, "MACRO_DEBUGGING", True)
+    assert rendered(HELLO) == "2" and not kept(tmp_path)
 
 
 def test_a_mistake_in_a_template_is_told_as_before(tmp_path: Path) -> None:
