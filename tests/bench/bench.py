@@ -200,7 +200,8 @@ def tenants(folder: Path) -> None:
 
 def rows(folder: Path) -> None:
     """(d): a date in exports of growing size; all rows are of the date."""
-    for count in (100_000, 1_000_000, 10_000_000):
+    counts = os.environ.get("BENCH_ROWS", "100000 1000000 10000000").split()
+    for count in map(int, counts):
         shop = a_shop(folder / str(count))
         _rows(shop, count)
         shutil.rmtree(shop.folder)

@@ -24,6 +24,8 @@ MODEL = """
 model (
     name bench.billing_cost_daily,
     kind incremental_by_time_range (time_column ingestion_date),
+    start "2024-01-01",
+    end "2024-01-28",
     audits (not_null(columns := (billing_account_id, cost, currency)))
 );
 select
@@ -46,7 +48,7 @@ def make(folder: Path, export: str) -> None:
     (folder / "models").mkdir(parents=True)
     (folder / "config.yaml").write_text(CONFIG.replace("@folder", str(folder)))
     (folder / "models" / "billing_cost_daily.sql").write_text(MODEL.replace("@export", export))
-    sqlmesh(folder, "plan", "--end", "2024-01-28")
+    sqlmesh(folder, "plan")
 
 
 def again(folder: Path, date: str) -> None:
