@@ -50,7 +50,8 @@ def keep_compiled_templates(folder: Path) -> None:
             return _compile_anew(self, source, *rest, **named)
         # dbt has several kinds of environment, which make different code of one text.
         text = f"{_VERSIONS} {type(self).__qualname__} {sorted(self.extensions)}\n{source}"
-        bucket = Bucket(self, hashlib.sha256(text.encode()).hexdigest(), _checksum(source))
+        key = hashlib.sha256(text.encode()).hexdigest()
+        bucket = Bucket(self, key, checksum=key)
         with contextlib.suppress(*_UNREADABLE):
             cache.load_bytecode(bucket)
         if bucket.code is None:
@@ -68,10 +69,6 @@ def _is_ours_alone(folder: Path) -> bool:
     except OSError:
         return False
     return found.st_uid == os.getuid() and not found.st_mode & 0o022
-
-
-def _checksum(source: str) -> str:
-    return hashlib.sha256(source.encode()).hexdigest()
 
 
 class _Listeners(EventManager):

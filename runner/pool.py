@@ -3,7 +3,6 @@
 import contextlib
 import threading
 from collections.abc import Iterator
-from types import TracebackType
 
 from runner.invoke import Engine, engine
 from runner.settings import Settings
@@ -28,12 +27,7 @@ class Pool:
     def __enter__(self) -> "Pool":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def warm_up(self) -> None:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from types import TracebackType
 from typing import Any
 
 from runner import batch
@@ -217,12 +216,7 @@ class Progress:
     def __enter__(self) -> "Progress":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._live:
             sys.stderr.write("\r\033[K")
 

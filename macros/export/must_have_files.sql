@@ -1,9 +1,5 @@
 {# Stops the call when the landing has no file of one of its dates. #}
 {% macro must_have_files(name) -%}
-    {%- set day = modules.datetime.timedelta(days=1) -%}
-    {%- set dates = slice_dates() -%}
-    {%- set first = modules.datetime.date.fromisoformat(dates[0]) -%}
-    {%- set last = modules.datetime.date.fromisoformat(dates[1]) -%}
     {#- by their names: glob writes paths in its own way -#}
     {%- set files = [] -%}
     {%- for row in run_query(
@@ -13,8 +9,7 @@
         {%- do files.append(row[0]) -%}
     {%- endfor -%}
     {%- set lost = [] -%}
-    {%- for n in range((last - first).days + 1) -%}
-        {%- set date = (first + n * day).isoformat() -%}
+    {%- for date in slice_days() -%}
         {%- do lost.append(date) if date ~ '.parquet' not in files -%}
     {%- endfor -%}
     {%- if lost -%}

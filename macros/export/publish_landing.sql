@@ -8,12 +8,7 @@
 {%- endmacro %}
 
 {% macro duckdb__publish_landing() -%}
-    {%- set day = modules.datetime.timedelta(days=1) -%}
-    {%- set dates = slice_dates() -%}
-    {%- set first = modules.datetime.date.fromisoformat(dates[0]) -%}
-    {%- set last = modules.datetime.date.fromisoformat(dates[1]) -%}
-    {%- for n in range((last - first).days + 1) %}
-    {%- set date = (first + n * day).isoformat() %}
+    {%- for date in slice_days() %}
     copy (
         select * from {{ this }}
         where

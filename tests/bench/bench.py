@@ -21,7 +21,7 @@ from shop import FIRST, ROOT, Shop, a_shop
 
 TIMES = int(os.environ.get("BENCH_TIMES", "5"))
 HERE = Path(__file__).parent
-SELECTOR = ("--selector", "cost_billing", "--exclude-resource-type", "unit_test")
+BUILD = ("build", "--selector", "cost_billing", "--exclude-resource-type", "unit_test")
 V2 = ROOT / ".venvs" / "v2" / "dbt"
 SQLMESH = ROOT / ".venvs" / "sqlmesh" / "bin" / "python"
 
@@ -63,9 +63,11 @@ def day(n: int) -> str:
     return f"2024-01-{n % 28 + 1:02d}"
 
 
-def bare(shop: Shop, dbt: str, tenant: str, date: str, name: str) -> None:
+def bare(
+    shop: Shop, dbt: str, tenant: str, date: str, name: str, command: tuple[str, ...] = BUILD
+) -> None:
     shop.call(
-        *(dbt, "build", *SELECTOR, "--vars", f"{{tenant_id: {tenant}, date: {date}}}"),
+        *(dbt, *command, "--vars", f"{{tenant_id: {tenant}, date: {date}}}"),
         *("--target-path", str(shop.folder / name), "--log-path", str(shop.folder / name)),
     )
 
@@ -121,11 +123,8 @@ def peers(folder: Path) -> None:
     shop.runner("run", "--tenant", "bare", "--date", day(0))
 
     def model(dbt: str, name: str) -> Callable[[int], object]:
-        return lambda n: shop.call(
-            *(dbt, "run", "--select", "billing_cost_daily", "--vars"),
-            *(f"{{tenant_id: bare, date: {day(n)}}}", "--target-path", str(shop.folder / name)),
-            *("--log-path", str(shop.folder / name)),
-        )
+        one = ("run", "--select", "billing_cost_daily")
+        return lambda n: bare(shop, dbt, "bare", day(n), name, one)
 
     by_row = (sys.executable, str(HERE / "row_by_row.py"), str(export))
     ways = [
