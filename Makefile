@@ -74,7 +74,7 @@ focus: .venv/.tests .venvs/validator/.ready
 # files where the engines' own work shows most. Skipped, aloud, where dbt v2 cannot be installed.
 V2 = $(CURDIR)/.venvs/v2/dbt
 V2_FIRST = $(addprefix tests/end_to_end/test_,data_quality.py dates_are_replaced.py \
-	failures_are_told.py exports_of_every_shape.py two_at_once.py)
+	failures_are_told.py exports_of_every_shape.py landing.py two_at_once.py)
 
 test-v2: V2_FIRST = tests/end_to_end
 test-v2: v2

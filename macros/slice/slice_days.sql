@@ -5,7 +5,7 @@
     {%- set last = modules.datetime.date.fromisoformat(bounds[1]) -%}
     {%- set days = [] -%}
     {%- for n in range((last - first).days + 1) -%}
-        {%- do days.append((first + n * modules.datetime.timedelta(days=1)).isoformat()) -%}
+        {%- do days.append((first + modules.datetime.timedelta(days=n)).isoformat()) -%}
     {%- endfor -%}
     {{ return(days) }}
 {%- endmacro %}
