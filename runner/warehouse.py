@@ -11,7 +11,6 @@ import os
 import random
 import re
 import shutil
-import sys
 import tempfile
 import threading
 import time
@@ -26,6 +25,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from runner import control_sql
 from runner.errors import NotInitialised, StatementRefused, UsageProblem, WarehouseUnreachable
 from runner.settings import Settings
+from runner.shared_file import SharedFile
 
 if TYPE_CHECKING:
     import duckdb
@@ -148,60 +148,22 @@ LONGEST_KEPT = 6000
 _GATES: dict[Path, threading.Lock] = {}
 
 
-class _Passed:
-    """A file that threads of this process pass on to each other, open, while others want it."""
+# And one share of each control file that is kept open.
+_SHARED: dict[Path, SharedFile] = {}
 
-    def __init__(self) -> None:
-        self.turn = threading.Lock()
-        self.wanted_by = 0
-        self.count = threading.Lock()
-        self.open: contextlib.ExitStack | None = None
-        self.connection: Any = None
-        self.since = self.used_at = 0.0
+# Engines that have no file open now.
+_SPARE: "list[duckdb.DuckDBPyConnection]" = []
+MOST_SPARE = 1
 
-    @contextmanager
-    def taken(self, seconds: float) -> Iterator[bool]:
-        """This thread's turn, whether or not it comes within so many seconds."""
-        with self.count:
-            self.wanted_by += 1
-        try:
-            is_ours = self.turn.acquire(timeout=seconds)
-        finally:
-            with self.count:
-                self.wanted_by -= 1
-        try:
-            yield is_ours
-        finally:
-            if is_ours:
-                self.turn.release()
-
-    def closing(self) -> contextlib.ExitStack:
-        """What is to be closed, in this thread's turn; the next one opens anew."""
-        stack, self.open, self.connection = self.open, None, None
-        return stack or contextlib.ExitStack()
-
-    def close_when_idle(self, opened: contextlib.ExitStack) -> None:
-        """Close the file soon after its last use, by a thread of its own for each opening."""
-        while self.open is opened:
-            time.sleep(IDLE_SECONDS / 2)
-            with self.turn:
-                if self.open is opened and time.monotonic() - self.used_at >= IDLE_SECONDS:
-                    self.closing().close()
-
-
-_PASSED: dict[Path, _Passed] = {}
-# What a thread does next is mostly not long in coming.
-IDLE_SECONDS = 0.05
-# Other commands look at the gate this often at least.
-GATE_PAUSE_SECONDS = 0.02
+# Whose claims take turns: two of a tenant conflict, and the loser would have to begin again.
+_TURNS: dict[tuple[Path, Value], threading.Lock] = {}
 
 
 @atexit.register
-def _close_passed() -> None:
-    for passed in _PASSED.values():
-        with passed.taken(1.0) as is_ours:
-            if is_ours:
-                passed.closing().close()
+def _close_shared() -> None:
+    for shared in _SHARED.values():
+        with contextlib.suppress(TimeoutError):
+            shared.close(1.0)
 
 
 class DuckDBWarehouse:
@@ -232,7 +194,10 @@ class DuckDBWarehouse:
         return self._transaction(self._path("control"), statements, values)
 
     def write_in_turn(self, when: When, *statements: str, **values: Value) -> list[Row]:
-        return self._transaction(self._path("control"), statements, values, when)
+        path = self._path("control")
+        lock = _TURNS.setdefault((path, values.get("tenant_id")), threading.Lock())
+        with self._turn(lock, path):
+            return self._transaction(path, statements, values, when)
 
     def read_data(self, tenant: str, sql: str, **values: Value) -> list[Row]:
         with self._open(self._path(f"tenant_{tenant}"), read_only=True) as connection:
@@ -355,80 +320,60 @@ class DuckDBWarehouse:
     @contextmanager
     def _open(self, path: Path, read_only: bool) -> "Iterator[duckdb.DuckDBPyConnection]":
         if self._keep_open_seconds and path == self._path("control"):
-            with self._open_passed(path) as connection:
+            with self._open_shared(path) as connection:
                 yield connection
             return
         # Within a process DuckDB refuses one file opened both ways: threads take turns.
-        gate = _GATES.setdefault(path, threading.Lock())
         deadline = time.monotonic() + self._patience_seconds
-        if not gate.acquire(timeout=self._patience_seconds):
-            raise WarehouseUnreachable(f"{path} is busy: try again in a moment.")
-        try:
-            with self._open_alone(path, read_only, deadline) as connection:
-                yield connection
-        finally:
-            gate.release()
+        with (
+            self._turn(_GATES.setdefault(path, threading.Lock()), path),
+            self._open_alone(path, read_only, deadline) as connection,
+        ):
+            yield connection
 
     @contextmanager
-    def _open_passed(self, path: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
-        """One transaction after the other on one open file, as long as threads want it.
+    def _turn(self, lock: threading.Lock, path: Path) -> Iterator[None]:
+        if not lock.acquire(timeout=self._patience_seconds):
+            raise WarehouseUnreachable(f"{path} is busy: try again in a moment.")
+        try:
+            yield
+        finally:
+            lock.release()
 
-        Opening and closing costs more than a claim. Once nobody wants it, after `keep_open_seconds`
-        and after any error it is closed, and other commands have their turn.
-        """
-        passed = _PASSED.setdefault(path, _Passed())
-        with passed.taken(self._patience_seconds) as is_ours:
-            if not is_ours:
-                raise WarehouseUnreachable(f"{path} is busy: try again in a moment.")
-            if passed.open is None:
-                with contextlib.ExitStack() as stack:
+    @contextmanager
+    def _open_shared(self, path: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
+        deadline = time.monotonic() + self._patience_seconds
+        try:
+            with (
+                _SHARED.setdefault(path, SharedFile()).used(
                     # Both ways by one: a reader must not keep writers of this process out.
-                    passed.connection = stack.enter_context(
-                        self._open_alone(path, False, time.monotonic() + self._patience_seconds)
-                    )
-                    passed.open = stack.pop_all()
-                passed.since = passed.used_at = time.monotonic()
-                threading.Thread(
-                    target=passed.close_when_idle, args=(passed.open,), daemon=True
-                ).start()
-            try:
-                yield passed.connection
-            except BaseException:
-                stack = passed.closing()
-                if not stack.__exit__(*sys.exc_info()):
-                    raise
-            passed.used_at = time.monotonic()
-            if passed.used_at - passed.since >= self._keep_open_seconds:
-                passed.closing().close()
-                if passed.wanted_by:
-                    time.sleep(GATE_PAUSE_SECONDS)
+                    lambda: self._open_alone(path, False, deadline),
+                    lambda connection: _prepare(connection, path),
+                    self._patience_seconds,
+                    self._keep_open_seconds,
+                ) as connection,
+                _told(path),
+            ):
+                yield connection
+        except TimeoutError:
+            raise WarehouseUnreachable(f"{path} is busy: try again in a moment.") from None
 
     @contextmanager
     def _open_alone(
         self, path: Path, read_only: bool, deadline: float
     ) -> "Iterator[duckdb.DuckDBPyConnection]":
-        import duckdb
-
         if not path.exists():
             raise NotInitialised(f"{path} does not exist yet: run `runner init`.")
-        with self._gate(path, read_only, deadline):
-            connection = self._connect(path, read_only, deadline)
-            try:
-                connection.execute("set TimeZone = 'UTC'")
-                if path == self._path("control"):
-                    # Rows by the dozen: more threads wait for each other, a fifth of a claim.
-                    connection.execute("set threads = 1")
-                for macro in BIGQUERYS_WORDS:
-                    connection.execute(f"create or replace temp macro {macro}")
-                yield connection
-            except (duckdb.ProgrammingError, duckdb.DataError, duckdb.IntegrityError) as error:
-                raise StatementRefused(
-                    f"{path} refused a statement ({_first_line(error)}): run `runner doctor`."
-                ) from error
-            except duckdb.Error as error:
-                raise _unreachable(path, error) from error
-            finally:
-                connection.close()
+        with self._gate(path, read_only, deadline), _told(path), _engine() as engine:
+            self._attach(engine, path, read_only, deadline)
+            is_small = path == self._path("control")
+            # Rows by the dozen: more threads wait for each other, a fifth of a claim.
+            engine.execute("set threads = 1" if is_small else "reset threads")
+            _prepare(engine, path)
+            yield engine
+            # By now it is on disk; other commands may have the file.
+            engine.execute("use memory")
+            engine.execute(f"detach {_quoted(path.stem)}")
 
     @contextmanager
     def _gate(self, path: Path, read_only: bool, deadline: float) -> Iterator[None]:
@@ -455,12 +400,17 @@ class DuckDBWarehouse:
                 time.sleep(random.uniform(0.002, 0.02))
             yield
 
-    def _connect(self, path: Path, read_only: bool, deadline: float) -> "duckdb.DuckDBPyConnection":
+    def _attach(
+        self, engine: "duckdb.DuckDBPyConnection", path: Path, read_only: bool, deadline: float
+    ) -> None:
+        """Open the file by the name that its own views call it by. Waits for who has it."""
         import duckdb
 
+        how = " (read_only)" if read_only else ""
         while True:
             try:
-                return duckdb.connect(str(path), read_only=read_only)
+                engine.execute(f"attach $path as {_quoted(path.stem)}{how}", {"path": str(path)})
+                return
             except duckdb.IOException as error:
                 if "Could not set lock" not in str(error):
                     raise _unreachable(path, error) from error
@@ -472,6 +422,53 @@ class DuckDBWarehouse:
                 time.sleep(random.uniform(0.005, 0.05))
             except duckdb.Error as error:
                 raise _unreachable(path, error) from error
+
+
+@contextmanager
+def _engine() -> "Iterator[duckdb.DuckDBPyConnection]":
+    """An engine without a file: it is kept for the next one, as starting it costs most of opening.
+
+    Not after an error: what it still had open is closed with it.
+    """
+    import duckdb
+
+    engine = _SPARE.pop() if _SPARE else duckdb.connect()
+    try:
+        yield engine
+    except BaseException:
+        engine.close()
+        raise
+    if len(_SPARE) < MOST_SPARE:
+        _SPARE.append(engine)
+    else:
+        engine.close()
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Raise what DuckDB says of the file in words of ours."""
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.ProgrammingError, duckdb.DataError, duckdb.IntegrityError) as error:
+        raise StatementRefused(
+            f"{path} refused a statement ({_first_line(error)}): run `runner doctor`."
+        ) from error
+    except duckdb.Error as error:
+        raise _unreachable(path, error) from error
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _prepare(connection: "duckdb.DuckDBPyConnection", path: Path) -> None:
+    """What each connection needs before its first statement over the file."""
+    connection.execute(f"use {_quoted(path.stem)}")
+    connection.execute("set TimeZone = 'UTC'")
+    for macro in BIGQUERYS_WORDS:
+        connection.execute(f"create or replace temp macro {macro}")
 
 
 def _locked(file: IO[str], how: int) -> bool:

@@ -64,7 +64,7 @@ HEALTH_SECONDS = 2.0
 PROBE_PATIENCE_SECONDS = 1.0
 READERS_OF_A_TENANT = 4
 # A look for dead runs before a claim is good for so long; the backlog's sweep looks as well.
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 5.0
 # So long a tenant that was found is taken to be there; the claim looks for itself.
 KNOWN_SECONDS = 5.0
 DAYS_SHOWN = 31

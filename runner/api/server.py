@@ -71,12 +71,16 @@ def _listen(host: str, port: int) -> socket.socket:
     """A socket that listens. Raises UsageProblem when the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise UsageProblem(
             f"Port {port} of {host} cannot be listened on ({error.strerror or error}): end what"
             " has it, or name another with --port."
         ) from None
+    # For what it accepts, too: asyncio does not see by such a socket that it is TCP, and an
+    # answer's second packet would wait 40 ms for the caller to acknowledge its first.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _named(listener: socket.socket) -> str:

@@ -93,7 +93,7 @@ MARKS = {
 
 
 class Connection:
-    """A connection that ends the process at the commit or the close of one transaction."""
+    """An engine that ends the process as one transaction is committed or its file closed."""
 
     def __init__(self, inner: Any, what: str, mark: str) -> None:
         self._inner, self._what, self._mark, self._is_it = inner, what, mark, False
@@ -102,15 +102,11 @@ class Connection:
         return getattr(self._inner, name)
 
     def execute(self, sql: Any, *args: Any) -> Any:
-        self._is_it |= self._mark in (sql if isinstance(sql, str) else sql.query)
-        if sql == "commit" and self._is_it and self._what == "commit":
+        text = sql if isinstance(sql, str) else sql.query
+        self._is_it |= self._mark in text
+        if text.startswith({"commit": "commit", "close": "detach"}[self._what]) and self._is_it:
             end()
         return self._inner.execute(sql, *args)
-
-    def close(self) -> None:
-        if self._is_it and self._what == "close":
-            end()
-        self._inner.close()
 
 
 def at_write(what: str, transaction: str) -> None:

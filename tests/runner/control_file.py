@@ -1,5 +1,6 @@
 """A real control file without dbt: plain tables, made from the contracts that dbt enforces."""
 
+import fcntl
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -89,9 +90,15 @@ class Control:
         return self.folder / "warehouse" / "control.duckdb"
 
     def sql(self, text: str, *values: Any) -> list[tuple[Any, ...]]:
+        # As a command has its turn: a service in this process may have the file open.
+        with self.path.with_suffix(".gate").open("a") as gate:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            return self._sql(text, values)
+
+    def _sql(self, text: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.path)) as connection:
             connection.execute("set TimeZone = 'UTC'")
-            return connection.execute(text, list(values)).fetchall()
+            return connection.execute(text, values).fetchall()
 
     def value(self, text: str, *values: Any) -> Any:
         return self.sql(text, *values)[0][0]
