@@ -25,6 +25,8 @@ LEASE_GRACE = timedelta(minutes=10)
 QUEUE = "queue"
 # So long it waits, though no service runs.
 QUEUE_PATIENCE = timedelta(hours=24)
+# When a run began that nobody knows of when.
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 # So far may the clock have been set since a run began, before a living one is taken for dead.
 CLOCK_TOLERANCE = timedelta(minutes=1)
 
@@ -132,9 +134,11 @@ def take(
             f"x_meta_lock of tenant {request.tenant_id} has lost its row, so no run can be claimed:"
             f" run `runner tenant repair {request.tenant_id}`."
         )
-    found = [as_run(row, row["pipeline_logging_id"] != run_id) for row in rows]
+    oldest = sorted(rows, key=lambda row: row["start_time"] or LONG_AGO)
+    found = [as_run(row, row["pipeline_logging_id"] != run_id) for row in oldest]
     covering = (run for run in found if run.covers(request.from_date, request.to_date))
-    return found[0] if not found[0].deduplicated else next(covering, found[0])
+    own = next((run for run in found if not run.deduplicated), None)
+    return own or next(covering, found[0])
 
 
 def _lease(timeout_minutes: float) -> timedelta:

@@ -322,14 +322,13 @@ left join tenants.tenant_subscriptions as subscriptions
     on profiles.tenant_id = subscriptions.tenant_id
 cross join (
     select
-        coalesce(sum(case
-            when status <> 'REFUSED' and cast(start_time as date) = @today then 1 else 0
-        end), 0) as runs_today,
-        coalesce(sum(case
-            when status <> 'REFUSED' and cast(start_time as date) >= @month_start then 1 else 0
-        end), 0) as runs_this_month,
-        coalesce(sum(case when status in ('PENDING', 'RUNNING') then 1 else 0 end), 0)
-            as active_runs
+        count(case
+            when status <> 'REFUSED' and cast(start_time as date) = @today then 1
+        end) as runs_today,
+        count(case
+            when status <> 'REFUSED' and cast(start_time as date) >= @month_start then 1
+        end) as runs_this_month,
+        count(case when status in ('PENDING', 'RUNNING') then 1 end) as active_runs
     from `{tenant}`.x_meta_pipeline_runs
 ) as used
 where profiles.tenant_id = @tenant_id
@@ -433,7 +432,7 @@ start_time, end_time, duration_ms, config_version, worker_instance, error_messag
 to_date, template, row_count
 """
 
-# Own row first, if there is one; else the active run that stood in the way.
+# The own row, if there is one, and active runs that stand or stood in the way.
 CLAIM_OUTCOME = f"""
 select {RUN_COLUMNS}
 from `{{tenant}}`.x_meta_pipeline_runs
@@ -442,7 +441,6 @@ where pipeline_logging_id = @run_id
         pipeline_id = @pipeline_id and status in ('PENDING', 'RUNNING')
         and run_date <= @to_date and to_date >= @from_date
     )
-order by case when pipeline_logging_id = @run_id then 0 else 1 end, start_time
 """
 
 # A run that waits for a service becomes one process's own: the first that asks. Its tenant may

@@ -26,8 +26,8 @@ PAUSE_SECONDS = 0.02
 class SharedFile:
     """Opening and closing costs more than a claim, so it is opened once for many transactions.
 
-    Each has a connection of its own. After a while, when nobody wants the file, and after any
-    error it is closed, and other commands have their turn.
+    Each has a connection of its own. It is closed when another command wants it, when nobody here
+    does, after a while and after any error.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class SharedFile:
         self._free: list[duckdb.DuckDBPyConnection] = []
         self._connect: Callable[[], duckdb.DuckDBPyConnection]
         self._users = 0
-        self._opens_or_closes = self._takes_no_more = False
+        self._opens_or_closes = self._takes_no_more = self._gives_way = False
         self._since = self._used_at = 0.0
 
     @property
@@ -53,10 +53,12 @@ class SharedFile:
         prepare: "Callable[[duckdb.DuckDBPyConnection], None]",
         patience_seconds: float,
         keep_open_seconds: float,
+        is_wanted: Callable[[], bool] = lambda: False,
     ) -> "Iterator[duckdb.DuckDBPyConnection]":
         """A connection to the file for one transaction. Raises TimeoutError when none comes free.
 
-        `opened` opens the file for this process, `prepare` gets each new connection.
+        `opened` opens the file for this process, `prepare` gets each new connection, `is_wanted`
+        tells whether another command waits for the file.
         """
         connection = self._begun(opened, patience_seconds)
         try:
@@ -67,9 +69,11 @@ class SharedFile:
         except BaseException:
             if connection is not None:
                 connection.close()
-            self._end(None, 0.0)
+            self._end(None, is_over=True)
             raise
-        self._end(connection, keep_open_seconds)
+        self._gives_way |= is_wanted()
+        is_over = self._gives_way or time.monotonic() - self._since >= keep_open_seconds
+        self._end(connection, is_over)
 
     def _begun(
         self,
@@ -95,7 +99,7 @@ class SharedFile:
             raise
         with self._lock:
             self._open, self._free = stack, []
-            self._opens_or_closes = self._takes_no_more = False
+            self._opens_or_closes = self._takes_no_more = self._gives_way = False
             self._since = time.monotonic()
             self._wake_first()
         threading.Thread(target=self._close_when_idle, args=(stack,), daemon=True).start()
@@ -120,17 +124,14 @@ class SharedFile:
             return False
         return self._open is None or (not self._takes_no_more and self._users < MOST_AT_ONCE)
 
-    def _end(
-        self, connection: "duckdb.DuckDBPyConnection | None", keep_open_seconds: float
-    ) -> None:
+    def _end(self, connection: "duckdb.DuckDBPyConnection | None", is_over: bool) -> None:
         """Be a user no more; the last one closes the file when its time is over."""
         with self._lock:
             self._users -= 1
             self._used_at = time.monotonic()
             if connection is not None:
                 self._free.append(connection)
-            if self._used_at - self._since >= keep_open_seconds:
-                self._takes_no_more = True
+            self._takes_no_more |= is_over
             if self._users or not self._takes_no_more:
                 self._wake_first()
                 return
@@ -153,7 +154,7 @@ class SharedFile:
             # What was committed is: it is in the file or in its log, and has been answered.
             log.exception("the control file was not closed as it should be")
         finally:
-            if self._waiting:
+            if self._gives_way and self._waiting:
                 time.sleep(PAUSE_SECONDS)
             with self._lock:
                 self._opens_or_closes = False

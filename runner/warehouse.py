@@ -111,7 +111,8 @@ def open_warehouse(
     """The warehouse of the chosen target. Raises UsageProblem for a broken profile.
 
     `patience_seconds`: how long to wait for a file that another program has open.
-    `keep_open_seconds`: how long threads of this process may pass the open control file on.
+    `keep_open_seconds`: how long threads of this process may share the open control file, as long
+    as no other command wants it.
     """
     target = settings.target({"tenant_id": "none"})
     if target.type == "bigquery":
@@ -136,6 +137,15 @@ def open_warehouse(
 BIGQUERYS_WORDS = (
     "parse_json(text) as cast(text as json)",
     "unix_millis(moment) as epoch_ms(moment)",
+)
+
+# Work on a plan that is not worth it for a few rows.
+SPARED_OPTIMIZERS = (
+    "common_subexpressions",
+    "common_subplan",
+    "expression_rewriter",
+    "join_order",
+    "statistics_propagation",
 )
 
 # How DuckDB speaks of a file that is cut off, overwritten or none of its own.
@@ -274,7 +284,11 @@ class DuckDBWarehouse:
     def drop_data(self, tenant: str) -> None:
         data = self._path(f"tenant_{tenant}")
         with self.alone_with(tenant):
-            for path in (data, data.with_name(f"{data.name}.wal"), data.with_suffix(".gate")):
+            for path in (
+                data,
+                data.with_name(f"{data.name}.wal"),
+                *(data.with_suffix(suffix) for suffix in (".gate", ".wanted")),
+            ):
                 path.unlink(missing_ok=True)
         data.with_suffix(".lock").unlink(missing_ok=True)
         shutil.rmtree(self._landing(tenant), ignore_errors=True)
@@ -351,6 +365,7 @@ class DuckDBWarehouse:
                     lambda connection: _prepare(connection, path),
                     self._patience_seconds,
                     self._keep_open_seconds,
+                    lambda: _is_wanted(path),
                 ) as connection,
                 _told(path),
             ):
@@ -366,9 +381,7 @@ class DuckDBWarehouse:
             raise NotInitialised(f"{path} does not exist yet: run `runner init`.")
         with self._gate(path, read_only, deadline), _told(path), _engine() as engine:
             self._attach(engine, path, read_only, deadline)
-            is_small = path == self._path("control")
-            # Rows by the dozen: more threads wait for each other, a fifth of a claim.
-            engine.execute("set threads = 1" if is_small else "reset threads")
+            _fit(engine, is_small=path == self._path("control"))
             _prepare(engine, path)
             yield engine
             # By now it is on disk; other commands may have the file.
@@ -390,14 +403,17 @@ class DuckDBWarehouse:
                 raise _unreachable(path, error) from error
             yield  # a warehouse that nobody can write has nothing to wait for
             return
+        how = fcntl.LOCK_SH if read_only else fcntl.LOCK_EX
         with file:
-            while not _locked(file, fcntl.LOCK_SH if read_only else fcntl.LOCK_EX):
-                if time.monotonic() > deadline:
-                    raise WarehouseUnreachable(
-                        f"{path} is in use by another command for over"
-                        f" {self._patience_seconds:.0f} s: wait for that, or end it."
-                    )
-                time.sleep(random.uniform(0.002, 0.02))
+            if not _locked(file, how):
+                with _wanting(path):
+                    while not _locked(file, how):
+                        if time.monotonic() > deadline:
+                            raise WarehouseUnreachable(
+                                f"{path} is in use by another command for over"
+                                f" {self._patience_seconds:.0f} s: wait for that, or end it."
+                            )
+                        time.sleep(random.uniform(0.002, 0.02))
             yield
 
     def _attach(
@@ -459,6 +475,19 @@ def _told(path: Path) -> Iterator[None]:
         raise _unreachable(path, error) from error
 
 
+def _fit(engine: "duckdb.DuckDBPyConnection", is_small: bool) -> None:
+    """Set the engine for the control file's rows by the dozen, or for a tenant's data."""
+    import duckdb
+
+    # More threads wait for each other, a fifth of a claim.
+    engine.execute("set threads = 1" if is_small else "reset threads")
+    # And to find the best plan takes longer than any, a fourth of it. A DuckDB that does not know
+    # one of these says so, and spares itself none.
+    with contextlib.suppress(duckdb.ParserException):
+        spared = ",".join(SPARED_OPTIMIZERS) if is_small else ""
+        engine.execute("set disabled_optimizers = $spared", {"spared": spared})
+
+
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
@@ -478,6 +507,28 @@ def _locked(file: IO[str], how: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+@contextmanager
+def _wanting(path: Path) -> Iterator[None]:
+    """Have who keeps the file open see that it is waited for, see `_is_wanted`."""
+    try:
+        file = path.with_suffix(".wanted").open("a")
+    except OSError:
+        yield  # a folder that cannot be written: it waits, unseen
+        return
+    with file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+def _is_wanted(path: Path) -> bool:
+    """Whether another command waits at the gate of the file."""
+    try:
+        with path.with_suffix(".wanted").open() as file:
+            return not _locked(file, fcntl.LOCK_EX)
+    except OSError:
+        return False  # nobody ever has
 
 
 def by_table(rows: Sequence[Row]) -> dict[str, set[str]]:

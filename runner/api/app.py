@@ -53,8 +53,9 @@ STATIC = File(__file__).parent / "static"
 FILES = {"page.js": "text/javascript", "page.css": "text/css"}
 # An answer waits so long for a file that another program, such as a run, has open.
 PATIENCE_SECONDS = 5.0
-# So long may threads pass the control file on; then other commands have their turn.
-KEEP_OPEN_SECONDS = 1.0
+# So long may threads share the open control file; a command that waits for it has its turn at once,
+# this is for other programs.
+KEEP_OPEN_SECONDS = 10.0
 # A tenant's data is waited for no longer, and by few calls at once: a run that loads has its file
 # for minutes, and each that waits holds one of the threads that answer everybody.
 DATA_PATIENCE_SECONDS = 0.5
