@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner import slugs
 from runner.errors import UsageProblem
+
+if TYPE_CHECKING:
+    import jinja2
 
 PROFILE = "gcp_tenant_cost"
 
@@ -201,13 +204,20 @@ def _render(path: Path, value: Any, environ: Mapping[str, str], dbt_vars: Mappin
             raise UsageProblem(f"{path} wants the {kind} {name}, which is not set: set it.")
         return source.get(name, default)
 
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
-    for name in ("as_number", "as_native", "as_bool", "as_text"):
-        environment.filters[name] = lambda text: text
     try:
-        return environment.from_string(value).render(
+        return _compiled(value).render(
             env_var=lambda name, *default: lookup(environ, "environment variable", name, *default),
             var=lambda name, *default: lookup(dbt_vars, "dbt var", name, *default),
         )
     except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError) as error:
         raise UsageProblem(f"{path}: '{value}' cannot be rendered ({error}): mend it.") from None
+
+
+@lru_cache(maxsize=64)
+def _compiled(text: str) -> "jinja2.Template":
+    import jinja2
+
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    for name in ("as_number", "as_native", "as_bool", "as_text"):
+        environment.filters[name] = lambda text: text
+    return environment.from_string(text)
