@@ -5,9 +5,9 @@ import logging
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,30 +16,51 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # One for each processor, and one that waits for the disk: more would only wait for each other.
-MOST_AT_ONCE = (os.cpu_count() or 1) + 1
+MOST_AT_ONCE = min(4, (os.cpu_count() or 1) + 1)
 # What a thread does next is mostly not long in coming.
 IDLE_SECONDS = 0.05
-# Other commands look at the gate this often at least.
+# So long it is kept once opened, whoever else wants it; and so long others have their turn then.
+HOLD_SECONDS = 0.05
 PAUSE_SECONDS = 0.02
+
+
+@dataclass(eq=False)
+class _Waiting:
+    key: str
+    told: threading.Condition
+
+
+@dataclass
+class _Open:
+    """The file while it is open: how it is closed, and connections that nobody uses now."""
+
+    connect: "Callable[[], duckdb.DuckDBPyConnection]"
+    closing: contextlib.ExitStack
+    since: float
+    free: "list[duckdb.DuckDBPyConnection]" = field(default_factory=list)
+    takes_no_more: bool = False
 
 
 class SharedFile:
     """Opening and closing costs more than a claim, so it is opened once for many transactions.
 
-    Each has a connection of its own. It is closed when another command wants it, when nobody here
-    does, after a while and after any error.
+    Each has a connection of its own, first come first served, but that of a key one is at work at
+    a time. It is closed when another command wants it, when nobody here does and after any error.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        prepare: "Callable[[duckdb.DuckDBPyConnection], None]",
+        is_wanted: Callable[[], bool],
+    ) -> None:
+        """`prepare` gets each new connection; `is_wanted` tells whether another command waits."""
+        self._prepare, self._is_wanted = prepare, is_wanted
         self._lock = threading.Lock()
-        # Whoever waits, in the order they came; each is woken when it is first.
-        self._waiting: deque[threading.Condition] = deque()
-        self._open: contextlib.ExitStack | None = None
-        self._free: list[duckdb.DuckDBPyConnection] = []
-        self._connect: Callable[[], duckdb.DuckDBPyConnection]
-        self._users = 0
-        self._opens_or_closes = self._takes_no_more = self._gives_way = False
-        self._since = self._used_at = 0.0
+        self._waiting: list[_Waiting] = []
+        self._users: list[str] = []  # the keys of those at work
+        self._open: _Open | None = None
+        self._opens_or_closes = False
+        self._not_before = self._used_at = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -50,135 +71,165 @@ class SharedFile:
     def used(
         self,
         opened: "Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]",
-        prepare: "Callable[[duckdb.DuckDBPyConnection], None]",
         patience_seconds: float,
-        keep_open_seconds: float,
-        is_wanted: Callable[[], bool] = lambda: False,
+        key: str = "",
     ) -> "Iterator[duckdb.DuckDBPyConnection]":
-        """A connection to the file for one transaction. Raises TimeoutError when none comes free.
+        """A connection for one transaction; of a key, if it has one, one at a time.
 
-        `opened` opens the file for this process, `prepare` gets each new connection, `is_wanted`
-        tells whether another command waits for the file.
+        `opened` opens the file for this process. Raises TimeoutError when none comes free.
         """
-        connection = self._begun(opened, patience_seconds)
+        self._begin(opened, patience_seconds, key)
+        connection: duckdb.DuckDBPyConnection | None = None
+        is_fine = False
         try:
-            if connection is None:
-                connection = self._connect()
-                prepare(connection)
+            connection = self._connection()
             yield connection
-        except BaseException:
-            if connection is not None:
-                connection.close()
-            self._end(None, is_over=True)
-            raise
-        self._gives_way |= is_wanted()
-        is_over = self._gives_way or time.monotonic() - self._since >= keep_open_seconds
-        self._end(connection, is_over)
+            is_fine = True
+        finally:
+            if connection is not None and not is_fine:
+                with contextlib.suppress(Exception):
+                    connection.close()
+            self._end(key, connection if is_fine else None)
 
-    def _begun(
+    def _begin(
         self,
         opened: "Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]",
         patience_seconds: float,
-    ) -> "duckdb.DuckDBPyConnection | None":
-        """Become a user of the open file: with a connection, or None to make one."""
+        key: str,
+    ) -> None:
+        """Become a user of the open file: of those who may, the first that came."""
         with self._lock:
-            self._await_turn(self._may_begin, patience_seconds)
-            self._users += 1
-            self._wake_first()
-            if self._open is not None:
-                return self._free.pop() if self._free else None
-            self._opens_or_closes = True
-        stack = contextlib.ExitStack()
+            me = _Waiting(key, threading.Condition(self._lock))
+            self._waiting.append(me)
+            try:
+                came = me.told.wait_for(lambda: self._next() is me, patience_seconds)
+            finally:
+                self._waiting.remove(me)
+            if came:
+                self._users.append(key)
+                self._opens_or_closes = self._open is None
+            self._wake_next()
+            if not came:
+                raise TimeoutError
+            if not self._opens_or_closes:
+                return
+        found: _Open | None = None
         try:
-            self._connect = stack.enter_context(opened()).cursor
-        except BaseException:
+            time.sleep(max(0.0, self._not_before - time.monotonic()))
+            found = self._opening(opened)
+        finally:
             with self._lock:
-                self._users -= 1
+                self._open = found
                 self._opens_or_closes = False
-                self._wake_first()
-            raise
-        with self._lock:
-            self._open, self._free = stack, []
-            self._opens_or_closes = self._takes_no_more = self._gives_way = False
-            self._since = time.monotonic()
-            self._wake_first()
-        threading.Thread(target=self._close_when_idle, args=(stack,), daemon=True).start()
-        return None
+                if found is None:
+                    self._users.remove(key)
+                self._wake_next()
 
-    def _await_turn(self, may: Callable[[], bool], patience_seconds: float) -> None:
-        """Wait, with the lock held, until those who came before have begun and one may."""
-        me = threading.Condition(self._lock)
-        self._waiting.append(me)
-        came = me.wait_for(lambda: self._waiting[0] is me and may(), patience_seconds)
-        self._waiting.remove(me)
-        if not came:
-            self._wake_first()
-            raise TimeoutError
+    def _opening(
+        self, opened: "Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]"
+    ) -> _Open:
+        """Open the file, and see to it that it is closed again."""
+        with contextlib.ExitStack() as stack:
+            connect = stack.enter_context(opened()).cursor
+            found = _Open(connect, contextlib.ExitStack(), time.monotonic())
+            threading.Thread(target=self._close_when_idle, args=(found,), daemon=True).start()
+            self._used_at = found.since
+            found.closing = stack.pop_all()
+        return found
 
-    def _wake_first(self) -> None:
-        if self._waiting:
-            self._waiting[0].notify()
-
-    def _may_begin(self) -> bool:
+    def _next(self) -> _Waiting | None:
+        """Who may begin now."""
         if self._opens_or_closes:
-            return False
-        return self._open is None or (not self._takes_no_more and self._users < MOST_AT_ONCE)
+            return None
+        if self._open is not None and (
+            self._open.takes_no_more or len(self._users) >= MOST_AT_ONCE
+        ):
+            return None
+        busy = set(self._users) - {""}
+        return next((one for one in self._waiting if one.key not in busy), None)
 
-    def _end(self, connection: "duckdb.DuckDBPyConnection | None", is_over: bool) -> None:
-        """Be a user no more; the last one closes the file when its time is over."""
+    def _wake_next(self) -> None:
+        if found := self._next():
+            found.told.notify()
+
+    def _connection(self) -> "duckdb.DuckDBPyConnection":
+        """One that nobody uses, or a new one."""
+        found = self._open
+        assert found is not None  # as long as there are users
+        with contextlib.suppress(IndexError):
+            return found.free.pop()
+        connection = found.connect()
+        self._prepare(connection)
+        return connection
+
+    def _end(self, key: str, connection: "duckdb.DuckDBPyConnection | None") -> None:
+        """Be a user no more. The last one closes the file when another command's turn has come."""
+        found = self._open
+        assert found is not None
+        is_over = connection is None
+        if not is_over and time.monotonic() - found.since >= HOLD_SECONDS:
+            is_over = self._is_wanted()
         with self._lock:
-            self._users -= 1
+            self._users.remove(key)
             self._used_at = time.monotonic()
             if connection is not None:
-                self._free.append(connection)
-            self._takes_no_more |= is_over
-            if self._users or not self._takes_no_more:
-                self._wake_first()
+                found.free.append(connection)
+            found.takes_no_more |= is_over
+            is_last = found.takes_no_more and not self._users
+            if not is_last:
+                self._wake_next()
                 return
-            stack = self._closing()
-        self._close(stack)
+            self._not_before = self._used_at + PAUSE_SECONDS
+            self._begin_to_close()
+        self._close(found)
 
-    def _closing(self) -> contextlib.ExitStack:
-        """What is to be closed, by who calls this; the next user opens anew."""
-        stack, self._open = self._open, None
-        self._opens_or_closes = True
-        assert stack is not None
-        return stack
+    def _begin_to_close(self) -> None:
+        """With the lock held: nobody opens the file before it is closed."""
+        self._open, self._opens_or_closes = None, True
 
-    def _close(self, stack: contextlib.ExitStack) -> None:
+    def _close(self, found: _Open) -> None:
         try:
-            while self._free:
-                self._free.pop().close()
-            stack.close()
-        except Exception:
+            with found.closing:
+                for connection in found.free:
+                    connection.close()
+        except Exception as error:
             # What was committed is: it is in the file or in its log, and has been answered.
-            log.exception("the control file was not closed as it should be")
+            log.warning("the control file was not closed as it should be: %s", error)
         finally:
-            if self._gives_way and self._waiting:
-                time.sleep(PAUSE_SECONDS)
             with self._lock:
                 self._opens_or_closes = False
-                self._wake_first()
+                self._wake_next()
 
-    def _close_when_idle(self, opened: contextlib.ExitStack) -> None:
+    def _close_when_idle(self, found: _Open) -> None:
         """Close the file soon after its last use, by a thread of its own for each opening."""
         while True:
             time.sleep(IDLE_SECONDS / 2)
             with self._lock:
-                if self._open is not opened:
+                if self._opens_or_closes and self._open is None:
+                    continue  # it is being opened still, or closed
+                if self._open is not found:
                     return
                 if self._users or time.monotonic() - self._used_at < IDLE_SECONDS:
                     continue
-                stack = self._closing()
-            self._close(stack)
+                self._begin_to_close()
+            self._close(found)
+            return
 
     def close(self, patience_seconds: float) -> None:
-        """Close it once nobody uses it. Raises TimeoutError when that takes longer."""
-        with self._lock:
-            self._takes_no_more = True
-            self._await_turn(lambda: not (self._users or self._opens_or_closes), patience_seconds)
-            if self._open is None:
-                self._wake_first()
+        """Close it once nobody uses it, if that is within so many seconds."""
+        deadline = time.monotonic() + patience_seconds
+        while self._open is not None or self._opens_or_closes:
+            with self._lock:
+                found = self._open
+                if found is not None:
+                    found.takes_no_more = True
+                    if not self._users:
+                        self._begin_to_close()
+                    else:
+                        found = None
+            if found is not None:
+                self._close(found)
                 return
-            stack = self._closing()
-        self._close(stack)
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.01)

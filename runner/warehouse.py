@@ -7,6 +7,7 @@ also reads; see control_sql.
 import atexit
 import contextlib
 import fcntl
+import logging
 import os
 import random
 import re
@@ -29,6 +30,8 @@ from runner.shared_file import SharedFile
 
 if TYPE_CHECKING:
     import duckdb
+
+log = logging.getLogger(__name__)
 
 Value = str | int | bool | date | datetime | Decimal | None
 When = Callable[[], Mapping[str, Value]]
@@ -106,13 +109,13 @@ class Warehouse(Protocol):
 
 
 def open_warehouse(
-    settings: Settings, patience_seconds: float = 60.0, keep_open_seconds: float = 0.0
+    settings: Settings, patience_seconds: float = 60.0, is_shared: bool = False
 ) -> Warehouse:
     """The warehouse of the chosen target. Raises UsageProblem for a broken profile.
 
     `patience_seconds`: how long to wait for a file that another program has open.
-    `keep_open_seconds`: how long threads of this process may share the open control file, as long
-    as no other command wants it.
+    `is_shared`: threads of this process share the open control file, as long as no other command
+    wants it.
     """
     target = settings.target({"tenant_id": "none"})
     if target.type == "bigquery":
@@ -130,7 +133,7 @@ def open_warehouse(
             )
         return Path(str(found.fields["path"]))
 
-    return DuckDBWarehouse(path, patience_seconds, keep_open_seconds)
+    return DuckDBWarehouse(path, patience_seconds, is_shared)
 
 
 # BigQuery's functions that the control SQL uses, in DuckDB's words.
@@ -158,22 +161,21 @@ LONGEST_KEPT = 6000
 _GATES: dict[Path, threading.Lock] = {}
 
 
-# And one share of each control file that is kept open.
+# And one share of each control file that threads share.
 _SHARED: dict[Path, SharedFile] = {}
 
-# Engines that have no file open now.
+# Engines that have no file open now: the control file is attached to one, as starting it costs most
+# of opening.
 _SPARE: "list[duckdb.DuckDBPyConnection]" = []
 MOST_SPARE = 1
-
-# Whose claims take turns: two of a tenant conflict, and the loser would have to begin again.
-_TURNS: dict[tuple[Path, Value], threading.Lock] = {}
+# A file's name that is no name of DuckDB's own.
+ATTACHABLE = re.compile("(?!(?:main|memory|system|temp)$)[a-z_][a-z0-9_]*", re.ASCII)
 
 
 @atexit.register
 def _close_shared() -> None:
     for shared in _SHARED.values():
-        with contextlib.suppress(TimeoutError):
-            shared.close(1.0)
+        shared.close(1.0)
 
 
 class DuckDBWarehouse:
@@ -190,11 +192,11 @@ class DuckDBWarehouse:
         self,
         path: Callable[[str], Path],
         patience_seconds: float = 60.0,
-        keep_open_seconds: float = 0.0,
+        is_shared: bool = False,
     ) -> None:
         self._path = path
         self._patience_seconds = patience_seconds
-        self._keep_open_seconds = keep_open_seconds
+        self._is_shared = is_shared
 
     def read(self, sql: str, **values: Value) -> list[Row]:
         with self._open(self._path("control"), read_only=True) as connection:
@@ -204,10 +206,7 @@ class DuckDBWarehouse:
         return self._transaction(self._path("control"), statements, values)
 
     def write_in_turn(self, when: When, *statements: str, **values: Value) -> list[Row]:
-        path = self._path("control")
-        lock = _TURNS.setdefault((path, values.get("tenant_id")), threading.Lock())
-        with self._turn(lock, path):
-            return self._transaction(path, statements, values, when)
+        return self._transaction(self._path("control"), statements, values, when)
 
     def read_data(self, tenant: str, sql: str, **values: Value) -> list[Row]:
         with self._open(self._path(f"tenant_{tenant}"), read_only=True) as connection:
@@ -284,11 +283,7 @@ class DuckDBWarehouse:
     def drop_data(self, tenant: str) -> None:
         data = self._path(f"tenant_{tenant}")
         with self.alone_with(tenant):
-            for path in (
-                data,
-                data.with_name(f"{data.name}.wal"),
-                *(data.with_suffix(suffix) for suffix in (".gate", ".wanted")),
-            ):
+            for path in (data, data.with_name(f"{data.name}.wal"), data.with_suffix(".gate")):
                 path.unlink(missing_ok=True)
         data.with_suffix(".lock").unlink(missing_ok=True)
         shutil.rmtree(self._landing(tenant), ignore_errors=True)
@@ -309,7 +304,9 @@ class DuckDBWarehouse:
         import duckdb
 
         deadline = time.monotonic() + self._patience_seconds
-        with self._open(path, read_only=False) as connection:
+        # One after the other for a tenant: what two of them look at first, the other may change.
+        key = _tenant_of(statements, values)
+        with self._open(path, read_only=False, key=key) as connection:
             while True:
                 connection.execute("begin transaction")
                 try:
@@ -328,50 +325,44 @@ class DuckDBWarehouse:
                     if "conflict" not in str(error).lower():
                         raise _unreachable(path, error) from error
                     if time.monotonic() > deadline:
-                        raise
+                        raise _busy(path) from error
                     time.sleep(random.uniform(0.005, 0.05))
 
     @contextmanager
-    def _open(self, path: Path, read_only: bool) -> "Iterator[duckdb.DuckDBPyConnection]":
-        if self._keep_open_seconds and path == self._path("control"):
-            with self._open_shared(path) as connection:
+    def _open(
+        self, path: Path, read_only: bool, key: str = ""
+    ) -> "Iterator[duckdb.DuckDBPyConnection]":
+        deadline = time.monotonic() + self._patience_seconds
+        if self._is_shared and path == self._path("control"):
+            with self._open_shared(path, deadline, key) as connection:
                 yield connection
             return
         # Within a process DuckDB refuses one file opened both ways: threads take turns.
-        deadline = time.monotonic() + self._patience_seconds
-        with (
-            self._turn(_GATES.setdefault(path, threading.Lock()), path),
-            self._open_alone(path, read_only, deadline) as connection,
-        ):
-            yield connection
-
-    @contextmanager
-    def _turn(self, lock: threading.Lock, path: Path) -> Iterator[None]:
-        if not lock.acquire(timeout=self._patience_seconds):
-            raise WarehouseUnreachable(f"{path} is busy: try again in a moment.")
+        gate = _GATES.setdefault(path, threading.Lock())
+        if not gate.acquire(timeout=self._patience_seconds):
+            raise _busy(path)
         try:
-            yield
-        finally:
-            lock.release()
-
-    @contextmanager
-    def _open_shared(self, path: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
-        deadline = time.monotonic() + self._patience_seconds
-        try:
-            with (
-                _SHARED.setdefault(path, SharedFile()).used(
-                    # Both ways by one: a reader must not keep writers of this process out.
-                    lambda: self._open_alone(path, False, deadline),
-                    lambda connection: _prepare(connection, path),
-                    self._patience_seconds,
-                    self._keep_open_seconds,
-                    lambda: _is_wanted(path),
-                ) as connection,
-                _told(path),
-            ):
+            with self._open_alone(path, read_only, deadline) as connection:
                 yield connection
-        except TimeoutError:
-            raise WarehouseUnreachable(f"{path} is busy: try again in a moment.") from None
+        finally:
+            gate.release()
+
+    @contextmanager
+    def _open_shared(
+        self, path: Path, deadline: float, key: str
+    ) -> "Iterator[duckdb.DuckDBPyConnection]":
+        shared = _SHARED.setdefault(
+            path, SharedFile(lambda connection: _prepare(connection, path), lambda: _wanted(path))
+        )
+        with _told(path):
+            try:
+                # Both ways by one: a reader must not keep writers of this process out.
+                with shared.used(
+                    lambda: self._open_alone(path, False, deadline), self._patience_seconds, key
+                ) as connection:
+                    yield connection
+            except TimeoutError:
+                raise _busy(path) from None
 
     @contextmanager
     def _open_alone(
@@ -379,14 +370,50 @@ class DuckDBWarehouse:
     ) -> "Iterator[duckdb.DuckDBPyConnection]":
         if not path.exists():
             raise NotInitialised(f"{path} does not exist yet: run `runner init`.")
-        with self._gate(path, read_only, deadline), _told(path), _engine() as engine:
-            self._attach(engine, path, read_only, deadline)
-            _fit(engine, is_small=path == self._path("control"))
-            _prepare(engine, path)
+        is_control = path == self._path("control") and ATTACHABLE.fullmatch(path.stem)
+        opened = self._attached if is_control else self._connected
+        with (
+            self._gate(path, read_only, deadline),
+            _told(path),
+            opened(path, read_only, deadline) as connection,
+        ):
+            yield connection
+
+    @contextmanager
+    def _connected(
+        self, path: Path, read_only: bool, deadline: float
+    ) -> "Iterator[duckdb.DuckDBPyConnection]":
+        """The file by an engine of its own, that may spill beside it."""
+        import duckdb
+
+        connection = self._when_free(
+            path, deadline, lambda: duckdb.connect(str(path), read_only=read_only)
+        )
+        try:
+            _prepare(connection)
+            yield connection
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _attached(
+        self, path: Path, read_only: bool, deadline: float
+    ) -> "Iterator[duckdb.DuckDBPyConnection]":
+        """The file by an engine that stays, under the name by which its own views call it."""
+        engine = _engine()
+        is_free = False
+        try:
+            how = "(read_only)" if read_only else ""
+            attach = f"attach $path as {path.stem} {how}"
+            self._when_free(path, deadline, lambda: engine.execute(attach, {"path": str(path)}))
+            engine.execute(f"use {path.stem}")
             yield engine
-            # By now it is on disk; other commands may have the file.
-            engine.execute("use memory")
-            engine.execute(f"detach {_quoted(path.stem)}")
+            is_free = _detached(engine, path)
+        finally:
+            if is_free and len(_SPARE) < MOST_SPARE:
+                _SPARE.append(engine)
+            else:  # after an error it is closed with all it has
+                engine.close()
 
     @contextmanager
     def _gate(self, path: Path, read_only: bool, deadline: float) -> Iterator[None]:
@@ -403,30 +430,31 @@ class DuckDBWarehouse:
                 raise _unreachable(path, error) from error
             yield  # a warehouse that nobody can write has nothing to wait for
             return
-        how = fcntl.LOCK_SH if read_only else fcntl.LOCK_EX
-        with file:
-            if not _locked(file, how):
-                with _wanting(path):
-                    while not _locked(file, how):
-                        if time.monotonic() > deadline:
-                            raise WarehouseUnreachable(
-                                f"{path} is in use by another command for over"
-                                f" {self._patience_seconds:.0f} s: wait for that, or end it."
-                            )
-                        time.sleep(random.uniform(0.002, 0.02))
+        with file, contextlib.ExitStack() as stack:
+            wanted = None
+            while not _locked(file, fcntl.LOCK_SH if read_only else fcntl.LOCK_EX):
+                if time.monotonic() > deadline:
+                    raise WarehouseUnreachable(
+                        f"{path} is in use by another command for over"
+                        f" {self._patience_seconds:.0f} s: wait for that, or end it."
+                    )
+                # Who shares the file sees by this lock that it is waited for, see `_wanted`.
+                with contextlib.suppress(OSError):
+                    if wanted is None and path == self._path("control"):
+                        wanted = stack.enter_context(path.with_suffix(".wanted").open("a"))
+                    if wanted is not None:
+                        _locked(wanted, fcntl.LOCK_SH)
+                time.sleep(random.uniform(0.002, 0.02))
+            stack.close()
             yield
 
-    def _attach(
-        self, engine: "duckdb.DuckDBPyConnection", path: Path, read_only: bool, deadline: float
-    ) -> None:
-        """Open the file by the name that its own views call it by. Waits for who has it."""
+    def _when_free(self, path: Path, deadline: float, open_it: Callable[[], Any]) -> Any:
+        """Open the file, and wait for who has it."""
         import duckdb
 
-        how = " (read_only)" if read_only else ""
         while True:
             try:
-                engine.execute(f"attach $path as {_quoted(path.stem)}{how}", {"path": str(path)})
-                return
+                return open_it()
             except duckdb.IOException as error:
                 if "Could not set lock" not in str(error):
                     raise _unreachable(path, error) from error
@@ -440,24 +468,38 @@ class DuckDBWarehouse:
                 raise _unreachable(path, error) from error
 
 
-@contextmanager
-def _engine() -> "Iterator[duckdb.DuckDBPyConnection]":
-    """An engine without a file: it is kept for the next one, as starting it costs most of opening.
+def _engine() -> "duckdb.DuckDBPyConnection":
+    """An engine without a file, for rows by the dozen."""
+    import duckdb
 
-    Not after an error: what it still had open is closed with it.
+    with contextlib.suppress(IndexError):
+        return _SPARE.pop()
+    engine = duckdb.connect()
+    # More threads wait for each other, a fifth of a claim.
+    engine.execute("set threads = 1")
+    # And to find the best plan takes longer than any, a fourth of it. A DuckDB that does not know
+    # one of these says so, and spares itself none.
+    with contextlib.suppress(duckdb.ParserException):
+        spared = ",".join(SPARED_OPTIMIZERS)
+        engine.execute("set disabled_optimizers = $spared", {"spared": spared})
+    _prepare(engine)
+    return engine
+
+
+def _detached(engine: "duckdb.DuckDBPyConnection", path: Path) -> bool:
+    """Let go of the file; whether the engine may have another.
+
+    What was committed is: when it cannot be written into the file, it stays in the log beside it.
     """
     import duckdb
 
-    engine = _SPARE.pop() if _SPARE else duckdb.connect()
     try:
-        yield engine
-    except BaseException:
-        engine.close()
-        raise
-    if len(_SPARE) < MOST_SPARE:
-        _SPARE.append(engine)
-    else:
-        engine.close()
+        engine.execute("use memory")
+        engine.execute(f"detach {path.stem}")
+    except duckdb.Error as error:
+        log.warning("%s was closed with its log left: %s", path, " ".join(str(error).split()))
+        return False
+    return True
 
 
 @contextmanager
@@ -475,26 +517,10 @@ def _told(path: Path) -> Iterator[None]:
         raise _unreachable(path, error) from error
 
 
-def _fit(engine: "duckdb.DuckDBPyConnection", is_small: bool) -> None:
-    """Set the engine for the control file's rows by the dozen, or for a tenant's data."""
-    import duckdb
-
-    # More threads wait for each other, a fifth of a claim.
-    engine.execute("set threads = 1" if is_small else "reset threads")
-    # And to find the best plan takes longer than any, a fourth of it. A DuckDB that does not know
-    # one of these says so, and spares itself none.
-    with contextlib.suppress(duckdb.ParserException):
-        spared = ",".join(SPARED_OPTIMIZERS) if is_small else ""
-        engine.execute("set disabled_optimizers = $spared", {"spared": spared})
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _prepare(connection: "duckdb.DuckDBPyConnection", path: Path) -> None:
-    """What each connection needs before its first statement over the file."""
-    connection.execute(f"use {_quoted(path.stem)}")
+def _prepare(connection: "duckdb.DuckDBPyConnection", attached: Path | None = None) -> None:
+    """What each connection needs before its first statement."""
+    if attached is not None and ATTACHABLE.fullmatch(attached.stem):
+        connection.execute(f"use {attached.stem}")
     connection.execute("set TimeZone = 'UTC'")
     for macro in BIGQUERYS_WORDS:
         connection.execute(f"create or replace temp macro {macro}")
@@ -509,20 +535,7 @@ def _locked(file: IO[str], how: int) -> bool:
     return True
 
 
-@contextmanager
-def _wanting(path: Path) -> Iterator[None]:
-    """Have who keeps the file open see that it is waited for, see `_is_wanted`."""
-    try:
-        file = path.with_suffix(".wanted").open("a")
-    except OSError:
-        yield  # a folder that cannot be written: it waits, unseen
-        return
-    with file:
-        fcntl.flock(file, fcntl.LOCK_SH)
-        yield
-
-
-def _is_wanted(path: Path) -> bool:
+def _wanted(path: Path) -> bool:
     """Whether another command waits at the gate of the file."""
     try:
         with path.with_suffix(".wanted").open() as file:
@@ -604,6 +617,16 @@ def lacking(told: str, sql: str, values: Mapping[str, Value]) -> StatementRefuse
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0].rstrip("!.")
+
+
+def _tenant_of(statements: Sequence[str], values: Mapping[str, Value]) -> str:
+    """Whose tables a transaction writes; empty when that is not one tenant's."""
+    named = next(filter(None, (re.search(r"`(\w+)`\.", one) for one in statements)), None)
+    return named.group(1) if named else str(values.get("tenant_id") or "")
+
+
+def _busy(path: Path) -> WarehouseUnreachable:
+    return WarehouseUnreachable(f"{path} is busy: try again in a moment.")
 
 
 def _unreachable(path: Path, error: Exception) -> WarehouseUnreachable:

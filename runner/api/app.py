@@ -53,9 +53,6 @@ STATIC = File(__file__).parent / "static"
 FILES = {"page.js": "text/javascript", "page.css": "text/css"}
 # An answer waits so long for a file that another program, such as a run, has open.
 PATIENCE_SECONDS = 5.0
-# So long may threads share the open control file; a command that waits for it has its turn at once,
-# this is for other programs.
-KEEP_OPEN_SECONDS = 10.0
 # A tenant's data is waited for no longer, and by few calls at once: a run that loads has its file
 # for minutes, and each that waits holds one of the threads that answer everybody.
 DATA_PATIENCE_SECONDS = 0.5
@@ -142,12 +139,12 @@ class Service:
     def _own(self, name: str, patience_seconds: float) -> Warehouse:
         found: Warehouse | None = getattr(self._local, name, None)
         if found is None:
-            found = open_warehouse(self.settings, patience_seconds, KEEP_OPEN_SECONDS)
+            found = open_warehouse(self.settings, patience_seconds, is_shared=True)
             setattr(self._local, name, found)
         return found
 
     def look(self, tenant_id: str) -> Callable[[], None] | None:
-        """Whether a claim is to look for dead runs first: once a second is enough."""
+        """Whether a claim is to look for dead runs first: it need not each time, the sweep does."""
         now = time.monotonic()
         if self._looked.get(tenant_id, 0.0) + LOOK_SECONDS > now:
             return None

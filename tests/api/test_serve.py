@@ -47,13 +47,13 @@ def test_a_port_that_is_taken_is_one_sentence(control: Control) -> None:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """When the control file was opened."""
     times: list[float] = []
-    attach = warehouse.DuckDBWarehouse._attach
+    when_free = warehouse.DuckDBWarehouse._when_free
 
     def noted(self, *args):
         times.append(time.monotonic())
-        return attach(self, *args)
+        return when_free(self, *args)
 
-    monkeypatch.setattr(warehouse.DuckDBWarehouse, "_attach", noted)
+    monkeypatch.setattr(warehouse.DuckDBWarehouse, "_when_free", noted)
     return times
 
 
@@ -62,7 +62,7 @@ def test_threads_share_the_open_file_and_claims_stay_exact(control: Control, ope
     control.subscribe(daily_limit=7, concurrent_limit=100)
 
     def take(n: int) -> str:
-        mine = open_warehouse(control.settings, 30, keep_open_seconds=0.5)
+        mine = open_warehouse(control.settings, 30, is_shared=True)
         day = date(2024, 1, 1) + timedelta(days=n % 10)
         look = (lambda: None) if n % 2 else None
         return claim.take(mine, request(day), ROOT, on_likely=look).id
@@ -76,14 +76,23 @@ def test_threads_share_the_open_file_and_claims_stay_exact(control: Control, ope
     assert len(set(days)) == 7
 
 
-def test_two_tenants_are_claimed_for_at_once_and_one_in_turn(control: Control) -> None:
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update `{tenant}`.x_meta_lock set locked_by = 'test'",
+        "update tenants.tenant_profiles set company_name = 'test' where tenant_id = @tenant_id",
+    ],
+)
+def test_two_tenants_are_written_for_at_once_and_one_in_turn(
+    control: Control, statement: str
+) -> None:
+    """In turn, or of two runs that end at once each would find the other's failure untold."""
     both = threading.Barrier(2, timeout=20)
     at_work: list[str] = []
 
     def write(tenant: str, when: Callable[[], dict[str, object]]) -> None:
-        mine = open_warehouse(control.settings, 30, keep_open_seconds=30)
-        lock = f"update `{tenant}`.x_meta_lock set locked_by = 'test'"
-        mine.write_in_turn(when, lock, tenant_id=tenant)
+        mine = open_warehouse(control.settings, 30, is_shared=True)
+        mine.write_in_turn(when, statement.format(tenant=tenant), tenant_id=tenant)
 
     def meet() -> dict[str, object]:
         both.wait()
@@ -101,45 +110,104 @@ def test_two_tenants_are_claimed_for_at_once_and_one_in_turn(control: Control) -
         list(threads.map(write, ("acme",) * 4, (alone,) * 4))
 
 
-def test_who_comes_first_is_served_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of many that wait, none is overtaken: the slowest answer is what a caller remembers."""
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[shared_file.SharedFile]:
+    """A file for one transaction at a time, that nobody else wants."""
     monkeypatch.setattr(shared_file, "MOST_AT_ONCE", 1)
-    shared, began, go = shared_file.SharedFile(), [], threading.Event()
+    shared = shared_file.SharedFile(lambda connection: None, lambda: False)
+    yield shared
+    shared.close(5)
+    assert not shared.is_open
+
+
+def in_order(shared: shared_file.SharedFile, keys: list[str]) -> list[int]:
+    """In which order those begin that come one after the other while the first is at work."""
+    began, go = [], threading.Event()
 
     def use(n: int) -> None:
-        with shared.used(duckdb.connect, lambda connection: None, 30, 30):
+        with shared.used(duckdb.connect, 30, keys[n]):
             began.append(n)
             go.wait(20)
 
-    threads = [threading.Thread(target=use, args=(n,)) for n in range(6)]
+    threads = [threading.Thread(target=use, args=(n,)) for n in range(len(keys))]
     for n, thread in enumerate(threads):
         thread.start()
         deadline = time.monotonic() + 20
         while len(shared._waiting) + len(began) <= n and time.monotonic() < deadline:
             time.sleep(0.002)
-    assert began == [0]
     go.set()
     for thread in threads:
         thread.join(20)
-    assert began == list(range(6))
-    with pytest.raises(TimeoutError), shared.used(duckdb.connect, print, 30, 30):
-        shared.close(0.05)
-    shared.close(5)
+    return began
+
+
+def test_who_comes_first_is_served_first(shared: shared_file.SharedFile) -> None:
+    """Of many that wait, none is overtaken: the slowest answer is what a caller remembers."""
+    assert in_order(shared, [""] * 6) == list(range(6))
+
+
+def test_who_waits_for_a_tenant_holds_up_no_other(shared, monkeypatch) -> None:
+    monkeypatch.setattr(shared_file, "MOST_AT_ONCE", 2)
+    assert in_order(shared, ["a", "a", "b", "a"])[:2] == [0, 2]
+
+
+def test_a_wait_that_ends_in_vain_leaves_the_file_to_others(shared) -> None:
+    with shared.used(duckdb.connect, 5), pytest.raises(TimeoutError):
+        shared._begin(duckdb.connect, 0.01, "")
+    with shared.used(duckdb.connect, 5) as connection:
+        assert connection.execute("select 1").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("broken", ["threading.Thread.start", "the opening", "the connection"])
+def test_what_breaks_at_the_beginning_leaves_the_file_to_others(
+    shared, monkeypatch, broken: str
+) -> None:
+    def breaks(*args: object) -> None:
+        raise RuntimeError(broken)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match=broken):
+        if broken == "the connection":
+            patch.setattr(shared, "_prepare", breaks)
+        elif broken != "the opening":
+            patch.setattr(broken, breaks)
+        with shared.used(breaks if broken == "the opening" else duckdb.connect, 5):
+            pytest.fail("it began")
     assert not shared.is_open
+    with shared.used(duckdb.connect, 5) as connection:
+        assert connection.execute("select 1").fetchall() == [(1,)]
 
 
-def test_what_breaks_as_the_file_is_closed_takes_no_answer_back(caplog) -> None:
+def test_what_breaks_as_the_file_is_closed_takes_no_answer_back(shared, caplog) -> None:
     @contextlib.contextmanager
     def opened():
         with duckdb.connect() as connection:
             yield connection
         raise OSError("no space left on device")
 
-    shared = shared_file.SharedFile()
     for _ in range(2):
-        with shared.used(opened, lambda connection: None, 5, 0) as connection:
+        caplog.clear()
+        with shared.used(opened, 5) as connection:
             assert connection.execute("select 1").fetchall() == [(1,)]
+        shared.close(5)
         assert not shared.is_open and "no space left on device" in caplog.text
+
+
+def test_a_command_that_is_stopped_while_it_waits_slows_nobody_down(shared) -> None:
+    """It wants the file and never takes it: each opening serves for a while all the same."""
+    shared._is_wanted = lambda: True
+    openings = 0
+
+    def opened():
+        nonlocal openings
+        openings += 1
+        return duckdb.connect()
+
+    until = time.monotonic() + 0.3
+    count = 0
+    while time.monotonic() < until:
+        with shared.used(opened, 5):
+            count += 1
+    assert openings <= 5 < count
 
 
 def test_an_answer_is_not_held_up_until_its_beginning_is_acknowledged() -> None:
@@ -155,9 +223,9 @@ def test_an_answer_is_not_held_up_until_its_beginning_is_acknowledged() -> None:
 
 
 def test_another_command_has_its_turn_while_the_service_is_busy(control: Control) -> None:
-    """At once: the service would keep the file for ten minutes more."""
+    """Though the service would use the file without end."""
     stop = threading.Event()
-    mine = open_warehouse(control.settings, 30, keep_open_seconds=600)
+    mine = open_warehouse(control.settings, 30, is_shared=True)
 
     def work() -> None:
         while not stop.is_set():
@@ -182,7 +250,7 @@ def test_another_command_has_its_turn_while_the_service_is_busy(control: Control
 
 
 def test_the_file_is_let_go_of_soon_after_its_last_use(control: Control) -> None:
-    mine = open_warehouse(control.settings, 30, keep_open_seconds=30)
+    mine = open_warehouse(control.settings, 30, is_shared=True)
     mine.read("select 1 as one")
     deadline = time.monotonic() + 20
     while warehouse._SHARED[control.path].is_open:
@@ -192,7 +260,7 @@ def test_the_file_is_let_go_of_soon_after_its_last_use(control: Control) -> None
 
 
 def test_an_error_closes_the_file_and_leaves_it_usable(control: Control) -> None:
-    mine = open_warehouse(control.settings, 30, keep_open_seconds=30)
+    mine = open_warehouse(control.settings, 30, is_shared=True)
     with pytest.raises(StatementRefused):
         mine.write(
             "update tenants.tenant_profiles set status = 'SUSPENDED'",
@@ -211,7 +279,7 @@ def test_a_killed_service_loses_no_claim(control: Control) -> None:
         "from pathlib import Path; from control_file import Control, request\n"
         "from runner import claim; from runner.warehouse import open_warehouse\n"
         "control = Control(Path(sys.argv[3]), dict(os.environ))\n"
-        "mine = open_warehouse(control.settings, 30, keep_open_seconds=30)\n"
+        "mine = open_warehouse(control.settings, 30, is_shared=True)\n"
         "claim.take(mine, request(queued=True), control.settings.project_dir)\n"
         "os.kill(os.getpid(), 9)\n"
     )

@@ -104,9 +104,18 @@ class Connection:
     def execute(self, sql: Any, *args: Any) -> Any:
         text = sql if isinstance(sql, str) else sql.query
         self._is_it |= self._mark in text
-        if text.startswith({"commit": "commit", "close": "detach"}[self._what]) and self._is_it:
-            end()
+        if text.startswith({"commit": "commit", "close": "detach"}[self._what]):
+            self._end_if_it()
         return self._inner.execute(sql, *args)
+
+    def close(self) -> None:
+        if self._what == "close":
+            self._end_if_it()
+        self._inner.close()
+
+    def _end_if_it(self) -> None:
+        if self._is_it:
+            end()
 
 
 def at_write(what: str, transaction: str) -> None:

@@ -48,7 +48,9 @@ class InMemory(DuckDBWarehouse):
         ]
 
     @contextlib.contextmanager
-    def _open(self, path: Path, read_only: bool) -> "Iterator[duckdb.DuckDBPyConnection]":
+    def _open(
+        self, path: Path, read_only: bool, key: str = ""
+    ) -> "Iterator[duckdb.DuckDBPyConnection]":
         yield self.connection
 
     def exists(self) -> bool:

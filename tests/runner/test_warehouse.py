@@ -1,5 +1,6 @@
 """The DuckDB side of the warehouse: bound values, whole transactions, files that others hold."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from control_file import Control
+from support import ROOT
 
 from runner import control_sql
 from runner.errors import StatementRefused, UsageProblem, WarehouseUnreachable
@@ -324,21 +326,82 @@ def test_the_engine_knows_what_it_is_spared() -> None:
     assert set(SPARED_OPTIMIZERS) <= {name for (name,) in known}
 
 
-def test_an_engine_is_kept_for_the_next_file_but_not_after_an_error(control: Control) -> None:
-    _SPARE.clear()
+def test_an_engine_is_kept_for_the_next_opening_but_not_after_an_error(control: Control) -> None:
     control.warehouse.read("select 1 as one")
-    (engine,) = _SPARE
+    engine = _SPARE[-1]
     control.warehouse.read("select 1 as one")
-    assert len(_SPARE) == 1 and _SPARE[0] is engine
+    assert _SPARE[-1] is engine
     with pytest.raises(StatementRefused):
         control.warehouse.read("select nothing from nowhere")
-    assert not _SPARE
+    assert engine not in _SPARE
     assert control.warehouse.read("select 1 as one") == [{"one": 1}]
 
 
-def test_an_engine_for_rows_by_the_dozen_plans_a_tenants_data_as_ever(control: Control) -> None:
-    with duckdb.connect(str(control.path.parent / "tenant_acme.duckdb")) as connection:
+def test_a_tenants_data_is_planned_as_ever_and_spills_beside_its_file(control: Control) -> None:
+    data = control.path.parent / "tenant_acme.duckdb"
+    with duckdb.connect(str(data)) as connection:
         connection.execute("create schema acme")
     plain = "select current_setting('disabled_optimizers') as spared"
     assert "join_order" in control.warehouse.read(plain)[0]["spared"]
     assert control.warehouse.read_data("acme", plain) == [{"spared": ""}]
+    spills = "select current_setting('temp_directory') as place"
+    assert control.warehouse.read_data("acme", spills) == [{"place": f"{data}.tmp"}]
+
+
+def test_a_control_file_of_any_name_can_be_opened(control: Control) -> None:
+    """An engine has databases of its own, and no place for these names."""
+    for name in ("memory", "temp", "with space", "control.v2"):
+        path = control.path.with_name(f"{name}.duckdb")
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("create table t as select 1 as one")
+        for is_shared in (False, True):
+            odd = DuckDBWarehouse(lambda file, path=path: path, 5, is_shared)
+            assert odd.read("select one from t") == [{"one": 1}]
+            odd.write("update t set one = 1")
+
+
+FULL = """
+import json, os, resource, signal, sys
+from datetime import date, timedelta
+from pathlib import Path
+sys.path[:0] = sys.argv[1:3]
+from control_file import DAY, Control
+from runner.errors import WarehouseUnreachable
+control = Control(Path(sys.argv[3]), dict(os.environ))
+control.take(DAY - timedelta(days=1))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+size = control.path.stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+told = []
+for n in range(30):
+    try:
+        told.append(control.take(DAY + timedelta(days=n)).id)
+    except WarehouseUnreachable as error:
+        told.append(None)
+print(json.dumps(told))
+"""
+
+
+def test_what_was_committed_is_told_so_though_the_file_may_not_grow(control: Control) -> None:
+    """Such as on a full disk: it stays in the log beside the file, as long as that has room."""
+    control.subscribe(daily_limit=100, concurrent_limit=100)
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            FULL,
+            str(ROOT),
+            str(ROOT / "tests" / "runner"),
+            str(control.folder),
+        ],
+        env={**control.environ, "PYTHONPATH": str(ROOT / "tests")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    told = {run_id for run_id in json.loads(run.stdout) if run_id}
+    runs = control.sql(
+        "select pipeline_logging_id from acme.x_meta_pipeline_runs where run_date >= '2024-11-01'"
+    )
+    assert told == {run_id for (run_id,) in runs} and told
