@@ -101,16 +101,18 @@ class SharedFile:
         with self._lock:
             me = _Waiting(key, threading.Condition(self._lock))
             self._waiting.append(me)
+            came = False
             try:
                 came = me.told.wait_for(lambda: self._next() is me, patience_seconds)
             finally:
                 self._waiting.remove(me)
-            if came:
-                self._users.append(key)
-                self._opens_or_closes = self._open is None
-            self._wake_next()
+                if not came:  # too late, or interrupted: it may have been told all the same
+                    self._wake_next()
             if not came:
                 raise TimeoutError
+            self._users.append(key)
+            self._opens_or_closes = self._open is None
+            self._wake_next()
             if not self._opens_or_closes:
                 return
         found: _Open | None = None

@@ -404,9 +404,9 @@ class DuckDBWarehouse:
         is_free = False
         try:
             how = "(read_only)" if read_only else ""
-            attach = f"attach $path as {path.stem} {how}"
+            attach = f'attach $path as "{path.stem}" {how}'
             self._when_free(path, deadline, lambda: engine.execute(attach, {"path": str(path)}))
-            engine.execute(f"use {path.stem}")
+            engine.execute(f'use "{path.stem}"')
             yield engine
             is_free = _detached(engine, path)
         finally:
@@ -495,7 +495,7 @@ def _detached(engine: "duckdb.DuckDBPyConnection", path: Path) -> bool:
 
     try:
         engine.execute("use memory")
-        engine.execute(f"detach {path.stem}")
+        engine.execute(f'detach "{path.stem}"')
     except duckdb.Error as error:
         log.warning("%s was closed with its log left: %s", path, " ".join(str(error).split()))
         return False
@@ -520,7 +520,7 @@ def _told(path: Path) -> Iterator[None]:
 def _prepare(connection: "duckdb.DuckDBPyConnection", attached: Path | None = None) -> None:
     """What each connection needs before its first statement."""
     if attached is not None and ATTACHABLE.fullmatch(attached.stem):
-        connection.execute(f"use {attached.stem}")
+        connection.execute(f'use "{attached.stem}"')
     connection.execute("set TimeZone = 'UTC'")
     for macro in BIGQUERYS_WORDS:
         connection.execute(f"create or replace temp macro {macro}")

@@ -350,7 +350,7 @@ def test_a_tenants_data_is_planned_as_ever_and_spills_beside_its_file(control: C
 
 def test_a_control_file_of_any_name_can_be_opened(control: Control) -> None:
     """An engine has databases of its own, and no place for these names."""
-    for name in ("memory", "temp", "with space", "control.v2"):
+    for name in ("order", "memory", "temp", "with space", "control.v2"):
         path = control.path.with_name(f"{name}.duckdb")
         with duckdb.connect(str(path)) as connection:
             connection.execute("create table t as select 1 as one")
