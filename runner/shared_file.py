@@ -22,6 +22,11 @@ IDLE_SECONDS = 0.05
 # So long it is kept once opened, whoever else wants it; and so long others have their turn then.
 HOLD_SECONDS = 0.05
 PAUSE_SECONDS = 0.02
+LOOK_SECONDS = 0.005
+
+
+class NotFree(Exception):
+    """Nobody made place within the time that there was."""
 
 
 @dataclass(eq=False)
@@ -36,9 +41,10 @@ class _Open:
 
     connect: "Callable[[], duckdb.DuckDBPyConnection]"
     closing: contextlib.ExitStack
-    since: float
     free: "list[duckdb.DuckDBPyConnection]" = field(default_factory=list)
     takes_no_more: bool = False
+    gives_way: bool = False
+    next_look: float = 0.0
 
 
 class SharedFile:
@@ -76,7 +82,7 @@ class SharedFile:
     ) -> "Iterator[duckdb.DuckDBPyConnection]":
         """A connection for one transaction; of a key, if it has one, one at a time.
 
-        `opened` opens the file for this process. Raises TimeoutError when none comes free.
+        `opened` opens the file for this process. Raises NotFree when none comes free.
         """
         self._begin(opened, patience_seconds, key)
         connection: duckdb.DuckDBPyConnection | None = None
@@ -109,7 +115,7 @@ class SharedFile:
                 if not came:  # too late, or interrupted: it may have been told all the same
                     self._wake_next()
             if not came:
-                raise TimeoutError
+                raise NotFree
             self._users.append(key)
             self._opens_or_closes = self._open is None
             self._wake_next()
@@ -133,9 +139,10 @@ class SharedFile:
         """Open the file, and see to it that it is closed again."""
         with contextlib.ExitStack() as stack:
             connect = stack.enter_context(opened()).cursor
-            found = _Open(connect, contextlib.ExitStack(), time.monotonic())
+            now = time.monotonic()
+            found = _Open(connect, contextlib.ExitStack(), next_look=now + HOLD_SECONDS)
             threading.Thread(target=self._close_when_idle, args=(found,), daemon=True).start()
-            self._used_at = found.since
+            self._used_at = now
             found.closing = stack.pop_all()
         return found
 
@@ -161,33 +168,38 @@ class SharedFile:
         with contextlib.suppress(IndexError):
             return found.free.pop()
         connection = found.connect()
-        self._prepare(connection)
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _end(self, key: str, connection: "duckdb.DuckDBPyConnection | None") -> None:
         """Be a user no more. The last one closes the file when another command's turn has come."""
-        found = self._open
-        assert found is not None
-        is_over = connection is None
-        if not is_over and time.monotonic() - found.since >= HOLD_SECONDS:
-            is_over = self._is_wanted()
         with self._lock:
+            found = self._open
+            assert found is not None
             self._users.remove(key)
             self._used_at = time.monotonic()
             if connection is not None:
                 found.free.append(connection)
-            found.takes_no_more |= is_over
-            is_last = found.takes_no_more and not self._users
-            if not is_last:
+            else:
+                found.takes_no_more = True
+            # By one at a time: two that look at once would each take the other for a command.
+            if not found.takes_no_more and self._used_at >= found.next_look:
+                found.takes_no_more = found.gives_way = self._is_wanted()
+                found.next_look = self._used_at + LOOK_SECONDS
+            if self._users or not found.takes_no_more:
                 self._wake_next()
                 return
-            self._not_before = self._used_at + PAUSE_SECONDS
             self._begin_to_close()
         self._close(found)
 
     def _begin_to_close(self) -> None:
         """With the lock held: nobody opens the file before it is closed."""
-        self._open, self._opens_or_closes = None, True
+        self._opens_or_closes = True
+        self._open = None
 
     def _close(self, found: _Open) -> None:
         try:
@@ -199,6 +211,8 @@ class SharedFile:
             log.warning("the control file was not closed as it should be: %s", error)
         finally:
             with self._lock:
+                if found.gives_way:
+                    self._not_before = time.monotonic() + PAUSE_SECONDS
                 self._opens_or_closes = False
                 self._wake_next()
 

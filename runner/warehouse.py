@@ -26,7 +26,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from runner import control_sql
 from runner.errors import NotInitialised, StatementRefused, UsageProblem, WarehouseUnreachable
 from runner.settings import Settings
-from runner.shared_file import SharedFile
+from runner.shared_file import NotFree, SharedFile
 
 if TYPE_CHECKING:
     import duckdb
@@ -151,7 +151,9 @@ SPARED_OPTIMIZERS = (
     "statistics_propagation",
 )
 
-# How DuckDB speaks of a file that is cut off, overwritten or none of its own.
+# How DuckDB speaks of a file that another process, or another engine of this one, has open.
+IN_USE = re.compile("Could not set lock|Unique file handle conflict")
+# And of one that is cut off, overwritten or none of its own.
 DAMAGED = re.compile("not a valid DuckDB|Could not read enough bytes|[Cc]orrupt")
 
 # A statement of more letters, such as one of many steps, is not kept as it was parsed.
@@ -304,18 +306,21 @@ class DuckDBWarehouse:
         import duckdb
 
         deadline = time.monotonic() + self._patience_seconds
+        rows: list[Row] = []
         # One after the other for a tenant: what two of them look at first, the other may change.
         key = _tenant_of(statements, values)
-        with self._open(path, read_only=False, key=key) as connection:
+        with (
+            contextlib.suppress(_Committed),
+            self._open(path, read_only=False, key=key) as connection,
+        ):
             while True:
                 connection.execute("begin transaction")
                 try:
-                    rows: list[Row] = []
                     bound = {**values, **when()}
                     for statement in statements:
                         rows = _execute(connection, statement, bound)
-                    connection.execute("commit")
-                    return rows
+                    _commit(connection, path)
+                    break
                 except BaseException as error:
                     with contextlib.suppress(duckdb.Error):
                         connection.execute("rollback")
@@ -327,6 +332,7 @@ class DuckDBWarehouse:
                     if time.monotonic() > deadline:
                         raise _busy(path) from error
                     time.sleep(random.uniform(0.005, 0.05))
+        return rows
 
     @contextmanager
     def _open(
@@ -361,7 +367,7 @@ class DuckDBWarehouse:
                     lambda: self._open_alone(path, False, deadline), self._patience_seconds, key
                 ) as connection:
                     yield connection
-            except TimeoutError:
+            except NotFree:
                 raise _busy(path) from None
 
     @contextmanager
@@ -455,8 +461,8 @@ class DuckDBWarehouse:
         while True:
             try:
                 return open_it()
-            except duckdb.IOException as error:
-                if "Could not set lock" not in str(error):
+            except duckdb.Error as error:
+                if not IN_USE.search(str(error)):
                     raise _unreachable(path, error) from error
                 if time.monotonic() > deadline:
                     raise WarehouseUnreachable(
@@ -464,8 +470,23 @@ class DuckDBWarehouse:
                         f" {self._patience_seconds:.0f} s ({_holder(error)}): close that first."
                     ) from error
                 time.sleep(random.uniform(0.005, 0.05))
-            except duckdb.Error as error:
-                raise _unreachable(path, error) from error
+
+
+class _Committed(Exception):
+    """It is, though nothing more can be done with the connection."""
+
+
+def _commit(connection: "duckdb.DuckDBPyConnection", path: Path) -> None:
+    """Commit the transaction. Raises _Committed for what is in the log and not in the file."""
+    import duckdb
+
+    try:
+        connection.execute("commit")
+    except duckdb.Error as error:
+        if "COMMIT succeeded" not in str(error):
+            raise
+        log.warning("%s keeps its log: %s", path, _in_one_line(error))
+        raise _Committed from error
 
 
 def _engine() -> "duckdb.DuckDBPyConnection":
@@ -497,7 +518,7 @@ def _detached(engine: "duckdb.DuckDBPyConnection", path: Path) -> bool:
         engine.execute("use memory")
         engine.execute(f'detach "{path.stem}"')
     except duckdb.Error as error:
-        log.warning("%s was closed with its log left: %s", path, " ".join(str(error).split()))
+        log.warning("%s keeps its log: %s", path, _in_one_line(error))
         return False
     return True
 
@@ -615,14 +636,20 @@ def lacking(told: str, sql: str, values: Mapping[str, Value]) -> StatementRefuse
     )
 
 
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0].rstrip("!.")
 
 
 def _tenant_of(statements: Sequence[str], values: Mapping[str, Value]) -> str:
-    """Whose tables a transaction writes; empty when that is not one tenant's."""
-    named = next(filter(None, (re.search(r"`(\w+)`\.", one) for one in statements)), None)
-    return named.group(1) if named else str(values.get("tenant_id") or "")
+    """Whom a transaction writes for, by its values or by the dataset that it names; else empty."""
+    if values.get("tenant_id"):
+        return str(values["tenant_id"])
+    named = (name for one in statements for name in re.findall(r"`(\w+)`\.", one))
+    return next((name for name in named if name != "tenants"), "")
 
 
 def _busy(path: Path) -> WarehouseUnreachable:

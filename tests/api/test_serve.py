@@ -152,7 +152,7 @@ def test_who_waits_for_a_tenant_holds_up_no_other(shared, monkeypatch) -> None:
 
 
 def test_a_wait_that_ends_in_vain_leaves_the_file_to_others(shared) -> None:
-    with shared.used(duckdb.connect, 5), pytest.raises(TimeoutError):
+    with shared.used(duckdb.connect, 5), pytest.raises(shared_file.NotFree):
         shared._begin(duckdb.connect, 0.01, "")
     with shared.used(duckdb.connect, 5) as connection:
         assert connection.execute("select 1").fetchall() == [(1,)]
@@ -208,6 +208,41 @@ def test_a_command_that_is_stopped_while_it_waits_slows_nobody_down(shared) -> N
         with shared.used(opened, 5):
             count += 1
     assert openings <= 5 < count
+
+
+def test_others_have_their_turn_however_long_the_closing_took(shared) -> None:
+    shared._is_wanted = lambda: True
+    times: list[float] = []
+
+    @contextlib.contextmanager
+    def opened():
+        times.append(time.monotonic())
+        with duckdb.connect() as connection:
+            yield connection
+        time.sleep(2 * shared_file.PAUSE_SECONDS)
+        times.append(time.monotonic())
+
+    while len(times) < 5:
+        with shared.used(opened, 5):
+            time.sleep(0.01)
+    turns = [opening - closed for closed, opening in zip(times[1::2], times[2::2], strict=False)]
+    assert turns and min(turns) >= shared_file.PAUSE_SECONDS
+
+
+def test_threads_that_end_together_do_not_take_each_other_for_a_command(
+    control: Control, opened: list[float]
+) -> None:
+    control.path.with_suffix(".wanted").touch()  # somebody has waited once
+    mine = open_warehouse(control.settings, 30, is_shared=True)
+
+    def work(n: int) -> None:
+        until = time.monotonic() + 0.6
+        while time.monotonic() < until:
+            mine.read("select 1 as one")
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(work, range(4)))
+    assert len(opened) == 1
 
 
 def test_an_answer_is_not_held_up_until_its_beginning_is_acknowledged() -> None:

@@ -18,7 +18,7 @@ from support import ROOT
 
 from runner import control_sql
 from runner.errors import StatementRefused, UsageProblem, WarehouseUnreachable
-from runner.warehouse import _GATES, _SPARE, SPARED_OPTIMIZERS, DuckDBWarehouse
+from runner.warehouse import _GATES, _SPARE, SPARED_OPTIMIZERS, DuckDBWarehouse, _tenant_of
 
 HOLD = """
 import duckdb, sys, time
@@ -366,7 +366,13 @@ from datetime import date, timedelta
 from pathlib import Path
 sys.path[:0] = sys.argv[1:3]
 from control_file import DAY, Control
+from runner import warehouse
 from runner.errors import WarehouseUnreachable
+prepare = warehouse._prepare
+def prepared(connection, *args):
+    prepare(connection, *args)
+    connection.execute(f"set wal_autocheckpoint = '{sys.argv[4]}'")
+warehouse._prepare = prepared
 control = Control(Path(sys.argv[3]), dict(os.environ))
 control.take(DAY - timedelta(days=1))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -382,18 +388,18 @@ print(json.dumps(told))
 """
 
 
-def test_what_was_committed_is_told_so_though_the_file_may_not_grow(control: Control) -> None:
-    """Such as on a full disk: it stays in the log beside the file, as long as that has room."""
+@pytest.mark.parametrize("log_size", ["16MB", "1KB"])
+def test_what_was_committed_is_told_so_though_the_file_may_not_grow(
+    control: Control, log_size: str
+) -> None:
+    """Such as on a full disk: it stays in the log beside the file, as long as that has room.
+
+    The engine brings a long log into the file at a commit, a short one as it is closed.
+    """
     control.subscribe(daily_limit=100, concurrent_limit=100)
+    paths = (str(ROOT), str(ROOT / "tests" / "runner"), str(control.folder))
     run = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            FULL,
-            str(ROOT),
-            str(ROOT / "tests" / "runner"),
-            str(control.folder),
-        ],
+        [sys.executable, "-c", FULL, *paths, log_size],
         env={**control.environ, "PYTHONPATH": str(ROOT / "tests")},
         capture_output=True,
         text=True,
@@ -405,3 +411,17 @@ def test_what_was_committed_is_told_so_though_the_file_may_not_grow(control: Con
         "select pipeline_logging_id from acme.x_meta_pipeline_runs where run_date >= '2024-11-01'"
     )
     assert told == {run_id for (run_id,) in runs} and told
+
+
+@pytest.mark.parametrize(
+    ("statement", "values", "tenant"),
+    [
+        ("update `acme`.x_meta_lock set locked_by = 'x'", {}, "acme"),
+        ("delete from `tenants`.a; update `acme`.b set c = 1", {}, "acme"),
+        ("update tenants.tenant_profiles set status = 'x'", {"tenant_id": "acme"}, "acme"),
+        ("update tenants.tenant_profiles set status = 'x'", {}, ""),
+    ],
+)
+def test_whom_a_transaction_writes_for(statement: str, values: dict, tenant: str) -> None:
+    """Two of one tenant are not at work at once."""
+    assert _tenant_of(statement.split(";"), values) == tenant
