@@ -65,6 +65,7 @@ class SharedFile:
         self._waiting: list[_Waiting] = []
         self._users: list[str] = []  # the keys of those at work
         self._open: _Open | None = None
+        self._closer: threading.Thread | None = None
         self._opens_or_closes = False
         self._not_before = self._used_at = 0.0
 
@@ -141,7 +142,9 @@ class SharedFile:
             connect = stack.enter_context(opened()).cursor
             now = time.monotonic()
             found = _Open(connect, contextlib.ExitStack(), next_look=now + HOLD_SECONDS)
-            threading.Thread(target=self._close_when_idle, args=(found,), daemon=True).start()
+            closer = threading.Thread(target=self._close_when_idle, args=(found,), daemon=True)
+            closer.start()
+            self._closer = closer
             self._used_at = now
             found.closing = stack.pop_all()
         return found
@@ -234,18 +237,20 @@ class SharedFile:
     def close(self, patience_seconds: float) -> None:
         """Close it once nobody uses it, if that is within so many seconds."""
         deadline = time.monotonic() + patience_seconds
-        while self._open is not None or self._opens_or_closes:
-            with self._lock:
-                found = self._open
+        while not self._is_closed() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if self._closer is not None:
+            # At exit a thread that still looks would keep the engine from being taken down.
+            self._closer.join(max(0.0, deadline - time.monotonic()))
+
+    def _is_closed(self) -> bool:
+        """Close it if nobody uses it; whether it is closed."""
+        with self._lock:
+            found = self._open
+            if found is None or self._users:
                 if found is not None:
                     found.takes_no_more = True
-                    if not self._users:
-                        self._begin_to_close()
-                    else:
-                        found = None
-            if found is not None:
-                self._close(found)
-                return
-            if time.monotonic() > deadline:
-                return
-            time.sleep(0.01)
+                return found is None and not self._opens_or_closes
+            self._begin_to_close()
+        self._close(found)
+        return True

@@ -108,7 +108,7 @@ async def on_invalid(request: Request, error: Exception) -> JSONResponse:
         for one in details[:20]
     ]
     told = "; ".join(f"{one['where']}: {one['what']}" for one in details)
-    message = f"{told}. See /openapi.json for what is taken."
+    message = f"{told.rstrip('.')}. See /openapi.json for what is taken."
     return answer(
         Problem(422, "invalid_request", message, details=details), request.state.request_id
     )

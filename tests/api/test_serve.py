@@ -245,6 +245,25 @@ def test_threads_that_end_together_do_not_take_each_other_for_a_command(
     assert len(opened) == 1
 
 
+def test_a_service_that_ends_right_after_a_call_takes_its_engine_down(control: Control) -> None:
+    """A thread that still looked after the open file would have the engine complain of leaks."""
+    script = (
+        "import os, sys; sys.path[:0] = sys.argv[1:3]\n"
+        "from pathlib import Path; from control_file import Control\n"
+        "from runner.warehouse import open_warehouse\n"
+        "control = Control(Path(sys.argv[3]), dict(os.environ))\n"
+        "open_warehouse(control.settings, 30, is_shared=True).read('select 1 as one')\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, str(ROOT / "tests" / "runner"), str(ROOT), control.folder],
+        env={**control.environ, "PYTHONPATH": str(ROOT / "tests")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_an_answer_is_not_held_up_until_its_beginning_is_acknowledged() -> None:
     """Without TCP_NODELAY each answer takes 40 ms more. asyncio sets it by a mark that accepted
     sockets of ours do not have."""
