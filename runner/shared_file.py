@@ -247,10 +247,11 @@ class SharedFile:
         """Close it if nobody uses it; whether it is closed."""
         with self._lock:
             found = self._open
-            if found is None or self._users:
-                if found is not None:
-                    found.takes_no_more = True
-                return found is None and not self._opens_or_closes
+            if found is None:
+                return not self._opens_or_closes
+            found.takes_no_more = True
+            if self._users:
+                return False
             self._begin_to_close()
         self._close(found)
         return True

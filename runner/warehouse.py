@@ -357,7 +357,7 @@ class DuckDBWarehouse:
     def _open_shared(
         self, path: Path, deadline: float, key: str
     ) -> "Iterator[duckdb.DuckDBPyConnection]":
-        shared = _SHARED.setdefault(
+        shared = _SHARED.get(path) or _SHARED.setdefault(
             path, SharedFile(lambda connection: _prepare(connection, path), lambda: _wanted(path))
         )
         with _told(path):

@@ -417,8 +417,7 @@ def _routes(app: FastAPI) -> None:
                 pipeline="",
                 limit=limit,
             )
-        long_ago = datetime.min.replace(tzinfo=UTC)
-        found.sort(key=lambda row: row["start_time"] or long_ago, reverse=True)
+        found.sort(key=lambda row: row["start_time"] or claim.LONG_AGO, reverse=True)
         return [_run(service, who, row) for row in found[:limit]]
 
     @app.get("/api/v1/pipelines/runs/{run_id}", tags=["runs"], responses=problems(404, 422))
