@@ -184,6 +184,7 @@ def test_a_suspended_tenant_is_403(scene: Scene) -> None:
 def test_a_bad_date_or_an_extra_field_is_422_and_starts_nothing(scene: Scene, body) -> None:
     answer = scene.post(RUN, body)
     assert answer.status_code == 422 and answer.json()["error"] == "invalid_request"
+    assert ".. See /openapi.json" not in answer.json()["message"]
     assert scene.control.runs() == []
 
 
