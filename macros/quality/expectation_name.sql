@@ -1,4 +1,4 @@
-{# The name of an expectation: its own, else its kind. A kind that is not known stops the call. #}
+{# The name of an expectation: its own, else its kind. An unknown kind stops the call. #}
 {% macro expectation_name(expectation) -%}
     {%- set kinds = [
         'grain', 'never_null', 'one_of', 'holds', 'one_value', 'sums_to', 'every_date',
