@@ -1,7 +1,7 @@
 {#
-    The columns of a dated table for the rows of this call: those of the model's contract, which are
-    added to the table where it lacks them (no transaction admits that), else the table's own. A
-    column that the contract has no more, or of another type, stops the call.
+    Returns the columns to insert into a dated table. Without a contract they are the table's own.
+    With a contract they are the contract's: a column that the table lacks is added here, because a
+    transaction does not allow that; a column that the contract no longer has stops the call.
 #}
 {% macro complete_columns(target, query, columns) -%}
     {%- set found = {} -%}

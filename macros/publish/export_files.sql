@@ -1,4 +1,4 @@
-{# A query for name, size and time of last change (a second's resolution) of each of the export's files. #}
+{# A query for the name, size and time of last change (to the second) of each file of the export. #}
 {% macro export_files(exports) -%}
     {%- set paths = [] -%}
     {%- for row in run_query('select export_ref from ' ~ exports ~ ' order by export_ref').rows -%}

@@ -1,4 +1,4 @@
-{# The keys that have several rows. Nulls count as equal, for a null in a key groups like any value. #}
+{# The keys that several rows share. Two nulls are the same key, as in GROUP BY. #}
 {% macro grain_findings(model, name, columns) -%}
     select
         {{ quote_text(name) }} as expectation,
