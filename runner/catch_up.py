@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from runner import claim, landings, moved, pipelines, quota, tenants
+from runner import claim, landings, moved, pipelines, publications, quota, tenants
 from runner import control_sql as sql
 from runner import run as one_run
 from runner.errors import Interrupted, Refused
@@ -136,7 +136,8 @@ def look(
 
     All partitions when there was no complete catch-up yet, when the tenant's exports are others
     than then, and of a landing: its rows keep the partitions of the export, and old dates may be
-    landed late. On DuckDB it waits for who has the tenant's file.
+    landed late. Dates whose layers disagree are among them. On DuckDB it waits for who has the
+    tenant's file.
     """
     claim.end_dead_leases(warehouse, tenant)
     pipeline = _pipeline_of(template, tenant)
@@ -171,6 +172,9 @@ def look(
         days = moved.differing(exported, copied, since)
         days |= {day for day, completed in ends.items() if not completed}
         days |= _never_loaded(exported, copied, since, ends)
+        # A complete run that left a table behind does not build it: it would be behind for ever.
+        complete = {row["pipeline_logging_id"] for row in rows if row["status"] == "COMPLETED"}
+        days |= {row["usage_date"] for row in publications.disagreeing(warehouse, tenant, complete)}
         first, last = min(days, default=_END), max(days, default=_BEGINNING)
         loaded = (parts for day, parts in copied.items() if first <= day <= last)
         if since and any(p.partition and p.partition < since for parts in loaded for p in parts):
