@@ -902,7 +902,7 @@ RECORDED_PUBLICATIONS = """
 select pipeline_logging_id, status, publications
 from `{tenant}`.x_meta_pipeline_runs
 where run_date <= @to_date and to_date >= @from_date
-    and (publications is not null or (status = 'FAILED' and worker_instance <> 'queue'))
+    and (publications is not null or (status = 'FAILED' and coalesce(worker_instance, '') <> 'queue'))
 order by start_time desc
 limit 500
 """
@@ -977,7 +977,7 @@ _PUBLICATION = """
 PUBLICATIONS_OF_RUN = f"""
 select {_PUBLICATION}
 from `{{tenant}}`.x_meta_publications
-where pipeline_logging_id = @run_id
+where pipeline_logging_id = @run_id and usage_date between @from_date and @to_date
 """
 
 # The latest publication of a table and date wins.

@@ -10,7 +10,7 @@ from runner.claim import Run
 from runner.findings import Finding
 from runner.invoke import Node, Outcome
 from runner.publications import Publication
-from runner.warehouse import Row, Value, Warehouse
+from runner.warehouse import Row, Warehouse
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def explained(warehouse: Warehouse, run: Run, outcome: Outcome) -> Outcome:
     told = replace(told, expectations_passed=sum(r["expectations_passed"] or 0 for r in rows or ()))
     if outcome.success:
         return told
-    seen = _rows(warehouse, run, sql.PUBLICATIONS, from_date=run.run_date, to_date=run.to_date)
+    seen = _rows(warehouse, run, sql.PUBLICATIONS)
     if seen is None:
         return told
     return replace(told, readers_see=publications.readers_see(run.id, publications.of_rows(seen)))
@@ -89,10 +89,14 @@ def _worded(node: Node, found: list[Finding], views: set[str]) -> Node:
     )
 
 
-def _rows(warehouse: Warehouse, run: Run, statement: str, **values: Value) -> list[Row] | None:
+def _rows(warehouse: Warehouse, run: Run, statement: str) -> list[Row] | None:
     try:
         return warehouse.read_data(
-            run.tenant_id, statement.format(tenant=run.tenant_id), run_id=run.id, **values
+            run.tenant_id,
+            statement.format(tenant=run.tenant_id),
+            run_id=run.id,
+            from_date=run.run_date,
+            to_date=run.to_date,
         )
     except Exception as error:  # a record with fewer words is better than none
         log.warning("run %s: its data cannot be read: %s", run.id, error)
