@@ -902,7 +902,10 @@ RECORDED_PUBLICATIONS = """
 select pipeline_logging_id, status, publications
 from `{tenant}`.x_meta_pipeline_runs
 where run_date <= @to_date and to_date >= @from_date
-    and (publications is not null or (status = 'FAILED' and coalesce(worker_instance, '') <> 'queue'))
+    and (
+        publications is not null
+        or (status = 'FAILED' and coalesce(worker_instance, '') <> 'queue')
+    )
 order by start_time desc
 limit 500
 """

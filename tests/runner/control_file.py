@@ -43,19 +43,12 @@ def control_tables(tenants: tuple[str, ...]) -> Iterator[str]:
 
 def dataset_tables(tenant: str) -> Iterator[str]:
     """The DDL of what dbt's hooks and macros fill in a tenant's dataset."""
-    yield (
-        f"create table {tenant}.x_meta_publications (tenant_id varchar, target_table varchar,"
-        " usage_date date, pipeline_logging_id varchar, row_count bigint, net json,"
-        " read_tables varchar, expectations_passed bigint, published_at timestamp)"
-    )
-    yield (
-        f"create table {tenant}.x_meta_dq_results (dq_result_id varchar,"
-        " pipeline_logging_id varchar, tenant_id varchar, target_table varchar,"
-        " dq_config_id varchar, severity varchar, executed_at timestamp,"
-        " expectations_passed bigint, expectations_failed bigint, failed_rows bigint,"
-        " failed_expectations json, overall_status varchar, error_message varchar,"
-        " user_id varchar, ingestion_date date, to_date date)"
-    )
+    models = ROOT / "models" / "control" / "dataset"
+    for model in yaml.safe_load((models / "_dataset.yml").read_text())["models"]:
+        columns = ", ".join(
+            f"{column['name']} {_rendered(column['data_type'])}" for column in model["columns"]
+        )
+        yield f"create table {tenant}.{model['name']} ({columns})"
 
 
 def publish(
@@ -74,7 +67,7 @@ def publish(
         connection.execute(
             f"insert into {tenant}.x_meta_publications by name select ? as tenant_id,"
             " ? as target_table, ? as usage_date, ? as pipeline_logging_id, ? as row_count,"
-            " ?::json as net, ? as read_tables, 7 as expectations_passed, ? as published_at",
+            " ? as net, ? as read_tables, 7 as expectations_passed, ? as published_at",
             [
                 *(tenant, table, day, run_id, rows, json.dumps(net) if net else None),
                 json.dumps(list(read)),
