@@ -168,13 +168,13 @@ def look(
         bill = landings.bill_of(template)
         has_bill = bill in warehouse.columns(tenant, data=True)
         exported = _exported(warehouse, tenant, since or _BEGINNING, _END, _BEGINNING, _END)
-        copied = _copied(warehouse, tenant, bill, exported, since, ends) if has_bill else {}
-        days = moved.differing(exported, copied, since)
-        days |= {day for day, completed in ends.items() if not completed}
-        days |= _never_loaded(exported, copied, since, ends)
         # A complete run that left a table behind does not build it: it would be behind for ever.
         complete = {row["pipeline_logging_id"] for row in rows if row["status"] == "COMPLETED"}
-        days |= {row["usage_date"] for row in publications.disagreeing(warehouse, tenant, complete)}
+        again = {row["usage_date"] for row in publications.disagreeing(warehouse, tenant, complete)}
+        again |= {day for day, completed in ends.items() if not completed}
+        copied = _copied(warehouse, tenant, bill, exported, since, again) if has_bill else {}
+        days = again | moved.differing(exported, copied, since)
+        days |= _never_loaded(exported, copied, since, ends)
         first, last = min(days, default=_END), max(days, default=_BEGINNING)
         loaded = (parts for day, parts in copied.items() if first <= day <= last)
         if since and any(p.partition and p.partition < since for parts in loaded for p in parts):
@@ -254,13 +254,15 @@ def _copied(
     bill: str,
     exported: moved.Held,
     since: date | None,
-    ends: dict[date, bool],
+    again: set[date],
 ) -> moved.Held:
-    """What was loaded of the dates that may have moved: of all, when all of the export was read."""
+    """What was loaded of the dates that may have moved: of all, when all of the export was read.
+
+    `again`: dates that are to be run whether they moved or not.
+    """
     first, last = _BEGINNING, _END
     if since:
-        failed = (day for day, completed in ends.items() if not completed)
-        first = min([*exported, *failed, since - moved.DAY])
+        first = min([*exported, *again, since - moved.DAY])
     rows_of = {"billing_cost_daily": sql.LOADED_ROWS, "export_landing": sql.LANDED_ROWS}
     statement = rows_of[bill].format(tenant=tenant)
     return _held(warehouse.read_data(tenant, statement, first_date=first, last_date=last))

@@ -82,8 +82,9 @@ def _visit_tenant(
 
     local = _is_local(settings)
     look("tables", _tenant_tables, settings)
-    if asked and look("data", _data_tables, settings) == OK:
-        look("layers", _layers)
+    if asked:
+        look("data", _data_tables, settings)
+        look("layers", _layers, local)
     look("limits", _limits, FAIL if asked else WARN)
     if look("export", _export, read, local) == OK:
         look("freshness", _freshness, local)
@@ -214,8 +215,13 @@ def _data_tables(warehouse: Warehouse, tenant: str, settings: Settings) -> Findi
     return OK, f"as declared; loaded from {first} to {last}", None
 
 
-def _layers(warehouse: Warehouse, tenant: str) -> Finding:
+def _layers(warehouse: Warehouse, tenant: str, local: bool) -> Finding:
     """Each date of each table is as new as what the table reads, and each was built."""
+    if busy := _busy(warehouse, tenant, local):
+        return busy
+    tables = warehouse.columns(tenant, data=True)
+    if "x_meta_publications" not in tables:
+        return OK, "nothing is published", None
     ended = warehouse.read(sql.COMPLETE_RUNS.format(tenant=tenant))
     complete = {row["pipeline_logging_id"] for row in ended}
     if behind := publications.disagreeing(warehouse, tenant, complete):
@@ -223,7 +229,6 @@ def _layers(warehouse: Warehouse, tenant: str) -> Finding:
         names = publications.few(sorted({row["target_table"] for row in behind}))
         told = f"layers disagree on {on}: {names} older than what they read"
         return WARN, told, f"runner catch-up --tenant {tenant}"
-    tables = warehouse.columns(tenant, data=True)
     missing: dict[str, list[date]] = {}
     for row in warehouse.read_data(tenant, sql.NOT_BUILT.format(tenant=tenant)):
         if row["target_table"] in tables:

@@ -34,9 +34,11 @@ class Finding:
         """`grain failed for 2 rows (one row per charge), for example {"sku_id": "a"}`."""
         if self.status == "error":
             return f"{self.expectation} could not be checked: {self.message or 'see dbt.log'}"
-        verb = "found" if self.status == "warn" else "failed for"
-        rows = "rows" if self.rows is None else f"{self.rows:,} row{'s' if self.rows != 1 else ''}"
-        text = f"{self.expectation} {verb} {rows}"
+        is_warning = self.status == "warn"
+        text = f"{self.expectation} {'warned' if is_warning else 'failed'}"
+        if self.rows is not None:
+            rows = f"{self.rows:,} row{'s' if self.rows != 1 else ''}"
+            text = f"{self.expectation} {'found' if is_warning else 'failed for'} {rows}"
         if self.description:
             text += f" ({self.description.strip().rstrip('.')})"
         if self.samples:
@@ -96,5 +98,7 @@ def _finding(one: dict[str, Any], node: str, table: str, status: str | None) -> 
 
 
 def _cut(text: str) -> str:
+    """A sample in one line; an ellipsis where it is cut off, here or when it was kept."""
     line = " ".join(text.split())
-    return line if len(line) <= LONGEST_SAMPLE else line[: LONGEST_SAMPLE - 1] + "…"
+    is_whole = len(line) <= LONGEST_SAMPLE and line.endswith("}")
+    return line if is_whole else line[:LONGEST_SAMPLE] + "…"

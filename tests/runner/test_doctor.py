@@ -123,7 +123,7 @@ def test_versions_are_told_without_importing_dbt() -> None:
     ("old", "new", "told"),
     [
         ("{from_date}", "{run_day}", "{run_day}"),
-        ("selector: cost_billing", "selector: nothing", "has no 'nothing'"),
+        ("selector: cost_billing_run", "selector: nothing", "has no 'nothing'"),
         ("- {tenant_id}", "- {tenant_id", "brace"),
         ("timeout_minutes: 20", "timeout: 20", "timeout_minutes"),
     ],

@@ -46,12 +46,14 @@ def test_a_finding_is_a_sentence_with_its_description_and_one_example() -> None:
 def test_a_single_row_an_unknown_count_and_what_could_not_be_checked() -> None:
     one = Finding("n", "t", "grain", "warn", 1)
     assert one.sentence == "grain found 1 row"
-    assert replace(one, status="fail", rows=None).sentence == "grain failed for rows"
+    assert replace(one, status="fail", rows=None).sentence == "grain failed"
     broken = replace(one, status="error", message="no such column")
     assert broken.sentence == "grain could not be checked: no such column"
 
 
-def test_a_long_example_is_cut() -> None:
+def test_an_example_that_is_cut_says_so() -> None:
+    kept = Finding("n", "t", "grain", "fail", 1, samples=('{"sku_id": "a", "usage_end_',))
+    assert kept.sentence.endswith('for example {"sku_id": "a", "usage_end_…')
     one = Finding("n", "t", "grain", "fail", 1, samples=("x" * 10_000,))
     assert len(one.sentence) < 600 and one.sentence.endswith("…")
 

@@ -220,7 +220,7 @@ def test_a_table_whose_name_begins_like_another_is_told_apart(layers: Control) -
 
 
 def test_doctor_names_the_dates_whose_layers_disagree(layers: Control) -> None:
-    status, told, remedy = doctor._layers(layers.warehouse, "acme")
+    status, told, remedy = doctor._layers(layers.warehouse, "acme", True)
     assert (status, remedy) == ("warn", "runner catch-up --tenant acme")
     assert told == "layers disagree on 2024-11-02: gcp_silver_cost older than what they read"
 
@@ -229,7 +229,7 @@ def test_doctor_names_what_was_never_built_and_else_who_published(layers: Contro
     with duckdb.connect(str(data_file(layers))) as connection:
         connection.execute("delete from acme.x_meta_publications where usage_date = ?", [NEXT])
         publish(connection, "old", SILVER, NEXT, read=(BILL,), at=AT)
-    status, told, remedy = doctor._layers(layers.warehouse, "acme")
+    status, told, remedy = doctor._layers(layers.warehouse, "acme", True)
     assert (status, remedy) == (
         "warn",
         "runner run --tenant acme --from 2024-11-02 --to 2024-11-02",
@@ -237,7 +237,7 @@ def test_doctor_names_what_was_never_built_and_else_who_published(layers: Contro
     assert told.startswith("not built: billing_cost_daily on 2024-11-02")
     with duckdb.connect(str(data_file(layers))) as connection:
         publish(connection, "old", BILL, NEXT, at=AT - timedelta(minutes=1))
-    status, told, _ = doctor._layers(layers.warehouse, "acme")
+    status, told, _ = doctor._layers(layers.warehouse, "acme", True)
     assert (status, told) == (
         "ok",
         "2024-11-02: 2 tables by run old; 2024-11-01: 3 tables by run old",
