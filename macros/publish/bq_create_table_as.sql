@@ -6,7 +6,7 @@
 #}
 {% macro bq_create_table_as(partition_by, temporary, relation, compiled_code, language='sql') %}
     {%- if temporary or not config.get('meta', {}).get('slice_by') -%}
-        {{ return(dbt_bigquery.bq_create_table_as(partition_by, temporary, relation, compiled_code, language)) }}
+        {{ return(dbt.bq_create_table_as(partition_by, temporary, relation, compiled_code, language)) }}
     {%- endif -%}
     {%- set no_rows = 'select * from (\n' ~ compiled_code ~ '\n) as model where false' -%}
     {{ create_table_as(false, relation, no_rows, language)

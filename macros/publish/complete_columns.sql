@@ -8,7 +8,7 @@
     {%- for column in columns -%}
         {%- do found.update({column.name: column.data_type | lower | replace(' ', '')}) -%}
     {%- endfor -%}
-    {%- if not (config.get('contract') or {}).get('enforced') -%}
+    {%- if not config.get('contract').enforced -%}
         {{ return(found.keys() | list) }}
     {%- endif -%}
     {%- for column in model.columns.values() if column.name not in found -%}

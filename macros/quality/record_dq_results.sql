@@ -6,7 +6,7 @@
 {% macro record_dq_results(results) %}
     {#- ref stands outside the if: dbt must see it when it parses -#}
     {%- set dq_results = ref('x_meta_dq_results') -%}
-    {%- set rows = dq_rows(results) if execute else [] -%}
+    {%- set rows = dq_rows(results) if execute and not is_empty_build() else [] -%}
     {%- if rows and load_relation(dq_results) is none -%}
         {%- do log('x_meta_dq_results does not exist yet, so no results were kept: run dbt build first.', info=true) -%}
     {%- elif rows %}

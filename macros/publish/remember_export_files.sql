@@ -1,0 +1,17 @@
+{#
+    Keeps how the export's files look before they are copied, for export_files_unchanged: DuckDB gives
+    no snapshot of files. A pre-hook of the models that read the export, in their transaction.
+    BigQuery's transaction has a snapshot.
+#}
+{% macro remember_export_files() -%}
+    {#- ref stands outside the if: dbt must see it when it parses -#}
+    {%- set exports = ref('x_meta_exports') -%}
+    {{ adapter.dispatch('remember_export_files')(exports) if execute and not is_empty_build() }}
+{%- endmacro %}
+
+{% macro duckdb__remember_export_files(exports) -%}
+    create or replace temporary table export_files_before as {{ export_files(exports) }}
+{%- endmacro %}
+
+{% macro bigquery__remember_export_files(exports) -%}
+{%- endmacro %}
