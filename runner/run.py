@@ -19,6 +19,7 @@ from runner import (
     notify,
     pipelines,
     quota,
+    read_back,
     record,
     runlog,
     spool,
@@ -240,14 +241,12 @@ def execute(
         log.exception("run %s broke", run.id)
     with _undisturbed():
         outcome = replace(outcome, at_work=steps.at_work)
-        samples = _samples(warehouse, run, outcome)
         alarms = alerts.raised(
             settings.mail,
             template,
             run,
             status,
             outcome,
-            samples,
             request.admin_email,
             request.company_name,
         )
@@ -296,43 +295,40 @@ def _build(
         if time.monotonic() - began >= timeout:
             raise _TimedOut
 
-    with (
-        warehouse.alone_with(run.tenant_id, wait),
-        pool.lend() as worker,
-    ):
-        on_event(Event("waiting", name="starting dbt"))
-        outcome = worker.run(
-            Job(
-                tenant_id=run.tenant_id,
-                command=(
-                    *("build", "--selector", template.step.selector),
-                    *("--exclude-resource-type", "unit_test"),
-                ),
-                vars={
-                    "from_date": run.run_date.isoformat(),
-                    "to_date": run.to_date.isoformat(),
-                    "pipeline_logging_id": run.id,
-                    "pipeline": template.name,
-                    **({"user_id": run.user_id} if run.user_id else {}),
-                },
-                log_path=settings.log_dir / "runs" / run.id,
-            ),
-            follow,
-            timeout=timeout,
-            on_tick=look,
-            tick_seconds=min(1.0, warehouse.seconds_between_looks),
-            began=began,
-        )
-        bill = landings.bill_of(template)
-        is_loaded = any(node.name == bill and node.status == "success" for node in outcome.nodes)
-        totals = _totals(warehouse, run) if is_loaded else ()
-        # DuckDB's adapter does not say how many rows it wrote.
-        rows = sum(total.rows for total in totals)
-        nodes = tuple(
-            replace(node, rows=rows) if node.name == bill and is_loaded else node
-            for node in outcome.nodes
-        )
-        return replace(outcome, nodes=nodes), totals if outcome.success else ()
+    job = Job(
+        tenant_id=run.tenant_id,
+        command=(
+            *("build", "--selector", template.step.selector),
+            *("--exclude-resource-type", "unit_test"),
+        ),
+        vars={
+            "from_date": run.run_date.isoformat(),
+            "to_date": run.to_date.isoformat(),
+            "pipeline_logging_id": run.id,
+            "pipeline": template.name,
+            **({"user_id": run.user_id} if run.user_id else {}),
+        },
+        log_path=settings.log_dir / "runs" / run.id,
+    )
+    with warehouse.alone_with(run.tenant_id, wait):
+        try:
+            with pool.lend() as worker:
+                on_event(Event("waiting", name="starting dbt"))
+                outcome = worker.run(
+                    job,
+                    follow,
+                    timeout=timeout,
+                    on_tick=look,
+                    tick_seconds=min(1.0, warehouse.seconds_between_looks),
+                    began=began,
+                )
+        finally:
+            # However dbt ended, what it published stands.
+            if steps.has_begun_a_model:
+                steps.published = read_back.published(warehouse, run)
+        if steps.has_begun_a_model:
+            outcome = read_back.explained(warehouse, run, outcome)
+        return outcome, _totals(warehouse, run) if outcome.success else ()
 
 
 def _finish(
@@ -356,7 +352,12 @@ def _finish(
         if node.failed or node.status == "warn":
             log.warning("%s: %s", node.status, node.message, extra={"step": node.unique_id})
     log.info("run ended %s%s", status, f": {outcome.error}" if outcome.error else "")
-    error = outcome.error or "; ".join(warnings) or None
+    if outcome.readers_see:
+        # After the alert: the same failure is told once, whatever readers see meanwhile.
+        outcome = replace(
+            outcome, error=f"{(outcome.error or '').rstrip('.')}. {outcome.readers_see}"
+        )
+    error = outcome.error or " ".join(warnings) or None
     rows = sum(total.rows for total in totals) if status == "COMPLETED" else None
     try:
         ended = record.finish(settings, warehouse, steps, run, status, error, rows, *alarms)
@@ -372,6 +373,9 @@ def _finish(
     if (ended.status, ended.error_message) != (status, error):
         # Closed by another command meanwhile: its word stands.
         outcome = Outcome(False, ended.error_message, outcome.nodes)
+        if steps.published:
+            with contextlib.suppress(WarehouseProblem):  # the data has them, too
+                record.keep_publications(warehouse, steps, run)
     duration_ms = ended.duration_ms or 0
     return Report(run, ended.status, duration_ms, outcome, totals, warnings, interrupted)
 
@@ -465,24 +469,10 @@ def _totals(warehouse: Warehouse, run: claim.Run) -> tuple[Total, ...]:
 
 
 def _warnings(outcome: Outcome, totals: tuple[Total, ...]) -> tuple[str, ...]:
-    warned = [f"{node.name}: {node.message}" for node in outcome.nodes if node.status == "warn"]
+    warned = [node.message or node.name for node in outcome.nodes if node.status == "warn"]
     if outcome.success and not totals:
-        warned.insert(0, "0 rows: the export has no usage for this date yet")
+        warned.insert(0, "0 rows: the export has no usage for this date yet.")
     return tuple(warned)
-
-
-def _samples(warehouse: Warehouse, run: claim.Run, outcome: Outcome) -> dict[str, str]:
-    """Sample rows of the failing tests by test, as the data-quality hook kept them."""
-    if not any(node.failed and node.type == "test" for node in outcome.nodes):
-        return {}
-    try:
-        rows = warehouse.read_data(
-            run.tenant_id, control_sql.DQ_FAILURES.format(tenant=run.tenant_id), run_id=run.id
-        )
-    except Exception as error:  # a mail with fewer words is better than none
-        log.warning("no sample rows for the mail of run %s: %s", run.id, error)
-        return {}
-    return {row["dq_config_id"]: row["sample_rows"] or "" for row in rows}
 
 
 def _send_unrecorded(

@@ -142,7 +142,7 @@ def test_a_failure_is_told_with_all_that_is_needed_and_so_is_its_end(
     again = replace(as_run(found), id="00000000-0000-0000-0000-000000000000")
     template = pipelines.load(again.template)
     for alarm in outbox.raised(
-        *(scene.settings.mail, template, again, "COMPLETED", Outcome(True, None), {}),
+        *(scene.settings.mail, template, again, "COMPLETED", Outcome(True, None)),
         *("a@b.example", "Acme"),
     ):
         scene.warehouse.write(*alarm.statements, now=datetime.now(UTC), **alarm.values)
