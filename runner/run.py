@@ -134,11 +134,14 @@ def claimed(
 ) -> claim.Run:
     """A PENDING run of our own, or another's that has some of the dates.
 
-    Raises NotLanded before anything is claimed; Refused, with the refusal recorded.
+    Raises DatesNotLanded before anything is claimed; Refused, with the refusal recorded. A queued
+    run may be claimed while its landing is active: it waits in the queue.
     """
-    landings.must_have(
-        warehouse, request.tenant_id, request.landings, request.from_date, request.to_date
-    )
+    try:
+        landings.require_dates(warehouse, request)
+    except landings.LandingIsActive:
+        if not request.queued:
+            raise
     run = claim.take(warehouse, request, settings.project_dir, run_id, on_likely=on_likely)
     if run.status == "REFUSED":
         why, what_to_do = run.error_message or "", _what_to_do(warehouse, run)
@@ -214,9 +217,18 @@ def execute(
         pool.warm_up()
         record.start(warehouse, steps, run)
         outcome, totals = _build(
-            settings, warehouse, run, template, steps, on_event, pool, stopped_by
+            settings, warehouse, request, run, template, steps, on_event, pool, stopped_by
         )
         status = "COMPLETED" if outcome.success else "FAILED"
+    except landings.DatesNotLanded as problem:
+        # The landing was run between the claim and now.
+        if request.queued and isinstance(problem, landings.LandingIsActive):
+            with _undisturbed():
+                run = record.hand_back(settings, warehouse, run)
+            log.info("run is %s again: %s", run.status, problem.message)
+            return Report(run, run.status, 0)
+        outcome = Outcome(False, problem.message)
+        status = "FAILED"
     except Interrupted as stop:
         if request.queued:
             with _undisturbed():
@@ -262,6 +274,7 @@ def execute(
 def _build(
     settings: Settings,
     warehouse: Warehouse,
+    request: claim.Request,
     run: claim.Run,
     template: pipelines.Template,
     steps: record.StepLog,
@@ -269,7 +282,10 @@ def _build(
     pool: Pool,
     stopped_by: Callable[[], int],
 ) -> tuple[Outcome, tuple[Total, ...]]:
-    """Have dbt build and test the dates; its outcome and, when all is well, the totals."""
+    """Have dbt build and test the dates; its outcome and, when all is well, the totals.
+
+    Raises DatesNotLanded before dbt starts.
+    """
 
     def follow(event: Event) -> None:
         log.info("%s %s", event.kind, event.status, extra={"step": event.unique_id})
@@ -300,6 +316,7 @@ def _build(
         warehouse.alone_with(run.tenant_id, wait),
         pool.lend() as worker,
     ):
+        known = landings.require_dates(warehouse, request)
         on_event(Event("waiting", name="starting dbt"))
         outcome = worker.run(
             Job(
@@ -323,6 +340,8 @@ def _build(
             tick_seconds=min(1.0, warehouse.seconds_between_looks),
             began=began,
         )
+        if outcome.success and (error := landings.landed_since(warehouse, request, known)):
+            outcome = replace(outcome, success=False, error=error)
         bill = landings.bill_of(template)
         is_loaded = any(node.name == bill and node.status == "success" for node in outcome.nodes)
         totals = _totals(warehouse, run) if is_loaded else ()
