@@ -314,9 +314,10 @@ def _build(
 
     with (
         warehouse.alone_with(run.tenant_id, wait),
+        # With its turn, and before a process is lent: one that is left by an error is not kept.
+        contextlib.nullcontext(landings.require_dates(warehouse, request)) as known,
         pool.lend() as worker,
     ):
-        known = landings.require_dates(warehouse, request)
         on_event(Event("waiting", name="starting dbt"))
         outcome = worker.run(
             Job(
