@@ -44,7 +44,7 @@ def only(selector: str) -> Iterator[None]:
 
     def load_with_selector(name: str) -> pipelines.Template:
         template = load(name)
-        if template.step.selector != "cost_billing":
+        if template.step.selector != "cost_billing_run":
             return template
         return replace(template, step=replace(template.step, selector=selector))
 

@@ -1,54 +1,32 @@
 {#
-    What x_meta_dq_results is to hold of a call's tests, as a list of dicts: one for each test,
-    then one for each model that sums its tests up. A test that could not run has not passed.
+    What x_meta_dq_results is to hold of a call: one dict per table and level of severity that was
+    tested, by the results of tests and of dated tables, whose proofs ran as they were published. A
+    published table holds all its proofs; one that was refused says in its error which failed; after any
+    other error, and in what was skipped, nothing was proved. `findings` has what failing tests found,
+    by unique id, as far as it was looked up.
 #}
-{% macro dq_rows(results) -%}
-    {%- set words = {'pass': 'PASS', 'warn': 'WARNING', 'skipped': 'SKIPPED'} -%}
-    {%- set tests, summaries = [], {} -%}
-    {%- for result in results -%}
-        {%- set passed = result.status == 'pass' -%}
-        {%- set table = tested_table(result.node) -%}
-        {%- set row = {
-            'id': result.node.unique_id,
-            'table': table,
-            'name': result.node.name,
-            'severity': result.node.config.severity | lower,
-            'passed': 1 if passed else 0,
-            'failed': 0 if passed else 1,
-            'failed_rows': result.failures if result.failures is defined else none,
-            'status': words.get(result.status | string, 'FAIL'),
-            'message': none if passed else test_message(result),
-        } -%}
-        {%- do row.update({'failures': [] if passed else [{
-            'expectation': row.name,
-            'severity': row.severity,
-            'status': result.status | string,
-            'failed_rows': row.failed_rows,
-            'message': row.message,
-        }]}) -%}
-        {%- do tests.append(row) -%}
-        {%- set summary = summaries.setdefault(table, {
-            'id': table, 'table': table, 'name': table ~ '__summary', 'severity': none, 'passed': 0,
-            'failed': 0, 'failed_rows': none, 'status': 'PASS', 'message': none,
-            'failures': [],
-        }) -%}
-        {%- set worst_first = ['FAIL', 'SKIPPED', 'WARNING', 'PASS'] -%}
-        {%- do summary.update({
-            'passed': summary.passed + row.passed,
-            'failed': summary.failed + row.failed,
-            'failed_rows': summary.failed_rows if row.failed_rows is none
-                else row.failed_rows + (summary.failed_rows or 0),
-            'status': worst_first[[
-                worst_first.index(summary.status), worst_first.index(row.status)
-            ] | min],
-            'failures': summary.failures + row.failures,
-        }) -%}
-        {%- if summary.failed -%}
-            {%- do summary.update({'message':
-                summary.failed ~ ' of ' ~ (summary.passed + summary.failed) ~ ' tests did not pass: '
-                ~ summary.failures | map(attribute='expectation') | join(', ')
-            }) -%}
+{% macro dq_rows(results, findings={}) -%}
+    {%- set rows, built = {}, [] -%}
+    {%- for result in results if result.node.resource_type == 'model' -%}
+        {%- set node = graph.nodes[result.node.unique_id] -%}
+        {%- set expected = proof_names(node.unique_id) if is_dated(node) else [] -%}
+        {%- if expected -%}
+            {%- do built.append(node.unique_id) -%}
+            {%- do add_to_dq_row(
+                rows, node.name, 'error', node.unique_id, expected, result,
+                findings_of_error(result.message)
+            ) -%}
         {%- endif -%}
     {%- endfor -%}
-    {{ return(tests + summaries.values() | list) }}
+    {%- for result in results if result.node.resource_type == 'test' -%}
+        {%- set node = result.node -%}
+        {%- set is_proved = node.attached_node in built and is_proof(node) -%}
+        {%- if not is_proved or result.status | string in ('fail', 'error') -%}
+            {%- do add_to_dq_row(
+                rows, tested_table(node), node.config.severity | lower, node.unique_id,
+                expectations_of_test(node), result, findings.get(node.unique_id), is_proved
+            ) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(rows.values() | list) }}
 {%- endmacro %}

@@ -1,27 +1,24 @@
 {#
-    The on-run-end hook: one row of x_meta_dq_results per data test of this call and one per
-    model that was tested, whoever called dbt. Nothing is written by calls without tests, nor
-    before the table exists. Sample rows follow with sample_dq_results.
+    The on-run-end hook: one row of x_meta_dq_results per table and level of severity that this
+    call tested, whoever called dbt. Nothing is written by calls without tests, nor before the table
+    exists. What failing tests found follows with complete_dq_results.
 #}
 {% macro record_dq_results(results) %}
     {#- ref stands outside the if: dbt must see it when it parses -#}
     {%- set dq_results = ref('x_meta_dq_results') -%}
-    {%- set tested = [] -%}
-    {%- for result in results if execute and result.node.resource_type == 'test' -%}
-        {%- do tested.append(result) -%}
-    {%- endfor -%}
-    {%- if tested and load_relation(dq_results) is none -%}
+    {%- set rows = dq_rows(results) if execute and not is_empty_build() else [] -%}
+    {%- if rows and load_relation(dq_results) is none -%}
         {%- do log('x_meta_dq_results does not exist yet, so no results were kept: run dbt build first.', info=true) -%}
-    {%- elif tested %}
+    {%- elif rows %}
 insert into {{ dq_results }} (
     dq_result_id, pipeline_logging_id, tenant_id, target_table, dq_config_id, severity,
     executed_at, expectations_passed, expectations_failed, failed_rows, failed_expectations,
     overall_status, error_message, user_id, ingestion_date, to_date
 )
         {%- set dates = slice_dates() if has_slice() else [none, none] %}
-        {%- for row in dq_rows(tested) %}
+        {%- for row in rows %}
 select
-    {{ quote_text(dq_result_id(row.id)) }},
+    {{ quote_text(dq_result_id(row.name)) }},
     {{ quote_text(run_id()) }},
     {{ quote_text(tenant_id()) }},
     {{ quote_text(row.table) }},

@@ -11,10 +11,10 @@
     {%- set found = [] -%}
     {%- for result in results if execute and result.status | string in ('pass', 'warn') -%}
         {%- if result.node.name.endswith('_has_no_new_columns') and result.status == 'warn' -%}
-            {%- do found.append(('new', failing_rows(result.node))) -%}
+            {%- do found.append(('new', result.node.compiled_code)) -%}
         {%- elif result.node.name.endswith('_has_lost_no_columns') -%}
             {%- if result.status == 'warn' -%}
-                {%- do found.append(('lost', failing_rows(result.node))) -%}
+                {%- do found.append(('lost', result.node.compiled_code)) -%}
             {%- endif -%}
             {%- set there -%}
                 select there.*

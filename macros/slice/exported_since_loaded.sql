@@ -1,13 +1,14 @@
 {#
     For tests without dates: true for a partition of the export that can hold charges of the dates
-    that are loaded. The bound is looked up and written as a literal, so that engines prune.
+    that a dated table has. The bound is looked up and written as a literal, so that engines prune.
 #}
-{% macro exported_since_loaded(column, loaded, days_before=8) -%}
+{% macro exported_since_loaded(column, table, days_before=8) -%}
     {%- set first = '1970-01-01' -%}
-    {%- if execute and load_relation(loaded) is not none -%}
+    {%- set loaded = relation_of(table) if execute else none -%}
+    {%- if loaded is not none -%}
         {%- set found = run_query(
-            "select min(ingestion_date) as first_date from " ~ loaded
-            ~ " where ingestion_date >= date '1970-01-01'"
+            'select min(' ~ date_of(table) ~ ') as first_date from ' ~ loaded
+            ~ ' where ' ~ on_tested_dates(table)
         ).columns[0].values()[0] -%}
         {%- set first = (found or first) | string -%}
     {%- endif -%}

@@ -1,13 +1,16 @@
 {#
-    DuckDB's half of replacing whole dates: delete the dates of this call and insert what the
-    model gives for them. dbt-duckdb runs both in one transaction, so a reader sees the old
-    rows or the new ones. BigQuery's half is bq_insert_overwrite_sql.
+    DuckDB's half of replacing whole dates: delete the dates of this call and insert what the model
+    gives for them. dbt-duckdb runs both in one transaction, which the post-hook publish_dates ends
+    with the proof. BigQuery's half is replace_dates.
 #}
 {% macro get_incremental_slice_sql(arg_dict) %}
-    {%- set target = arg_dict['target_relation'] -%}
-    {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
-    delete from {{ target }} where {{ is_replaced() }};
-
-    insert into {{ target }} ({{ columns }})
-    select {{ columns }} from {{ arg_dict['temp_relation'] }}
+    {%- if is_empty_build() -%}
+        select 1 as nothing_to_replace
+    {%- else -%}
+        {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
+        {{ replaced_rows(
+            arg_dict['target_relation'], columns,
+            'select ' ~ columns ~ ' from ' ~ arg_dict['temp_relation']
+        ) }}
+    {%- endif -%}
 {% endmacro %}

@@ -123,7 +123,7 @@ def live(emulator: Emulator, folder: Path) -> Story:
         story.remember("run")
         story.rows_again.append(story.rows_of(AGAIN))
         # Whole once; then the bill alone, for a node costs a second there.
-        with only("bill"):
+        with only("bill_run"):
             _correct_the_export(client)
             # One run of some of its dates: unchanged, corrected and emptied ones.
             story.tell("again", "alpha", f"run --tenant alpha --from {AGAIN} --to {EMPTIED} --json")

@@ -31,7 +31,7 @@ def only_the_bill(mini: World) -> Iterator[None]:
 
     The session's warehouse that they copy is made before, and whole.
     """
-    with only("bill"):
+    with only("bill_run"):
         yield
 
 

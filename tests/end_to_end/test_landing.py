@@ -48,7 +48,7 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> World:
         filters = MINE if through == "mine" else THEIRS
         world.add(through, "tenant:shared", *filters)
         world.add(directly, export, *filters)
-    with only("bill"):
+    with only("bill_run"):
         for tenant in ("shared", "mine", "theirs"):
             world.run(tenant, "2024-11-01", "2024-11-04")
         write_parquet(export, MOVED)
@@ -113,7 +113,7 @@ def test_a_landing_that_lost_a_date_fails_the_run_and_the_bill_stays(
     no_unit_test = ("--exclude-resource-type", "unit_test")  # dbt v2 cannot run ours
     one_model = ("build", "--select", "billing_cost_daily", *no_unit_test, "--vars")
     remedy = "runner run --tenant shared --from 2024-11-02 --to 2024-11-02"
-    with only("bill"):
+    with only("bill_run"):
         answer = world("run", "--tenant", "mine", "--from", "2024-11-01", "--to", "2024-11-03")
         assert answer.exit_code == 1
         assert f"shared has not completely landed 2024-11-02: run `{remedy}`" in answer.stdout

@@ -1,0 +1,18 @@
+{#
+    The first build of a dated table is held back by its proof, too: the table is made without rows,
+    then its dates are published like any others. `if not exists`: of two first runs at once, neither
+    replaces what the other has loaded. Shadows bq_create_table_as of dbt-bigquery, because that
+    creates the table with its rows in one statement; all other tables go on to it.
+#}
+{% macro bq_create_table_as(partition_by, temporary, relation, compiled_code, language='sql') %}
+    {%- if temporary or not config.get('meta', {}).get('slice_by') -%}
+        {{ return(dbt.bq_create_table_as(partition_by, temporary, relation, compiled_code, language)) }}
+    {%- endif -%}
+    {%- set no_rows = 'select * from (\n' ~ compiled_code ~ '\n) as model where false' -%}
+    {{ create_table_as(false, relation, no_rows, language)
+        | replace('create or replace table', 'create table if not exists') }}
+    {%- if not is_empty_build() %}
+
+    {{ replace_dates(relation, compiled_code, model.columns.keys() | list) }}
+    {%- endif %}
+{% endmacro %}

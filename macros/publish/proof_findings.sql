@@ -1,0 +1,26 @@
+{#
+    A query for what the proofs of the model at hand find wrong in its rows of this call, as
+    expectation_findings gives it; any other generic test is one expectation of its own name.
+    None when the model has no proof.
+#}
+{% macro proof_findings() -%}
+    {%- set queries = [] -%}
+    {%- for test in proofs_of(model.unique_id) -%}
+        {%- set arguments = {} -%}
+        {%- for name, value in test.test_metadata.kwargs.items() if name != 'model' -%}
+            {%- do arguments.update({name: rendered(value)}) -%}
+        {%- endfor -%}
+        {%- set rows = rows_on_tested_dates(rows_where(this, test.config.where), model.unique_id) -%}
+        {%- if test.test_metadata.name == 'expectations' -%}
+            {%- do queries.append(
+                expectation_findings(rows, arguments.expect, model.unique_id, in_transaction=true)
+            ) -%}
+        {%- else -%}
+            {%- do arguments.update({'model': rows}) -%}
+            {%- set macros = context[test.test_metadata.namespace] if test.test_metadata.namespace else context -%}
+            {%- set query = macros['test_' ~ test.test_metadata.name](**arguments) -%}
+            {%- do queries.append(findings_of_test(test.name, query)) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(queries | join('\n\nunion all\n\n') or none) }}
+{%- endmacro %}

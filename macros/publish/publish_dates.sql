@@ -1,0 +1,27 @@
+{#
+    The end of the transaction that replaces a dated table's rows: the proof over exactly the rows of
+    this call, which rolls all of it back with what it found, then a row of x_meta_publications for
+    each date. A post-hook of every dated model; on DuckDB dbt-duckdb commits after it. BigQuery
+    has its transaction in one script (replace_dates), where these are the last two steps.
+#}
+{% macro publish_dates() -%}
+    {#- refs stand outside the if: dbt must see them when it parses -#}
+    {%- set publications = ref('x_meta_publications') -%}
+    {%- set exports = ref('x_meta_exports') -%}
+    {{ adapter.dispatch('publish_dates')() 
+        if execute and is_dated(graph.nodes[model.unique_id]) and not is_empty_build() }}
+{%- endmacro %}
+
+{% macro duckdb__publish_dates() -%}
+    {%- set findings = proof_findings() -%}
+    {%- if findings is not none %}
+    select error('not published <findings>' || found.findings || '</findings>')
+    from ({{ findings_text(findings) }}) as found (findings)
+    where found.findings is not null;
+    {%- endif %}
+
+    {{ publications_of_call() }}
+{%- endmacro %}
+
+{% macro bigquery__publish_dates() -%}
+{%- endmacro %}

@@ -1,0 +1,32 @@
+{#
+    BigQuery: delete, insert, prove and publish the dates of this call in one transaction. An error,
+    the proof's own included, ends the script, and BigQuery rolls back: the old rows stay. INSERT
+    and proof read the same snapshot of the export.
+#}
+{% macro replace_dates(target, query, columns) -%}
+    {%- if is_empty_build() -%}
+        {{ return('select 1 as nothing_to_replace') }}
+    {%- endif -%}
+    {%- set names = columns | join(', ') -%}
+    {%- set findings = proof_findings() -%}
+    begin
+        declare findings string;
+
+        begin transaction;
+
+        {{ replaced_rows(target, names, 'select ' ~ names ~ ' from (\n' ~ query ~ '\n) as model') }}
+        {%- if findings is not none %}
+
+        set findings = (
+            {{ findings_text(findings) }}
+        );
+        if findings is not null then
+            raise using message = concat('not published <findings>', findings, '</findings>');
+        end if;
+        {%- endif %}
+
+        {{ publications_of_call() }};
+
+        commit transaction;
+    end
+{%- endmacro %}

@@ -1,0 +1,48 @@
+{#
+    A query for what a table's named expectations find wrong: one row per failed expectation, or per
+    failing key where it has one. No rows when all hold. `model` stands after FROM; `expect` is a
+    list of dicts, each with a name, a description and one of these, see docs/quality.md:
+
+    - grain: [columns] together name one row
+    - never_null: [columns]
+    - one_of: {column, values}: null is allowed
+    - holds: a condition; null does not hold
+    - one_value: {column, per: [columns]}
+    - sums_to: the model that has the same sums; see sums_to_findings for its options
+    - every_date: true; the table has a row of each date of the call
+    - matches_export: true; see matches_export_findings
+    - is_the_tenants_own: true; see is_the_tenants_own_findings
+
+    Columns: expectation, key (JSON text), amount (what is too much), currency, failing_rows,
+    samples (an array of at most 5 JSON texts).
+#}
+{% macro expectation_findings(model, expect, table, in_transaction=false) -%}
+    {%- set queries, row_checks, grains = [], [], [] -%}
+    {%- for one in expect -%}
+        {%- set name = expectation_name(one) -%}
+        {%- if one.never_null -%}
+            {%- do row_checks.append((name, '(' ~ one.never_null | join(' is not null and ') ~ ' is not null)')) -%}
+        {%- elif one.one_of -%}
+            {%- do row_checks.append((name, one_of_condition(one.one_of))) -%}
+        {%- elif one.holds is defined -%}
+            {%- do row_checks.append((name, 'coalesce(' ~ one.holds ~ ', false)')) -%}
+        {%- elif one.grain -%}
+            {%- do grains.extend(one.grain) -%}
+            {%- do queries.append(grain_findings(model, name, one.grain)) -%}
+        {%- elif one.one_value -%}
+            {%- do queries.append(one_value_findings(model, name, one.one_value)) -%}
+        {%- elif one.sums_to -%}
+            {%- do queries.append(sums_to_findings(model, name, table, one)) -%}
+        {%- elif one.matches_export -%}
+            {%- do queries.append(matches_export_findings(model, name, table, in_transaction)) -%}
+        {%- elif one.every_date -%}
+            {%- do queries.append(every_date_findings(model, name, table)) -%}
+        {%- elif one.is_the_tenants_own -%}
+            {%- do queries.append(is_the_tenants_own_findings(model, name)) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if row_checks -%}
+        {%- do queries.append(row_findings(model, row_checks, sample_columns(table, grains, row_checks))) -%}
+    {%- endif -%}
+    {{ return(queries | join('\n\nunion all\n\n')) }}
+{%- endmacro %}

@@ -1,0 +1,20 @@
+{# The name of an expectation: its own, else its kind. A kind that is not known stops the call. #}
+{% macro expectation_name(expectation) -%}
+    {%- set kinds = [
+        'grain', 'never_null', 'one_of', 'holds', 'one_value', 'sums_to', 'every_date',
+        'matches_export', 'is_the_tenants_own',
+    ] -%}
+    {%- set found = kinds | select('in', expectation) | list -%}
+    {%- if found | length != 1 -%}
+        {%- do exceptions.raise_compiler_error(
+            "An expectation is one of " ~ kinds | join(', ') ~ ", and this is not: "
+            ~ tojson(expectation) ~ ". See docs/quality.md."
+        ) -%}
+    {%- elif not modules.re.fullmatch('[a-z][a-z0-9_]{0,99}', expectation.get('name', found[0])) -%}
+        {%- do exceptions.raise_compiler_error(
+            "The name of an expectation is lower-case letters, digits and underscores: "
+            ~ expectation.name
+        ) -%}
+    {%- endif -%}
+    {{ return(expectation.get('name', found[0])) }}
+{%- endmacro %}
