@@ -19,6 +19,10 @@
     from ({{ findings_text(findings) }}) as found (findings)
     where found.findings is not null;
     {%- endif %}
+    {%- if 'model.' ~ project_name ~ '.stg_gcp_billing__export' in model.depends_on.nodes %}
+
+    {{ export_files_unchanged() }}
+    {%- endif %}
 
     {{ publications_of_call() }}
 {%- endmacro %}

@@ -42,7 +42,7 @@
         {%- endif -%}
     {%- endfor -%}
     {%- if row_checks -%}
-        {%- do queries.append(row_findings(model, row_checks, sample_columns(table, grains, row_checks))) -%}
+        {%- do queries.append(row_findings(model, row_checks, table, grains)) -%}
     {%- endif -%}
     {{ return(queries | join('\n\nunion all\n\n')) }}
 {%- endmacro %}

@@ -16,7 +16,10 @@ told as (
 
     {% if is_incremental() %}
     select * from {{ this }}
-    where {{ date_in_slice('usage_date') }}
+    where
+        {{ date_in_slice('usage_date') }}
+        -- what this run has written before is replaced, on BigQuery before this is read
+        and pipeline_logging_id <> '{{ run_id() }}'
     {% else %}
     {{ declared_rows() }}
     {% endif %}
@@ -30,7 +33,6 @@ last_loads as (
         max(load_number) as load_number,
         max(recorded_at) as recorded_at
     from told
-    where pipeline_logging_id <> '{{ run_id() }}'
     group by usage_date
 
 ),
@@ -50,7 +52,7 @@ bills as (
 
     union all
 
-    -- what this run has told of itself is told anew, and so is what is gone since
+    -- what was once billed gets a row, also when it is gone since
     select
         told.usage_date,
         told.billing_account_id,
@@ -60,10 +62,7 @@ bills as (
         {{ money('0') }} as credits_total,
         {{ money('0') }} as billed_cost,
         case
-            when
-                told.load_number = last_loads.load_number
-                and told.pipeline_logging_id <> '{{ run_id() }}'
-                then told.billed_cost
+            when told.load_number = last_loads.load_number then told.billed_cost
             else {{ money('0') }}
         end as previous_billed_cost
     from told

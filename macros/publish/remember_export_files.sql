@@ -1,0 +1,29 @@
+{#
+    Keeps how the export's files look before they are copied, for export_files_unchanged: DuckDB gives
+    no snapshot of files. A pre-hook of the models that read the export, in their transaction.
+    BigQuery's transaction has a snapshot.
+#}
+{% macro remember_export_files() -%}
+    {#- ref stands outside the if: dbt must see it when it parses -#}
+    {%- set exports = ref('x_meta_exports') -%}
+    {{ adapter.dispatch('remember_export_files')(exports) if execute and not is_empty_build() }}
+{%- endmacro %}
+
+{% macro duckdb__remember_export_files(exports) -%}
+    create or replace temporary table export_files_before as {{ export_files(exports) }}
+{%- endmacro %}
+
+{% macro bigquery__remember_export_files(exports) -%}
+{%- endmacro %}
+
+{# A query for name, size and time of last change (a second's resolution) of each of the export's files. #}
+{% macro export_files(exports) -%}
+    {%- set paths = [] -%}
+    {%- for row in run_query('select export_ref from ' ~ exports ~ ' order by export_ref').rows -%}
+        {%- set is_landing = row[0].startswith('tenant:') -%}
+        {%- do paths.append(quote_text(
+            landing_folder(row[0].split(':')[1]) ~ '/[0-9]*.parquet' if is_landing else row[0]
+        )) -%}
+    {%- endfor -%}
+    select filename, size, last_modified from read_blob([{{ paths | join(', ') }}])
+{%- endmacro %}
