@@ -12,6 +12,12 @@
 
 {% macro duckdb__publish_landing() -%}
     {%- set folder = landing_folder(tenant_id()) -%}
+    {%- if is_empty_build() %}
+    {#- no date: for the views of those that will read it #}
+    copy (select * from {{ this }} where false) to {{ quote_text(folder ~ '/0.parquet') }} (
+        format parquet, use_tmp_file true
+    );
+    {%- else %}
     {%- for date in slice_days() %}
     copy (
         select * from {{ this }}
@@ -19,15 +25,16 @@
             usage_start_time >= timestamp '{{ date }} 00:00:00'
             and usage_start_time < timestamp '{{ shift_date(date, 1) }} 00:00:00'
     ) to {{ quote_text(folder ~ '/' ~ date ~ '.parquet') }} (
-        format parquet, use_tmp_file true, kv_metadata {pipeline_logging_id: '{{ run_id() }}'}
+        format parquet, use_tmp_file true, kv_metadata {pipeline_logging_id: {{ quote_text(run_id()) }}}
     );
     {%- endfor %}
     copy (
         select usage_date, arg_max(pipeline_logging_id, published_at) as pipeline_logging_id
-        from {{ this.incorporate(path={'identifier': 'x_meta_publications'}) }}
-        where target_table = '{{ this.identifier }}'
+        from {{ ref('x_meta_publications') }}
+        where target_table = {{ quote_text(this.identifier) }}
         group by usage_date
     ) to {{ quote_text(folder ~ '/published.parquet') }} (format parquet, use_tmp_file true);
+    {%- endif %}
 {%- endmacro %}
 
 {% macro bigquery__publish_landing() -%}

@@ -110,8 +110,7 @@ def test_a_landing_that_lost_a_date_fails_the_run_and_the_bill_stays(
     world = landed.copy(tmp_path)
     before = world.rows("mine")
     (world.warehouse / "landing" / "shared" / "2024-11-02.parquet").unlink()
-    no_unit_test = ("--exclude-resource-type", "unit_test")  # dbt v2 cannot run ours
-    one_model = ("build", "--select", "billing_cost_daily", *no_unit_test, "--vars")
+    one_model = ("run", "--select", "billing_cost_daily", "--vars")
     remedy = "runner run --tenant shared --from 2024-11-02 --to 2024-11-02"
     with only("bill_run"):
         answer = world("run", "--tenant", "mine", "--from", "2024-11-01", "--to", "2024-11-03")
