@@ -14,8 +14,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 
-.PHONY: run test environments lint types unit api dbt-unit end-to-end faults bigquery focus v2 \
-	test-v2 smoke-bigquery bench clean
+.PHONY: run test environments lint types unit api dbt-unit end-to-end faults bigquery focus \
+	smoke-bigquery bench clean
 
 run: .venv/.runs
 	@$(BIN)/runner init
@@ -24,11 +24,11 @@ run: .venv/.runs
 # Two at a time, each part's output in one piece, the longest first.
 test:
 	@$(MAKE) --no-print-directory -j2 environments
-	@$(MAKE) --no-print-directory -j2 $(SYNC) faults bigquery end-to-end focus api unit v2 lint types \
+	@$(MAKE) --no-print-directory -j2 $(SYNC) faults bigquery end-to-end focus api unit lint types \
 		dbt-unit
 
 environments: .venv/.tests .venvs/lint/.made .venvs/emulator/.ready .venvs/analyzer/.ready \
-	.venvs/validator/.ready .venvs/v2/.ready
+	.venvs/validator/.ready
 
 lint: .venvs/lint/.made
 	$(LINT)/ruff check .
@@ -70,22 +70,6 @@ bigquery: environments
 focus: .venv/.tests .venvs/validator/.ready
 	$(BIN)/python -m pytest tests/focus
 
-# What runs under dbt-core runs under dbt v2: all of end-to-end by `make test-v2`, in `make test` the
-# files where the engines' own work shows most. Skipped, aloud, where dbt v2 cannot be installed.
-V2 = $(CURDIR)/.venvs/v2/dbt
-V2_FIRST = $(addprefix tests/end_to_end/test_,data_quality.py dates_are_replaced.py \
-	failures_are_told.py exports_of_every_shape.py landing.py two_at_once.py)
-
-test-v2: V2_FIRST = tests/end_to_end
-test-v2: v2
-
-v2: .venv/.tests .venvs/v2/.ready
-	@if [ ! -x $(V2) ]; then echo "SKIPPED: dbt v2 is not installed, so NOTHING was run under it"; \
-	else echo "under $$($(V2) --version)" && RUNNER_DBT=$(V2) $(PYTEST) --dist loadfile $(V2_FIRST); fi
-
-.venvs/v2/.ready: tests/v2/setup_v2.sh tests/v2/requirements-v2.txt
-	bash $< .venvs/v2; test $$? -eq 0 -o $$? -eq 3
-
 .venvs/validator/.ready: tests/focus/setup_validator.sh tests/focus/requirements-validator.txt
 	bash $< .venvs/validator; test $$? -eq 0 -o $$? -eq 3
 
@@ -93,7 +77,7 @@ v2: .venv/.tests .venvs/v2/.ready
 	bash $< .venvs/$*; test $$? -eq 0 -o $$? -eq 3
 
 # Ratios side by side, for docs/benchmarks.md: an hour on a machine that does nothing else.
-bench: .venv/.tests .venvs/v2/.ready .venvs/sqlmesh/.made
+bench: .venv/.tests .venvs/sqlmesh/.made
 	$(BIN)/python tests/bench/bench.py $(BENCH)
 
 .venvs/sqlmesh/.made: tests/bench/requirements-sqlmesh.txt

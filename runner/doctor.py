@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 from runner import (
     claim,
     doctor_bigquery,
-    doctor_engine,
     machine,
     pipelines,
     quota,
@@ -20,7 +19,7 @@ from runner import (
 from runner import control_sql as sql
 from runner.check import FAIL, OK, WARN, Check, Finding, Visit, quoted, remedy_for
 from runner.errors import UsageProblem, WarehouseProblem
-from runner.invoke import Engine, Job, Outcome, engine
+from runner.invoke import Job, Outcome, Worker
 from runner.settings import Settings
 from runner.warehouse import Warehouse, open_warehouse
 
@@ -42,7 +41,6 @@ def examine(settings: Settings, tenant: str | None = None, send_mail: bool = Fal
     visit.look("versions", machine.versions, settings)
     visit.look("templates", machine.templates, settings)
     visit.look("profile", _profile, settings)
-    visit.look("engine", doctor_engine.fitness, settings, needs="profile")
     answers = visit.look("warehouse", _warehouse, settings, needs="profile") == OK
     warehouse = open_warehouse(settings, PATIENCE_SECONDS) if answers else None
     if answers and not _is_local(settings):
@@ -270,13 +268,13 @@ def _export(warehouse: Warehouse, tenant: str, read: Reader, local: bool) -> Fin
 
 def _reader(settings: Settings, stack: ExitStack) -> Reader:
     """Opens exports in dbt as `tenant add` does: one process for all, a new one after a failure."""
-    workers: list[Engine] = []
+    workers: list[Worker] = []
     environ: dict[str, str] = {}
 
     def read(named: list[tenants.Export]) -> Outcome:
         if not workers:
             environ["WAREHOUSE_DIR"] = stack.enter_context(TemporaryDirectory())
-            workers.append(stack.enter_context(engine(settings, settings.log_dir / "doctor")))
+            workers.append(stack.enter_context(Worker(settings, settings.log_dir / "doctor")))
         job = Job("none", tenants.check_command(named), environ=environ)
         outcome = workers[-1].run(job, timeout=300)
         if not outcome.success:

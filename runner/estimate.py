@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from runner.errors import RunnerError, WarehouseProblem
-from runner.invoke import Event, Job, engine
+from runner.invoke import Event, Job, Worker
 from runner.pipelines import Template
 from runner.settings import Settings
 from runner.warehouse import Warehouse
@@ -62,7 +62,7 @@ def of(
 
     Raises RunnerError when dbt cannot compile.
     """
-    with engine(settings, settings.log_dir / "tenants" / tenant_id) as worker:
+    with Worker(settings, settings.log_dir / "tenants" / tenant_id) as worker:
         on_event(Event("waiting", name="starting dbt"))
         outcome = worker.run(
             Job(

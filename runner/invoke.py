@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from queue import Empty, Queue
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from runner.settings import Settings
 
@@ -23,8 +23,8 @@ from runner.settings import Settings
 class Job:
     """One dbt command for one tenant.
 
-    `shape_vars` decide the manifest (which file) and are the same for all tenants and dates;
-    `vars` are read when statements run. `log_path`: where dbt's log goes, else the worker's.
+    `shape_vars` are read when dbt parses (which file), and are the same for all dates; `vars` when
+    statements run. `log_path`: where dbt's log goes, else the worker's.
     """
 
     tenant_id: str
@@ -92,34 +92,7 @@ class Event:
     nodes: int = 0
 
 
-class Engine(Protocol):
-    """What runs dbt's jobs: Worker, or the executable of RUNNER_DBT. Ends with its block."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.stop()
-
-    @property
-    def is_alive(self) -> bool: ...
-
-    def warm_up(self) -> None: ...
-
-    def run(
-        self,
-        job: Job,
-        on_event: Callable[[Event], None] = ...,
-        timeout: float = ...,
-        on_tick: Callable[[], None] = ...,
-        tick_seconds: float = ...,
-        began: float | None = ...,
-    ) -> Outcome: ...
-
-    def stop(self) -> None: ...
-
-
-class Worker(Engine):
+class Worker:
     """A child process with dbt in it. Use as a context manager; it ends with the block."""
 
     def __init__(self, settings: Settings, log_path: Path) -> None:
@@ -133,12 +106,24 @@ class Worker(Engine):
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 cwd=settings.project_dir,
-                env={**dbt_environ(settings), "PYTHONUNBUFFERED": "1"},
+                env={
+                    **settings.environ,
+                    "WAREHOUSE_DIR": str(settings.warehouse_dir),
+                    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+                    "DO_NOT_TRACK": "1",
+                    "PYTHONUNBUFFERED": "1",
+                },
                 # Ctrl-C is for the parent, which then ends the child in order.
                 start_new_session=True,
             )
         self._lines: Queue[bytes | None] = Queue()
         threading.Thread(target=self._pump, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
 
     @property
     def is_alive(self) -> bool:
@@ -146,7 +131,7 @@ class Worker(Engine):
         return self._process.poll() is None
 
     def warm_up(self) -> None:
-        """Have it import dbt and parse the project now, for whichever tenant the first job has."""
+        """Have it import dbt now, for whichever tenant the first job has."""
         with contextlib.suppress(BrokenPipeError, ValueError):  # the job will say what is wrong
             self._send(Job("none", ()))
 
@@ -212,9 +197,9 @@ class Worker(Engine):
 
     def _send(self, job: Job) -> None:
         assert self._process.stdin
-        target = self._settings.target({"tenant_id": job.tenant_id}).name
+        target = self._settings.target({"tenant_id": job.tenant_id})
         file = job.shape_vars.get("duckdb_file", "data")
-        folder = self._settings.dbt_target_dir
+        folder = self._settings.dbt_target_dir / "tenants" / job.tenant_id
         request = {
             "command": list(job.command),
             "tenant_id": job.tenant_id,
@@ -222,9 +207,9 @@ class Worker(Engine):
             "shape_vars": dict(job.shape_vars),
             "project_dir": str(self._settings.project_dir),
             "profiles_dir": str(self._settings.profiles_path.parent),
-            "target": target,
-            "target_path": str(folder / "tenants" / job.tenant_id / file),
-            "parse_path": str(folder / "parsed" / f"{target}-{file}"),
+            "target": target.name,
+            "adapter": target.type,
+            "target_path": str(folder / f"{target.name}-{file}"),
             "log_path": str(job.log_path or self._log_path),
             "log_level": self._settings.environ.get("RUNNER_DBT_LOG_LEVEL") or "info",
             "environ": {"WAREHOUSE_DIR": str(self._settings.warehouse_dir), **job.environ},
@@ -233,32 +218,10 @@ class Worker(Engine):
         self._process.stdin.flush()
 
     def _died(self) -> Outcome:
-        return Outcome(False, ended(self._process.wait(), self._log_path / "dbt.stderr.log"))
-
-
-def engine(settings: Settings, log_path: Path) -> Engine:
-    """The engine that the settings name. Raises UsageProblem when RUNNER_DBT names no program."""
-    if settings.dbt_executable is None:
-        return Worker(settings, log_path)
-    from runner.engine_v2 import Executable
-
-    return Executable(settings, log_path)
-
-
-def dbt_environ(settings: Settings) -> dict[str, str]:
-    """The environment of a dbt process."""
-    return {
-        **settings.environ,
-        "WAREHOUSE_DIR": str(settings.warehouse_dir),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-        "DO_NOT_TRACK": "1",
-    }
-
-
-def ended(code: int, log: Path) -> str:
-    """How a dbt process ended that did not answer."""
-    how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
-    return f"the dbt process {how}: see {log}"
+        code = self._process.wait()
+        how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
+        log = self._log_path / "dbt.stderr.log"
+        return Outcome(False, f"the dbt process {how}: see {log}")
 
 
 def timed_out(timeout: float) -> Outcome:
@@ -282,8 +245,8 @@ def _outcome(message: dict[str, Any]) -> Outcome:
         Node(
             **{
                 **node,
-                "started_at": moment(node["started_at"]),
-                "completed_at": moment(node["completed_at"]),
+                "started_at": _moment(node["started_at"]),
+                "completed_at": _moment(node["completed_at"]),
             }
         )
         for node in message.get("nodes", [])
@@ -295,7 +258,7 @@ def _outcome(message: dict[str, Any]) -> Outcome:
     return Outcome(message["success"], None if message["success"] else error, nodes)
 
 
-def moment(text: str | None) -> datetime | None:
+def _moment(text: str | None) -> datetime | None:
     """A time of dbt's, which is UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
 

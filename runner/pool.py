@@ -4,24 +4,21 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
-from runner.invoke import Engine, engine
+from runner.invoke import Worker
 from runner.settings import Settings
 
 
 class Pool:
     """As many dbt processes as are at work at once. Use as a context manager: they end with it.
 
-    Safe for threads: each borrows a process of its own. Raises UsageProblem when RUNNER_DBT
-    names no program.
+    Safe for threads: each borrows a process of its own.
     """
 
     def __init__(self, settings: Settings) -> None:
-        # A wrong executable is told before anything is claimed.
-        self._executable = settings.dbt_executable
         self._settings = settings
         self._log_path = settings.log_dir / "dbt"
-        self._idle: list[Engine] = []
-        self._all: set[Engine] = set()
+        self._idle: list[Worker] = []
+        self._all: set[Worker] = set()
         self._lock = threading.Lock()
 
     def __enter__(self) -> "Pool":
@@ -37,13 +34,13 @@ class Pool:
             # One may have died while it waited: killed by the kernel, or for want of a disk.
             self._idle = [worker for worker in self._idle if worker.is_alive]
             if not self._idle:
-                worker = engine(self._settings, self._log_path)
+                worker = Worker(self._settings, self._log_path)
                 self._all.add(worker)
                 self._idle.append(worker)
                 worker.warm_up()
 
     @contextlib.contextmanager
-    def lend(self) -> Iterator[Engine]:
+    def lend(self) -> Iterator[Worker]:
         """A process for one job. One that died in it, or was left in its midst, is not kept."""
         self.warm_up()
         with self._lock:

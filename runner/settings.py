@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -68,22 +67,6 @@ class Settings:
     @property
     def dbt_target_dir(self) -> Path:
         return Path(self.environ.get("RUNNER_TARGET_DIR") or self.project_dir / "target").absolute()
-
-    @property
-    def dbt_executable(self) -> Path | None:
-        """The dbt v2 executable of RUNNER_DBT; None for our own dbt-core.
-
-        Raises UsageProblem when it names no program.
-        """
-        named = self.environ.get("RUNNER_DBT")
-        if not named:
-            return None
-        found = shutil.which(named, path=self.environ.get("PATH"))
-        if found is None:
-            raise UsageProblem(
-                f"RUNNER_DBT is '{named}', which is no program: name dbt v2's, or unset it."
-            )
-        return Path(found).absolute()
 
     @property
     def mail(self) -> Mail:

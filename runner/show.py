@@ -249,7 +249,7 @@ class Progress:
 
     @property
     def _place(self) -> str:
-        """How many nodes are done, of how many if the engine told: dbt v2 does not."""
+        """How many nodes are done, and of how many once that is known."""
         return f"[{self._done}/{self._total}]" if self._total else f"[{self._done}]"
 
     def _write(self, text: str) -> None:

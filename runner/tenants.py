@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from runner import claim, pipelines, slugs
 from runner import control_sql as sql
 from runner.errors import RunnerError, UsageProblem
-from runner.invoke import Engine, Job, Outcome, engine
+from runner.invoke import Job, Outcome, Worker
 from runner.settings import Settings
 from runner.warehouse import Row, Value, Warehouse
 
@@ -154,7 +154,7 @@ def add(
         company_name = before.company_name if before else ""
     plan = plan or (before.plan if before else PLANS["starter"])
     after = _Record(admin_email, company_name, plan, named_exports, pipeline)
-    with engine(settings, settings.log_dir / "tenants" / tenant_id) as worker:
+    with Worker(settings, settings.log_dir / "tenants" / tenant_id) as worker:
         try:
             _check_exports(warehouse, worker, tenant_id, named_exports, pipeline, say)
         except UsageProblem:
@@ -218,7 +218,7 @@ def repair(
     plans = {plan.name: plan for plan in PLANS.values()}
     plan = plans.get(known[tenant_id].get("subscription_plan") or "", PLANS["starter"])
     warehouse.prepare(tenant_id)
-    with engine(settings, settings.log_dir / "tenants" / tenant_id) as worker:
+    with Worker(settings, settings.log_dir / "tenants" / tenant_id) as worker:
         _make_control(settings, warehouse, worker, tenant_id, say)
         warehouse.write(sql.ADD_LOCK.format(tenant=tenant_id), now=datetime.now(UTC))
         warehouse.write(
@@ -413,7 +413,7 @@ def check_command(named: list[Export]) -> tuple[str, ...]:
 
 def _check_exports(
     warehouse: Warehouse,
-    worker: Engine,
+    worker: Worker,
     tenant_id: str,
     named: list[Export],
     pipeline: str,
@@ -446,7 +446,7 @@ def _check_exports(
 
 
 def _open_exports(
-    warehouse: Warehouse, worker: Engine, tenant_id: str, named: list[Export]
+    warehouse: Warehouse, worker: Worker, tenant_id: str, named: list[Export]
 ) -> None:
     """Raises UsageProblem with what is wrong with the exports."""
     for ref in dict.fromkeys(export.ref for export in named):
@@ -469,7 +469,7 @@ def _open_exports(
 def _make_control(
     settings: Settings,
     warehouse: Warehouse,
-    worker: Engine,
+    worker: Worker,
     tenant_id: str,
     say: Callable[[str], None],
 ) -> None:
@@ -485,7 +485,7 @@ def _make_control(
 def _make_dataset(
     settings: Settings,
     warehouse: Warehouse,
-    worker: Engine,
+    worker: Worker,
     tenant_id: str,
     named_exports: list[Export],
     pipeline: str,

@@ -2,7 +2,7 @@
 
 Reads jobs as JSON lines on stdin, writes events and results as JSON lines on stdout.
 Whatever dbt or a library prints goes to stderr, so the two never mix. A job without a command
-only makes ready: dbt is imported, the manifest parsed, nothing is answered.
+only makes ready: dbt is imported, nothing is answered.
 """
 
 import contextlib
@@ -13,7 +13,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -30,17 +32,16 @@ def main() -> None:
     def emit(message: dict[str, Any]) -> None:
         out.write(json.dumps(message, default=str) + "\n")
 
-    manifests: dict[str, Manifest] = {}
     jobs: Queue[str] = Queue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
     while True:
         job = json.loads(jobs.get())
         os.environ.update(job["environ"])
+        _import_dbt(job["adapter"])
         if not job["command"]:
-            _manifest(manifests, job)
             continue
         _Busy.now = True
-        answer = _run(manifests, job, emit)
+        answer = _run(job, emit)
         # Before the answer: who reads it may open the file at once.
         _let_go_of_files()
         emit(answer)
@@ -72,81 +73,30 @@ def _listen(jobs: "Queue[str]") -> None:
     os._exit(3)
 
 
-# Stands in the manifest wherever a tenant's id does; a valid slug that nobody would choose.
-NOBODY = "zz_tenant_of_the_manifest_zz"
+@cache
+def _import_dbt(adapter: str) -> None:
+    """Import dbt and its adapter, which takes longer than anything else before the first job."""
+    import_module("dbt.cli.main")
+    import_module(f"dbt.adapters.{adapter}")
+    # What is here stays: the collector need not look through it again and again.
+    gc.collect()
+    gc.freeze()
 
 
-class Manifest:
-    """A parsed project that serves every tenant: parsed for nobody, then aimed at one at a time.
-
-    Names of datasets and relations are baked in when dbt parses; all else that is a tenant's is
-    read from the vars when a statement runs. So each text that names NOBODY is found once, and
-    written anew for each tenant.
-    """
-
-    def __init__(self, parsed: Any) -> None:
-        self.parsed = parsed
-        self._slots = list(_slots(parsed, set()))
-        self._tenant = NOBODY
-        # What is here stays: the collector need not look through it again and again.
-        gc.collect()
-        gc.freeze()
-
-    def aim(self, tenant_id: str) -> Any:
-        """dbt's manifest, with this tenant's names in it."""
-        if tenant_id != self._tenant:
-            for holder, key, text in self._slots:
-                named = text.replace(NOBODY, tenant_id)
-                if isinstance(holder, dict | list):
-                    holder[key] = named
-                else:
-                    object.__setattr__(holder, key, named)
-            self._tenant = tenant_id
-        return self.parsed
-
-
-def _slots(value: Any, seen: set[int]) -> Iterator[tuple[Any, Any, str]]:
-    """Where a text that names NOBODY stands in a tree of objects: holder, key or index, text."""
-    todo = [value]
-    while todo:
-        holder = todo.pop()
-        if id(holder) in seen:
-            continue
-        seen.add(id(holder))
-        if isinstance(holder, dict):
-            items: Any = holder.items()
-        elif isinstance(holder, list | tuple):
-            items = enumerate(holder)
-        elif type(holder).__module__.startswith("dbt"):
-            items = getattr(holder, "__dict__", {}).items()
-        else:
-            continue
-        for key, part in items:
-            if not isinstance(part, str):
-                todo.append(part)
-            elif NOBODY in part:
-                if isinstance(holder, tuple):
-                    raise TypeError(f"a tuple names the tenant: {part}")
-                yield holder, key, part
-            if isinstance(key, str) and NOBODY in key:
-                raise TypeError(f"a key names the tenant: {key}")
-
-
-def _run(manifests: dict[str, Manifest], job: dict[str, Any], emit: Emit) -> dict[str, Any]:
-    """One job: the manifest of what shapes the project, aimed at the tenant, run with all vars."""
+def _run(job: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """One job: the project parsed for its tenant, then the command with all vars."""
     from dbt.cli.main import dbtRunner
 
-    manifest = _manifest(manifests, job)
-    if not isinstance(manifest, Manifest):
-        return {"event": "result", "success": False, "error": _sentence(manifest)}
+    parsed = _parse(job)
+    if not parsed.success:
+        error = parsed.exception or "dbt could not parse the project"
+        return {"event": "result", "success": False, "error": _sentence(error)}
     told: list[str] = []
-    invoked = dbtRunner(
-        manifest=manifest.aim(job["tenant_id"]), callbacks=[_progress(emit, told)]
-    ).invoke(
+    invoked = dbtRunner(manifest=parsed.result, callbacks=[_progress(emit, told)]).invoke(
         [
-            *(*job["command"], *_options(job), "--target-path", job["target_path"]),
+            *(*job["command"], *_options(job)),
             # The outcome is told here: the files that dbt would write of it cost a second.
-            *("--no-write-json", "--log-level-file", job["log_level"], "--vars"),
+            *("--log-level-file", job["log_level"], "--vars"),
             json.dumps({"tenant_id": job["tenant_id"], **job["shape_vars"], **job["vars"]}),
         ]
     )
@@ -159,44 +109,34 @@ def _run(manifests: dict[str, Manifest], job: dict[str, Any], emit: Emit) -> dic
     }
 
 
-def _manifest(manifests: dict[str, Manifest], job: dict[str, Any]) -> Manifest | Exception | None:
-    """The manifest for the job's shape, parsed at most once in a process; or why there is none.
+def _parse(job: dict[str, Any]) -> Any:
+    """The result of `dbt parse` for the job's tenant, in a folder of the tenant's own.
 
-    dbt keeps what it parsed in a file, which all processes share: one reads or writes it at once.
+    dbt keeps there what it parsed and reads again only files that have changed since, as long as
+    vars and environment are the same: so dates are left out, and the warehouse's folder, which the
+    profile names and parsing does not need. One process at a time reads or writes that file.
     """
     from dbt.cli.main import dbtRunner
 
-    from runner import less_work
-
-    shape = {"tenant_id": NOBODY, **job["shape_vars"]}
-    key = job["parse_path"]
-    if not manifests:
-        less_work.keep_compiled_templates(Path(key).with_name("templates"))
-        less_work.drop_what_nobody_hears("NodeStart", "NodeFinished")
-    if key not in manifests:
-        Path(key).mkdir(parents=True, exist_ok=True)
-        with (Path(key) / "parse.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            # dbt parses all anew when what the profile reads has changed, which this does not need.
-            warehouse, os.environ["WAREHOUSE_DIR"] = os.environ["WAREHOUSE_DIR"], "nowhere"
-            parsed = dbtRunner().invoke(
-                [
-                    *("parse", *_options(job), "--target-path", key, "--no-write-json"),
-                    *("--log-level-file", "none", "--vars", json.dumps(shape)),
-                ]
-            )
-            os.environ["WAREHOUSE_DIR"] = warehouse
-        if not parsed.success:
-            return parsed.exception or RuntimeError("dbt could not parse the project")
-        manifests[key] = Manifest(parsed.result)
-    return manifests[key]
+    folder = Path(job["target_path"])
+    folder.mkdir(parents=True, exist_ok=True)
+    shape = json.dumps({"tenant_id": job["tenant_id"], **job["shape_vars"]})
+    with (folder / "parse.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        os.environ["WAREHOUSE_DIR"] = "not-opened"
+        parsed = dbtRunner().invoke(
+            ["parse", *_options(job), "--log-level-file", "none", "--vars", shape]
+        )
+        os.environ["WAREHOUSE_DIR"] = job["environ"]["WAREHOUSE_DIR"]
+    return parsed
 
 
 def _options(job: dict[str, Any]) -> tuple[str, ...]:
     return (
         *("--project-dir", job["project_dir"], "--profiles-dir", job["profiles_dir"]),
         *("--target", job["target"], "--log-path", job["log_path"], "--log-level", "none"),
-        *("--no-use-colors", "--no-send-anonymous-usage-stats", "--no-version-check"),
+        *("--target-path", job["target_path"], "--no-write-json", "--no-use-colors"),
+        *("--no-send-anonymous-usage-stats", "--no-version-check"),
     )
 
 

@@ -1,6 +1,5 @@
 """Where a test finds the project, and folders of its own."""
 
-import os
 import shutil
 import socket
 from collections.abc import Iterator
@@ -15,8 +14,6 @@ from runner import pipelines
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
-# The engine that `make test-v2` names; none for dbt-core. Taken before conftest clears RUNNER_*.
-ENGINE = {"RUNNER_DBT": os.environ["RUNNER_DBT"]} if os.environ.get("RUNNER_DBT") else {}
 
 
 def environment_in(folder: Path) -> dict[str, str]:
@@ -29,11 +26,10 @@ def environment_in(folder: Path) -> dict[str, str]:
         "DBT_PROFILES_DIR": str(profiles),
         "RUNNER_PROJECT_DIR": str(ROOT),
         "RUNNER_LOG_DIR": str(folder / "logs"),
-        # One parsed project serves all tests: what it is parsed from is the same.
+        # Tenants of one name share what dbt parsed for them: it is the same in every test.
         "RUNNER_TARGET_DIR": str(ROOT / "target" / "tests"),
         "DBT_LOG_PATH": str(folder / "logs" / "bare"),
         "DBT_TARGET_PATH": str(folder / "target" / "bare"),
-        **ENGINE,
     }
 
 

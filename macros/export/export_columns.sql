@@ -39,7 +39,6 @@
         {%- do documented.extend(paths) -%}
     {%- endfor -%}
     {%- for path in documented -%}
-        {#- not in the loop's own `if`, which dbt v2 asks of all paths before the first -#}
         {%- if path.split('.')[0] not in known -%}
             {%- do known.append(path.split('.')[0]) -%}
         {%- endif -%}

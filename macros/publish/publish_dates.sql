@@ -14,12 +14,16 @@
 
 {% macro duckdb__publish_dates() -%}
     {%- set findings = proof_findings() -%}
+    {%- set reads_export = 'model.' ~ project_name ~ '.stg_gcp_billing__export' in model.depends_on.nodes -%}
+    {%- if reads_export %}
+    {{ export_files_unchanged() }}
+    {%- endif %}
     {%- if findings is not none %}
     select error('not published <findings>' || found.findings || '</findings>')
     from ({{ findings_text(findings) }}) as found (findings)
     where found.findings is not null;
     {%- endif %}
-    {%- if 'model.' ~ project_name ~ '.stg_gcp_billing__export' in model.depends_on.nodes %}
+    {%- if reads_export %}
 
     {{ export_files_unchanged() }}
     {%- endif %}

@@ -15,23 +15,3 @@
 
 {% macro bigquery__remember_export_files(exports) -%}
 {%- endmacro %}
-
-{#
-    A query for name, size and time of last change (a second's resolution) of each of the export's files;
-    of a landing's only those of this call's dates, which must_have_landed has seen.
-#}
-{% macro export_files(exports) -%}
-    {%- set paths = [] -%}
-    {%- for row in run_query('select export_ref from ' ~ exports ~ ' order by export_ref').rows -%}
-        {%- if row[0].startswith('tenant:') -%}
-            {%- for date in slice_days() -%}
-                {%- do paths.append(
-                    quote_text(landing_folder(row[0].split(':')[1]) ~ '/' ~ date ~ '.parquet')
-                ) -%}
-            {%- endfor -%}
-        {%- else -%}
-            {%- do paths.append(quote_text(row[0])) -%}
-        {%- endif -%}
-    {%- endfor -%}
-    select filename, size, last_modified from read_blob([{{ paths | join(', ') }}])
-{%- endmacro %}

@@ -3,15 +3,11 @@
     columns that matter to the test, on top of what all have in common; the others are null,
     and all are typed as in the models. A credit is written (type, amount) and perhaps (id, name,
     full_name), a label (key, value), a tag (key, value, namespace). Money is written as text, so
-    that no float comes near it. Nothing before statements run: dbt v2 renders the fixtures of all
-    unit tests whenever it reads the project. One list of columns serves all the models: a model reads by
-    name, and what it does not read does no harm. The two that silver lacks are there only where
-    a test names them.
+    that no float comes near it. One list of columns serves all the models: a model reads by name,
+    and what it does not read does no harm. The two that silver lacks are there only where a test
+    names them.
 #}
 {% macro charges_given(charges, common={}) -%}
-    {%- if not execute -%}
-        {{ return('') }}
-    {%- endif -%}
     {%- set columns = {
         'text': [
             'billing_account_id', 'service_id', 'sku_id', 'project_id', 'invoice_month',

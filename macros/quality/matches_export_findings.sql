@@ -89,12 +89,3 @@
         or copied_cost <> exported_cost
         or copied_credits <> exported_credits
 {%- endmacro %}
-
-{# Columns of money for a JSON object: as text, so that each keeps its last nano. #}
-{% macro as_texts(columns) -%}
-    {%- set pairs = [] -%}
-    {%- for column in columns -%}
-        {%- do pairs.append((column, 'cast(' ~ column ~ ' as ' ~ engine_type('text') ~ ')')) -%}
-    {%- endfor -%}
-    {{ return(pairs) }}
-{%- endmacro %}

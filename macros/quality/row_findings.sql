@@ -25,36 +25,3 @@
     where expectation is not null
     group by expectation
 {%- endmacro %}
-
-{# The columns of a finding that is about no key. #}
-{% macro no_key() -%}
-    cast(null as {{ engine_type('text') }}) as key,
-        cast(null as {{ engine_type('money') }}) as amount,
-        cast(null as {{ engine_type('text') }}) as currency
-{%- endmacro %}
-
-{# Texts as rows of one column, `expectation`. #}
-{% macro unnested(texts) -%}
-    {{ adapter.dispatch('unnested')(texts | join(', ')) }}
-{%- endmacro %}
-
-{% macro duckdb__unnested(texts) -%}
-    unnest([{{ texts }}]) as failed(expectation)
-{%- endmacro %}
-
-{% macro bigquery__unnested(texts) -%}
-    unnest([{{ texts }}]) as expectation
-{%- endmacro %}
-
-{# At most 5 of a group's texts, as an array. #}
-{% macro some_of(text) -%}
-    {{ adapter.dispatch('some_of')(text) }}
-{%- endmacro %}
-
-{% macro duckdb__some_of(text) -%}
-    min({{ text }}, 5)
-{%- endmacro %}
-
-{% macro bigquery__some_of(text) -%}
-    array_agg({{ text }} limit 5)
-{%- endmacro %}

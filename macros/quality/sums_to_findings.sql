@@ -82,20 +82,3 @@
     ) as compared
     where {{ differs | join(' or ') }}
 {%- endmacro %}
-
-{# A group by of the columns, or none when there are none. #}
-{% macro grouped_by(columns) -%}
-    {{ 'group by ' ~ columns | join(', ') if columns }}
-{%- endmacro %}
-
-{#
-    The values of some columns in a table, each once. An empty table has one row of nulls, or
-    nothing would be compared with it.
-#}
-{% macro parts_of(model, columns) -%}
-    select {{ columns | join(', ') }} from {{ model }} group by {{ columns | join(', ') }}
-    union all
-    select cast(null as {{ engine_type('text') }}) as {{ columns | join(', cast(null as ' ~ engine_type('text') ~ ') as ') }}
-    from (select count(*) as rows_found from {{ model }}) as found
-    where rows_found = 0
-{%- endmacro %}

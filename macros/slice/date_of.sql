@@ -15,23 +15,3 @@
     {%- endif -%}
     {{ return(meta.slice_by) }}
 {%- endmacro %}
-
-{# Whether a node of dbt's graph is a table that is replaced by date. #}
-{% macro is_dated(node) -%}
-    {{ return(
-        node is not none and node is defined and node.resource_type == 'model'
-        and node.config.materialized == 'incremental'
-        and (node.config.meta or {}).get('slice_by') is not none
-    ) }}
-{%- endmacro %}
-
-{# True for the rows of a dated table on the dates of this call; on any date when the call names none. #}
-{% macro on_tested_dates(table) -%}
-    {%- set meta = graph.nodes[table].config.meta -%}
-    {%- if meta.get('slice_as') != 'moment' -%}
-        {{ return(date_in_tested_slice(meta.slice_by)) }}
-    {%- elif has_slice() -%}
-        {{ return(in_slice(meta.slice_by)) }}
-    {%- endif -%}
-    {{ return("(" ~ meta.slice_by ~ " >= timestamp '1970-01-01 00:00:00')") }}
-{%- endmacro %}

@@ -41,7 +41,7 @@ def control(tmp_path: Path, template_folder: Path) -> Control:
 def dbt(monkeypatch: pytest.MonkeyPatch) -> type[FakeDbt]:
     """A dbt that does as told, with rows for the bill."""
     FakeDbt.reset()
-    monkeypatch.setattr(pool, "engine", FakeDbt)
+    monkeypatch.setattr(pool, "Worker", FakeDbt)
     return FakeDbt
 
 

@@ -22,7 +22,6 @@ from shop import FIRST, ROOT, Shop, a_shop
 TIMES = int(os.environ.get("BENCH_TIMES", "5"))
 HERE = Path(__file__).parent
 BUILD = ("build", "--selector", "cost_billing", "--exclude-resource-type", "unit_test")
-V2 = ROOT / ".venvs" / "v2" / "dbt"
 SQLMESH = ROOT / ".venvs" / "sqlmesh" / "bin" / "python"
 
 
@@ -72,14 +71,6 @@ def bare(
     )
 
 
-def engines() -> list[tuple[str, dict[str, str]]]:
-    """What `runner` can be run with here."""
-    found: list[tuple[str, dict[str, str]]] = [("core", {})]
-    if V2.exists():
-        found.append(("v2", {"RUNNER_DBT": str(V2)}))
-    return found
-
-
 def one_run(folder: Path) -> None:
     """(a): one tenant and date, all models and tests, whoever does it."""
     shop = a_shop(folder)
@@ -90,26 +81,13 @@ def one_run(folder: Path) -> None:
     raw = [sys.executable, str(HERE / "raw_sql.py"), str(shop.folder)]
     shop.runner("run", "--tenant", "bare", "--date", day(0))
     shop.call(*raw, "record", "bare", day(1))
-    ways = [Way("bare dbt-core: `dbt build`", lambda n: bare(shop, dbt, "bare", day(n), "core"))]
-    if V2.exists():
-        bare(shop, str(V2), "bare", day(0), "v2")
-        ways.append(
-            Way("bare dbt v2: `dbt build`", lambda n: bare(shop, str(V2), "bare", day(n), "v2"))
-        )
-    for name, environ in engines():
-        ways.append(
-            Way(
-                f"`runner run` under {name}",
-                lambda n, environ=environ: shop.runner(
-                    "run", "--tenant", "acme", "--date", day(n), **environ
-                ),
-            )
-        )
-    ways.append(
+    ways = [
+        Way("bare dbt: `dbt build`", lambda n: bare(shop, dbt, "bare", day(n), "core")),
+        Way("`runner run`", lambda n: shop.runner("run", "--tenant", "acme", "--date", day(n))),
         Way(
             "the same statements in raw DuckDB", lambda n: shop.call(*raw, "replay", "bare", day(1))
-        )
-    )
+        ),
+    ]
     for way in ways:
         way.call(0)
     compare("One tenant, one date: 25 marts, all tests", *ways)
@@ -128,11 +106,9 @@ def peers(folder: Path) -> None:
 
     by_row = (sys.executable, str(HERE / "row_by_row.py"), str(export))
     ways = [
-        Way("bare dbt-core, that model", model(str(Path(sys.executable).with_name("dbt")), "core")),
+        Way("bare dbt, that model", model(str(Path(sys.executable).with_name("dbt")), "core")),
         Way("rows one by one in Python", lambda n: shop.call(*by_row, day(n))),
     ]
-    if V2.exists():
-        ways.append(Way("bare dbt v2, that model", model(str(V2), "v2")))
     if SQLMESH.exists():
         project = str(shop.folder / "sqlmesh")
         peer = (sys.executable, str(HERE / "sqlmesh_peer.py"), project)
@@ -172,24 +148,19 @@ def tenants(folder: Path) -> None:
     dbt = str(Path(sys.executable).with_name("dbt"))
     bare(shop, dbt, names[0], FIRST, "core")
 
-    def all_of_them(count: int, workers: int, environ: dict[str, str]) -> Callable[[int], object]:
+    def all_of_them(count: int, workers: int) -> Callable[[int], object]:
         def call(n: int) -> object:
             shop.call(*many, "leave", str(count), PYTHONPATH=str(ROOT))
             at_once = ("--all-tenants", "--workers", str(workers))
-            return shop.runner("run", *at_once, "--date", FIRST, **environ)
+            return shop.runner("run", *at_once, "--date", FIRST)
 
         return call
 
     compare(
         "Tenants by one command, seconds a tenant",
-        Way("bare dbt-core, one tenant", lambda n: bare(shop, dbt, names[0], day(n), "core")),
+        Way("bare dbt, one tenant", lambda n: bare(shop, dbt, names[0], day(n), "core")),
         *(
-            Way(
-                f"{engine}: {count} tenants, {workers} workers",
-                all_of_them(count, workers, environ),
-                per=count,
-            )
-            for engine, environ in engines()
+            Way(f"{count} tenants, {workers} workers", all_of_them(count, workers), per=count)
             for count in counts
             for workers in (1, 2)
         ),
@@ -219,10 +190,10 @@ def _rows(shop: Shop, count: int) -> None:
             "the same statements in raw DuckDB", lambda n: shop.call(*raw, "replay", "bare", FIRST)
         ),
         Way(
-            "`runner run` under core",
+            "`runner run`",
             lambda n: shop.runner("run", "--tenant", "acme", "--date", FIRST),
         ),
-        Way("bare dbt-core", lambda n: bare(shop, dbt, "bare", FIRST, "core")),
+        Way("bare dbt", lambda n: bare(shop, dbt, "bare", FIRST, "core")),
         times=TIMES if count < 10_000_000 else min(TIMES, 3),
     )
 

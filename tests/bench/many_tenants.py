@@ -32,7 +32,7 @@ class Shared:
 
 
 def add(export: str, names: list[str]) -> None:
-    runner.tenants.engine = Shared  # type: ignore[assignment]
+    runner.tenants.Worker = Shared  # type: ignore[assignment,misc]
     settings = load(None, None)
     warehouse = open_warehouse(settings)
     for n, name in enumerate(names):

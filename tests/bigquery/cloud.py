@@ -288,9 +288,9 @@ class _OneDbt:
 @contextmanager
 def _one_dbt() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("runner.pool.engine", _OneDbt)
-        patch.setattr(runner.tenants, "engine", _OneDbt)
-        patch.setattr("runner.estimate.engine", _OneDbt)
+        patch.setattr("runner.pool.Worker", _OneDbt)
+        patch.setattr(runner.tenants, "Worker", _OneDbt)
+        patch.setattr("runner.estimate.Worker", _OneDbt)
         try:
             yield
         finally:

@@ -18,8 +18,8 @@ import runner.tenants
 def shared_worker() -> Iterator[None]:
     """Commands called in this process share one dbt."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("runner.pool.engine", SharedWorker)
-        patch.setattr(runner.tenants, "engine", SharedWorker)
+        patch.setattr("runner.pool.Worker", SharedWorker)
+        patch.setattr(runner.tenants, "Worker", SharedWorker)
         yield
         if SharedWorker.process is not None:
             SharedWorker.process.stop()

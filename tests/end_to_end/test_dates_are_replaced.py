@@ -83,7 +83,7 @@ def test_a_restated_invoice_shows_the_correction(moved) -> None:
     ]
 
 
-def test_one_manifest_serves_two_tenants_and_three_dates_and_touches_nothing_else(
+def test_one_process_serves_two_tenants_and_three_dates_and_touches_nothing_else(
     split: World,
 ) -> None:
     """Whatever stands in config() is read when dbt parses: yesterday's dates must not stick."""

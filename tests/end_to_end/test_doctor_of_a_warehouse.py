@@ -31,7 +31,7 @@ class Shared(SharedWorker):
 
 @pytest.fixture(autouse=True)
 def shared_dbt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner.doctor, "engine", Shared)
+    monkeypatch.setattr(runner.doctor, "Worker", Shared)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_all_is_well(ill: World, inbox: Inbox) -> None:
     assert (stale["status"], stale["remedy"]) == ("warn", "runner tenant show mini")
     assert {name: check["detail"] for name, check in found.items() if check["status"] != "ok"} == {}
     assert set(found) == {
-        *("versions", "templates", "profile", "engine", "warehouse", "tables", "clock", "tenants"),
+        *("versions", "templates", "profile", "warehouse", "tables", "clock", "tenants"),
         *("tables mini", "data mini", "limits mini", "export mini", "runs mini", "alerts mini"),
         *("spool", "disk", "mail"),
     }

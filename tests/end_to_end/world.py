@@ -1,7 +1,7 @@
 """A warehouse and the commands on it. One dbt process serves most tests.
 
-Starting dbt costs seconds, so commands are called in this process with one shared worker, which
-keeps its manifests from test to test as a long-lived runner would; `cli` starts the real thing.
+Starting dbt costs seconds, so commands are called in this process with one shared worker, as a
+long-lived runner would have; `cli` starts the real thing.
 """
 
 import json
@@ -21,7 +21,7 @@ from click.testing import CliRunner, Result
 from support import ROOT, environment_in
 
 from runner.cli import cli as command_line
-from runner.invoke import Engine, Event, Job, Outcome, engine
+from runner.invoke import Event, Job, Outcome, Worker
 from runner.settings import Settings
 
 EMAIL = "admin@acme.example"
@@ -31,7 +31,7 @@ SYSTEM = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
 class SharedWorker:
     """Stands where a Worker would, and hands each job to the one dbt process of the session."""
 
-    process: Engine | None = None
+    process: Worker | None = None
     turn = threading.Lock()
     is_alive = True
     settings: Settings
@@ -39,7 +39,7 @@ class SharedWorker:
     def __init__(self, settings: Settings, log_path: Path) -> None:
         self._warehouse = str(settings.warehouse_dir)
         if self.process is None:
-            type(self).process = engine(settings, log_path)
+            type(self).process = Worker(settings, log_path)
 
     def __enter__(self) -> "SharedWorker":
         return self
@@ -86,9 +86,7 @@ class World:
 
     def dbt(self, *args: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Bare dbt, as an analyst types it in the project's folder."""
-        named = self.environ.get("RUNNER_DBT")
-        dbt = [named] if named else [sys.executable, "-m", "dbt.cli.main"]
-        return self.popen(*dbt, *args, **environ)()
+        return self.popen(sys.executable, "-m", "dbt.cli.main", *args, **environ)()
 
     def popen(
         self, *args: str, cwd: Path = ROOT, **environ: str

@@ -36,9 +36,12 @@ PARENT = {
 }
 CHILDREN = {
     "child:boot": 0,
-    f"child:between:{NODE}": 0,
-    f"child:commit:{NODE}": 0,
-    f"child:between:{SILVER}": 1,
+    f"child:deleted:{NODE}": 0,
+    f"child:inserted:{NODE}": 0,
+    f"child:proved:{NODE}": 0,
+    f"child:published:{NODE}": 0,
+    f"child:deleted:{SILVER}": 1,
+    f"child:published:{SILVER}": 1,
     "child:end": 2,
 }
 UNCLAIMED = ("commit:claim",)

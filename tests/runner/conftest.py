@@ -62,7 +62,7 @@ def dbt(control: Control, monkeypatch: pytest.MonkeyPatch):
             on_event(Event("started", "model.p.billing_cost_daily", "billing_cost_daily", "model"))
             return Dbt.outcome
 
-    monkeypatch.setattr(pool, "engine", Dbt)
+    monkeypatch.setattr(pool, "Worker", Dbt)
     path = control.path.parent / "tenant_acme.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute(

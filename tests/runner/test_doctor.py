@@ -123,7 +123,7 @@ def test_versions_are_told_without_importing_dbt() -> None:
     ("old", "new", "told"),
     [
         ("{from_date}", "{run_day}", "{run_day}"),
-        ("selector: cost_billing", "selector: nothing", "has no 'nothing'"),
+        ("selector: cost_billing_run", "selector: nothing", "has no 'nothing'"),
         ("- {tenant_id}", "- {tenant_id", "brace"),
         ("timeout_minutes: 20", "timeout: 20", "timeout_minutes"),
     ],
@@ -469,7 +469,7 @@ def test_an_export_that_cannot_be_opened_does_not_spoil_the_next(
             assert job.environ["WAREHOUSE_DIR"] != control.environ["WAREHOUSE_DIR"]
             return Outcome("bad" not in job.command[-1], "timed out")
 
-    monkeypatch.setattr(doctor, "engine", Fragile)
+    monkeypatch.setattr(doctor, "Worker", Fragile)
     with ExitStack() as stack:
         read = doctor._reader(control.settings, stack)
         named = [[Export(ref)] for ref in ("good", "bad", "good", "good")]

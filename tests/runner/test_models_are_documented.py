@@ -70,6 +70,21 @@ def yaml_models() -> dict[str, dict[str, Any]]:
 DECLARED = yaml_models()
 
 
+def expectations(name: str, severity: str) -> list[dict[str, Any]]:
+    """What a model's tests `expectations` of one severity say, in order."""
+    tests = [
+        test["expectations"]
+        for test in DECLARED[name].get("data_tests", [])
+        if "expectations" in test
+    ]
+    return [
+        one
+        for test in tests
+        if test.get("config", {}).get("severity", "error") == severity
+        for one in test["arguments"]["expect"]
+    ]
+
+
 def code(path: Path) -> str:
     """The file without its comments, on lines that hold a whole Jinja call."""
     text = re.sub(r"\{#.*?#\}|--[^\n]*", "", path.read_text(), flags=re.DOTALL)
@@ -147,15 +162,30 @@ def test_the_columns_that_are_known_of_an_export_are_those_that_google_documents
 
 @pytest.mark.parametrize("name", DECLARED)
 def test_a_model_has_a_grain_test_unless_it_is_row_for_row(name: str) -> None:
-    tests = DECLARED[name].get("data_tests", [])
-    grains = [test["unique_together"] for test in tests if "unique_together" in test]
+    grains = [one["grain"] for one in expectations(name, "error") if "grain" in one]
     if name in ROW_GRAIN:
         assert not grains, f"{name} has a grain after all: take it off ROW_GRAIN"
     else:
-        assert len(grains) == 1, f"{name} needs one unique_together test of its grain"
-        named = set(grains[0]["arguments"]["columns"])
+        assert len(grains) == 1, f"{name} needs one expectation of its grain"
+        named = set(grains[0])
         missing = named - {column["name"] for column in DECLARED[name]["columns"]}
         assert not missing, f"the grain test of {name} names no column of it: {missing}"
+
+
+@pytest.mark.parametrize("severity", ["error", "warn"])
+@pytest.mark.parametrize("name", DECLARED)
+def test_a_table_has_one_test_per_severity_whose_expectations_have_names_of_their_own(
+    name: str, severity: str
+) -> None:
+    tests = [
+        test["expectations"]
+        for test in DECLARED[name].get("data_tests", [])
+        if "expectations" in test
+        and test["expectations"].get("config", {}).get("severity", "error") == severity
+    ]
+    assert len(tests) <= 1
+    names = [one.get("name", next(iter(one))) for one in expectations(name, severity)]
+    assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -26,7 +26,7 @@ class Process:
 
 @pytest.fixture
 def processes(control: Control, monkeypatch: pytest.MonkeyPatch) -> Pool:
-    monkeypatch.setattr(pool, "engine", Process)
+    monkeypatch.setattr(pool, "Worker", Process)
     return Pool(control.settings)
 
 

@@ -1,0 +1,11 @@
+{# The expectations of one test: (name, description) of each; a test of another kind is one. #}
+{% macro expectations_of_test(test) -%}
+    {%- if not test.test_metadata or test.test_metadata.name != 'expectations' -%}
+        {{ return([(test.name, test.description | trim or test.name)]) }}
+    {%- endif -%}
+    {%- set found = [] -%}
+    {%- for one in test.test_metadata.kwargs.expect -%}
+        {%- do found.append((expectation_name(one), expectation_description(one))) -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}

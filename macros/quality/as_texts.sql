@@ -1,0 +1,8 @@
+{# Columns of money for a JSON object: as text, so that each keeps its last nano. #}
+{% macro as_texts(columns) -%}
+    {%- set pairs = [] -%}
+    {%- for column in columns -%}
+        {%- do pairs.append((column, 'cast(' ~ column ~ ' as ' ~ engine_type('text') ~ ')')) -%}
+    {%- endfor -%}
+    {{ return(pairs) }}
+{%- endmacro %}

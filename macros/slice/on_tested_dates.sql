@@ -1,0 +1,10 @@
+{# True for the rows of a dated table on the dates of this call; on any date when the call names none. #}
+{% macro on_tested_dates(table) -%}
+    {%- set meta = graph.nodes[table].config.meta -%}
+    {%- if meta.get('slice_as') != 'moment' -%}
+        {{ return(date_in_tested_slice(meta.slice_by)) }}
+    {%- elif has_slice() -%}
+        {{ return(in_slice(meta.slice_by)) }}
+    {%- endif -%}
+    {{ return("(" ~ meta.slice_by ~ " >= timestamp '1970-01-01 00:00:00')") }}
+{%- endmacro %}
