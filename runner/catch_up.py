@@ -317,7 +317,7 @@ def _run(
     """One range through an ordinary run."""
     try:
         report = run_one(request, template)
-    except landings.NotLanded as problem:
+    except landings.DatesNotLanded as problem:
         return Part(dates, "NOT READY", error=problem.message)
     except Refused as refusal:
         run_id = refusal.run.id if isinstance(refusal.run, claim.Run) else None

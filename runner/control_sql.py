@@ -1072,6 +1072,15 @@ order by currency
 
 # -- What catch-up asks. The bounds on the partition are parameters, so that engines prune.
 
+# Of a landing, for who reads it.
+LANDING_RUNS = f"""
+select {RUN_COLUMNS}
+from `{{tenant}}`.x_meta_pipeline_runs
+where pipeline_id = @pipeline_id and status <> 'REFUSED'
+    and run_date <= @to_date and to_date >= @from_date
+order by start_time desc, pipeline_logging_id
+"""
+
 ENDED_RUNS = """
 select pipeline_logging_id, status, run_date, to_date
 from `{tenant}`.x_meta_pipeline_runs

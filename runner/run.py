@@ -39,6 +39,9 @@ from runner.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 
+# What macros/publish/export_files_unchanged.sql says of an upload that is not finished.
+EXPORT_CHANGED = "the export changed while it was read"
+
 
 @dataclass(frozen=True)
 class Total:
@@ -135,11 +138,14 @@ def claimed(
 ) -> claim.Run:
     """A PENDING run of our own, or another's that has some of the dates.
 
-    Raises NotLanded before anything is claimed; Refused, with the refusal recorded.
+    Raises DatesNotLanded before anything is claimed; Refused, with the refusal recorded. A queued
+    run may be claimed while its landing is active: it waits in the queue.
     """
-    landings.must_have(
-        warehouse, request.tenant_id, request.landings, request.from_date, request.to_date
-    )
+    try:
+        landings.require_dates(warehouse, request)
+    except landings.LandingIsActive:
+        if not request.queued:
+            raise
     run = claim.take(warehouse, request, settings.project_dir, run_id, on_likely=on_likely)
     if run.status == "REFUSED":
         why, what_to_do = run.error_message or "", _what_to_do(warehouse, run)
@@ -215,9 +221,18 @@ def execute(
         pool.warm_up()
         record.start(warehouse, steps, run)
         outcome, totals = _build(
-            settings, warehouse, run, template, steps, on_event, pool, stopped_by
+            settings, warehouse, request, run, template, steps, on_event, pool, stopped_by
         )
         status = "COMPLETED" if outcome.success else "FAILED"
+    except landings.DatesNotLanded as problem:
+        # The landing was run between the claim and now.
+        if request.queued and isinstance(problem, landings.LandingIsActive):
+            with _undisturbed():
+                run = record.hand_back(settings, warehouse, run)
+            log.info("run is %s again: %s", run.status, problem.message)
+            return Report(run, run.status, 0)
+        outcome = Outcome(False, problem.message)
+        status = "FAILED"
     except Interrupted as stop:
         if request.queued:
             with _undisturbed():
@@ -261,6 +276,7 @@ def execute(
 def _build(
     settings: Settings,
     warehouse: Warehouse,
+    request: claim.Request,
     run: claim.Run,
     template: pipelines.Template,
     steps: record.StepLog,
@@ -268,7 +284,10 @@ def _build(
     pool: Pool,
     stopped_by: Callable[[], int],
 ) -> tuple[Outcome, tuple[Total, ...]]:
-    """Have dbt build and test the dates; its outcome and, when all is well, the totals."""
+    """Have dbt build and test the dates; its outcome and, when all is well, the totals.
+
+    Raises DatesNotLanded before dbt starts.
+    """
 
     def follow(event: Event) -> None:
         log.info("%s %s", event.kind, event.status, extra={"step": event.unique_id})
@@ -310,24 +329,34 @@ def _build(
         },
         log_path=settings.log_dir / "runs" / run.id,
     )
+
+    def dbt_build() -> Outcome:
+        with pool.lend() as worker:
+            on_event(Event("waiting", name="starting dbt"))
+            return worker.run(
+                job,
+                follow,
+                timeout=timeout,
+                on_tick=look,
+                tick_seconds=min(1.0, warehouse.seconds_between_looks),
+                began=began,
+            )
+
     with warehouse.alone_with(run.tenant_id, wait):
+        known = landings.require_dates(warehouse, request)
         try:
-            with pool.lend() as worker:
-                on_event(Event("waiting", name="starting dbt"))
-                outcome = worker.run(
-                    job,
-                    follow,
-                    timeout=timeout,
-                    on_tick=look,
-                    tick_seconds=min(1.0, warehouse.seconds_between_looks),
-                    began=began,
-                )
+            outcome = dbt_build()
+            if EXPORT_CHANGED in (outcome.error or ""):
+                log.warning("%s; the build is repeated once", outcome.error)
+                outcome = dbt_build()
         finally:
             # However dbt ended, what it published stands.
             if steps.has_begun_a_model:
                 steps.published = read_back.published(warehouse, run)
         if steps.has_begun_a_model:
             outcome = read_back.explained(warehouse, run, outcome)
+        if outcome.success and (error := landings.landed_since(warehouse, request, known)):
+            outcome = replace(outcome, success=False, error=error)
         return outcome, _totals(warehouse, run) if outcome.success else ()
 
 

@@ -605,7 +605,7 @@ def _start(
         run = one_run.claimed(settings, warehouse, request, run_id, service.look(tenant_id))
     except Refused as refusal:
         raise _refused(service, warehouse, tenant_id, refusal) from None
-    except landings.NotLanded as lacking:
+    except landings.DatesNotLanded as lacking:
         raise Problem(409, "landing_not_ready", lacking.message) from None
     what = "has the dates already" if run.deduplicated else "claimed"
     log.info("run %s of %s %s: %s", run.id, tenant_id, what, notify.dates(run))

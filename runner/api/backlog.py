@@ -180,9 +180,6 @@ class Backlog:
             return  # another service has taken it up, or it was cancelled
         try:
             template = pipelines.load(row["template"])
-            # Claimed when the landing had the dates; it may have lost them while the run waited.
-            names = landings.read_by(warehouse, tenant_id)
-            landings.must_have(warehouse, tenant_id, names, row["run_date"], row["to_date"])
         except UsageProblem as gone:
             claim.cancel(warehouse, tenant_id, run_id, gone.message)
             return
@@ -199,6 +196,13 @@ class Backlog:
             user_id=row["user_id"],
             queued=True,
         )
+        try:
+            landings.require_dates(warehouse, request)
+        except landings.LandingIsActive:
+            return  # it waits: the next sweep puts it again
+        except landings.DatesNotLanded as lacking:
+            claim.cancel(warehouse, tenant_id, run_id, lacking.message)
+            return
         me = claim.name_of_taker()
         try:
             run = claim.take_up(warehouse, tenant_id, run_id, template.step.timeout_minutes, me)

@@ -1,6 +1,7 @@
 """Runs over HTTP: asked for, followed, found again after a restart; the predecessor's answers."""
 
 import json
+import time
 import uuid
 from datetime import UTC, date, datetime, timedelta
 
@@ -352,12 +353,7 @@ def test_dates_that_the_landing_has_not_are_a_conflict_at_once_and_in_the_queue(
     scene: Scene,
 ) -> None:
     """Each POST is asked of the landing, whatever is kept of the one before."""
-    scene.control.sql(
-        "insert into tenants.tenant_exports by name select 'acme' as tenant_id,"
-        " 'tenant:globex' as export_ref, '[]' as billing_account_ids, '[]' as project_ids,"
-        " true as has_unallocated"
-    )
-    landing = {"tenant": "globex", "pipeline": "globex-gcp-export-landing"}
+    landing = read_landing(scene)
     scene.control.add_run(day=november(1), to_day=november(2), **landing)
     held = Held(scene.dbt)
     first = scene.post(RUN, DAY).json()["pipeline_logging_id"]
@@ -372,6 +368,31 @@ def test_dates_that_the_landing_has_not_are_a_conflict_at_once_and_in_the_queue(
     ended = scene.until(queued, "CANCELLED", "COMPLETED", "FAILED")
     assert ended["status"] == "CANCELLED" and "landing globex" in ended["error_message"]
     assert len(scene.dbt.jobs) == 1
+
+
+def test_a_queued_run_waits_while_its_landing_is_active(scene: Scene) -> None:
+    landing = read_landing(scene)
+    busy = scene.control.add_run("RUNNING", day=november(1), **landing)
+    queued = scene.post(RUN, {"date": "2024-11-01"}).json()["pipeline_logging_id"]
+    time.sleep(3)  # the service has looked at it, and swept
+    scene.until(queued, "PENDING")
+    assert scene.dbt.jobs == []
+    scene.control.sql(
+        "update globex.x_meta_pipeline_runs set status = 'COMPLETED' where pipeline_logging_id = ?",
+        busy,
+    )
+    scene.until(queued, "COMPLETED")
+    assert len(scene.dbt.jobs) == 1
+
+
+def read_landing(scene: Scene) -> dict[str, str]:
+    """Have acme read globex; what makes a run one of that landing."""
+    scene.control.sql(
+        "insert into tenants.tenant_exports by name select 'acme' as tenant_id,"
+        " 'tenant:globex' as export_ref, '[]' as billing_account_ids, '[]' as project_ids,"
+        " true as has_unallocated"
+    )
+    return {"tenant": "globex", "pipeline": "globex-gcp-export-landing"}
 
 
 def november(number: int) -> date:
