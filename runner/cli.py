@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -691,11 +692,13 @@ def status(config: Settings, as_json: bool, tenant: str, run_id: str) -> None:
         raise UsageProblem(
             f"Tenant {tenant} has no run '{run_id}': see `runner runs --tenant {tenant}`."
         )
+    found = claim.as_run(rows[0])
+    found = replace(found, waits_for=claim.waiting_for(warehouse, found))
     steps = record.steps_of(warehouse, tenant, run_id)
     if as_json:
-        click.echo(show.as_json({**rows[0], "steps": steps}))
+        click.echo(show.as_json({**rows[0], "waits_for": found.waits_for, "steps": steps}))
     else:
-        click.echo(show.run_with_steps(claim.as_run(rows[0]), steps))
+        click.echo(show.run_with_steps(found, steps))
 
 
 @cli.command()
