@@ -252,7 +252,7 @@ class Claims(RuleBasedStateMachine):
     @precondition(has_active_runs)
     @rule(data=st.data())
     def ask_for_the_turn(self, data: st.DataObject) -> None:
-        """Its lease may be over and its process gone: what is closed stays closed, and only that."""
+        """Of a run whose process is gone, too: only what is closed stays closed."""
         tenant, run = self.an_active_run(data)
         turn = self.start(tenant, run)
         others = [one for one in self.models[tenant].runs if one.is_active() and one is not run]
