@@ -102,9 +102,8 @@ def take(
     Looks for a duplicate before it looks at the quota: a duplicate is neither refused nor counted.
     Of several in the way it is one that covers the dates, else the oldest.
     `run_id`: for who must know it before the claim, to withdraw it. `on_likely` is called before
-    the claim when, by a look at the rows, it will be granted and its turn comes at once. None
-    spares the look, and the claim the closing of dead runs, for who did both a moment ago: what
-    died since counts as active.
+    the claim when, by a look at the rows, it will be granted and its turn comes at once. The look
+    closes dead runs; what died since counts as active. None spares it, for who did it a moment ago.
     Raises StatementRefused when the tenant's lock is gone, without which two claims would not see
     each other.
     """
@@ -122,10 +121,10 @@ def take(
             "lease_expires_at": now + lease,
         }
 
-    statements = (
-        *(sql.CLAIM_LOCK, *(_EXPIRE if on_likely else ()), sql.CLAIM_INSERT),
-        *(sql.CLAIM_EVENT if on_likely else sql.CLAIM_OWN_EVENT, sql.CLAIM_OUTCOME),
-    )
+    # The lock's row alone is updated: on BigQuery whatever an active run writes meanwhile would
+    # cancel a claim that updates runs or steps.
+    event = sql.CLAIM_EVENT if on_likely else sql.CLAIM_OWN_EVENT
+    statements = (sql.CLAIM_LOCK, sql.CLAIM_INSERT, event, sql.CLAIM_OUTCOME)
     rows = warehouse.write_in_turn(
         when,
         *(statement.format(tenant=request.tenant_id) for statement in statements),
@@ -180,7 +179,7 @@ def turn_of(run: Run, active: Sequence[Row]) -> Turn:
 def starting(run: Run, timeout_minutes: float) -> tuple[tuple[str, ...], When]:
     """Statements that make the run RUNNING if it is its turn, with its full lease from then on.
 
-    ACTIVE_RUNS, read after them in the same transaction, gives the `Turn`.
+    The last reads the rows for `turn_of`.
     """
 
     def when() -> dict[str, Value]:
@@ -192,7 +191,8 @@ def starting(run: Run, timeout_minutes: float) -> tuple[tuple[str, ...], When]:
             "lease_expires_at": now + _lease(timeout_minutes),
         }
 
-    return tuple(text.format(tenant=run.tenant_id) for text in (sql.CLAIM_LOCK, sql.START)), when
+    statements = (sql.CLAIM_LOCK, sql.START, sql.ACTIVE_RUNS)
+    return tuple(statement.format(tenant=run.tenant_id) for statement in statements), when
 
 
 def wait_for_turn(warehouse: Warehouse, run: Run) -> Turn:

@@ -150,12 +150,10 @@ class StepLog:
         self._unwritten.add(step.step_id)
 
 
-def start(warehouse: Warehouse, steps: StepLog, run: Run, timeout_minutes: float) -> Turn:
-    """Move the run from PENDING to RUNNING if it is its turn, with the steps so far."""
-    starts, when = starting(run, timeout_minutes)
-    statements, values = steps.pending(*starts)
-    active = sql.ACTIVE_RUNS.format(tenant=run.tenant_id)
-    return turn_of(run, warehouse.write_in_turn(when, *statements, active, **values))
+def start(warehouse: Warehouse, run: Run, timeout_minutes: float) -> Turn:
+    """Move the run from PENDING to RUNNING if it is its turn."""
+    statements, when = starting(run, timeout_minutes)
+    return turn_of(run, warehouse.write_in_turn(when, *statements, run_id=run.id))
 
 
 def finish(

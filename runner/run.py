@@ -214,7 +214,7 @@ def execute(
     totals: tuple[Total, ...] = ()
     try:
         if not request.queued:  # it was taken up in its turn
-            _await_turn(warehouse, run, template, steps, on_event, pool, stopped_by)
+            _await_turn(warehouse, run, template, on_event, pool, stopped_by)
         outcome, totals = _build(
             settings, warehouse, run, template, steps, on_event, pool, stopped_by
         )
@@ -262,7 +262,6 @@ def _await_turn(
     warehouse: Warehouse,
     run: claim.Run,
     template: pipelines.Template,
-    steps: record.StepLog,
     on_event: Callable[[Event], None],
     pool: Pool,
     stopped_by: Callable[[], int],
@@ -272,7 +271,7 @@ def _await_turn(
     Raises _ClosedElsewhere, and Interrupted once `stopped_by` names a signal.
     """
     minutes, first = template.step.timeout_minutes, ""
-    turn = record.start(warehouse, steps, run, minutes)
+    turn = record.start(warehouse, run, minutes)
     while turn.status == "PENDING":
         is_next = len(turn.ahead) <= 1
         if is_next:
@@ -284,7 +283,7 @@ def _await_turn(
         _pause(warehouse.seconds_between_looks / (NEXT_LOOKS if is_next else 1), stopped_by)
         turn = claim.wait_for_turn(warehouse, run)
         if turn.status == "PENDING" and not turn.ahead:
-            turn = record.start(warehouse, steps, run, minutes)
+            turn = record.start(warehouse, run, minutes)
     if turn.status != "RUNNING":
         raise _ClosedElsewhere
 

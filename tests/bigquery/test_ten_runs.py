@@ -1,4 +1,4 @@
-"""Ten runs of one tenant at once, where two transactions that change one table cancel each other."""
+"""Ten runs of one tenant at once, where transactions that change one table cancel each other."""
 
 import json
 import os
@@ -68,7 +68,8 @@ def test_ten_runs_of_one_tenant_for_ten_dates_at_once_all_complete(
     finally:
         for run in runs:
             run.kill()
-    assert [run.returncode for run in runs] == [0] * 10, "\n".join(err for _, err in ends)
+    failed = [err for run, (_, err) in zip(runs, ends, strict=True) if run.returncode]
+    assert failed == []
     told = [json.loads(out) for out, _ in ends]
     assert [one["status"] for one in told] == ["COMPLETED"] * 10
     assert not any(one["deduplicated"] for one in told)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from runner import claim, quota, tenants
+from runner import claim, quota, record, tenants
 from runner import control_sql as sql
 from runner.invoke import this_host
 from runner.warehouse import BIGQUERYS_WORDS, DuckDBWarehouse
@@ -268,10 +268,7 @@ class Claims(RuleBasedStateMachine):
         assert turn.status == run.status
 
     def start(self, tenant: str, run: Modelled) -> claim.Turn:
-        statements, when = claim.starting(self.as_claimed(tenant, run), 20)
-        active = sql.ACTIVE_RUNS.format(tenant=tenant)
-        rows = self.warehouse.write_in_turn(when, *statements, active, run_id=run.id)
-        return claim.turn_of(self.as_claimed(tenant, run), rows)
+        return record.start(self.warehouse, self.as_claimed(tenant, run), 20)
 
     def as_claimed(self, tenant: str, run: Modelled) -> claim.Run:
         rows = self.warehouse.read(sql.RUN.format(tenant=tenant), run_id=run.id)

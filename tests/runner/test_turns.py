@@ -29,7 +29,7 @@ def dates(count: int) -> list[Any]:
 
 def start(control: Control, run: claim.Run) -> claim.Turn:
     """Have the run ask for its turn."""
-    return record.start(control.warehouse, record.StepLog(control.warehouse, run), run, 20)
+    return record.start(control.warehouse, run, 20)
 
 
 def end(control: Control, run: claim.Run) -> None:
