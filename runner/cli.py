@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -692,11 +693,13 @@ def status(config: Settings, as_json: bool, tenant: str, run_id: str) -> None:
             f"Tenant {tenant} has no run '{run_id}': see `runner runs --tenant {tenant}`."
         )
     run = claim.as_run(rows[0])
+    run = replace(run, waits_for=claim.waiting_for(warehouse, run))
     steps = record.steps_of(warehouse, tenant, run_id)
     recorded, standing = record.published_dates(warehouse, run)
     if as_json:
         document = {
             **rows[0],
+            "waits_for": run.waits_for,
             "publications": findings.parsed(rows[0]["publications"]),
             "published_dates": show.standing_document(standing),
             "steps": steps,

@@ -274,7 +274,7 @@ where pipeline_logging_id = @dead_{n} and status in ('PENDING', 'RUNNING')
 # A run without a lease is from before there were leases: it is over.
 ACTIVE_RUNS = """
 select
-    pipeline_logging_id, worker_instance, pipeline_id, run_date,
+    pipeline_logging_id, status, worker_instance, pipeline_id, run_date,
     coalesce(to_date, run_date) as to_date,
     coalesce(start_time, timestamp '1970-01-01 00:00:00') as start_time,
     coalesce(lease_expires_at, start_time, timestamp '1970-01-01 00:00:00') as lease_expires_at
@@ -443,14 +443,20 @@ where pipeline_logging_id = @run_id
     )
 """
 
-# A run that waits for a service becomes one process's own: the first that asks. Its tenant may
-# have been suspended since it was asked for.
+# A run that waits for a service becomes one process's own: the first that asks, and only while no
+# other run of the tenant builds or waits for its turn. Its tenant may have been suspended since it
+# was asked for. After CLAIM_LOCK.
 TAKE_UP = """
 update `{tenant}`.x_meta_pipeline_runs
 set status = 'RUNNING', worker_instance = @worker_instance, lease_expires_at = @lease_expires_at
 where pipeline_logging_id = @run_id and status = 'PENDING' and worker_instance = @queue
     and exists (
         select 1 from tenants.tenant_profiles where tenant_id = @tenant_id and status = 'ACTIVE'
+    )
+    and not exists (
+        select 1
+        from `{tenant}`.x_meta_pipeline_runs
+        where status in ('PENDING', 'RUNNING') and coalesce(worker_instance, '') <> @queue
     )
 """
 
@@ -492,8 +498,32 @@ TENANT_OF_RUN = """
 select tenant_id from tenants.tenant_usage_events where pipeline_logging_id = @run_id limit 1
 """
 
+# A run builds when no other run of the tenant does and none that waits for its turn is older. Runs
+# in the service's queue have no turn. After CLAIM_LOCK: of two that ask at once, one is cancelled.
 START = """
-update `{tenant}`.x_meta_pipeline_runs set status = 'RUNNING'
+update `{tenant}`.x_meta_pipeline_runs
+set status = 'RUNNING', lease_expires_at = @lease_expires_at
+where pipeline_logging_id = @run_id and status = 'PENDING'
+    and not exists (
+        select 1
+        from `{tenant}`.x_meta_pipeline_runs
+        where coalesce(worker_instance, '') <> @queue and pipeline_logging_id <> @run_id
+            and (
+                status = 'RUNNING'
+                or (
+                    status = 'PENDING'
+                    and (
+                        start_time < @start_time
+                        or (start_time = @start_time and pipeline_logging_id < @run_id)
+                    )
+                )
+            )
+    )
+"""
+
+# A run that waits for its turn is alive.
+RENEW = """
+update `{tenant}`.x_meta_pipeline_runs set lease_expires_at = @lease_expires_at
 where pipeline_logging_id = @run_id and status = 'PENDING'
 """
 

@@ -59,7 +59,9 @@ def to_its_end(
             return Report(now, now.status, now.duration_ms or 0, outcome)
         steps = warehouse.read(sql.STEPS.format(tenant=run.tenant_id), run_id=run.id)
         done = sum(step["status"] != "RUNNING" for step in steps)
-        line = f"run {run.id} is {now.status}, {done} steps done"
+        waits = claim.waiting_for(warehouse, now)
+        doing = f"waits for {waits}" if waits else f"is {now.status}, {done} steps done"
+        line = f"run {run.id} {doing}"
         if line != told:
             say(line)
             told = line

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from runner import control_sql as sql
 from runner import spool
 from runner.alerts import Alarm
-from runner.claim import Run, as_run, handing_back
+from runner.claim import Run, Turn, as_run, handing_back, starting, turn_of
 from runner.errors import WarehouseProblem
 from runner.invoke import Event, Node
 from runner.publications import Publication, Standing, as_text, of_records
@@ -159,10 +159,10 @@ class StepLog:
         self._unwritten.add(step.step_id)
 
 
-def start(warehouse: Warehouse, steps: StepLog, run: Run) -> None:
-    """Move the run from PENDING to RUNNING, with the steps so far."""
-    statements, values = steps.pending(sql.START.format(tenant=run.tenant_id))
-    warehouse.write(*statements, **values)
+def start(warehouse: Warehouse, run: Run, timeout_minutes: float) -> Turn:
+    """Move the run from PENDING to RUNNING if it is its turn."""
+    statements, when = starting(run, timeout_minutes)
+    return turn_of(run, warehouse.write_in_turn(when, *statements, run_id=run.id))
 
 
 def finish(

@@ -32,7 +32,7 @@ from runner.errors import (
     UsageProblem,
     WarehouseProblem,
 )
-from runner.invoke import Event, Job, Outcome, timed_out
+from runner.invoke import Event, Job, Outcome
 from runner.pool import Pool
 from runner.settings import Settings
 from runner.warehouse import Warehouse
@@ -41,6 +41,10 @@ log = logging.getLogger(__name__)
 
 # What macros/publish/export_files_unchanged.sql says of an upload that is not finished.
 EXPORT_CHANGED = "the export changed while it was read"
+# BigQuery's words for a transaction that was cancelled, for another changed the same table.
+CONFLICT = "aborted due to concurrent update"
+# How much more often than the others the run looks whose turn is next: each look costs a query.
+NEXT_LOOKS = 3
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,6 @@ class _ClosedElsewhere(Exception):
     """Somebody cancelled the run, or took it for dead: it is no longer ours."""
 
 
-class _TimedOut(Exception):
-    """The template's time was over before dbt could begin."""
-
-
 def run_slice(
     settings: Settings,
     warehouse: Warehouse,
@@ -113,7 +113,7 @@ def run_slice(
         meanwhile = (lambda: None) if warehouse.has_one_writer else pool.warm_up
         run = claimed(settings, warehouse, request, run_id, meanwhile)
         if run.deduplicated:
-            return of_another(run, request)
+            return of_another(warehouse, run, request)
         with runlog.of_run(settings, run.id, run.tenant_id):
             return execute(
                 settings, warehouse, mailbox, template, request, run, on_event, pool, stopped_by
@@ -169,8 +169,9 @@ def _what_to_do(warehouse: Warehouse, run: claim.Run) -> str:
     return f"`runner doctor --tenant {tenant}` names the command that mends it."
 
 
-def of_another(run: claim.Run, request: claim.Request) -> Report:
+def of_another(warehouse: Warehouse, run: claim.Run, request: claim.Request) -> Report:
     """What an active run means for who asked: theirs if it covers the dates, else an error."""
+    run = replace(run, waits_for=claim.waiting_for(warehouse, run))
     if run.covers(request.from_date, request.to_date):
         return Report(run, run.status, 0)
     day = timedelta(days=1)
@@ -182,9 +183,9 @@ def of_another(run: claim.Run, request: claim.Request) -> Report:
         )
         if first <= last
     ]
-    waits = f", waiting for `runner serve` since {run.start_time:%Y-%m-%d %H:%M} UTC,"
+    waits = f", waiting for {run.waits_for} since {run.start_time:%Y-%m-%d %H:%M} UTC,"
     why = (
-        f"Run {run.id} of {run.tenant_id} is {run.status}{waits if run.is_queued else ''} for"
+        f"Run {run.id} of {run.tenant_id} is {run.status}{waits if run.waits_for else ''} for"
         f" {notify.dates(run)} and will not load"
         f" {' and '.join(left)}; nothing was started that would: add --wait, or run again later."
     )
@@ -218,8 +219,8 @@ def execute(
     broke: BaseException | None = None
     totals: tuple[Total, ...] = ()
     try:
-        pool.warm_up()
-        record.start(warehouse, steps, run)
+        if not request.queued:  # it was taken up in its turn
+            _await_turn(warehouse, run, template, on_event, pool, stopped_by)
         outcome, totals = _build(
             settings, warehouse, request, run, template, steps, on_event, pool, stopped_by
         )
@@ -245,9 +246,6 @@ def execute(
     except _ClosedElsewhere:
         outcome = Outcome(False, "closed by another command")
         status = "CANCELLED"
-    except _TimedOut:
-        outcome = timed_out(template.step.timeout_minutes * 60)
-        status = "FAILED"
     except (Exception, KeyboardInterrupt) as error:
         # Ours or the warehouse's: recorded like any other end before it goes on.
         broke = error
@@ -271,6 +269,45 @@ def execute(
     if broke is not None:
         raise broke
     return report
+
+
+def _await_turn(
+    warehouse: Warehouse,
+    run: claim.Run,
+    template: pipelines.Template,
+    on_event: Callable[[Event], None],
+    pool: Pool,
+    stopped_by: Callable[[], int],
+) -> None:
+    """Wait until no other run of the tenant builds and none that waits is older: now it is RUNNING.
+
+    Raises _ClosedElsewhere, and Interrupted once `stopped_by` names a signal.
+    """
+    minutes, first = template.step.timeout_minutes, ""
+    turn = record.start(warehouse, run, minutes)
+    while turn.status == "PENDING":
+        is_next = len(turn.ahead) <= 1
+        if is_next:
+            pool.warm_up()
+        if turn.ahead and turn.ahead[0] != first:
+            first = turn.ahead[0]
+            log.info("it waits for run %s", first)
+            on_event(Event("waiting", name=f"run {run.id} waits for run {first}"))
+        _pause(warehouse.seconds_between_looks / (NEXT_LOOKS if is_next else 1), stopped_by)
+        turn = claim.wait_for_turn(warehouse, run)
+        if turn.status == "PENDING" and not turn.ahead:
+            turn = record.start(warehouse, run, minutes)
+    if turn.status != "RUNNING":
+        raise _ClosedElsewhere
+
+
+def _pause(seconds: float, stopped_by: Callable[[], int]) -> None:
+    """Sleep; raises Interrupted once `stopped_by` names a signal."""
+    ends = time.monotonic() + seconds
+    while (left := ends - time.monotonic()) > 0:
+        if number := stopped_by():
+            raise Interrupted(number)
+        time.sleep(min(0.2, left))
 
 
 def _build(
@@ -311,8 +348,6 @@ def _build(
     def wait() -> None:
         look()
         on_event(Event("waiting", name=f"another command has the data of {run.tenant_id}"))
-        if time.monotonic() - began >= timeout:
-            raise _TimedOut
 
     job = Job(
         tenant_id=run.tenant_id,
@@ -353,11 +388,23 @@ def _build(
             # However dbt ended, what it published stands.
             if steps.has_begun_a_model:
                 steps.published = read_back.published(warehouse, run)
+        outcome = replace(
+            outcome,
+            error=_in_words(outcome.error),
+            nodes=tuple(replace(node, message=_in_words(node.message)) for node in outcome.nodes),
+        )
         if steps.has_begun_a_model:
             outcome = read_back.explained(warehouse, run, outcome)
         if outcome.success and (error := landings.landed_since(warehouse, request, known)):
             outcome = replace(outcome, success=False, error=error)
         return outcome, _totals(warehouse, run) if outcome.success else ()
+
+
+def _in_words(message: str | None) -> str | None:
+    """A message of dbt's, after the reason in plain words where BigQuery names only the symptom."""
+    if message and CONFLICT in message:
+        return f"another dbt run of this tenant is writing ({message})"
+    return message
 
 
 def _finish(

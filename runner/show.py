@@ -154,8 +154,9 @@ def summary(report: Report, where: str, target: str | None = None) -> str:
             f" {run.tenant_id}{on}"
         )
     if run.deduplicated and report.status in ("PENDING", "RUNNING"):
+        doing = f"waits for {run.waits_for}" if run.waits_for else f"is {run.status}"
         return (
-            f"Run {run.id} of {run.tenant_id} covers {dates(run)} and is {run.status}: nothing was"
+            f"Run {run.id} of {run.tenant_id} covers {dates(run)} and {doing}: nothing was"
             f" started.\nFollow it with: {look}"
         )
     if run.deduplicated:
@@ -399,7 +400,7 @@ def run_with_steps(
         ("run", run.id),
         ("pipeline", run.pipeline_id),
         ("dates (UTC)", dates(run)),
-        ("status", run.status),
+        ("status", f"{run.status}, waits for {run.waits_for}" if run.waits_for else run.status),
         (
             "started",
             f"{run.start_time:%Y-%m-%d %H:%M:%S} UTC by {run.trigger_by} ({run.trigger_type})",

@@ -613,7 +613,7 @@ def _start(
         service.backlog.put(tenant_id, run.id)
         did = f"Templated pipeline {name.rpartition('/')[2]} triggered successfully"
         return _accepted(run, f"{did} for {tenant_id} (async mode)")
-    report = one_run.of_another(run, request)
+    report = one_run.of_another(warehouse, run, request)
     if not report.covered:
         told = report.outcome.error if report.outcome else ""
         raise Problem(

@@ -268,12 +268,12 @@ def test_a_run_cancelled_by_another_command_ends_within_seconds(loaded: Scene) -
 
 
 def test_a_run_that_waits_for_another_of_its_tenant_can_be_cancelled(loaded: Scene) -> None:
-    """Two dates of one tenant: the second waits for the file, and is to hear of it there, too."""
+    """Two dates of one tenant: the second waits for its turn, and is to hear of it there, too."""
     with loaded.holding("tenant_acme"):
         first = loaded.start(*RUN)
         at_work(loaded, first)
         second = loaded.start("run", "--tenant", "acme", "--date", "2024-11-02", "--json")
-        until(lambda: loaded.statuses()[-2:] == ["RUNNING", "RUNNING"])
+        until(lambda: loaded.statuses()[-2:] == ["RUNNING", "PENDING"])
         run_id = loaded.last_run()["pipeline_logging_id"]
         assert loaded.call("cancel", run_id, "--tenant", "acme").returncode == 0
         try:
