@@ -63,6 +63,9 @@ class BigQueryWarehouse:
     def write_in_turn(self, when: When, *statements: str, **values: Value) -> list[Row]:
         script = ";\n".join(statement.strip() for statement in statements)
         queries = statements[-1].lstrip().lower().startswith("select")
+        if len(statements) == 1 and not queries:
+            # By itself it waits for others that change the table; a transaction would be cancelled.
+            return self._query(script, values, when)
         body, last = script.rsplit(";\n", 1) if queries else (script, "select 1 as done")
         # The last statement's rows are the script's: a query is asked after the commit too.
         rows = self._query(
