@@ -1,26 +1,38 @@
 {#
-    The columns of a dated table for the rows of this call: those of the model's contract, which are
-    added to the table where it lacks them (no transaction admits that), else the table's own. A
-    column that the contract has no more, or of another type, stops the call.
+    BigQuery: the columns of a dated table for the rows of this call, which are those of the model. Those
+    that the table lacks are added, before the transaction, for that admits no change of a table. A
+    column that the model has no more, or of another type, stops the call; `runner tenant
+    repair`, which calls dbt with --empty, drops it or changes its type. BigQuery takes
+    several columns in an ALTER TABLE, but one kind of change.
 #}
 {% macro complete_columns(target, query, columns) -%}
-    {%- set found = {} -%}
+    {%- set wanted = columns_of_model(query) -%}
+    {%- set differing, found, added, dropped, changes = [], [], [], [], [] -%}
     {%- for column in columns -%}
-        {%- do found.update({column.name: column.data_type | lower | replace(' ', '')}) -%}
+        {%- do found.append(column.name) -%}
+        {%- if column.name not in wanted -%}
+            {%- do differing.append(column.name ~ ', which the model has no more') -%}
+            {%- do dropped.append('drop column ' ~ column.name) -%}
+        {%- elif not is_same_type(column.data_type, wanted[column.name]) -%}
+            {%- do differing.append(
+                column.name ~ ' as ' ~ column.data_type ~ ' instead of ' ~ wanted[column.name]
+            ) -%}
+            {%- do changes.append(
+                'alter column ' ~ column.name ~ ' set data type ' ~ wanted[column.name]
+            ) -%}
+        {%- endif -%}
     {%- endfor -%}
-    {%- if not config.get('contract').enforced -%}
-        {{ return(found.keys() | list) }}
-    {%- endif -%}
-    {%- for column in model.columns.values() if column.name not in found -%}
-        {%- do run_query(
-            'alter table ' ~ target ~ ' add column if not exists ' ~ column.name ~ ' ' ~ column.data_type
-        ) -%}
-    {%- endfor -%}
-    {%- for name in found if name not in model.columns -%}
+    {%- if differing and not is_empty_build() -%}
         {%- do exceptions.raise_compiler_error(
-            "The table " ~ target ~ " has a column " ~ name ~ " that the model's contract has not:"
-            ~ " run `runner tenant repair " ~ tenant_id() ~ "`."
+            "The table " ~ target.identifier ~ " has the column " ~ differing | join('; ')
+            ~ ": run `runner tenant repair " ~ tenant_id() ~ "`."
         ) -%}
+    {%- endif -%}
+    {%- for name, type in wanted.items() if name not in found -%}
+        {%- do added.append('add column if not exists ' ~ name ~ ' ' ~ type) -%}
     {%- endfor -%}
-    {{ return(model.columns.keys() | list) }}
+    {%- for change in [added | join(', '), dropped | join(', ')] + changes if change -%}
+        {%- do run_query('alter table ' ~ target ~ ' ' ~ change) -%}
+    {%- endfor -%}
+    {{ return(wanted.keys()) }}
 {%- endmacro %}
