@@ -4,9 +4,9 @@ Runs inside the analyzer's environment (setup_analyzer.sh). Reads JSON lines
 {"id", "sql", "parameters": {name: type}} in the order of execution, and prints for each
 {"id", "ok", "error", "kind", "exemption", "tables", "written", "statements"}: tables read and
 written, by their full names, and each SQL statement that a script consists of, as it was analyzed
-(SET as the INSERT that it is checked as). CREATE, ALTER and DROP change what later statements see; so does a line
-{"table", "schema"}, which is answered by nothing. What cannot be followed is refused, never
-passed over; the only exemption is METADATA_VIEWS.
+(SET as the INSERT that it is checked as). CREATE, ALTER and DROP change what later statements
+see; so does a line {"table", "schema"}, which is answered by nothing. What cannot be followed is
+refused, never passed over; the only exemption is METADATA_VIEWS.
 """
 
 from __future__ import annotations

@@ -101,11 +101,16 @@ class Story:
             f" from {tenant}.x_meta_publications where usage_date > '2000-01-01'"
         )
         self.silver[name] = sorted(
-            map(repr, self.rows(f"select * from {tenant}.gcp_silver_cost where usage_date > '2000-01-01'"))
+            map(
+                repr,
+                self.rows(
+                    f"select * from {tenant}.gcp_silver_cost where usage_date > '2000-01-01'"
+                ),
+            )
         )
 
     def script(self, tenant: str, table: str, during: Step | None = None) -> str:
-        """The last script that replaced dates of a tenant's table; that of a step, if one is named."""
+        """The last script that replaced dates of a tenant's table, in a step if one is named."""
         begins = f"delete from `local`.`{tenant}`.`{table}` where"
         sent = [one for one in self.emulator.statements() if begins in one.sql]
         if during:
@@ -242,7 +247,11 @@ def _prove(story: Story) -> None:
     story.tell("beta", "beta", f"{asked} --to {BROKEN} --json")
     story.remember("beta", "beta")
     # As an older version of the project had it.
-    for change in ("add column gone string", "drop column usage_amount", "add column usage_amount int64"):
+    for change in (
+        "add column gone string",
+        "drop column usage_amount",
+        "add column usage_amount int64",
+    ):
         story.client.query_and_wait(f"alter table beta.gcp_silver_cost {change}")
     story.tell("reshaped", "beta", f"{asked} --to {BETA} --json")
     story.remember("reshaped", "beta")

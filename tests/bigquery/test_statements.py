@@ -226,7 +226,9 @@ def is_constant(value: exp.Expression) -> bool:
 
 def operands(comparison: exp.Expression) -> list[exp.Expression]:
     """What a column is compared with."""
-    return [comparison.args[name] for name in ("expression", "low", "high") if name in comparison.args]
+    return [
+        comparison.args[name] for name in ("expression", "low", "high") if name in comparison.args
+    ]
 
 
 def bounds(sql: str, table: str, columns: Iterable[str]) -> list[dict[str, set[str]]]:
@@ -259,7 +261,9 @@ def test_a_date_is_replaced_in_one_transaction_with_its_proof_before_its_publica
     replaced = scripts(sent)
     assert len({table for table, _ in replaced}) > 15
     for table, one in replaced:
-        steps = [re.match(r"\s*(\w+ \w+|\w+)", sql).group(1).lower() for sql in one.verdict.statements]
+        steps = [
+            re.match(r"\s*(\w+ \w+|\w+)", sql).group(1).lower() for sql in one.verdict.statements
+        ]
         *_, begin, delete, insert, proof, found, message, publish, commit = steps
         assert (begin, commit) == ("begin transaction", "commit transaction"), (table, steps)
         assert (delete, insert, publish) == ("delete from", "insert into", "insert into")
@@ -275,7 +279,7 @@ def test_the_bounds_of_the_copy_and_of_its_proof_are_constants(sent: list[Sent])
         if table in ("billing_cost_daily", "export_landing")
     ]
     assert len(reads) >= 5, "a first run, reruns, another tenant's, a landing's"
-    assert {str(read) for read in reads} == {str([BOUNDED, BOUNDED])}, "once each"
+    assert [read for read in reads if read != [BOUNDED, BOUNDED]] == [], "once each"
 
 
 def test_a_delete_is_of_whole_partitions_by_constants(sent: list[Sent]) -> None:
