@@ -6,7 +6,6 @@ import logging
 import re
 import smtplib
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -50,7 +49,6 @@ def raised(
     run: Run,
     status: str,
     outcome: Outcome,
-    samples: Mapping[str, str],
     admin_email: str,
     company_name: str,
 ) -> list[Alarm]:
@@ -84,7 +82,7 @@ def raised(
             n,
             run,
             "failure",
-            notify.failure(entry, run, outcome, samples, words),
+            notify.failure(entry, run, outcome, words),
             entry.id,
             {
                 f"fingerprint_{n}": f"{what}/{entry.id}",
@@ -129,7 +127,10 @@ def _alarm(
 def fingerprint(run: Run, outcome: Outcome) -> str:
     """What failed and how, without what differs from run to run: ids, dates, numbers."""
     node = outcome.failed_node
-    failing = sorted(one.name for one in outcome.nodes if one.failed)
+    failing = sorted(
+        {one.name for one in outcome.nodes if one.failed}
+        | {one.expectation for one in outcome.findings if one.status != "warn"}
+    )
     how = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d+", "#", outcome.error or "")
     what = "/".join(failing) if node else how
     return hashlib.sha256(f"{run.pipeline_id}\n{what}".encode()).hexdigest()
@@ -223,7 +224,7 @@ def _raise_untold(warehouse: Warehouse, mail: Mail, tenant_id: str) -> None:
         except UsageProblem as error:
             log.warning("nobody can be told of run %s: %s", run.id, error.message)
             continue
-        for alarm in raised(mail, template, run, run.status, outcome, {}, admin, company):
+        for alarm in raised(mail, template, run, run.status, outcome, admin, company):
             warehouse.write(*alarm.statements, now=datetime.now(UTC), **alarm.values)
 
 

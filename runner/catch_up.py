@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from runner import claim, landings, moved, pipelines, quota, tenants
+from runner import claim, landings, moved, pipelines, publications, quota, tenants
 from runner import control_sql as sql
 from runner import run as one_run
 from runner.errors import Interrupted, Refused
@@ -136,7 +136,8 @@ def look(
 
     All partitions when there was no complete catch-up yet, when the tenant's exports are others
     than then, and of a landing: its rows keep the partitions of the export, and old dates may be
-    landed late. On DuckDB it waits for who has the tenant's file.
+    landed late. Dates whose layers disagree are among them. On DuckDB it waits for who has the
+    tenant's file.
     """
     claim.end_dead_leases(warehouse, tenant)
     pipeline = _pipeline_of(template, tenant)
@@ -167,9 +168,12 @@ def look(
         bill = landings.bill_of(template)
         has_bill = bill in warehouse.columns(tenant, data=True)
         exported = _exported(warehouse, tenant, since or _BEGINNING, _END, _BEGINNING, _END)
-        copied = _copied(warehouse, tenant, bill, exported, since, ends) if has_bill else {}
-        days = moved.differing(exported, copied, since)
-        days |= {day for day, completed in ends.items() if not completed}
+        # A complete run that left a table behind does not build it: it would be behind for ever.
+        complete = {row["pipeline_logging_id"] for row in rows if row["status"] == "COMPLETED"}
+        again = {row["usage_date"] for row in publications.disagreeing(warehouse, tenant, complete)}
+        again |= {day for day, completed in ends.items() if not completed}
+        copied = _copied(warehouse, tenant, bill, exported, since, again) if has_bill else {}
+        days = again | moved.differing(exported, copied, since)
         days |= _never_loaded(exported, copied, since, ends)
         first, last = min(days, default=_END), max(days, default=_BEGINNING)
         loaded = (parts for day, parts in copied.items() if first <= day <= last)
@@ -250,13 +254,15 @@ def _copied(
     bill: str,
     exported: moved.Held,
     since: date | None,
-    ends: dict[date, bool],
+    again: set[date],
 ) -> moved.Held:
-    """What was loaded of the dates that may have moved: of all, when all of the export was read."""
+    """What was loaded of the dates that may have moved: of all, when all of the export was read.
+
+    `again`: dates that are to be run whether they moved or not.
+    """
     first, last = _BEGINNING, _END
     if since:
-        failed = (day for day, completed in ends.items() if not completed)
-        first = min([*exported, *failed, since - moved.DAY])
+        first = min([*exported, *again, since - moved.DAY])
     rows_of = {"billing_cost_daily": sql.LOADED_ROWS, "export_landing": sql.LANDED_ROWS}
     statement = rows_of[bill].format(tenant=tenant)
     return _held(warehouse.read_data(tenant, statement, first_date=first, last_date=last))
@@ -311,7 +317,7 @@ def _run(
     """One range through an ordinary run."""
     try:
         report = run_one(request, template)
-    except landings.NotLanded as problem:
+    except landings.DatesNotLanded as problem:
         return Part(dates, "NOT READY", error=problem.message)
     except Refused as refusal:
         run_id = refusal.run.id if isinstance(refusal.run, claim.Run) else None

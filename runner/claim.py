@@ -14,13 +14,15 @@ from pathlib import Path
 from runner import control_sql as sql
 from runner.errors import StatementRefused, WarehouseProblem
 from runner.invoke import hostname_and_pid, this_host
-from runner.warehouse import Row, Value, Warehouse
+from runner.warehouse import Row, Value, Warehouse, When
 
 # Closing dead runs, and their steps with them.
 _EXPIRE = (sql.CLAIM_EXPIRE_STEPS, sql.CLAIM_EXPIRE)
 
 # A run whose lease has passed counts as dead; the grace covers what follows dbt's own timeout.
 LEASE_GRACE = timedelta(minutes=10)
+# The lease of a run that waits for its turn. It is renewed when half of it is over.
+WAITING_LEASE = timedelta(minutes=2)
 # Whose a run is that was asked for and waits for a service to take it up: nobody's process.
 QUEUE = "queue"
 # So long it waits, though no service runs.
@@ -74,6 +76,8 @@ class Run:
     user_id: str | None
     deduplicated: bool = False
     worker_instance: str | None = None
+    # What a PENDING run waits for, as `waiting_for` reads it.
+    waits_for: str | None = None
 
     @property
     def is_queued(self) -> bool:
@@ -98,15 +102,15 @@ def take(
     Looks for a duplicate before it looks at the quota: a duplicate is neither refused nor counted.
     Of several in the way it is one that covers the dates, else the oldest.
     `run_id`: for who must know it before the claim, to withdraw it. `on_likely` is called before
-    the claim when, by a look at the rows, it will be granted. None spares the look, and the claim
-    the closing of dead runs, for who did both a moment ago: what died since counts as active.
+    the claim when, by a look at the rows, it will be granted and its turn comes at once. The look
+    closes dead runs; what died since counts as active. None spares it, for who did it a moment ago.
     Raises StatementRefused when the tenant's lock is gone, without which two claims would not see
     each other.
     """
     if on_likely and _is_likely(warehouse, request):
         on_likely()
     run_id = run_id or str(uuid.uuid4())
-    lease = QUEUE_PATIENCE if request.queued else _lease(request.timeout_minutes)
+    lease = QUEUE_PATIENCE if request.queued else WAITING_LEASE
 
     def when() -> dict[str, Value]:
         now = datetime.now(UTC)
@@ -117,10 +121,10 @@ def take(
             "lease_expires_at": now + lease,
         }
 
-    statements = (
-        *(sql.CLAIM_LOCK, *(_EXPIRE if on_likely else ()), sql.CLAIM_INSERT),
-        *(sql.CLAIM_EVENT if on_likely else sql.CLAIM_OWN_EVENT, sql.CLAIM_OUTCOME),
-    )
+    # The lock's row alone is updated: on BigQuery whatever an active run writes meanwhile would
+    # cancel a claim that updates runs or steps.
+    event = sql.CLAIM_EVENT if on_likely else sql.CLAIM_OWN_EVENT
+    statements = (sql.CLAIM_LOCK, sql.CLAIM_INSERT, event, sql.CLAIM_OUTCOME)
     rows = warehouse.write_in_turn(
         when,
         *(statement.format(tenant=request.tenant_id) for statement in statements),
@@ -146,11 +150,92 @@ def _lease(timeout_minutes: float) -> timedelta:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """A run among the others of its tenant: its status, None if it has ended, and its queue.
+
+    `ahead`: ids of the runs that build before it, in order.
+    """
+
+    status: str | None
+    ahead: tuple[str, ...]
+
+
+def turn_of(run: Run, active: Sequence[Row]) -> Turn:
+    """The run's place among the tenant's active runs (rows of ACTIVE_RUNS).
+
+    Runs in the service's queue are not counted: they wait until no other run is active.
+    """
+
+    def place(row: Row) -> tuple[bool, datetime, str]:
+        return row["status"] != "RUNNING", row["start_time"], row["pipeline_logging_id"]
+
+    mine = (True, run.start_time or LONG_AGO, run.id)
+    others = (row for row in active if row["worker_instance"] != QUEUE)
+    ahead = sorted(place(row) for row in others if row["pipeline_logging_id"] != run.id)
+    status = next((row["status"] for row in active if row["pipeline_logging_id"] == run.id), None)
+    return Turn(status, tuple(place[-1] for place in ahead if place < mine))
+
+
+def starting(run: Run, timeout_minutes: float) -> tuple[tuple[str, ...], When]:
+    """Statements that make the run RUNNING if it is its turn, with its full lease from then on.
+
+    The last reads the rows for `turn_of`.
+    """
+
+    def when() -> dict[str, Value]:
+        now = datetime.now(UTC)
+        return {
+            "now": now,
+            "start_time": run.start_time,
+            "queue": QUEUE,
+            "lease_expires_at": now + _lease(timeout_minutes),
+        }
+
+    statements = (sql.CLAIM_LOCK, sql.START, sql.ACTIVE_RUNS)
+    return tuple(statement.format(tenant=run.tenant_id) for statement in statements), when
+
+
+def wait_for_turn(warehouse: Warehouse, run: Run) -> Turn:
+    """The turn of a waiting run now. Renews its lease and closes dead runs, for nothing waits for
+    a run that no process has."""
+    statement = sql.ACTIVE_RUNS.format(tenant=run.tenant_id)
+    active = warehouse.read(statement)
+    now = datetime.now(UTC)
+    for row in active:
+        ends = row["lease_expires_at"]
+        if row["pipeline_logging_id"] == run.id and ends < now + WAITING_LEASE / 2:
+            # Before dead runs are closed: this one may have been suspended with its machine.
+            warehouse.write(
+                sql.RENEW.format(tenant=run.tenant_id),
+                run_id=run.id,
+                lease_expires_at=now + WAITING_LEASE,
+            )
+    others = [row for row in active if row["pipeline_logging_id"] != run.id]
+    if _end_dead(warehouse, run.tenant_id, others):
+        active = warehouse.read(statement)
+    return turn_of(run, active)
+
+
+def waiting_for(warehouse: Warehouse, run: Run) -> str | None:
+    """What a PENDING run waits for: "run ID", or the command that takes it up; else None."""
+    if run.status != "PENDING":
+        return None
+    if run.is_queued:
+        return "`runner serve`"
+    turn = turn_of(run, warehouse.read(sql.ACTIVE_RUNS.format(tenant=run.tenant_id)))
+    return f"run {turn.ahead[0]}" if turn.ahead else None
+
+
+@dataclass(frozen=True)
 class Swept:
-    """What a sweep found: runs that wait to be taken up, oldest first; how many it closed."""
+    """What a sweep found: runs that wait to be taken up, oldest first; how many it closed.
+
+    `owned`: active runs that a process has, such as those that build.
+    """
 
     waiting: tuple[str, ...]
     closed: int
+    owned: frozenset[str] = frozenset()
 
 
 def sweep(warehouse: Warehouse, tenant_id: str, lost: Collection[str] = ()) -> Swept:
@@ -161,15 +246,16 @@ def sweep(warehouse: Warehouse, tenant_id: str, lost: Collection[str] = ()) -> S
     """
     active = warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant_id))
     closed = _end_dead(warehouse, tenant_id, active)
-    found = []
+    found: list[str] = []
+    owned: set[str] = set()
     for row in sorted(active, key=lambda row: row["start_time"]):
         name = row["worker_instance"] or ""
         if name in lost:
             statements, values = handing_back(tenant_id, row["pipeline_logging_id"], name)
             warehouse.write(*statements, **values)
-        if name in lost or name == QUEUE:
-            found.append(row["pipeline_logging_id"])
-    return Swept(tuple(found), closed)
+        is_waiting = name in lost or name == QUEUE
+        (found.append if is_waiting else owned.add)(row["pipeline_logging_id"])
+    return Swept(tuple(found), closed, frozenset(owned))
 
 
 def name_of_taker() -> str:
@@ -186,16 +272,21 @@ def take_up(
     """Make a waiting run this process's own, RUNNING. None: another took it, or it has ended.
 
     Compare and set in one transaction, so of several services one has it; none while the tenant is
-    not ACTIVE. `minutes`: its timeout. `me`: the name to take it up by.
+    not ACTIVE, or a process has another run of it. `minutes`: its timeout. `me`: the name to take
+    it up by.
     """
-    rows = warehouse.write(
-        sql.TAKE_UP.format(tenant=tenant_id),
-        sql.TAKEN_UP.format(tenant=tenant_id),
+
+    def when() -> dict[str, Value]:
+        now = datetime.now(UTC)
+        return {"now": now, "lease_expires_at": now + _lease(minutes)}
+
+    rows = warehouse.write_in_turn(
+        when,
+        *(text.format(tenant=tenant_id) for text in (sql.CLAIM_LOCK, sql.TAKE_UP, sql.TAKEN_UP)),
         run_id=run_id,
         tenant_id=tenant_id,
         worker_instance=me or name_of_taker(),
         queue=QUEUE,
-        lease_expires_at=datetime.now(UTC) + _lease(minutes),
     )
     return as_run(rows[0]) if rows else None
 
@@ -225,7 +316,7 @@ def handing_back(
 
 
 def _is_likely(warehouse: Warehouse, request: Request) -> bool:
-    """Close dead runs, and tell whether a claim made now would be granted. One look does both."""
+    """Close dead runs; whether a claim made now would be granted, and its turn come at once."""
     today = datetime.now(UTC).date()
     rows = warehouse.read(
         sql.LOOK_AHEAD.format(tenant=request.tenant_id),
@@ -239,9 +330,12 @@ def _is_likely(warehouse: Warehouse, request: Request) -> bool:
         bool(rows)
         and rows[0]["refusal"] is None
         and not any(
-            row["pipeline_id"] == request.pipeline_id
-            and row["run_date"] <= request.to_date
-            and row["to_date"] >= request.from_date
+            row["worker_instance"] != QUEUE
+            or (
+                row["pipeline_id"] == request.pipeline_id
+                and row["run_date"] <= request.to_date
+                and row["to_date"] >= request.from_date
+            )
             for row in active
         )
     )

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -685,8 +686,8 @@ def serve(config: Settings, host: str, port: int, workers: int | None, grace: in
 @tenant_option
 @click.argument("run_id")
 def status(config: Settings, as_json: bool, tenant: str, run_id: str) -> None:
-    """Show one run and its steps, failing tests among them."""
-    from runner import claim, control_sql, record, show
+    """Show one run, which run published each of its dates last, and its steps."""
+    from runner import claim, control_sql, findings, publications, record, show
 
     warehouse = _open(config, tenant)
     rows = warehouse.read(control_sql.RUN.format(tenant=tenant), run_id=run_id)
@@ -694,11 +695,22 @@ def status(config: Settings, as_json: bool, tenant: str, run_id: str) -> None:
         raise UsageProblem(
             f"Tenant {tenant} has no run '{run_id}': see `runner runs --tenant {tenant}`."
         )
+    run = claim.as_run(rows[0])
+    run = replace(run, waits_for=claim.waiting_for(warehouse, run))
     steps = record.steps_of(warehouse, tenant, run_id)
+    recorded, standing = record.published_dates(warehouse, run)
     if as_json:
-        click.echo(show.as_json({**rows[0], "steps": steps}))
+        document = {
+            **rows[0],
+            "waits_for": run.waits_for,
+            "publications": findings.parsed(rows[0]["publications"]),
+            "published_dates": show.standing_document(standing),
+            "steps": steps,
+        }
+        click.echo(show.as_json(document))
     else:
-        click.echo(show.run_with_steps(claim.as_run(rows[0]), steps))
+        unrecorded = publications.unrecorded(recorded)
+        click.echo(show.run_with_steps(run, steps, standing, unrecorded))
 
 
 @cli.command()

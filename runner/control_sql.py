@@ -274,7 +274,7 @@ where pipeline_logging_id = @dead_{n} and status in ('PENDING', 'RUNNING')
 # A run without a lease is from before there were leases: it is over.
 ACTIVE_RUNS = """
 select
-    pipeline_logging_id, worker_instance, pipeline_id, run_date,
+    pipeline_logging_id, status, worker_instance, pipeline_id, run_date,
     coalesce(to_date, run_date) as to_date,
     coalesce(start_time, timestamp '1970-01-01 00:00:00') as start_time,
     coalesce(lease_expires_at, start_time, timestamp '1970-01-01 00:00:00') as lease_expires_at
@@ -443,14 +443,20 @@ where pipeline_logging_id = @run_id
     )
 """
 
-# A run that waits for a service becomes one process's own: the first that asks. Its tenant may
-# have been suspended since it was asked for.
+# A run that waits for a service becomes one process's own: the first that asks, and only while no
+# other run of the tenant builds or waits for its turn. Its tenant may have been suspended since it
+# was asked for. After CLAIM_LOCK.
 TAKE_UP = """
 update `{tenant}`.x_meta_pipeline_runs
 set status = 'RUNNING', worker_instance = @worker_instance, lease_expires_at = @lease_expires_at
 where pipeline_logging_id = @run_id and status = 'PENDING' and worker_instance = @queue
     and exists (
         select 1 from tenants.tenant_profiles where tenant_id = @tenant_id and status = 'ACTIVE'
+    )
+    and not exists (
+        select 1
+        from `{tenant}`.x_meta_pipeline_runs
+        where status in ('PENDING', 'RUNNING') and coalesce(worker_instance, '') <> @queue
     )
 """
 
@@ -492,8 +498,32 @@ TENANT_OF_RUN = """
 select tenant_id from tenants.tenant_usage_events where pipeline_logging_id = @run_id limit 1
 """
 
+# A run builds when no other run of the tenant does and none that waits for its turn is older. Runs
+# in the service's queue have no turn. After CLAIM_LOCK: of two that ask at once, one is cancelled.
 START = """
-update `{tenant}`.x_meta_pipeline_runs set status = 'RUNNING'
+update `{tenant}`.x_meta_pipeline_runs
+set status = 'RUNNING', lease_expires_at = @lease_expires_at
+where pipeline_logging_id = @run_id and status = 'PENDING'
+    and not exists (
+        select 1
+        from `{tenant}`.x_meta_pipeline_runs
+        where coalesce(worker_instance, '') <> @queue and pipeline_logging_id <> @run_id
+            and (
+                status = 'RUNNING'
+                or (
+                    status = 'PENDING'
+                    and (
+                        start_time < @start_time
+                        or (start_time = @start_time and pipeline_logging_id < @run_id)
+                    )
+                )
+            )
+    )
+"""
+
+# A run that waits for its turn is alive.
+RENEW = """
+update `{tenant}`.x_meta_pipeline_runs set lease_expires_at = @lease_expires_at
 where pipeline_logging_id = @run_id and status = 'PENDING'
 """
 
@@ -501,8 +531,16 @@ where pipeline_logging_id = @run_id and status = 'PENDING'
 FINISH = """
 update `{tenant}`.x_meta_pipeline_runs
 set status = @status, end_time = @now, duration_ms = @duration_ms,
-    error_message = cast(@error_message as string), row_count = cast(@row_count as bigint)
+    error_message = cast(@error_message as string), row_count = cast(@row_count as bigint),
+    publications = parse_json(cast(@publications as string))
 where pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')
+"""
+
+# For a run that another command has closed: what it published stands all the same.
+KEEP_PUBLICATIONS = """
+update `{tenant}`.x_meta_pipeline_runs
+set publications = parse_json(cast(@publications as string))
+where pipeline_logging_id = @run_id and publications is null
 """
 
 # After FINISH or CANCEL, and with what the run then is.
@@ -767,6 +805,10 @@ NEWEST_EVENT = "select max(occurred_at) as newest from tenants.tenant_usage_even
 
 LOCK = "select 1 as there from `{tenant}`.x_meta_lock where lock_name = 'claim'"
 
+COMPLETE_RUNS = """
+select pipeline_logging_id from `{tenant}`.x_meta_pipeline_runs where status = 'COMPLETED'
+"""
+
 LOADED_DATES = """
 select min(run_date) as first_date, max(to_date) as last_date
 from `{tenant}`.x_meta_pipeline_runs
@@ -880,7 +922,22 @@ where api_key_id = @api_key_id_{n} and coalesce(last_used_at, created_at) <= @la
 """
 
 RUN = f"""
-select {RUN_COLUMNS} from `{{tenant}}`.x_meta_pipeline_runs where pipeline_logging_id = @run_id
+select {RUN_COLUMNS}, publications
+from `{{tenant}}`.x_meta_pipeline_runs
+where pipeline_logging_id = @run_id
+"""
+
+# What runs recorded of the dates; a null is of one that died, whose publications only its data has.
+RECORDED_PUBLICATIONS = """
+select pipeline_logging_id, status, publications
+from `{tenant}`.x_meta_pipeline_runs
+where run_date <= @to_date and to_date >= @from_date
+    and (
+        publications is not null
+        or (status = 'FAILED' and coalesce(worker_instance, '') <> 'queue')
+    )
+order by start_time desc
+limit 500
 """
 
 RUNS = f"""
@@ -933,36 +990,104 @@ where profiles.tenant_id = @tenant_id
 
 # -- Over the tenant's data tables.
 
-# Tests alone: a model's summary has no rows to show.
-DQ_FAILURES = """
-select dq_config_id, failed_rows, sample_rows
-from `{tenant}`.x_meta_dq_results
-where pipeline_logging_id = @run_id and overall_status = 'FAIL'
-    and dq_config_id <> concat(target_table, '__summary')
-order by dq_config_id
-"""
-
-# What a run's tests found; a model's summary only sums them up.
+# What a run's expectations found, the failed ones first.
 DQ_RESULTS = """
 select
-    target_table, dq_config_id, severity, overall_status, failed_rows, sample_rows, error_message,
-    executed_at
+    target_table, severity, overall_status, expectations_passed, expectations_failed, failed_rows,
+    failed_expectations, error_message, executed_at
 from `{tenant}`.x_meta_dq_results
-where pipeline_logging_id = @run_id and dq_config_id <> concat(target_table, '__summary')
+where pipeline_logging_id = @run_id
 order by
     case overall_status when 'FAIL' then 0 when 'WARNING' then 1 when 'SKIPPED' then 2 else 3 end,
-    target_table, dq_config_id
+    target_table, severity
 """
 
-COSTS = """
+_PUBLICATION = """
+    pipeline_logging_id, target_table, usage_date, row_count, net, expectations_passed,
+    read_tables, published_at
+"""
+
+PUBLICATIONS_OF_RUN = f"""
+select {_PUBLICATION}
+from `{{tenant}}`.x_meta_publications
+where pipeline_logging_id = @run_id and usage_date between @from_date and @to_date
+"""
+
+# The latest publication of a table and date wins.
+_LATEST = f"""
+select {_PUBLICATION}
+from (
+    select
+        {_PUBLICATION},
+        row_number() over (
+            partition by target_table, usage_date order by published_at desc
+        ) as age
+    from `{{tenant}}`.x_meta_publications
+    where usage_date between @from_date and @to_date
+) as published
+where age = 1
+"""
+
+# What stands for the dates.
+PUBLICATIONS = _LATEST
+
+# Each of them beside those of the tables that it reads which are newer: their layers disagree.
+_LAYERS = f"""
 select
-    usage_date, service_id, max(service_description) as service_description, currency,
-    sum(charge_rows) as charge_rows, sum(gross_cost) as gross_cost,
-    sum(credits_total) as credits_total, sum(billed_cost) as billed_cost
-from `{tenant}`.cost_by_service_daily
-where usage_date between @from_date and @to_date
-group by usage_date, service_id, currency
-order by usage_date, currency, service_id
+    latest.usage_date, latest.target_table, latest.pipeline_logging_id, latest.published_at,
+    newer.pipeline_logging_id as newer_run
+from ({_LATEST}) as latest
+left join ({_LATEST}) as newer
+    on latest.usage_date = newer.usage_date and latest.published_at < newer.published_at
+    and strpos(latest.read_tables, concat('"', newer.target_table, '"')) > 0
+"""
+
+DISAGREEING = f"""
+select distinct usage_date, target_table, newer_run
+from ({_LAYERS}) as layers
+where newer_run is not null
+order by usage_date, target_table
+"""
+
+# Tables that never published a date which another did.
+NOT_BUILT = """
+select tables.target_table, dates.usage_date
+from (select distinct target_table from `{tenant}`.x_meta_publications) as tables
+cross join (select distinct usage_date from `{tenant}`.x_meta_publications) as dates
+left join `{tenant}`.x_meta_publications as published
+    on published.target_table = tables.target_table and published.usage_date = dates.usage_date
+where published.usage_date is null
+order by tables.target_table, dates.usage_date
+"""
+
+# Of the table that is read and those that it is made from, a date's oldest publication is named.
+COSTS = f"""
+select costs.*, published.pipeline_logging_id, published.published_at, published.layers_agree
+from (
+    select
+        usage_date, service_id, max(service_description) as service_description, currency,
+        sum(charge_rows) as charge_rows, sum(gross_cost) as gross_cost,
+        sum(credits_total) as credits_total, sum(billed_cost) as billed_cost
+    from `{{tenant}}`.cost_by_service_daily
+    where usage_date between @from_date and @to_date
+    group by usage_date, service_id, currency
+) as costs
+left join (
+    select usage_date, pipeline_logging_id, published_at, newer_runs = 0 as layers_agree
+    from (
+        select
+            usage_date, pipeline_logging_id, published_at,
+            row_number() over (
+                partition by usage_date order by published_at, target_table
+            ) as place,
+            count(newer_run) over (partition by usage_date) as newer_runs
+        from ({_LAYERS}) as layers
+        where target_table in ('billing_cost_daily', 'gcp_silver_cost', 'cost_by_service_daily')
+    ) as placed
+    where place = 1
+) as published
+    on costs.usage_date = published.usage_date
+order by costs.usage_date, costs.currency, costs.service_id
 """
 
 TOTALS = """
@@ -977,8 +1102,17 @@ order by currency
 
 # -- What catch-up asks. The bounds on the partition are parameters, so that engines prune.
 
+# Of a landing, for who reads it.
+LANDING_RUNS = f"""
+select {RUN_COLUMNS}
+from `{{tenant}}`.x_meta_pipeline_runs
+where pipeline_id = @pipeline_id and status <> 'REFUSED'
+    and run_date <= @to_date and to_date >= @from_date
+order by start_time desc, pipeline_logging_id
+"""
+
 ENDED_RUNS = """
-select status, run_date, to_date
+select pipeline_logging_id, status, run_date, to_date
 from `{tenant}`.x_meta_pipeline_runs
 where pipeline_id = @pipeline_id and status in ('COMPLETED', 'FAILED', 'CANCELLED')
 order by start_time desc

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,10 +13,13 @@ from runner import (
     doctor_bigquery,
     machine,
     pipelines,
+    publications,
     quota,
+    show,
     tenants,
 )
 from runner import control_sql as sql
+from runner.catch_up import spans
 from runner.check import FAIL, OK, WARN, Check, Finding, Visit, quoted, remedy_for
 from runner.errors import UsageProblem, WarehouseProblem
 from runner.invoke import Job, Outcome, Worker
@@ -79,6 +82,7 @@ def _visit_tenant(
     look("tables", _tenant_tables, settings)
     if asked:
         look("data", _data_tables, settings)
+        look("layers", _layers, local)
     look("limits", _limits, FAIL if asked else WARN)
     if look("export", _export, read, local) == OK:
         look("freshness", _freshness, local)
@@ -207,6 +211,34 @@ def _data_tables(warehouse: Warehouse, tenant: str, settings: Settings) -> Findi
     if lacking := _lacking(settings, data, *folders):
         return FAIL, lacking, f"runner run --tenant {tenant} --from {first} --to {last}"
     return OK, f"as declared; loaded from {first} to {last}", None
+
+
+def _layers(warehouse: Warehouse, tenant: str, local: bool) -> Finding:
+    """Each date of each table is as new as what the table reads, and each was built."""
+    if busy := _busy(warehouse, tenant, local):
+        return busy
+    tables = warehouse.columns(tenant, data=True)
+    if "x_meta_publications" not in tables:
+        return OK, "nothing is published", None
+    ended = warehouse.read(sql.COMPLETE_RUNS.format(tenant=tenant))
+    complete = {row["pipeline_logging_id"] for row in ended}
+    if behind := publications.disagreeing(warehouse, tenant, complete):
+        on = spans(tuple({row["usage_date"] for row in behind}))
+        names = publications.few(sorted({row["target_table"] for row in behind}))
+        told = f"layers disagree on {on}: {names} older than what they read"
+        return WARN, told, f"runner catch-up --tenant {tenant}"
+    missing: dict[str, list[date]] = {}
+    for row in warehouse.read_data(tenant, sql.NOT_BUILT.format(tenant=tenant)):
+        if row["target_table"] in tables:
+            missing.setdefault(row["target_table"], []).append(row["usage_date"])
+    if missing:
+        days = sorted({day for dates in missing.values() for day in dates})
+        told = f"not built: {publications.few(sorted(missing))} on {spans(tuple(days))}"
+        told += "; a table that no model makes any more can be dropped"
+        return WARN, told, f"runner run --tenant {tenant} --from {days[0]} --to {days[-1]}"
+    newest_first = show.standing(publications.of_data(warehouse, tenant, complete))[::-1]
+    more = f"; and {len(newest_first) - 3} spans before" if len(newest_first) > 3 else ""
+    return OK, "; ".join(newest_first[:3]) + more if newest_first else "nothing is published", None
 
 
 def _limits(warehouse: Warehouse, tenant: str, trouble: str) -> Finding:

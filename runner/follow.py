@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from runner import claim
+from runner import claim, landings
 from runner import control_sql as sql
 from runner.errors import Interrupted
 from runner.invoke import Outcome
@@ -20,10 +20,15 @@ def or_start(
 ) -> Report:
     """Start a run; while another's has some of its dates, wait for that and start again.
 
-    Another's run that covers the dates is the answer, however it ends.
+    Another's run that covers the dates is the answer, however it ends. A run of the landing that
+    the tenant reads is waited for, too.
     """
     while True:
-        report = start()
+        try:
+            report = start()
+        except landings.LandingIsActive as busy:
+            to_its_end(warehouse, busy.run, say, stopped_by)
+            continue
         if not report.run.deduplicated:
             return report
         ended = to_its_end(warehouse, report.run, say, stopped_by)
@@ -54,7 +59,9 @@ def to_its_end(
             return Report(now, now.status, now.duration_ms or 0, outcome)
         steps = warehouse.read(sql.STEPS.format(tenant=run.tenant_id), run_id=run.id)
         done = sum(step["status"] != "RUNNING" for step in steps)
-        line = f"run {run.id} is {now.status}, {done} steps done"
+        waits = claim.waiting_for(warehouse, now)
+        doing = f"waits for {waits}" if waits else f"is {now.status}, {done} steps done"
+        line = f"run {run.id} {doing}"
         if line != told:
             say(line)
             told = line

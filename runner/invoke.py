@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any, Self
 
+from runner.findings import Finding
 from runner.settings import Settings
 
 
@@ -64,13 +65,17 @@ class Node:
 class Outcome:
     """How a job ended. `error` is the first thing that went wrong, None if nothing did.
 
-    `at_work`: what was under way when dbt ended without a word.
+    `at_work`: what was under way when dbt ended without a word. `findings`: the expectations that
+    did not hold. `readers_see`: which rows stand after a failure. Both are read back from the data.
     """
 
     success: bool
     error: str | None
     nodes: tuple[Node, ...] = ()
     at_work: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    expectations_passed: int = 0
+    readers_see: str | None = None
 
     @property
     def failed_node(self) -> Node | None:

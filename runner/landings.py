@@ -4,17 +4,24 @@ Such another has `tenant:NAME` as its export. A landing bills nobody and has no 
 """
 
 from collections.abc import Sequence
-from datetime import date
 
+from runner import claim, moved, pipelines, tenants
 from runner import control_sql as sql
-from runner import moved, pipelines, tenants
 from runner.errors import UsageProblem
-from runner.notify import span
-from runner.warehouse import Warehouse
+from runner.notify import dates, span
+from runner.warehouse import Value, Warehouse
 
 
-class NotLanded(UsageProblem):
-    """The tenant reads a landing that has not the dates."""
+class DatesNotLanded(UsageProblem):
+    """The tenant reads a landing that does not have the dates."""
+
+
+class LandingIsActive(DatesNotLanded):
+    """A run of the landing may replace some of the dates now. `run`: that run."""
+
+    def __init__(self, message: str, run: claim.Run) -> None:
+        super().__init__(message)
+        self.run = run
 
 
 def bill_of(template: pipelines.Template) -> str:
@@ -35,26 +42,76 @@ def read_by(warehouse: Warehouse, tenant: str) -> tuple[str, ...]:
     return tuple(name for name in named if name)
 
 
-def must_have(
-    warehouse: Warehouse, tenant: str, names: Sequence[str], first: date, last: date
-) -> None:
-    """Raises NotLanded when a landing that the tenant reads had no completed last run of a date.
+def require_dates(warehouse: Warehouse, request: claim.Request) -> frozenset[str]:
+    """The ids of the landings' runs that had some of the request's dates, all ended.
 
-    Its bill would be without charges that the export has, and nothing would tell.
+    Raises DatesNotLanded when the last run of a date did not complete: the tenant's bill would be
+    without charges that the export has, and no test of its own would find it. Raises
+    LandingIsActive while a run of a landing has some of the dates.
     """
-    for name in names:
-        template = pipelines.load(pipelines.LANDING)
-        pipeline = pipelines.fill(template.pipeline_id, {"tenant_id": name})
-        rows = warehouse.read(sql.ENDED_RUNS.format(tenant=name), pipeline_id=pipeline)
+    known: set[str] = set()
+    for name in request.landings:
+        runs = _runs(warehouse, name, request)
+        active = [run for run in runs if run.status in ("PENDING", "RUNNING")]
+        ended = [run for run in runs if run not in active]
         ends = moved.last_ends(
-            moved.Ended(row["status"] == "COMPLETED", row["run_date"], row["to_date"])
-            for row in rows
+            moved.Ended(run.status == "COMPLETED", run.run_date, run.to_date) for run in ended
         )
-        lacking = moved.ranges(day for day in moved.Range(first, last).dates() if not ends.get(day))
+        lacking = moved.ranges(
+            day
+            for day in moved.Range(request.from_date, request.to_date).dates()
+            if not ends.get(day) and not any(run.covers(day, day) for run in active)
+        )
         if lacking:
-            dates = ", ".join(span(one.first, one.last) for one in lacking)
-            raise NotLanded(
-                f"Tenant {tenant} reads the landing {name}, which has no completed run of {dates}:"
-                f" run `runner run --tenant {name} --from {lacking[0].first} --to"
+            spans = ", ".join(span(one.first, one.last) for one in lacking)
+            raise DatesNotLanded(
+                f"Tenant {request.tenant_id} reads the landing {name}, which has no completed run"
+                f" of {spans}: run `runner run --tenant {name} --from {lacking[0].first} --to"
                 f" {lacking[-1].last}` first."
             )
+        if active:
+            raise LandingIsActive(
+                f"Tenant {request.tenant_id} reads the landing {name}, whose run {active[0].id} of"
+                f" {dates(active[0])} is {active[0].status}: add --wait, or run again when it has"
+                " ended.",
+                active[0],
+            )
+        known.update(run.id for run in ended)
+    return frozenset(known)
+
+
+def landed_since(warehouse: Warehouse, request: claim.Request, known: frozenset[str]) -> str | None:
+    """The error of a run whose landing was run for some of its dates meanwhile; None if it was not.
+
+    `known`: what require_dates returned before the landing was read. A run that is still PENDING
+    has changed nothing.
+    """
+    for name in request.landings:
+        for run in _runs(warehouse, name, request):
+            if run.id not in known and run.status != "PENDING":
+                return (
+                    f"The landing {name} was run for {dates(run)} while this run read it (run"
+                    f" {run.id}, {run.status}): run it again when the landing's last run has"
+                    " completed."
+                )
+    return None
+
+
+def _runs(warehouse: Warehouse, name: str, request: claim.Request) -> list[claim.Run]:
+    """The landing's runs with some of the request's dates, newest first; dead ones are closed."""
+    template = pipelines.load(pipelines.LANDING)
+    values: dict[str, Value] = {
+        "pipeline_id": pipelines.fill(template.pipeline_id, {"tenant_id": name}),
+        "from_date": request.from_date,
+        "to_date": request.to_date,
+    }
+
+    def read() -> list[claim.Run]:
+        rows = warehouse.read(sql.LANDING_RUNS.format(tenant=name), **values)
+        return [claim.as_run(row) for row in rows]
+
+    runs = read()
+    if any(run.status in ("PENDING", "RUNNING") for run in runs):
+        claim.end_dead_leases(warehouse, name)
+        runs = read()
+    return runs

@@ -17,7 +17,7 @@ LONGEST_FAILED_DAYS = 31
 # A longer hole in the usage is a time without any, not a date that nobody loaded.
 LONGEST_GAP = 31
 
-# An export has stopped when its newest row is so old: as has_not_stopped in _staging.yml has it.
+# An export has stopped when its newest row is so old, as in export_has_not_stopped (_billing.yml).
 STOPPED_AFTER = timedelta(hours=48)
 # Nobody waits for an export of which the bill has nothing of so many days.
 JUDGED_DAYS = 31

@@ -10,7 +10,8 @@ from html import escape
 from typing import Protocol
 
 from runner.claim import Run
-from runner.invoke import Node, Outcome
+from runner.findings import Finding
+from runner.invoke import Outcome
 from runner.pipelines import DEFAULT, Alert, fill
 from runner.settings import Mail
 
@@ -54,10 +55,9 @@ def failure(
     alert: Alert,
     run: Run,
     outcome: Outcome,
-    samples: Mapping[str, str],
     values: Mapping[str, str],
 ) -> Letter:
-    """What is said of a failed run; `samples` has sample rows of failing tests by test."""
+    """The mail about a failed run: what failed, why, and what readers of the data see now."""
     node = outcome.failed_node
     facts = [
         *_facts(run, values),
@@ -66,15 +66,16 @@ def failure(
             f"{node.type} {node.name}" if node else ", ".join(outcome.at_work) or "dbt",
         ),
         ("First error", outcome.error or "unknown"),
+        *([("Readers see now", outcome.readers_see)] if outcome.readers_see else []),
         ("Look closer", f"runner status {run.id} --tenant {run.tenant_id}"),
         ("Run again", again(run)),
     ]
-    failing = [node for node in outcome.nodes if node.failed and node.type == "test"]
+    failing = [one for one in outcome.findings if one.status != "warn"]
     return Letter(
         _recipients(alert, values),
         fill(alert.subject, values),
-        _text(facts, failing, samples),
-        _html(facts, failing, samples),
+        _text(facts, failing),
+        _html(facts, failing),
     )
 
 
@@ -84,8 +85,8 @@ def recovery(alert: Alert, run: Run, values: Mapping[str, str]) -> Letter:
     return Letter(
         _recipients(alert, values),
         fill(alert.recovered_subject, values),
-        _text(facts, [], {}),
-        _html(facts, [], {}),
+        _text(facts, []),
+        _html(facts, []),
     )
 
 
@@ -138,28 +139,24 @@ def _facts(run: Run, values: Mapping[str, str]) -> list[tuple[str, str]]:
     ]
 
 
-def _text(facts: list[tuple[str, str]], failing: list[Node], samples: Mapping[str, str]) -> str:
+def _text(facts: list[tuple[str, str]], failing: list[Finding]) -> str:
     lines = [f"{name + ':':<19} {value}" for name, value in facts]
     if failing:
-        lines += ["", "Failing tests (rows found, and a few of them):"]
-    for node in failing:
-        lines.append(f"  {node.failures or 0:>8}  {node.name}")
-        if samples.get(node.name):
-            lines.append(f"            {samples[node.name]}")
+        lines += ["", "Failed expectations, with an example of each:"]
+    lines += [f"  {one.table + ': ' if one.table else ''}{one.sentence}" for one in failing]
     return "\n".join(lines) + "\n"
 
 
-def _html(facts: list[tuple[str, str]], failing: list[Node], samples: Mapping[str, str]) -> str:
+def _html(facts: list[tuple[str, str]], failing: list[Finding]) -> str:
     rows = "".join(
         f"<tr><th align='left' valign='top'>{escape(name)}</th><td>{escape(value)}</td></tr>"
         for name, value in facts
     )
-    tests = "".join(
-        f"<tr><td align='right' valign='top'>{node.failures or 0}</td><td>{escape(node.name)}"
-        f"<br><code>{escape(samples.get(node.name, ''))}</code></td></tr>"
-        for node in failing
+    found = "".join(
+        f"<tr><td valign='top'>{escape(one.table)}</td><td>{escape(one.sentence)}</td></tr>"
+        for one in failing
     )
-    found = f"<h3>Failing tests (rows found, and a few of them)</h3><table>{tests}</table>"
+    told = f"<h3>Failed expectations, with an example of each</h3><table>{found}</table>"
     return (
-        f"<html><body><table cellpadding='4'>{rows}</table>{found if failing else ''}</body></html>"
+        f"<html><body><table cellpadding='4'>{rows}</table>{told if failing else ''}</body></html>"
     )

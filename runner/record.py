@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from runner import control_sql as sql
 from runner import spool
 from runner.alerts import Alarm
-from runner.claim import Run, as_run, handing_back
+from runner.claim import Run, Turn, as_run, handing_back, starting, turn_of
 from runner.errors import WarehouseProblem
 from runner.invoke import Event, Node
+from runner.publications import Publication, Standing, as_text, of_records
 from runner.settings import Settings
 from runner.warehouse import Row, Value, Warehouse
 
@@ -56,6 +57,8 @@ class StepLog:
         self._steps: dict[str, Step] = {}
         self._unwritten: set[str] = set()
         self._began = time.monotonic()
+        # What the run published, one of each table; None until it is known.
+        self.published: tuple[Publication, ...] | None = None
 
     @property
     def elapsed_ms(self) -> int:
@@ -66,6 +69,11 @@ class StepLog:
     def at_work(self) -> tuple[str, ...]:
         """The names of the steps that have begun and not ended."""
         return tuple(step.name for step in self._steps.values() if step.status == "RUNNING")
+
+    @property
+    def has_begun_a_model(self) -> bool:
+        """Whether dbt got so far that something may have been published."""
+        return any(step.type == "model" for step in self._steps.values())
 
     def open(self, step_id: str, name: str, kind: str) -> None:
         """Begin a step, RUNNING from now."""
@@ -90,6 +98,7 @@ class StepLog:
             self.open(node.unique_id, node.name, node.type)
         step = self._steps[node.unique_id]
         status = _NODE_STATUS.get(node.status, "FAILED")
+        published = {one.table: one.rows for one in self.published or ()}
         told = {
             "dbt_status": node.status,
             "severity": node.severity or None,
@@ -105,7 +114,7 @@ class StepLog:
                 status=status,
                 started_at=began,
                 ended_at=ended,
-                rows=node.failures if node.type == "test" else node.rows,
+                rows=node.failures if node.type == "test" else published.get(node.name, node.rows),
                 error=node.message if status == "FAILED" or node.status == "warn" else None,
                 metadata=tuple((key, value) for key, value in told.items() if value is not None),
             )
@@ -150,10 +159,10 @@ class StepLog:
         self._unwritten.add(step.step_id)
 
 
-def start(warehouse: Warehouse, steps: StepLog, run: Run) -> None:
-    """Move the run from PENDING to RUNNING, with the steps so far."""
-    statements, values = steps.pending(sql.START.format(tenant=run.tenant_id))
-    warehouse.write(*statements, **values)
+def start(warehouse: Warehouse, run: Run, timeout_minutes: float) -> Turn:
+    """Move the run from PENDING to RUNNING if it is its turn."""
+    statements, when = starting(run, timeout_minutes)
+    return turn_of(run, warehouse.write_in_turn(when, *statements, run_id=run.id))
 
 
 def finish(
@@ -176,6 +185,7 @@ def finish(
         "duration_ms": steps.elapsed_ms,
         "error_message": error,
         "row_count": row_count,
+        "publications": as_text(steps.published),
     }
     for alert in alerts:
         values |= alert.values
@@ -189,6 +199,15 @@ def finish(
     statements += tuple(text for alert in alerts for text in alert.statements)
     statements += (sql.RUN.format(tenant=run.tenant_id),)
     return as_run(write_or_spool(settings, warehouse, statements, values)[0])
+
+
+def keep_publications(warehouse: Warehouse, steps: StepLog, run: Run) -> None:
+    """Record what a run published that another command has closed. Raises WarehouseProblem."""
+    warehouse.write(
+        sql.KEEP_PUBLICATIONS.format(tenant=run.tenant_id),
+        run_id=run.id,
+        publications=as_text(steps.published),
+    )
 
 
 def hand_back(settings: Settings, warehouse: Warehouse, run: Run) -> Run:
@@ -229,6 +248,16 @@ def write_or_spool(
 def steps_of(warehouse: Warehouse, tenant_id: str, run_id: str) -> list[Row]:
     """The written steps of a run, in order."""
     return warehouse.read(sql.STEPS.format(tenant=tenant_id), run_id=run_id)
+
+
+def published_dates(warehouse: Warehouse, run: Run) -> tuple[list[Row], list[Standing]]:
+    """The records of the runs that share dates with this one, and what stands by them."""
+    rows = warehouse.read(
+        sql.RECORDED_PUBLICATIONS.format(tenant=run.tenant_id),
+        from_date=run.run_date,
+        to_date=run.to_date,
+    )
+    return rows, of_records(rows, run.run_date, run.to_date)
 
 
 def _ms(began: datetime, ended: datetime) -> int:

@@ -19,6 +19,7 @@ from runner import (
     notify,
     pipelines,
     quota,
+    read_back,
     record,
     runlog,
     spool,
@@ -31,12 +32,19 @@ from runner.errors import (
     UsageProblem,
     WarehouseProblem,
 )
-from runner.invoke import Event, Job, Outcome, timed_out
+from runner.invoke import Event, Job, Outcome
 from runner.pool import Pool
 from runner.settings import Settings
 from runner.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
+
+# What macros/publish/export_files_unchanged.sql says of an upload that is not finished.
+EXPORT_CHANGED = "the export changed while it was read"
+# BigQuery's words for a transaction that was cancelled, for another changed the same table.
+CONFLICT = "aborted due to concurrent update"
+# How much more often than the others the run looks whose turn is next: each look costs a query.
+NEXT_LOOKS = 3
 
 
 @dataclass(frozen=True)
@@ -76,10 +84,6 @@ class _ClosedElsewhere(Exception):
     """Somebody cancelled the run, or took it for dead: it is no longer ours."""
 
 
-class _TimedOut(Exception):
-    """The template's time was over before dbt could begin."""
-
-
 def run_slice(
     settings: Settings,
     warehouse: Warehouse,
@@ -109,7 +113,7 @@ def run_slice(
         meanwhile = (lambda: None) if warehouse.has_one_writer else pool.warm_up
         run = claimed(settings, warehouse, request, run_id, meanwhile)
         if run.deduplicated:
-            return of_another(run, request)
+            return of_another(warehouse, run, request)
         with runlog.of_run(settings, run.id, run.tenant_id):
             return execute(
                 settings, warehouse, mailbox, template, request, run, on_event, pool, stopped_by
@@ -134,11 +138,14 @@ def claimed(
 ) -> claim.Run:
     """A PENDING run of our own, or another's that has some of the dates.
 
-    Raises NotLanded before anything is claimed; Refused, with the refusal recorded.
+    Raises DatesNotLanded before anything is claimed; Refused, with the refusal recorded. A queued
+    run may be claimed while its landing is active: it waits in the queue.
     """
-    landings.must_have(
-        warehouse, request.tenant_id, request.landings, request.from_date, request.to_date
-    )
+    try:
+        landings.require_dates(warehouse, request)
+    except landings.LandingIsActive:
+        if not request.queued:
+            raise
     run = claim.take(warehouse, request, settings.project_dir, run_id, on_likely=on_likely)
     if run.status == "REFUSED":
         why, what_to_do = run.error_message or "", _what_to_do(warehouse, run)
@@ -162,8 +169,9 @@ def _what_to_do(warehouse: Warehouse, run: claim.Run) -> str:
     return f"`runner doctor --tenant {tenant}` names the command that mends it."
 
 
-def of_another(run: claim.Run, request: claim.Request) -> Report:
+def of_another(warehouse: Warehouse, run: claim.Run, request: claim.Request) -> Report:
     """What an active run means for who asked: theirs if it covers the dates, else an error."""
+    run = replace(run, waits_for=claim.waiting_for(warehouse, run))
     if run.covers(request.from_date, request.to_date):
         return Report(run, run.status, 0)
     day = timedelta(days=1)
@@ -175,9 +183,9 @@ def of_another(run: claim.Run, request: claim.Request) -> Report:
         )
         if first <= last
     ]
-    waits = f", waiting for `runner serve` since {run.start_time:%Y-%m-%d %H:%M} UTC,"
+    waits = f", waiting for {run.waits_for} since {run.start_time:%Y-%m-%d %H:%M} UTC,"
     why = (
-        f"Run {run.id} of {run.tenant_id} is {run.status}{waits if run.is_queued else ''} for"
+        f"Run {run.id} of {run.tenant_id} is {run.status}{waits if run.waits_for else ''} for"
         f" {notify.dates(run)} and will not load"
         f" {' and '.join(left)}; nothing was started that would: add --wait, or run again later."
     )
@@ -211,12 +219,21 @@ def execute(
     broke: BaseException | None = None
     totals: tuple[Total, ...] = ()
     try:
-        pool.warm_up()
-        record.start(warehouse, steps, run)
+        if not request.queued:  # it was taken up in its turn
+            _await_turn(warehouse, run, template, on_event, pool, stopped_by)
         outcome, totals = _build(
-            settings, warehouse, run, template, steps, on_event, pool, stopped_by
+            settings, warehouse, request, run, template, steps, on_event, pool, stopped_by
         )
         status = "COMPLETED" if outcome.success else "FAILED"
+    except landings.DatesNotLanded as problem:
+        # The landing was run between the claim and now.
+        if request.queued and isinstance(problem, landings.LandingIsActive):
+            with _undisturbed():
+                run = record.hand_back(settings, warehouse, run)
+            log.info("run is %s again: %s", run.status, problem.message)
+            return Report(run, run.status, 0)
+        outcome = Outcome(False, problem.message)
+        status = "FAILED"
     except Interrupted as stop:
         if request.queued:
             with _undisturbed():
@@ -229,9 +246,6 @@ def execute(
     except _ClosedElsewhere:
         outcome = Outcome(False, "closed by another command")
         status = "CANCELLED"
-    except _TimedOut:
-        outcome = timed_out(template.step.timeout_minutes * 60)
-        status = "FAILED"
     except (Exception, KeyboardInterrupt) as error:
         # Ours or the warehouse's: recorded like any other end before it goes on.
         broke = error
@@ -240,14 +254,12 @@ def execute(
         log.exception("run %s broke", run.id)
     with _undisturbed():
         outcome = replace(outcome, at_work=steps.at_work)
-        samples = _samples(warehouse, run, outcome)
         alarms = alerts.raised(
             settings.mail,
             template,
             run,
             status,
             outcome,
-            samples,
             request.admin_email,
             request.company_name,
         )
@@ -259,9 +271,49 @@ def execute(
     return report
 
 
+def _await_turn(
+    warehouse: Warehouse,
+    run: claim.Run,
+    template: pipelines.Template,
+    on_event: Callable[[Event], None],
+    pool: Pool,
+    stopped_by: Callable[[], int],
+) -> None:
+    """Wait until no other run of the tenant builds and none that waits is older: now it is RUNNING.
+
+    Raises _ClosedElsewhere, and Interrupted once `stopped_by` names a signal.
+    """
+    minutes, first = template.step.timeout_minutes, ""
+    turn = record.start(warehouse, run, minutes)
+    while turn.status == "PENDING":
+        is_next = len(turn.ahead) <= 1
+        if is_next:
+            pool.warm_up()
+        if turn.ahead and turn.ahead[0] != first:
+            first = turn.ahead[0]
+            log.info("it waits for run %s", first)
+            on_event(Event("waiting", name=f"run {run.id} waits for run {first}"))
+        _pause(warehouse.seconds_between_looks / (NEXT_LOOKS if is_next else 1), stopped_by)
+        turn = claim.wait_for_turn(warehouse, run)
+        if turn.status == "PENDING" and not turn.ahead:
+            turn = record.start(warehouse, run, minutes)
+    if turn.status != "RUNNING":
+        raise _ClosedElsewhere
+
+
+def _pause(seconds: float, stopped_by: Callable[[], int]) -> None:
+    """Sleep; raises Interrupted once `stopped_by` names a signal."""
+    ends = time.monotonic() + seconds
+    while (left := ends - time.monotonic()) > 0:
+        if number := stopped_by():
+            raise Interrupted(number)
+        time.sleep(min(0.2, left))
+
+
 def _build(
     settings: Settings,
     warehouse: Warehouse,
+    request: claim.Request,
     run: claim.Run,
     template: pipelines.Template,
     steps: record.StepLog,
@@ -269,7 +321,10 @@ def _build(
     pool: Pool,
     stopped_by: Callable[[], int],
 ) -> tuple[Outcome, tuple[Total, ...]]:
-    """Have dbt build and test the dates; its outcome and, when all is well, the totals."""
+    """Have dbt build and test the dates; its outcome and, when all is well, the totals.
+
+    Raises DatesNotLanded before dbt starts.
+    """
 
     def follow(event: Event) -> None:
         log.info("%s %s", event.kind, event.status, extra={"step": event.unique_id})
@@ -293,46 +348,63 @@ def _build(
     def wait() -> None:
         look()
         on_event(Event("waiting", name=f"another command has the data of {run.tenant_id}"))
-        if time.monotonic() - began >= timeout:
-            raise _TimedOut
 
-    with (
-        warehouse.alone_with(run.tenant_id, wait),
-        pool.lend() as worker,
-    ):
-        on_event(Event("waiting", name="starting dbt"))
-        outcome = worker.run(
-            Job(
-                tenant_id=run.tenant_id,
-                command=(
-                    *("build", "--selector", template.step.selector),
-                    *("--exclude-resource-type", "unit_test"),
-                ),
-                vars={
-                    "from_date": run.run_date.isoformat(),
-                    "to_date": run.to_date.isoformat(),
-                    "pipeline_logging_id": run.id,
-                    "pipeline": template.name,
-                    **({"user_id": run.user_id} if run.user_id else {}),
-                },
-                log_path=settings.log_dir / "runs" / run.id,
-            ),
-            follow,
-            timeout=timeout,
-            on_tick=look,
-            tick_seconds=min(1.0, warehouse.seconds_between_looks),
-            began=began,
+    job = Job(
+        tenant_id=run.tenant_id,
+        command=(
+            *("build", "--selector", template.step.selector),
+            *("--exclude-resource-type", "unit_test"),
+        ),
+        vars={
+            "from_date": run.run_date.isoformat(),
+            "to_date": run.to_date.isoformat(),
+            "pipeline_logging_id": run.id,
+            "pipeline": template.name,
+            **({"user_id": run.user_id} if run.user_id else {}),
+        },
+        log_path=settings.log_dir / "runs" / run.id,
+    )
+
+    def dbt_build() -> Outcome:
+        with pool.lend() as worker:
+            on_event(Event("waiting", name="starting dbt"))
+            return worker.run(
+                job,
+                follow,
+                timeout=timeout,
+                on_tick=look,
+                tick_seconds=min(1.0, warehouse.seconds_between_looks),
+                began=began,
+            )
+
+    with warehouse.alone_with(run.tenant_id, wait):
+        known = landings.require_dates(warehouse, request)
+        try:
+            outcome = dbt_build()
+            if EXPORT_CHANGED in (outcome.error or ""):
+                log.warning("%s; the build is repeated once", outcome.error)
+                outcome = dbt_build()
+        finally:
+            # However dbt ended, what it published stands.
+            if steps.has_begun_a_model:
+                steps.published = read_back.published(warehouse, run)
+        outcome = replace(
+            outcome,
+            error=_in_words(outcome.error),
+            nodes=tuple(replace(node, message=_in_words(node.message)) for node in outcome.nodes),
         )
-        bill = landings.bill_of(template)
-        is_loaded = any(node.name == bill and node.status == "success" for node in outcome.nodes)
-        totals = _totals(warehouse, run) if is_loaded else ()
-        # DuckDB's adapter does not say how many rows it wrote.
-        rows = sum(total.rows for total in totals)
-        nodes = tuple(
-            replace(node, rows=rows) if node.name == bill and is_loaded else node
-            for node in outcome.nodes
-        )
-        return replace(outcome, nodes=nodes), totals if outcome.success else ()
+        if steps.has_begun_a_model:
+            outcome = read_back.explained(warehouse, run, outcome)
+        if outcome.success and (error := landings.landed_since(warehouse, request, known)):
+            outcome = replace(outcome, success=False, error=error)
+        return outcome, _totals(warehouse, run) if outcome.success else ()
+
+
+def _in_words(message: str | None) -> str | None:
+    """A message of dbt's, after the reason in plain words where BigQuery names only the symptom."""
+    if message and CONFLICT in message:
+        return f"another dbt run of this tenant is writing ({message})"
+    return message
 
 
 def _finish(
@@ -356,7 +428,12 @@ def _finish(
         if node.failed or node.status == "warn":
             log.warning("%s: %s", node.status, node.message, extra={"step": node.unique_id})
     log.info("run ended %s%s", status, f": {outcome.error}" if outcome.error else "")
-    error = outcome.error or "; ".join(warnings) or None
+    if outcome.readers_see:
+        # After the alert: the same failure is told once, whatever readers see meanwhile.
+        outcome = replace(
+            outcome, error=f"{(outcome.error or '').rstrip('.')}. {outcome.readers_see}"
+        )
+    error = outcome.error or " ".join(warnings) or None
     rows = sum(total.rows for total in totals) if status == "COMPLETED" else None
     try:
         ended = record.finish(settings, warehouse, steps, run, status, error, rows, *alarms)
@@ -372,6 +449,9 @@ def _finish(
     if (ended.status, ended.error_message) != (status, error):
         # Closed by another command meanwhile: its word stands.
         outcome = Outcome(False, ended.error_message, outcome.nodes)
+        if steps.published:
+            with contextlib.suppress(WarehouseProblem):  # the data has them, too
+                record.keep_publications(warehouse, steps, run)
     duration_ms = ended.duration_ms or 0
     return Report(run, ended.status, duration_ms, outcome, totals, warnings, interrupted)
 
@@ -465,24 +545,10 @@ def _totals(warehouse: Warehouse, run: claim.Run) -> tuple[Total, ...]:
 
 
 def _warnings(outcome: Outcome, totals: tuple[Total, ...]) -> tuple[str, ...]:
-    warned = [f"{node.name}: {node.message}" for node in outcome.nodes if node.status == "warn"]
+    warned = [node.message or node.name for node in outcome.nodes if node.status == "warn"]
     if outcome.success and not totals:
-        warned.insert(0, "0 rows: the export has no usage for this date yet")
+        warned.insert(0, "0 rows: the export has no usage for this date yet.")
     return tuple(warned)
-
-
-def _samples(warehouse: Warehouse, run: claim.Run, outcome: Outcome) -> dict[str, str]:
-    """Sample rows of the failing tests by test, as the data-quality hook kept them."""
-    if not any(node.failed and node.type == "test" for node in outcome.nodes):
-        return {}
-    try:
-        rows = warehouse.read_data(
-            run.tenant_id, control_sql.DQ_FAILURES.format(tenant=run.tenant_id), run_id=run.id
-        )
-    except Exception as error:  # a mail with fewer words is better than none
-        log.warning("no sample rows for the mail of run %s: %s", run.id, error)
-        return {}
-    return {row["dq_config_id"]: row["sample_rows"] or "" for row in rows}
 
 
 def _send_unrecorded(

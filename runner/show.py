@@ -18,6 +18,7 @@ from runner.fanout import Done
 from runner.invoke import Event
 from runner.keys import Key
 from runner.notify import again, dates, span
+from runner.publications import Standing, few
 from runner.quota import Quota
 from runner.run import Report
 from runner.tenants import Export, Tenant
@@ -131,13 +132,11 @@ def refusal_document(refusal: Refused) -> dict[str, Any]:
 
 
 def test_counts(report: Report) -> tuple[int, int, int]:
-    """Tests passed, warned and failed."""
-    tests = [node for node in report.outcome.nodes if node.type == "test"] if report.outcome else []
-    return (
-        sum(node.status == "pass" for node in tests),
-        sum(node.status == "warn" for node in tests),
-        sum(node.failed for node in tests),
-    )
+    """Expectations that held, that warned, and that failed or could not be checked."""
+    if report.outcome is None:
+        return 0, 0, 0
+    warned = sum(one.status == "warn" for one in report.outcome.findings)
+    return report.outcome.expectations_passed, warned, len(report.outcome.findings) - warned
 
 
 def summary(report: Report, where: str, target: str | None = None) -> str:
@@ -155,8 +154,9 @@ def summary(report: Report, where: str, target: str | None = None) -> str:
             f" {run.tenant_id}{on}"
         )
     if run.deduplicated and report.status in ("PENDING", "RUNNING"):
+        doing = f"waits for {run.waits_for}" if run.waits_for else f"is {run.status}"
         return (
-            f"Run {run.id} of {run.tenant_id} covers {dates(run)} and is {run.status}: nothing was"
+            f"Run {run.id} of {run.tenant_id} covers {dates(run)} and {doing}: nothing was"
             f" started.\nFollow it with: {look}"
         )
     if run.deduplicated:
@@ -351,13 +351,56 @@ def run_list(runs: Sequence[Run]) -> str:
     return "\n".join(columns(rows, right=(3, 5)))
 
 
-def run_with_steps(run: Run, steps: Sequence[Row]) -> str:
-    """One run and its steps; passed tests are only counted."""
+def standing(found: Sequence[Standing], run_id: str = "") -> list[str]:
+    """A line for each span of dates: which run published which tables; `run_id` is this run."""
+    lines = []
+    for one in found:
+        by = [
+            f"{few(tables)} by {'this run' if run == run_id else f'run {run}'}"
+            for run, tables in one.tables_of
+        ]
+        if len(by) == 1:
+            ((run, tables),) = one.tables_of
+            count = f"{len(tables)} table{'s' if len(tables) > 1 else ''}"
+            by = [f"{count} by {'this run' if run == run_id else f'run {run}'}"]
+        if one.behind:
+            by.append(f"older than what they read: {few(one.behind)}")
+        lines.append(f"{span(one.first, one.last)}: {'; '.join(by)}")
+    return lines
+
+
+def standing_document(found: Sequence[Standing]) -> list[dict[str, Any]]:
+    """The same as `status --json` and the API have it."""
+    return [
+        {
+            "from_date": one.first,
+            "to_date": one.last,
+            "runs": [
+                {"pipeline_logging_id": run, "tables": list(tables)}
+                for run, tables in one.tables_of
+            ],
+            "layers_agree": not one.behind,
+            "behind": list(one.behind),
+        }
+        for one in found
+    ]
+
+
+def run_with_steps(
+    run: Run,
+    steps: Sequence[Row],
+    found: Sequence[Standing] = (),
+    unrecorded: Sequence[str] = (),
+) -> str:
+    """One run, what is published of its dates, and its steps; passed tests are only counted.
+
+    `unrecorded`: runs of these dates that died before they recorded what they published.
+    """
     head = [
         ("run", run.id),
         ("pipeline", run.pipeline_id),
         ("dates (UTC)", dates(run)),
-        ("status", run.status),
+        ("status", f"{run.status}, waits for {run.waits_for}" if run.waits_for else run.status),
         (
             "started",
             f"{run.start_time:%Y-%m-%d %H:%M:%S} UTC by {run.trigger_by} ({run.trigger_type})",
@@ -366,6 +409,12 @@ def run_with_steps(run: Run, steps: Sequence[Row]) -> str:
         ("rows", "" if run.row_count is None else f"{run.row_count:,}"),
         ("message", run.error_message or ""),
     ]
+    head += [("published", line) for line in standing(found, run.id)]
+    if any(one.behind for one in found):
+        head.append(("", f"the layers disagree: runner catch-up --tenant {run.tenant_id}"))
+    if unrecorded:
+        told = f"run {unrecorded[0]} died before it recorded what it published; the data says it:"
+        head.append(("", f"{told} runner doctor --tenant {run.tenant_id}"))
     lines = columns(head)
     passed = [
         step

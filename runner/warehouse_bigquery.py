@@ -24,6 +24,9 @@ Answer = TypeVar("Answer")
 # No call waits longer than this for BigQuery; a control statement takes a second or two.
 TIMEOUT_SECONDS = 120.0
 ATTEMPTS = 8
+# Of ten that claim at once one is not cancelled, and the others ask again: some of them ten times.
+ATTEMPTS_TO_COMMIT = 20
+LONGEST_DOUBLING = 5
 # A network that is down is told at once; a connection that broke is made again.
 ATTEMPTS_TO_CONNECT = 3
 # BigQuery answers these with 403, and means: later.
@@ -280,12 +283,16 @@ class BigQueryWarehouse:
         from google.api_core import exceptions
         from google.auth.exceptions import GoogleAuthError
 
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, ATTEMPTS_TO_COMMIT + 1):
+            doublings = attempt
             try:
                 return ask()
             except exceptions.GoogleAPICallError as error:
-                if not _may_go_next_time(error) or attempt == ATTEMPTS:
+                attempts = ATTEMPTS_TO_COMMIT if _was_cancelled(error) else ATTEMPTS
+                if not _may_go_next_time(error) or attempt >= attempts:
                     raise _problem(error, self._fields["project"]) from error
+                if _was_cancelled(error):
+                    doublings = min(attempt, LONGEST_DOUBLING)
             except GoogleAuthError as error:
                 raise WarehouseUnreachable(_unknown_caller(str(error))) from error
             except (exceptions.RetryError, OSError, TimeoutError) as error:
@@ -293,7 +300,7 @@ class BigQueryWarehouse:
                     raise WarehouseUnreachable(
                         f"BigQuery did not answer ({error}): check the network and try again."
                     ) from error
-            time.sleep(random.uniform(0.1, 0.4) * 2**attempt)
+            time.sleep(random.uniform(0.1, 0.4) * 2**doublings)
         raise AssertionError("unreachable")
 
 
@@ -326,9 +333,15 @@ def _may_go_next_time(error: Any) -> bool:
     return (
         isinstance(error, exceptions.TooManyRequests | exceptions.ServerError)
         or any(one.get("reason") in NOT_NOW for one in error.errors if isinstance(one, dict))
-        or ("transaction" in text and "abort" in text)
+        or _was_cancelled(error)
         or "too many dml statements" in text
     )
+
+
+def _was_cancelled(error: Any) -> bool:
+    """Whether a transaction lost against another that changes the same table."""
+    text = str(error).lower()
+    return "transaction" in text and "abort" in text
 
 
 def _type_of(value: Value) -> str:

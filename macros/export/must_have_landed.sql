@@ -1,7 +1,8 @@
 {#
-    Stops the call when the tenant reads a landing that has no file of one of its dates: an empty date has
-    an empty file, so what is not there was lost or never landed, and a bill made from the rest would
-    lack its charges. On DuckDB, where a landing's dates are files; BigQuery's is a table.
+    Stops the call when the tenant reads a landing that has not completely landed one of its dates: an
+    empty date has an empty file, so what is not there was lost or never landed, and a bill made from
+    the rest would lack its charges. On DuckDB, where a landing's dates are files; BigQuery's is a
+    table, replaced in one transaction.
 #}
 {% macro must_have_landed() -%}
     {#- a unit test brings rows of its own -#}

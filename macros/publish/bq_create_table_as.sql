@@ -1,8 +1,8 @@
 {#
-    The first build of a dated table is held back by its proof, too: the table is made without rows,
-    then its dates are published like any others. `if not exists`: of two first runs at once, neither
-    replaces what the other has loaded. Shadows bq_create_table_as of dbt-bigquery, because that
-    creates the table with its rows in one statement; all other tables go on to it.
+    The proof holds back the first build of a dated table, too: the table is created without rows,
+    then its dates are published like any others. `if not exists`: of two first runs at once,
+    neither replaces what the other has loaded. Shadows bq_create_table_as of dbt-bigquery, which
+    creates a table and its rows in one statement. It still creates all other tables.
 #}
 {% macro bq_create_table_as(partition_by, temporary, relation, compiled_code, language='sql') %}
     {%- if temporary or not config.get('meta', {}).get('slice_by') -%}

@@ -1,7 +1,8 @@
 {#
-    BigQuery's way to replace whole dates: one script, one transaction, in the steps that DuckDB's
-    has. Shadows bq_insert_overwrite_sql of dbt-bigquery, because that reads `partitions=` when dbt
-    parses and so would replace another call's dates, and because MERGE cannot hold a proof.
+    Replaces dates on BigQuery: one script with one transaction, in the same steps as on DuckDB.
+    Shadows bq_insert_overwrite_sql of dbt-bigquery for two reasons: that macro reads `partitions=`
+    when dbt parses, so it would replace the dates of another call; and its MERGE cannot hold a
+    proof.
 #}
 {% macro bq_insert_overwrite_sql(
     tmp_relation, target_relation, sql, unique_key, partition_by, partitions, dest_columns,

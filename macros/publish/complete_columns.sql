@@ -1,9 +1,11 @@
 {#
-    BigQuery: the columns of a dated table for the rows of this call, which are those of the model. Those
-    that the table lacks are added, before the transaction, for that admits no change of a table. A
-    column that the model has no more, or of another type, stops the call; `runner tenant
-    repair`, which calls dbt with --empty, drops it or changes its type. BigQuery takes
-    several columns in an ALTER TABLE, but one kind of change.
+{#
+    BigQuery: returns the columns to insert into a dated table, which are those of the model. A column
+    that the table lacks is added here, because a transaction does not allow that. A column that
+    the model no longer has, or has with another type, stops the call; `runner tenant repair`,
+    which calls dbt with --empty, drops it or changes its type. One ALTER TABLE takes several
+    columns, but one kind of change.
+#}
 #}
 {% macro complete_columns(target, query, columns) -%}
     {%- set wanted = columns_of_model(query) -%}

@@ -1,4 +1,6 @@
-{# The expectations of one test: (name, description) of each; a test of another kind is one. #}
+{#
+    Returns (name, description) of each expectation of a test. A test of another kind counts as one.
+#}
 {% macro expectations_of_test(test) -%}
     {%- if not test.test_metadata or test.test_metadata.name != 'expectations' -%}
         {{ return([(test.name, test.description | trim or test.name)]) }}

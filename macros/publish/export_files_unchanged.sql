@@ -1,6 +1,7 @@
 {#
-    DuckDB: fails the transaction when one of the export's files is not as it was before the copy. What
-    it cannot see, a file of the same size replaced within a second, the proof sees by its sums.
+    DuckDB: fails the transaction when a file of the export has changed since before the copy. A
+    file that was replaced within one second by a file of the same size is not found here. The proof
+    reads the files once more, so it finds such a file unless its sums are the same, too.
 #}
 {% macro export_files_unchanged() -%}
     select error('the export changed while it was read: ' || min(filename))

@@ -1,4 +1,4 @@
-{# Whether a test at level error is a proof of the table it hangs on, if that is dated; see proofs_of. #}
+{# True for a test that is a proof of a dated table, see proofs_of. #}
 {% macro is_proof(node) -%}
     {%- set config = node.config -%}
     {{ return(

@@ -1,7 +1,7 @@
 {#
-    A query for what the proofs of the model at hand find wrong in its rows of this call, as
-    expectation_findings gives it; any other generic test is one expectation of its own name.
-    None when the model has no proof.
+    A query for what the proofs of the current model find wrong in its rows of this call, with the
+    columns of expectation_findings. A generic test of another kind counts as one expectation with
+    the test's name. Returns none when the model has no proof.
 #}
 {% macro proof_findings() -%}
     {%- set queries = [] -%}

@@ -1,4 +1,4 @@
-{# The expectations that a table's proofs hold it to: (name, description) of each. #}
+{# Returns (name, description) of each expectation in the proofs of a table. #}
 {% macro proof_names(table) -%}
     {%- set found = [] -%}
     {%- for test in proofs_of(table) -%}

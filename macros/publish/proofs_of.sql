@@ -1,7 +1,8 @@
 {#
-    The tests that are a table's proof: its own generic tests at level error. Not those that say
-    otherwise of what they look at or count (`meta.scope: all_dates`, error_if, fail_calc, limit):
-    they run after publishing. The selector `proofs` names the same tests for the runner.
+    Returns the tests that are proofs of a table: its generic tests at level error. A test is not a
+    proof when its config changes what it reads or counts (`meta.scope: all_dates`, error_if,
+    fail_calc, limit): it runs after publishing. The selector `proofs` is the runner's form of this
+    rule.
 #}
 {% macro proofs_of(table) -%}
     {%- set found = [] -%}

@@ -1,7 +1,8 @@
 {#
-    The statement that says which run published the dates of this call in the model at hand: one row
-    per date, also for a date without rows. The net per currency is by `net` in the model's meta,
-    null where the table's rows do not add up to the bill.
+    The statement that records which run published the dates of this call in the current model: one
+    row per date, also for a date without rows. `net` in the model's meta is the expression that
+    gives the net cost per currency; a table whose rows do not add up to the bill has none, and net
+    is null.
 #}
 {% macro publications_of_call() -%}
     {%- set table = model.unique_id -%}

@@ -1,8 +1,9 @@
 {#
-    The end of the transaction that replaces a dated table's rows: the proof over exactly the rows of
-    this call, which rolls all of it back with what it found, then a row of x_meta_publications for
-    each date. A post-hook of every dated model; on DuckDB dbt-duckdb commits after it. BigQuery
-    has its transaction in one script (replace_dates), where these are the last two steps.
+    The last steps of the transaction that replaces rows of a dated table. First the proof of
+    exactly the rows of this call: when it fails, the transaction is rolled back, and the error
+    contains what the proof found. Then one row of x_meta_publications for each date. A post-hook of
+    every dated model: on DuckDB dbt-duckdb commits after it. On BigQuery the transaction is one
+    script (replace_dates), which ends with the same two steps.
 #}
 {% macro publish_dates() -%}
     {#- refs stand outside the if: dbt must see them when it parses -#}
@@ -14,12 +15,16 @@
 
 {% macro duckdb__publish_dates() -%}
     {%- set findings = proof_findings() -%}
+    {%- set reads_export = 'model.' ~ project_name ~ '.stg_gcp_billing__export' in model.depends_on.nodes -%}
+    {%- if reads_export %}
+    {{ export_files_unchanged() }}
+    {%- endif %}
     {%- if findings is not none %}
     select error('not published <findings>' || found.findings || '</findings>')
     from ({{ findings_text(findings) }}) as found (findings)
     where found.findings is not null;
     {%- endif %}
-    {%- if 'model.' ~ project_name ~ '.stg_gcp_billing__export' in model.depends_on.nodes %}
+    {%- if reads_export %}
 
     {{ export_files_unchanged() }}
     {%- endif %}

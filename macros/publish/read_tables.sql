@@ -1,4 +1,4 @@
-{# The names of the dated tables that a model reads, directly or through views; in order. #}
+{# Returns the names of the dated tables that a model reads, directly or through views, in order. #}
 {% macro read_tables(unique_id) -%}
     {%- set names = [] -%}
     {%- for other in graph.nodes[unique_id].depends_on.nodes if other in graph.nodes -%}

@@ -1,7 +1,7 @@
 {#
-    Keeps how the export's files look before they are copied, for export_files_unchanged: DuckDB gives
-    no snapshot of files. A pre-hook of the models that read the export, in their transaction.
-    BigQuery's transaction has a snapshot.
+    Keeps name, size and time of the export's files from before the copy, for
+    export_files_unchanged: DuckDB has no snapshot of files. A pre-hook of the models that read the
+    export, in their transaction. BigQuery's transaction has a snapshot.
 #}
 {% macro remember_export_files() -%}
     {#- ref stands outside the if: dbt must see it when it parses -#}

@@ -1,6 +1,6 @@
 {#
-    A test's arguments as dbt renders them: Jinja in a text is rendered, and a text that is a call of
-    ref becomes the relation.
+    Renders a test's arguments as dbt does: Jinja in a text is rendered, and a text that is a call
+    of ref becomes the relation.
 #}
 {% macro rendered(value) -%}
     {%- if value is string -%}

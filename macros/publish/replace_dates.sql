@@ -1,7 +1,7 @@
 {#
-    BigQuery: delete, insert, prove and publish the dates of this call in one transaction. An error,
-    the proof's own included, ends the script, and BigQuery rolls back: the old rows stay. INSERT
-    and proof read the same snapshot of the export.
+    BigQuery: deletes, inserts, proves and publishes the dates of this call in one transaction. Any
+    error, also that of a failed proof, ends the script, and BigQuery rolls back: the old rows stay.
+    INSERT and proof read the same snapshot of the export.
 #}
 {% macro replace_dates(target, query, columns) -%}
     {%- if is_empty_build() -%}

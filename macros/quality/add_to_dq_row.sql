@@ -1,7 +1,8 @@
 {#
     Adds one result to the row of its table and severity. `expected`: (name, description) of each
-    expectation behind it; `found`: its findings, none where they are not known. With `again` the
-    expectations are counted already, as those of a proof that bare dbt runs once more.
+    expectation that the result is about. `found`: what failed, none where that is not known.
+    `again`: the expectations are counted already, as for a proof that bare dbt runs once more as a
+    node.
 #}
 {% macro add_to_dq_row(rows, table, severity, unique_id, expected, result, found, again=false) -%}
     {%- set row = rows.setdefault(table ~ '__' ~ severity, {

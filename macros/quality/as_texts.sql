@@ -1,4 +1,7 @@
-{# Columns of money for a JSON object: as text, so that each keeps its last nano. #}
+{#
+    (name, expression) pairs of columns of money for a JSON object: as text, so that no nano is
+    lost.
+#}
 {% macro as_texts(columns) -%}
     {%- set pairs = [] -%}
     {%- for column in columns -%}

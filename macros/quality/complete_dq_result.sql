@@ -1,7 +1,7 @@
 {#
     Updates a result of this call. On BigQuery two updates of one table may conflict, such as those
-    of two runs of bare dbt; what still does after BigQuery's own retries is given up there:
-    details may be lost, a call may not.
+    of two runs of bare dbt. When BigQuery's own retries do not help, the details of this result are
+    lost and the call goes on.
 #}
 {% macro complete_dq_result(dq_results, row) -%}
     {%- set update -%}

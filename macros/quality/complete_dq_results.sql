@@ -1,7 +1,8 @@
 {#
-    The last on-run-end hook: looks up which expectations of the failing tests failed, with sample
-    rows, and puts them into the rows that record_dq_results has written. A query for each test: one
-    that is refused (bytes, a quota) loses its own details and those after it, never a result.
+    The last on-run-end hook: finds which expectations of the failing tests failed, with sample
+    rows, and adds them to the rows that record_dq_results has written. It sends one query for each
+    test. When a query is refused (bytes, a quota), its details and those after it are lost, never a
+    result.
 #}
 {% macro complete_dq_results(results) %}
     {#- ref stands outside the if: dbt must see it when it parses -#}

@@ -1,9 +1,10 @@
 {#
-    What x_meta_dq_results is to hold of a call: one dict per table and level of severity that was
-    tested, by the results of tests and of dated tables, whose proofs ran as they were published. A
-    published table holds all its proofs; one that was refused says in its error which failed; after any
-    other error, and in what was skipped, nothing was proved. `findings` has what failing tests found,
-    by unique id, as far as it was looked up.
+    Returns what x_meta_dq_results holds of a call: one dict per table and level of severity that
+    was tested. It comes from the results of tests, and from those of dated tables, whose proofs run
+    while they are published. A published table has passed all its proofs. The error of a table that
+    was not published names the expectations that failed. After any other error, and for a table
+    that was skipped, nothing was tested. `findings`: by unique id, what failing tests found, as far
+    as known.
 #}
 {% macro dq_rows(results, findings={}) -%}
     {%- set rows, built = {}, [] -%}

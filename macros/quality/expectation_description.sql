@@ -1,4 +1,4 @@
-{# What an expectation says, as a sentence for people: its own description, else by its kind. #}
+{# The sentence that describes an expectation: its own description, else one made from its kind. #}
 {% macro expectation_description(expectation) -%}
     {%- if expectation.description -%}
         {{ return(expectation.description | trim) }}

@@ -1,7 +1,7 @@
 {#
     A query for what a table's named expectations find wrong: one row per failed expectation, or per
     failing key where it has one. No rows when all hold. `model` stands after FROM; `expect` is a
-    list of dicts, each with a name, a description and one of these, see docs/quality.md:
+    list of dicts, each with a name, a description and one of these kinds (see docs/quality.md):
 
     - grain: [columns] together name one row
     - never_null: [columns]
@@ -9,12 +9,13 @@
     - holds: a condition; null does not hold
     - one_value: {column, per: [columns]}
     - sums_to: the model that has the same sums; see sums_to_findings for its options
-    - every_date: true; the table has a row of each date of the call
+    - every_date: true; the table has a row for each date of the call
     - matches_export: true; see matches_export_findings
+    - written_lately: hours; see written_lately_findings
     - is_the_tenants_own: true; see is_the_tenants_own_findings
 
-    Columns: expectation, key (JSON text), amount (what is too much), currency, failing_rows,
-    samples (an array of at most 5 JSON texts).
+    Columns: expectation, key (JSON text), amount (by which the table is too high), currency,
+    failing_rows, samples (an array of at most 5 JSON texts).
 #}
 {% macro expectation_findings(model, expect, table, in_transaction=false) -%}
     {%- set queries, row_checks, grains = [], [], [] -%}
@@ -37,6 +38,8 @@
             {%- do queries.append(matches_export_findings(model, name, table, in_transaction)) -%}
         {%- elif one.every_date -%}
             {%- do queries.append(every_date_findings(model, name, table)) -%}
+        {%- elif one.written_lately -%}
+            {%- do queries.append(written_lately_findings(name, table, one.written_lately)) -%}
         {%- elif one.is_the_tenants_own -%}
             {%- do queries.append(is_the_tenants_own_findings(model, name)) -%}
         {%- endif -%}

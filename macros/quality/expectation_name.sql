@@ -1,8 +1,8 @@
-{# The name of an expectation: its own, else its kind. A kind that is not known stops the call. #}
+{# The name of an expectation: its own, else its kind. An unknown kind stops the call. #}
 {% macro expectation_name(expectation) -%}
     {%- set kinds = [
         'grain', 'never_null', 'one_of', 'holds', 'one_value', 'sums_to', 'every_date',
-        'matches_export', 'is_the_tenants_own',
+        'matches_export', 'written_lately', 'is_the_tenants_own',
     ] -%}
     {%- set found = kinds | select('in', expectation) | list -%}
     {%- if found | length != 1 -%}

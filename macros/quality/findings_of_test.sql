@@ -1,4 +1,4 @@
-{# What a test that is not `expectations` finds, as one finding of the test's name. #}
+{# What a test that is not `expectations` finds, as one finding with the test's name. #}
 {% macro findings_of_test(name, query) -%}
     select
         {{ quote_text(name) }} as expectation,

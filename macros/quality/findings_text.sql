@@ -1,7 +1,7 @@
 {#
-    Findings as one JSON text, for a query's `select`: for each failed expectation its name, how
-    many rows fail and up to 5 samples, cut so that all of it is below 8 KB. Null for no findings.
-    It is what people see of rows that were rolled back.
+    Findings as one JSON text, for a query's `select`: for each failed expectation its name, the
+    number of failing rows and up to 5 samples, cut so that the text stays below 8 KB. Null when
+    there are no findings. Rows that were rolled back can be seen nowhere else.
 #}
 {% macro findings_text(findings) -%}
     select

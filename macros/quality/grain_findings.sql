@@ -1,6 +1,6 @@
 {#
-    The keys that have several rows. Nulls count as equal, for a null in a key groups like any value.
-    Grouped within, for BigQuery would take a column `currency` of the key for the finding's own.
+    The keys that several rows share. Two nulls are the same key, as in GROUP BY. Grouped in a query of
+    its own: beside the finding's column `currency`, BigQuery would take that for the key's.
 #}
 {% macro grain_findings(model, name, columns) -%}
     select

@@ -1,8 +1,8 @@
 {#
-    Nothing of another tenant's accounts or projects: every charge is of an account, and of a
-    project or of none, that x_meta_exports says are this tenant's. The staging view filters by the
-    same table; this looks at what was written, by SQL of its own. The lists are JSON text, and what
-    stands in them is checked at onboarding, so a quoted id is found by its text.
+    Charges that are not this tenant's: x_meta_exports names neither their account nor their
+    project, or they have no project and it does not allow that. The staging view filters by the
+    same table; this tests the rows that were written, with SQL of its own. The lists of ids are
+    JSON text, and onboarding checks the ids in them, so a quoted id is found by its text.
 #}
 {% macro is_the_tenants_own_findings(model, name) -%}
     {%- set keys = ['billing_account_id', 'project_id'] -%}

@@ -1,11 +1,12 @@
 {#
     Rows, cost and credits of the export and of the table that was copied from it differ by exactly
-    0, per usage date, currency and export: that would catch a lost late row, a doubled rerun, a
-    merged twin, and a charge that has no usage date. The export is read a week further back than the
-    copy reads it, so that a charge which Google wrote before its usage day is found rather than lost.
+    0, per usage date, currency and export. This finds a late row that was lost, a rerun that
+    doubled rows, two identical rows that became one, and a charge without a usage date. The export
+    is read from a week earlier than the copy reads it, so that a charge which Google wrote before
+    its usage day is found and not lost.
 
-    In the transaction that makes the copy both read the same export, so nothing is left out. A test
-    that runs later leaves out, on both sides, what was exported after the copy was made.
+    In the transaction that makes the copy both sides read the same export, so nothing is left out.
+    A test that runs later leaves out, on both sides, what was exported after the copy was made.
 #}
 {% macro matches_export_findings(model, name, table, in_transaction) -%}
     {#- ref stands outside the if: dbt must see it when it parses -#}

@@ -1,4 +1,4 @@
-{# The columns of a finding that is about no key. #}
+{# The key columns of a finding that has no key. #}
 {% macro no_key() -%}
     cast(null as {{ engine_type('text') }}) as key,
         cast(null as {{ engine_type('money') }}) as amount,

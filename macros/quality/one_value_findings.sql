@@ -1,6 +1,6 @@
 {#
-    The groups in which a column has several values, with two of them: two currencies in an
-    account, two runs in one date (it was appended to, not replaced).
+    The groups in which a column has several values, each with two of them: two currencies in an
+    account, or two runs in a date, which was then appended to and not replaced.
 #}
 {% macro one_value_findings(model, name, one_value) -%}
     select

@@ -1,6 +1,6 @@
 {#
-    The values of some columns in a table, each once. An empty table has one row of nulls, or
-    nothing would be compared with it.
+    The values of some columns of a table, each once. An empty table gives one row of nulls, because
+    without a row the other table would be compared with nothing.
 #}
 {% macro parts_of(model, columns) -%}
     select {{ columns | join(', ') }} from {{ model }} group by {{ columns | join(', ') }}

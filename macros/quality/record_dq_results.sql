@@ -1,7 +1,7 @@
 {#
-    The on-run-end hook: one row of x_meta_dq_results per table and level of severity that this
-    call tested, whoever called dbt. Nothing is written by calls without tests, nor before the table
-    exists. What failing tests found follows with complete_dq_results.
+    The on-run-end hook that writes one row of x_meta_dq_results per table and level of severity
+    that this call tested, under the runner and under bare dbt. A call without tests writes nothing,
+    nor does a call before the table exists. complete_dq_results adds what failing tests found.
 #}
 {% macro record_dq_results(results) %}
     {#- ref stands outside the if: dbt must see it when it parses -#}

@@ -1,8 +1,8 @@
 {#
-    The on-run-end hook that keeps what the tests of the exports' columns found: what is new and
-    what is lost, so that the next call does not tell it again, and which optional columns there
-    are, so that one that goes can be told. Nothing is sent by a call that tested neither, and
-    a run for which dbt is called once more, as a service may, keeps no column twice.
+    The on-run-end hook that keeps what the tests of the exports' columns found: new and lost
+    columns, so that the next call does not report them again, and the optional columns that exist,
+    so that the loss of one can be reported. A call that ran neither test sends nothing. When dbt is
+    called once more for the same run, as a service may do, no column is kept twice.
 #}
 {% macro remember_export_columns(results) %}
     {#- ref stands outside the if: dbt must see it when it parses -#}

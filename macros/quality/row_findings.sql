@@ -1,6 +1,6 @@
 {#
     Checks of single rows, all in one pass over the table: (name, condition) pairs. One row per
-    check that fails, with how many rows and some of them.
+    failed check, with the number of failing rows and some of them.
 #}
 {% macro row_findings(model, row_checks, table, grain) -%}
     {%- set failed, samples = [], [] -%}

@@ -1,7 +1,7 @@
 {#
-    The columns that a sample row shows for one check: first those that the check names, then the
-    table's grain and what tells charges apart. Not all: engines bill each column that is read. None
-    when the table's YAML names no columns.
+    The columns that a sample row shows for one check: those that the check names, then the table's
+    grain and the columns that identify a charge. Not all columns: BigQuery bills each one that is
+    read. An empty list when the table's YAML names no columns.
 #}
 {% macro sample_columns(table, grain, condition) -%}
     {%- set helpful = grain + [

@@ -1,16 +1,16 @@
 {#
-    Sums of the table equal those of another model, to the last nano: one finding for each group
-    that differs, with what the table has too much of the first measure. A group that one side
-    lacks counts as 0 there, and so does a null. Options of the expectation:
+    Sums of the table equal those of another model, to the last nano. One finding for each group
+    that differs, with the amount by which the table's first measure is too high. A group that one
+    side lacks counts as 0 there, and so does a null. Options of the expectation:
 
     - sums_to: the other model
-    - measures: columns or expressions, of money or counts ('1' counts rows); [billed_cost] if none
-    - against_measures: the same of the other model, if called otherwise there
-    - per: what names a group besides the date; [currency] if none; against_per likewise
-    - against_where: the part of the other model that the table is about
-    - for_each: columns of this table alone, for each of whose values the other side comes in
-      whole: the rows of every label key, say, add up to the bill
-    - date: the date column, for a view; a dated table has its own, and so has the other model
+    - measures: columns or expressions, of money or counts ('1' counts rows); default [billed_cost]
+    - against_measures: the same in the other model, where they have other names
+    - per: the columns that make a group besides the date; default [currency]; against_per likewise
+    - against_where: a condition for the rows of the other model that the table is about
+    - for_each: columns that only this table has. For each of their values the table must have the
+      complete sums of the other model: the rows of each label key, for example, add up to the bill
+    - date: the date column of a view; a dated table has its own, and so has the other model
 #}
 {% macro sums_to_findings(model, name, table, options) -%}
     {%- set against = ref(options.sums_to) -%}

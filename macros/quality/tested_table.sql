@@ -1,6 +1,6 @@
 {#
-    The name of the model that a test is about: the one its YAML hangs on, else the one that its
-    own name begins with, else the first it reads.
+    The name of the model that a test is about: the model that it is attached to, else the one whose
+    name begins the test's name, else the first one that it reads.
 #}
 {% macro tested_table(node) -%}
     {%- if node.attached_node -%}

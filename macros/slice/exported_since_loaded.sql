@@ -1,6 +1,7 @@
 {#
     For tests without dates: true for a partition of the export that can hold charges of the dates
-    that a dated table has. The bound is looked up and written as a literal, so that engines prune.
+    that a dated table has. A query finds the bound first; it becomes a literal, so that engines
+    prune.
 #}
 {% macro exported_since_loaded(column, table, days_before=8) -%}
     {%- set first = '1970-01-01' -%}

@@ -1,7 +1,7 @@
 {#
-    DuckDB's half of replacing whole dates: delete the dates of this call and insert what the model
-    gives for them. dbt-duckdb runs both in one transaction, which the post-hook publish_dates ends
-    with the proof. BigQuery's half is replace_dates.
+    How DuckDB replaces dates: delete the dates of this call and insert what the model gives for
+    them. dbt-duckdb runs both in one transaction, which the post-hook publish_dates ends with the
+    proof. replace_dates is the same for BigQuery.
 #}
 {% macro get_incremental_slice_sql(arg_dict) %}
     {%- if is_empty_build() -%}

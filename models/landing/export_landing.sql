@@ -4,7 +4,7 @@
     read once per night however many they are. Conformed already, not as Google nests it: a field
     that Google adds to a record would not fit a table of older ones. Replaced whole by date.
 #}
-{{ config(post_hook="{{ publish_landing() }}") }}
+{{ config(post_hook=after_commit("{{ publish_landing() }}")) }}
 
 with export_rows as (
 

@@ -25,6 +25,7 @@ from starlette.types import Scope
 from runner import (
     __version__,
     claim,
+    findings,
     keys,
     landings,
     notify,
@@ -421,9 +422,18 @@ def _routes(app: FastAPI) -> None:
         return [_run(service, who, row) for row in found[:limit]]
 
     @app.get("/api/v1/pipelines/runs/{run_id}", tags=["runs"], responses=problems(404, 422))
-    def run(service: The, who: Reader, run_id: RunId) -> models.Run:
-        """One run as it stands."""
-        return _run(service, who, _row(service.warehouse(), who, run_id))
+    def run(service: The, who: Reader, run_id: RunId) -> models.RunInFull:
+        """One run as it stands, and which runs published its dates last."""
+        warehouse = service.warehouse()
+        row = _row(warehouse, who, run_id)
+        _, standing = record.published_dates(warehouse, claim.as_run(row))
+        return models.RunInFull(
+            **_run(service, who, row).model_dump(),
+            publications=findings.parsed(row["publications"]),
+            published_dates=[
+                models.PublishedDates(**one) for one in show.standing_document(standing)
+            ],
+        )
 
     @app.get("/api/v1/pipelines/runs/{run_id}/steps", tags=["runs"], responses=problems(404, 422))
     def steps(service: The, who: Reader, run_id: RunId) -> list[models.Step]:
@@ -439,17 +449,21 @@ def _routes(app: FastAPI) -> None:
         "/api/v1/pipelines/runs/{run_id}/dq-results", tags=["runs"], responses=problems(404, 422)
     )
     def quality(service: The, who: Reader, run_id: RunId) -> list[models.Quality]:
-        """What the run's tests found, failures first, with sample rows. 503 while a run loads."""
+        """What the run's expectations found, by table and severity, failures first.
+
+        503 while a run loads.
+        """
         warehouse = service.warehouse()
         tenant_id = _row(warehouse, who, run_id)["tenant_id"]
         return [
             models.Quality(
-                test=row["dq_config_id"],
                 table=row["target_table"],
                 severity=row["severity"],
                 status=row["overall_status"],
+                expectations_passed=row["expectations_passed"],
+                expectations_failed=row["expectations_failed"],
                 failed_rows=row["failed_rows"],
-                sample_rows=_sample(row["sample_rows"]),
+                failed_expectations=_failed_expectations(who, row),
                 message=_for(who, row["error_message"]),
                 executed_at=row["executed_at"],
             )
@@ -591,7 +605,7 @@ def _start(
         run = one_run.claimed(settings, warehouse, request, run_id, service.look(tenant_id))
     except Refused as refusal:
         raise _refused(service, warehouse, tenant_id, refusal) from None
-    except landings.NotLanded as lacking:
+    except landings.DatesNotLanded as lacking:
         raise Problem(409, "landing_not_ready", lacking.message) from None
     what = "has the dates already" if run.deduplicated else "claimed"
     log.info("run %s of %s %s: %s", run.id, tenant_id, what, notify.dates(run))
@@ -599,7 +613,7 @@ def _start(
         service.backlog.put(tenant_id, run.id)
         did = f"Templated pipeline {name.rpartition('/')[2]} triggered successfully"
         return _accepted(run, f"{did} for {tenant_id} (async mode)")
-    report = one_run.of_another(run, request)
+    report = one_run.of_another(warehouse, run, request)
     if not report.covered:
         told = report.outcome.error if report.outcome else ""
         raise Problem(
@@ -726,10 +740,18 @@ def _dates_shown(
     return first, last
 
 
-def _sample(text: str | None) -> list[dict[str, Any]] | None:
-    """Sample rows as the data-quality hook kept them: a JSON array, or nothing that is one."""
-    with contextlib.suppress(ValueError, TypeError):
-        rows = json.loads(text or "")
-        if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
-            return rows
-    return None
+def _failed_expectations(who: Caller, row: Row) -> list[models.FailedExpectation]:
+    """The expectations of a table that did not hold, each also as one sentence."""
+    return [
+        models.FailedExpectation(
+            expectation=one.expectation,
+            description=one.description,
+            severity=row["severity"],
+            status=one.status,
+            failing_rows=one.rows,
+            samples=list(one.samples),
+            message=_for(who, one.message),
+            sentence=_for(who, one.sentence) or "",
+        )
+        for one in findings.of_rows([row])
+    ]

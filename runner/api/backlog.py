@@ -47,7 +47,7 @@ class Progress:
 
 
 class Backlog:
-    """`workers` runs at once; of one tenant one at a time where its data has one writer.
+    """`workers` runs at once; none of a tenant that is building, here or elsewhere.
 
     What waits is in the warehouse, not here: a restart finds it again, and of several services
     one takes a run up. Use as a context manager; its end leaves what waits waiting, gives what is
@@ -72,10 +72,11 @@ class Backlog:
         self._on_end = on_end
         self._on_failed = on_failed
         self._chores = chores
-        self._has_one_writer = warehouse().has_one_writer
         self._pool = Pool(settings)
         self._waiting: dict[str, str] = {}  # run id -> tenant, in order
         self._at_work: dict[str, str] = {}
+        # Tenants of which another process has a run, as of the last sweep or try.
+        self._building: set[str] = set()
         self._progress: dict[str, Progress] = {}
         # Names by which runs were taken up, or nobody knows whether they were, and that then broke.
         # By name, not by host and pid: containers may have both alike.
@@ -148,7 +149,7 @@ class Backlog:
         """The next run that may begin, now at work; None at the end."""
         with self._change:
             while not self._closing.is_set():
-                busy = set(self._at_work.values()) if self._has_one_writer else set()
+                busy = {*self._at_work.values(), *self._building}
                 for run_id, tenant_id in self._waiting.items():
                     if tenant_id not in busy:
                         del self._waiting[run_id]
@@ -180,9 +181,6 @@ class Backlog:
             return  # another service has taken it up, or it was cancelled
         try:
             template = pipelines.load(row["template"])
-            # Claimed when the landing had the dates; it may have lost them while the run waited.
-            names = landings.read_by(warehouse, tenant_id)
-            landings.must_have(warehouse, tenant_id, names, row["run_date"], row["to_date"])
         except UsageProblem as gone:
             claim.cancel(warehouse, tenant_id, run_id, gone.message)
             return
@@ -199,12 +197,22 @@ class Backlog:
             user_id=row["user_id"],
             queued=True,
         )
+        try:
+            landings.require_dates(warehouse, request)
+        except landings.LandingIsActive:
+            return  # it waits: the next sweep puts it again
+        except landings.DatesNotLanded as lacking:
+            claim.cancel(warehouse, tenant_id, run_id, lacking.message)
+            return
         me = claim.name_of_taker()
         try:
             run = claim.take_up(warehouse, tenant_id, run_id, template.step.timeout_minutes, me)
             if run is None:
                 if claim.cancel_suspended(warehouse, tenant_id, run_id):
                     log.warning("run %s of %s: its tenant may not run now", run_id, tenant_id)
+                else:  # the next sweep puts it again, if it still waits
+                    with self._change:
+                        self._building.add(tenant_id)
                 return
             self._execute(warehouse, template, request, run)
         except BaseException:
@@ -274,15 +282,27 @@ class Backlog:
     def _sweep(self, warehouse: Warehouse) -> None:
         """Take note of every waiting run, of other services, too; close dead ones on the way."""
         since = datetime.now(UTC) - OLDEST_ACTIVE
-        for row in warehouse.read(sql.BUSY_TENANTS, since=since):
+        busy = [row["tenant_id"] for row in warehouse.read(sql.BUSY_TENANTS, since=since)]
+        with self._change:
+            self._building.intersection_update(busy)
+        for tenant in busy:
             try:
-                found = claim.sweep(warehouse, row["tenant_id"], self._lost)
+                with self._change:
+                    here = set(self._at_work)
+                found = claim.sweep(warehouse, tenant, self._lost)
                 self._on_failed(found.closed)
+                with self._change:
+                    # What began here while the rows were read is no other process's, either.
+                    if found.owned - here - set(self._at_work):
+                        self._building.add(tenant)
+                    else:
+                        self._building.discard(tenant)
+                        self._change.notify_all()
                 for run_id in found.waiting:
-                    self.put(row["tenant_id"], run_id)
+                    self.put(tenant, run_id)
             except RunnerError as error:
                 # One tenant's missing table must not hold up the others.
-                log.warning("runs of %s wait: %s", row["tenant_id"], error.message)
+                log.warning("runs of %s wait: %s", tenant, error.message)
 
     def _do_chores(self, warehouse: Warehouse) -> None:
         """Each for itself: one that breaks keeps no other from its turn."""

@@ -176,6 +176,43 @@ class Run(BaseModel):
     progress: RunProgress | None = None
 
 
+class Publication(BaseModel):
+    """A table's dates as the run published them; `net` exact, null where rows do not add up."""
+
+    table: str = Field(examples=["gcp_silver_cost"])
+    from_date: date
+    to_date: date
+    rows: int
+    net: dict[str, str] | None
+    expectations_passed: int
+    read_tables: list[str]
+    published_at: datetime
+
+
+class Publisher(BaseModel):
+    """Tables whose rows of some dates are of this run."""
+
+    pipeline_logging_id: str = Field(examples=[RUN_ID])
+    tables: list[str]
+
+
+class PublishedDates(BaseModel):
+    """Dates and the runs that published them last; `behind`: tables older than what they read."""
+
+    from_date: date
+    to_date: date
+    runs: list[Publisher]
+    layers_agree: bool
+    behind: list[str]
+
+
+class RunInFull(Run):
+    """A run, what it published (null where it died before that was recorded), and what stands."""
+
+    publications: list[Publication] | None = None
+    published_dates: list[PublishedDates] = []
+
+
 class Step(BaseModel):
     """A step of a run: a model built, a test run, a mail sent."""
 
@@ -191,15 +228,29 @@ class Step(BaseModel):
     error_message: str | None
 
 
-class Quality(BaseModel):
-    """What one test of a run found; `sample_rows` are some of the rows that it objects to."""
+class FailedExpectation(BaseModel):
+    """An expectation that did not hold; `samples` are some failing rows, each as JSON text."""
 
-    test: str
+    expectation: str = Field(examples=["grain"])
+    description: str | None = None
+    severity: str | None = None
+    status: str
+    failing_rows: int | None = None
+    samples: list[str] = []
+    message: str | None = None
+    sentence: str
+
+
+class Quality(BaseModel):
+    """What the expectations of one table and severity found in a run."""
+
     table: str | None
     severity: str | None
     status: str
+    expectations_passed: int | None
+    expectations_failed: int | None
     failed_rows: int | None
-    sample_rows: list[dict[str, Any]] | None
+    failed_expectations: list[FailedExpectation]
     message: str | None
     executed_at: datetime | None
 
@@ -225,7 +276,11 @@ class Quota(BaseModel):
 
 
 class Cost(BaseModel):
-    """What one service cost on one usage date (UTC), in one currency; exact, so as text."""
+    """What one service cost on one usage date (UTC), in one currency; exact, so as text.
+
+    Of the tables that this is read and made from, the run that published the date longest ago is
+    named. `layers_agree` is false while one of them is older than what it reads.
+    """
 
     usage_date: date
     service_id: str | None
@@ -235,6 +290,9 @@ class Cost(BaseModel):
     gross_cost: str
     credits_total: str
     billed_cost: str
+    pipeline_logging_id: str | None = Field(examples=[RUN_ID])
+    published_at: datetime | None
+    layers_agree: bool | None
 
 
 class Tenant(BaseModel):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import duckdb
-from control_file import Control
+from control_file import Control, dataset_tables
 from fastapi.testclient import TestClient
 from httpx import Response
 from test_notify import a_node
@@ -47,12 +47,8 @@ def write_tenant_file(path: Path, tenant: str) -> None:
             " cast(1.5 * (d + 1) - 0.5 as decimal(38, 9)) as billed_cost"
             " from range(7) days(d), (values ('Compute'), ('Storage'), ('BigQuery')) v(s)"
         )
-        connection.execute(
-            f"create table {tenant}.x_meta_dq_results (pipeline_logging_id varchar,"
-            " target_table varchar, dq_config_id varchar, severity varchar, overall_status varchar,"
-            " failed_rows bigint, sample_rows varchar, error_message varchar,"
-            " executed_at timestamp)"
-        )
+        for statement in dataset_tables(tenant):
+            connection.execute(statement)
 
 
 class FakeDbt:

@@ -2,12 +2,13 @@
 
 import json
 import threading
+import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from control_file import Control, request
-from serving import DAY, RUN, Held, Scene
+from serving import DAY, RUN, RUNS, Held, Scene
 
 from runner import alerts, claim, spool
 from runner import run as one_run
@@ -21,6 +22,12 @@ def claimed(control: Control) -> str:
     run = claim.take(control.warehouse, request(queued=True), control.settings.project_dir)
     assert control.runs() == [("PENDING", None)]
     return run.id
+
+
+def claimed_beside(control: Control) -> str:
+    """Another run that waits for a service."""
+    asked = request(date(2024, 11, 2), queued=True)
+    return claim.take(control.warehouse, asked, control.settings.project_dir).id
 
 
 def whose(control: Control) -> tuple[Any, ...]:
@@ -164,6 +171,75 @@ def test_what_waits_is_found_before_chores_that_take_long_or_break(
     finally:
         stuck.set()
     assert "a chore of ours" in scene.log() and "chore keys broke" in scene.log()
+
+
+def test_a_run_of_a_tenant_that_is_building_is_not_taken_up(control: Control, dbt) -> None:
+    """Neither when it is asked for nor by a sweep; other tenants' runs are. Then it is."""
+    own = claim.take(control.warehouse, request(date(2024, 12, 1)), control.settings.project_dir)
+    run_id = claimed_beside(control)
+    with Scene(control, dbt) as scene:
+        posted = scene.post(RUN, DAY | {"date": "2024-11-03"}).json()["pipeline_logging_id"]
+        other = scene.post(RUN.replace("acme", "globex"), DAY, scene.other)
+        scene.until(other.json()["pipeline_logging_id"], "COMPLETED", key=scene.other)
+        backlog = scene.app.state.service.backlog
+        for _ in range(2):
+            backlog._sweep(control.warehouse)
+            time.sleep(0.2)
+        for waiting in (run_id, posted):
+            assert scene.get(f"{RUNS}/{waiting}").json()["status"] == "PENDING"
+        assert len(dbt.jobs) == 1, "globex's alone"
+        control.sql(
+            "update acme.x_meta_pipeline_runs set status = 'COMPLETED'"
+            " where pipeline_logging_id = ?",
+            own.id,
+        )
+        for waiting in (run_id, posted):
+            scene.until(waiting, "COMPLETED")
+    assert len(dbt.jobs) == 3
+
+
+def test_a_run_that_a_command_began_meanwhile_is_let_end_first(
+    control: Control, dbt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The decision is made where the run is taken up, whatever a sweep saw before."""
+    run_id, take_up = claimed(control), claim.take_up
+    tried = threading.Event()
+    began: list[claim.Run] = []
+
+    def begins_first(*args: Any) -> Any:
+        if not began:
+            asked = request(date(2024, 12, 1))
+            began.append(claim.take(control.warehouse, asked, control.settings.project_dir))
+        taken = take_up(*args)
+        tried.set()
+        return taken
+
+    monkeypatch.setattr(claim, "take_up", begins_first)
+    with Scene(control, dbt) as scene:
+        assert tried.wait(20)
+        assert scene.get(f"{RUNS}/{run_id}").json()["status"] == "PENDING"
+        claim.cancel(control.warehouse, "acme", began[0].id, "a test")
+        scene.until(run_id, "COMPLETED")
+
+
+def test_two_runs_of_a_tenant_follow_each_other_without_a_sweep_between(
+    control: Control, dbt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep that sees this service's own run does not hold up the next."""
+    with Scene(control, dbt) as scene:
+        held = Held(dbt)
+        runs = [
+            scene.post(RUN, DAY | {"date": f"2024-11-0{n}"}).json()["pipeline_logging_id"]
+            for n in (1, 2)
+        ]
+        assert held.began.wait(20)
+        backlog = scene.app.state.service.backlog
+        backlog._sweep(control.warehouse)
+        assert backlog._building == set() and backlog.length == 1
+        monkeypatch.setattr(backlog, "_sweep", lambda warehouse: None)
+        held.go.set()
+        for run_id in runs:
+            scene.until(run_id, "COMPLETED")
 
 
 def test_the_service_rotates_the_log(control: Control, dbt, monkeypatch) -> None:

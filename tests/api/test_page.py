@@ -1,15 +1,18 @@
 """The page, in a real browser: what it shows, by keyboard alone, with nothing from elsewhere."""
 
+import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
 import duckdb
 import pytest
 import uvicorn
 from browser import chromium
+from control_file import judge, publish
 from serving import RUN, Held, Scene
 from test_notify import FAILED
 
@@ -49,14 +52,30 @@ def test_everything_is_shown_and_reached_by_keyboard(served, browser) -> None:
     run_id = scene.post(RUN, {**WEEK, "trigger_by": NASTY}).json()["pipeline_logging_id"]
     scene.until(run_id, "FAILED")
     with duckdb.connect(str(scene.control.path.parent / "tenant_acme.duckdb")) as connection:
-        connection.execute(
-            "insert into acme.x_meta_dq_results values"
-            " (?, 'billing_cost_daily', 'reconciles', 'error', 'FAIL', 2, ?, 'Got 2 results',"
-            " now()::timestamp), (?, 'gcp_silver_cost', 'is_whole', 'error', 'PASS', 0, null, null,"
-            " now()::timestamp)",
-            [run_id, f'[{{"cost": 1, "label": "{NASTY}"}}]', run_id],
-        )
-    scene.control.sql("update acme.x_meta_pipeline_runs set status = 'COMPLETED'")
+        failed = {
+            **{
+                "expectation": "reconciles",
+                "description": "cost is the export's",
+                "status": "fail",
+            },
+            **{"failing_rows": 2, "node": "model.p.billing_cost_daily", "samples": [NASTY, NASTY]},
+        }
+        judge(connection, run_id, "billing_cost_daily", "FAIL", failed)
+        judge(connection, run_id, "gcp_silver_cost", "PASS", passed=1)
+        week = [date(2024, 11, 1) + timedelta(days=n) for n in range(7)]
+        publish(connection, "before", "cost_by_service_daily", *week, read=("billing_cost_daily",))
+        publish(connection, run_id, "billing_cost_daily", week[0])
+    published = [
+        {
+            **{"table": "billing_cost_daily", "from_date": "2024-11-01", "to_date": "2024-11-07"},
+            **{"rows": 2, "net": None, "expectations_passed": 1, "read_tables": []},
+            "published_at": "2024-11-08T00:00:00+00:00",
+        }
+    ]
+    scene.control.sql(
+        "update acme.x_meta_pipeline_runs set status = 'COMPLETED', publications = ?::json",
+        json.dumps(published),
+    )
     page, asked, said = browser, [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
@@ -87,6 +106,8 @@ def test_everything_is_shown_and_reached_by_keyboard(served, browser) -> None:
     assert page.locator("#days svg g").count() == 7
     assert "Compute & <b>Co</b>" in page.inner_text("#legend")
     assert "115.50 USD from 2024-11-01 to 2024-11-07" in page.inner_text("#costs-note")
+    assert "the oldest by run before" in page.inner_text("#costs-published")
+    assert "2024-11-01 are of different runs" in page.inner_text("#costs-apart")
     drawn = page.locator("#days desc").text_content()
     assert drawn.startswith("Cost of 7 days in USD; the largest is 30.00 on 2024-11-07")
 
@@ -101,9 +122,10 @@ def test_everything_is_shown_and_reached_by_keyboard(served, browser) -> None:
     page.keyboard.press("Enter")
     wait_for(page, "#failures article")
     assert page.evaluate("document.activeElement.id") == "detail"
-    assert "1 tests passed, 0 warned, 1 failed" in page.inner_text("#quality-summary")
+    assert "1 expectations held, 0 warned, 1 failed" in page.inner_text("#quality-summary")
     failure = page.inner_text("#failures")
     assert "reconciles" in failure and NASTY in failure and "2 rows" in failure
+    assert "billing_cost_daily by this run" in page.inner_text("#published")
     assert page.inner_text("#detail-title").startswith("Run of 2024-11-01")
 
     # For those who do not see it: names for all that can be worked, one heading per part.

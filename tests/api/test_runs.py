@@ -1,10 +1,12 @@
 """Runs over HTTP: asked for, followed, found again after a restart; the predecessor's answers."""
 
 import json
+import time
 import uuid
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from control_file import judge, publish
 from serving import ADMIN_KEY, DAY, RUN, RUNS, Held, Scene
 
 from runner import claim, pipelines
@@ -284,16 +286,26 @@ def test_a_failed_run_tells_why_and_shows_the_rows_that_failed(scene: Scene) -> 
     import duckdb
 
     with duckdb.connect(str(scene.control.path.parent / "tenant_acme.duckdb")) as connection:
-        connection.execute(
-            "insert into acme.x_meta_dq_results values (?, 'billing_cost_daily', 'reconciles',"
-            " 'error', 'FAIL', 2, '[{\"cost\": 1}]', 'Got 2 results', now()::timestamp),"
-            " (?, 'billing_cost_daily', 'billing_cost_daily__summary', null, 'FAIL', 2, null, null,"
-            " now()::timestamp)",
-            [run_id, run_id],
-        )
-    (found,) = scene.get(f"{RUNS}/{run_id}/dq-results").json()
-    assert found["test"] == "reconciles" and found["sample_rows"] == [{"cost": 1}]
-    assert found["status"] == "FAIL" and found["failed_rows"] == 2
+        failed = {
+            **{
+                "expectation": "reconciles",
+                "description": "cost is the export's",
+                "status": "fail",
+            },
+            **{"failing_rows": 2, "node": "model.p.b", "samples": ['{"cost": 1}'], "message": None},
+        }
+        judge(connection, run_id, "billing_cost_daily", "FAIL", failed, passed=6)
+        judge(connection, run_id, "billing_cost_daily", "PASS", passed=3, severity="warn")
+    found, passed = scene.get(f"{RUNS}/{run_id}/dq-results").json()
+    assert (found["table"], found["severity"]) == ("billing_cost_daily", "error")
+    assert (found["status"], found["failed_rows"]) == ("FAIL", 2)
+    assert (found["expectations_passed"], found["expectations_failed"]) == (6, 1)
+    (one,) = found["failed_expectations"]
+    assert one["samples"] == ['{"cost": 1}'] and one["severity"] == "error"
+    assert one["sentence"] == (
+        'reconciles failed for 2 rows (cost is the export\'s), for example {"cost": 1}'
+    )
+    assert passed["status"] == "PASS" and passed["failed_expectations"] == []
 
 
 def test_costs_are_exact_and_per_service(scene: Scene) -> None:
@@ -303,6 +315,33 @@ def test_costs_are_exact_and_per_service(scene: Scene) -> None:
     assert len(rows) == 21 and rows[0]["billed_cost"] == "1.00"
     few = scene.get("/api/v1/tenants/acme/costs", from_date="2024-11-02", to_date="2024-11-02")
     assert {row["usage_date"] for row in few.json()} == {"2024-11-02"}
+    assert {row["layers_agree"] for row in rows} == {None}, "nothing says who published it"
+
+
+def test_costs_name_the_oldest_run_of_their_layers_and_say_where_these_disagree(
+    scene: Scene,
+) -> None:
+    import duckdb
+
+    first, second = date(2024, 11, 1), date(2024, 11, 2)
+    old, new = datetime(2024, 11, 8, tzinfo=UTC), datetime(2024, 11, 9, tzinfo=UTC)
+    bill, silver, mart = "billing_cost_daily", "gcp_silver_cost", "cost_by_service_daily"
+    scene.control.add_run(day=first, to_day=second)
+    with duckdb.connect(str(scene.control.path.parent / "tenant_acme.duckdb")) as connection:
+        for n, (table, read) in enumerate(((bill, ()), (silver, (bill,)), (mart, (silver,)))):
+            at = old + timedelta(seconds=n)
+            publish(connection, "old", table, first, second, read=read, at=at)
+        publish(connection, "new", bill, second, at=new)
+        publish(connection, "new", "cost_daily", first, read=(silver,), at=new)
+    rows = scene.get("/api/v1/tenants/acme/costs", from_date=first, to_date=second).json()
+    told = {
+        (row["usage_date"], row["pipeline_logging_id"], row["published_at"], row["layers_agree"])
+        for row in rows
+    }
+    assert len(rows) == 6 and told == {
+        ("2024-11-01", "old", "2024-11-08T00:00:00Z", True),
+        ("2024-11-02", "old", "2024-11-08T00:00:01Z", False),
+    }
 
 
 def test_the_quota_is_what_the_command_line_says(scene: Scene) -> None:
@@ -314,12 +353,7 @@ def test_dates_that_the_landing_has_not_are_a_conflict_at_once_and_in_the_queue(
     scene: Scene,
 ) -> None:
     """Each POST is asked of the landing, whatever is kept of the one before."""
-    scene.control.sql(
-        "insert into tenants.tenant_exports by name select 'acme' as tenant_id,"
-        " 'tenant:globex' as export_ref, '[]' as billing_account_ids, '[]' as project_ids,"
-        " true as has_unallocated"
-    )
-    landing = {"tenant": "globex", "pipeline": "globex-gcp-export-landing"}
+    landing = read_landing(scene)
     scene.control.add_run(day=november(1), to_day=november(2), **landing)
     held = Held(scene.dbt)
     first = scene.post(RUN, DAY).json()["pipeline_logging_id"]
@@ -334,6 +368,31 @@ def test_dates_that_the_landing_has_not_are_a_conflict_at_once_and_in_the_queue(
     ended = scene.until(queued, "CANCELLED", "COMPLETED", "FAILED")
     assert ended["status"] == "CANCELLED" and "landing globex" in ended["error_message"]
     assert len(scene.dbt.jobs) == 1
+
+
+def test_a_queued_run_waits_while_its_landing_is_active(scene: Scene) -> None:
+    landing = read_landing(scene)
+    busy = scene.control.add_run("RUNNING", day=november(1), **landing)
+    queued = scene.post(RUN, {"date": "2024-11-01"}).json()["pipeline_logging_id"]
+    time.sleep(3)  # the service has looked at it, and swept
+    scene.until(queued, "PENDING")
+    assert scene.dbt.jobs == []
+    scene.control.sql(
+        "update globex.x_meta_pipeline_runs set status = 'COMPLETED' where pipeline_logging_id = ?",
+        busy,
+    )
+    scene.until(queued, "COMPLETED")
+    assert len(scene.dbt.jobs) == 1
+
+
+def read_landing(scene: Scene) -> dict[str, str]:
+    """Have acme read globex; what makes a run one of that landing."""
+    scene.control.sql(
+        "insert into tenants.tenant_exports by name select 'acme' as tenant_id,"
+        " 'tenant:globex' as export_ref, '[]' as billing_account_ids, '[]' as project_ids,"
+        " true as has_unallocated"
+    )
+    return {"tenant": "globex", "pipeline": "globex-gcp-export-landing"}
 
 
 def november(number: int) -> date:

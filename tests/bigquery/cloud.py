@@ -146,12 +146,12 @@ def live(emulator: Emulator, folder: Path) -> Story:
     with _one_dbt():
         _onboard(story)
         story.remember("add alpha")
-        story.tell("dry run", "alpha", f"run --tenant alpha --date {AGAIN} --dry-run --json")
-        story.tell("run", "alpha", f"run --tenant alpha --from {FIRST} --to {LAST} --json")
-        story.remember("run")
-        story.rows_again.append(story.rows_of(AGAIN))
-        # Whole once; then the bill alone, for a node costs a second there.
+        # The bill alone, for a node costs a second there; gamma's run is the whole one.
         with only("bill_run"):
+            story.tell("dry run", "alpha", f"run --tenant alpha --date {AGAIN} --dry-run --json")
+            story.tell("run", "alpha", f"run --tenant alpha --from {FIRST} --to {LAST} --json")
+            story.remember("run")
+            story.rows_again.append(story.rows_of(AGAIN))
             _correct_the_export(client)
             # One run of some of its dates: unchanged, corrected and emptied ones.
             story.tell("again", "alpha", f"run --tenant alpha --from {AGAIN} --to {EMPTIED} --json")
@@ -164,7 +164,8 @@ def live(emulator: Emulator, folder: Path) -> Story:
             _refuse(story)
             _meet_an_active_run(story)
             _prove(story)
-            _land(story)
+        _land(story)
+        with only("bill_run"):
             _append_while_it_is_published(story)
     return story
 
@@ -274,6 +275,8 @@ def _append_while_it_is_published(story: Story) -> None:
         append_rows(story.client, EXPORT, SCHEMA, late, "timestamp_trunc(current_timestamp(), day)")
 
     play(story.client, story.script("alpha", "billing_cost_daily"), append)
+    # Silver after it, or catch-up would run the date for that.
+    story.client.query_and_wait(story.script("alpha", "gcp_silver_cost"))
     story.remember("meanwhile")
     assert _OneDbt.process is not None
     test = ("test", "--select", "billing_cost_daily_expectations")

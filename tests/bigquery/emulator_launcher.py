@@ -9,8 +9,10 @@ without us, so that the bridge can go.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
+import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
@@ -22,7 +24,8 @@ from local_bigquery import cli
 from local_bigquery.api import jobs as jobs_api
 from local_bigquery.catalog import metadata, names
 from local_bigquery.catalog import tables as catalog
-from local_bigquery.engine import database
+from local_bigquery.engine import database, sessions
+from local_bigquery.errors import BigQueryError
 from local_bigquery.jobs import merge, query, runner
 from local_bigquery.models import Table, TableReference
 from local_bigquery.sql import script
@@ -31,6 +34,10 @@ from local_bigquery.sql.rules import tables
 from sqlglot import exp
 
 CTAS = "CREATE_TABLE_AS_SELECT"
+CHANGES = exp.Update | exp.Delete | exp.Merge | exp.TruncateTable
+# A change outside of a transaction waits so long for one that is at the table.
+QUEUE_SECONDS = 60.0
+COMMIT_TRIES = 50
 
 
 def ctas_destination() -> None:
@@ -124,21 +131,135 @@ def merge_partition_filter() -> None:
     tables._check = check_unless_filtered
 
 
-def conflict_message() -> None:
-    """Word the refusal of a transaction that lost against another as BigQuery words it.
+class Changes:
+    """Which transaction changes which table, and when a change of each was committed last.
 
-    Symptom without: "Failed to commit DuckLake transaction.", which no caller would retry.
+    A transaction is its cursor, by id: a script has one, a session keeps it.
     """
-    from_exception = runner.from_exception
 
-    def worded(error: Exception) -> Any:
-        told = f"{error} {error.__cause__}"
-        answer = from_exception(error)
-        if "Failed to commit DuckLake transaction" in told and "onflict" in told:
-            answer.message = "Transaction is aborted due to concurrent update against table"
-        return answer
+    def __init__(self) -> None:
+        self._free = threading.Condition()
+        self._clock = 0
+        self._began: dict[int, int] = {}
+        self._done: dict[int, list[Callable[[], Any]]] = {}
+        self._cancelled: dict[int, BigQueryError] = {}
+        self._changing: dict[str, int] = {}
+        self._committed: dict[str, int] = {}
 
-    runner.from_exception = worded
+    def begin(self, cur: Any) -> None:
+        with self._free:
+            self._clock += 1
+            self._began[id(cur)] = self._clock
+
+    def is_open(self, cur: Any) -> bool:
+        return id(cur) in self._began
+
+    def change(self, cur: Any, table: str) -> None:
+        """Note that the table is changed. Outside of a transaction, wait until no other changes it.
+
+        Raises BigQueryError for the later of two transactions that overlap.
+        """
+        me = id(cur)
+        with self._free:
+            began = self._began.get(me, self._clock)
+            if me not in self._began:
+                self._free.wait_for(lambda: table not in self._changing, QUEUE_SECONDS)
+                began = self._clock
+            if self._changing.get(table, me) != me or self._committed.get(table, 0) > began:
+                words = f"Transaction is aborted due to concurrent update against table {table}."
+                self._cancelled[me] = BigQueryError("invalidQuery", words)
+                raise self._cancelled[me]
+            self._changing[table] = me
+
+    def remember(self, cur: Any, statement: Callable[[], Any]) -> None:
+        """Keep a statement of an open transaction, to be run once more."""
+        self._done.setdefault(id(cur), []).append(statement)
+
+    def done(self, cur: Any) -> list[Callable[[], Any]]:
+        """What an open transaction has run. Raises BigQueryError for one that was cancelled."""
+        if error := self._cancelled.get(id(cur)):
+            raise error
+        return self._done.get(id(cur), [])
+
+    def end(self, cur: Any, is_committed: bool) -> None:
+        with self._free:
+            for table in [one for one, by in self._changing.items() if by == id(cur)]:
+                del self._changing[table]
+                if is_committed:
+                    self._clock += 1
+                    self._committed[table] = self._clock
+            for kept in (self._began, self._done, self._cancelled):
+                kept.pop(id(cur), None)  # type: ignore[attr-defined]
+            self._free.notify_all()
+
+
+def cancel_conflicts() -> None:
+    """Cancel the later of two overlapping transactions that change one table, as BigQuery does.
+
+    A change is an UPDATE, DELETE, MERGE or TRUNCATE, of whichever rows; one outside of a
+    transaction waits until the table is free. An INSERT never conflicts: where DuckLake refuses a
+    commit for one, the transaction's statements are run once more, on what the other has committed.
+    Symptom without: two transactions that delete different dates both commit, and one that inserts
+    loses against one that deletes, by "Failed to commit DuckLake transaction.".
+    """
+    changes = Changes()
+    run, execute, abort = query._run, query.execute, sessions.abort
+
+    def repeated(cur: Any, act: Callable[[], Any], done: list[Callable[[], Any]]) -> Any:
+        for _ in range(COMMIT_TRIES):
+            try:
+                return act()
+            except duckdb.TransactionException as error:
+                if "Failed to commit DuckLake transaction" not in str(error):
+                    raise
+                lost = error
+            if done:
+                with contextlib.suppress(duckdb.TransactionException):
+                    cur.execute("rollback")
+                cur.execute("begin transaction")
+                for statement in done:
+                    statement()
+        raise lost
+
+    def run_in_turn(
+        cur: Any, tree: Any, context: Any, destination: Any, config: Any, dry_run: bool, *more: Any
+    ) -> Any:
+        if isinstance(tree, exp.Transaction):
+            changes.begin(cur)
+        if isinstance(tree, exp.Rollback):
+            changes.end(cur, False)
+        if dry_run or not isinstance(tree, CHANGES | exp.Insert | exp.Commit):
+            return run(cur, tree, context, destination, config, dry_run, *more)
+
+        def go() -> Any:
+            # The emulator rewrites the tree that it is given.
+            return run(cur, tree.copy(), context, destination, config, dry_run, *more)
+
+        if isinstance(tree, CHANGES):
+            changes.change(cur, ".".join(query._target(tree, context)).casefold())
+        if not isinstance(tree, exp.Commit) and changes.is_open(cur):
+            changes.remember(cur, go)
+            return go()
+        is_committed = False
+        try:
+            answer = repeated(cur, go, changes.done(cur))
+            is_committed = True
+            return answer
+        finally:
+            changes.end(cur, is_committed)
+
+    def execute_to_the_end(cur: Any, *args: Any, session: Any = None, **kwargs: Any) -> Any:
+        try:
+            return execute(cur, *args, session=session, **kwargs)
+        finally:
+            if session is None:  # what a script leaves open is rolled back
+                changes.end(cur, False)
+
+    def abort_session(session_id: str) -> None:
+        changes.end(sessions.get(session_id).cursor, False)
+        abort(session_id)
+
+    query._run, query.execute, sessions.abort = run_in_turn, execute_to_the_end, abort_session
 
 
 def record_schemas(path: Path) -> None:
@@ -243,7 +364,7 @@ BRIDGES: dict[str, Callable[[], None]] = {
     "ctas_destination": ctas_destination,
     "set_one_variable": set_one_variable,
     "merge_partition_filter": merge_partition_filter,
-    "conflict_message": conflict_message,
+    "cancel_conflicts": cancel_conflicts,
 }
 
 

@@ -16,7 +16,13 @@ from support import ROOT
 from runner import warehouse_bigquery
 from runner.errors import StatementRefused, UsageProblem, WarehouseProblem, WarehouseUnreachable
 from runner.settings import Target
-from runner.warehouse_bigquery import ATTEMPTS, ATTEMPTS_TO_CONNECT, BigQueryWarehouse
+from runner.warehouse_bigquery import (
+    ATTEMPTS,
+    ATTEMPTS_TO_COMMIT,
+    ATTEMPTS_TO_CONNECT,
+    LONGEST_DOUBLING,
+    BigQueryWarehouse,
+)
 
 SOURCE = ROOT / "runner" / "warehouse_bigquery.py"
 ABORTED = "Transaction is aborted due to concurrent update against table local:t.x_meta_run_lock"
@@ -98,6 +104,17 @@ def test_an_aborted_transaction_is_tried_again_as_a_new_job(pauses: list[float])
     client = Scripted(Job(exceptions.BadRequest(ABORTED)), Job())
     assert a_warehouse(client).read("select 1 as n") == [{"n": 1}]
     assert len(set(client.ids)) == 2 and len(pauses) == 1
+
+
+def test_a_transaction_that_loses_again_and_again_asks_longer_but_not_for_ever(
+    pauses: list[float],
+) -> None:
+    lost = Job(exceptions.BadRequest(ABORTED))
+    client = Scripted(*[lost] * (ATTEMPTS_TO_COMMIT - 1), Job())
+    assert a_warehouse(client).read("select 1 as n") == [{"n": 1}]
+    assert max(pauses) <= 0.4 * 2**LONGEST_DOUBLING and sum(pauses) < 240
+    with pytest.raises(WarehouseUnreachable):
+        a_warehouse(Scripted(lost)).read("select 1 as n")
 
 
 @pytest.mark.parametrize(

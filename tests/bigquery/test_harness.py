@@ -234,7 +234,7 @@ def bare(
     emulator_venv: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[bigquery.Client]:
     """A client of an emulator without any bridge."""
-    without = ("ctas_destination", "set_one_variable", "merge_partition_filter", "conflict_message")
+    without = ("ctas_destination", "set_one_variable", "merge_partition_filter", "cancel_conflicts")
     with running_emulator(emulator_venv, tmp_path_factory.mktemp("bare"), without) as emulator:
         connect(emulator).create_dataset("d")
         yield connect(emulator)
@@ -289,34 +289,162 @@ def test_the_bridge_merge_partition_filter_is_needed(bare: bigquery.Client) -> N
         bare.query_and_wait(FILTERED_MERGE.format("d.f"))
 
 
-def _lose(client: bigquery.Client, table: str) -> None:
-    """Have two transactions update one row, and commit the second after the first."""
-    client.query_and_wait(f"create table {table} (a int64); insert into {table} (a) values (0)")
-    first, second = (_transaction(client, table) for _ in range(2))
-    client.query_and_wait("commit transaction", job_config=first)
-    client.query("commit transaction", job_config=second).result()
+CANCELLED = "Transaction is aborted due to concurrent update against table"
+DELETE = "delete from {} where a = {}"
+# Each with another row, so that only the table is the same.
+CHANGES = {
+    "update": "update {} set b = b + 1 where a = {}",
+    "delete": DELETE,
+    "merge": "merge {} as t using (select {} as a) as s on t.a = s.a"
+    " when matched then update set b = 9",
+    "truncate": "truncate table {} /* {} */",
+}
 
 
-def _transaction(client: bigquery.Client, table: str) -> bigquery.QueryJobConfig:
-    script = f"begin transaction; update {table} set a = a + 1 where true"
-    job = client.query(script, job_config=bigquery.QueryJobConfig(create_session=True))
-    job.result()
-    assert job.session_info is not None
-    session = bigquery.ConnectionProperty("session_id", str(job.session_info.session_id))
-    return bigquery.QueryJobConfig(connection_properties=[session])
+def _table(client: bigquery.Client, name: str) -> str:
+    """A table of three rows."""
+    client.query_and_wait(
+        f"create table {name} (a int64, b int64);"
+        f"insert into {name} (a, b) values (1, 0), (2, 0), (3, 0)"
+    )
+    return name
 
 
-def test_of_two_transactions_that_update_one_table_the_second_is_aborted(
+class Transaction:
+    """A transaction in a session of its own, that is open until it is told to end."""
+
+    def __init__(self, client: bigquery.Client) -> None:
+        self._client = client
+        config = bigquery.QueryJobConfig(create_session=True)
+        job = client.query("begin transaction", job_config=config)
+        job.result()
+        assert job.session_info is not None
+        session = bigquery.ConnectionProperty("session_id", str(job.session_info.session_id))
+        self._config = bigquery.QueryJobConfig(connection_properties=[session])
+
+    def run(self, sql: str) -> None:
+        self._client.query(sql, job_config=self._config, job_retry=None).result()
+
+    def commit(self) -> None:
+        self.run("commit transaction")
+
+
+@pytest.mark.parametrize("later", CHANGES)
+# The emulator runs no MERGE within a transaction.
+@pytest.mark.parametrize("earlier", [name for name in CHANGES if name != "merge"])
+def test_of_two_transactions_that_change_one_table_the_later_is_cancelled(
+    client: bigquery.Client, dataset: str, rows: Rows, earlier: str, later: str
+) -> None:
+    """Though they change other rows. What the earlier does is committed, of the later nothing."""
+    table = _table(client, f"{dataset}.t")
+    first, second = Transaction(client), Transaction(client)
+    first.run(CHANGES[earlier].format(table, 1))
+    second.run(f"insert into {table} (a, b) values (7, 7)")
+    with pytest.raises(BadRequest, match=f"{CANCELLED} local.{table}"):
+        second.run(CHANGES[later].format(table, 2))
+    first.commit()
+    with pytest.raises(BadRequest, match=CANCELLED):
+        second.commit()
+    assert (7, 7) not in rows(f"select a, b from {table}")
+
+
+def test_a_transaction_that_began_before_another_committed_overlaps_it(
     client: bigquery.Client, dataset: str, rows: Rows
 ) -> None:
-    with pytest.raises(BadRequest, match="Transaction is aborted due to concurrent update"):
-        _lose(client, f"{dataset}.t")
-    assert rows(f"select a from {dataset}.t") == [(1,)]
+    table = _table(client, f"{dataset}.t")
+    first, second = Transaction(client), Transaction(client)
+    first.run(DELETE.format(table, 1))
+    first.commit()
+    with pytest.raises(BadRequest, match=CANCELLED):
+        second.run(DELETE.format(table, 2))
+    after = Transaction(client)
+    after.run(DELETE.format(table, 3))
+    after.commit()
+    assert rows(f"select a from {table}") == [(2,)]
 
 
-def test_the_bridge_conflict_message_is_needed(bare: bigquery.Client) -> None:
-    with pytest.raises(BadRequest, match="Failed to commit DuckLake transaction"):
-        _lose(bare, "d.race")
+def test_inserts_never_conflict(client: bigquery.Client, dataset: str, rows: Rows) -> None:
+    """Neither with each other nor with who changes the table."""
+    table = _table(client, f"{dataset}.t")
+    changes, *inserts = (Transaction(client) for _ in range(3))
+    changes.run(DELETE.format(table, 1))
+    for n, one in enumerate(inserts):
+        one.run(f"insert into {table} (a, b) values ({10 + n}, 0)")
+    inserts[0].commit()
+    changes.run(f"insert into {table} (a, b) values (20, 0)")
+    changes.commit()
+    inserts[1].commit()
+    assert rows(f"select a from {table} order by a") == [(2,), (3,), (10,), (11,), (20,)]
+
+
+def test_a_transaction_that_is_rolled_back_is_in_nobodys_way(
+    client: bigquery.Client, dataset: str, rows: Rows
+) -> None:
+    """By itself, by the end of its session, or by the error that ended its script."""
+    table = _table(client, f"{dataset}.t")
+    rolled_back, aborted, last = (Transaction(client) for _ in range(3))
+    rolled_back.run(DELETE.format(table, 1))
+    rolled_back.run("rollback transaction")
+    aborted.run(DELETE.format(table, 1))
+    aborted.run("call bq.abort_session()")
+    with pytest.raises(BadRequest, match="stop"):
+        client.query_and_wait(
+            f"begin transaction; {DELETE.format(table, 1)}; select error('stop');"
+            " commit transaction"
+        )
+    last.run(DELETE.format(table, 2))
+    last.commit()
+    assert rows(f"select a from {table} order by a") == [(1,), (3,)]
+
+
+def test_a_change_outside_of_a_transaction_waits_for_the_table(
+    client: bigquery.Client, dataset: str, rows: Rows
+) -> None:
+    table = _table(client, f"{dataset}.t")
+    first = Transaction(client)
+    first.run(f"update {table} set b = 5 where a = 1")
+    job = client.query(f"update {table} set b = b + 1 where a = 1", job_retry=None)
+    assert not job.done()
+    first.commit()
+    job.result()
+    assert rows(f"select b from {table} where a = 1") == [(6,)]
+
+
+def test_scripts_that_change_one_table_at_once_lose_and_succeed_when_repeated(
+    client: bigquery.Client, dataset: str, rows: Rows
+) -> None:
+    """As a run publishes a date: of each repetition at least one script commits."""
+    table = _table(client, f"{dataset}.t")
+    script = (
+        f"begin transaction; delete from {table} where a = {{n}};"
+        f" insert into {table} (a, b) select {{n}}, count(*) from {table};"
+        " commit transaction;"
+    )
+    left, lost = set(range(5)), 0
+    while left:
+        jobs = {n: client.query(script.format(n=n), job_retry=None) for n in left}
+        before = len(left)
+        for n, job in jobs.items():
+            try:
+                job.result()
+                left.discard(n)
+            except BadRequest as error:
+                assert CANCELLED in str(error), error
+                lost += 1
+        assert len(left) < before
+    assert rows(f"select a, count(*) from {table} group by a order by a") == [
+        (n, 1) for n in range(5)
+    ]
+
+
+def test_the_bridge_cancel_conflicts_is_needed(bare: bigquery.Client) -> None:
+    """Without it both commit, as no row is changed by both."""
+    table = _table(bare, "d.race")
+    first, second = Transaction(bare), Transaction(bare)
+    first.run(DELETE.format(table, 1))
+    second.run(f"update {table} set b = 1 where a = 9")
+    first.commit()
+    second.commit()
 
 
 # -- the analyzer --------------------------------------------------------------------------------

@@ -66,6 +66,30 @@ def test_a_bare_test_looks_at_all_that_is_loaded_and_keeps_its_results(bare: Wor
     assert passed > 20 and tables >= 4
 
 
+def test_a_transaction_that_bigquery_cancelled_is_explained(bare: World) -> None:
+    """As the on-run-end hook does, which has dbt's results; here they are given."""
+    results = [
+        {
+            "node": {"name": name},
+            "message": message,
+        }
+        for name, message in (
+            ("gcp_silver_cost", "Transaction is aborted due to concurrent update against table t"),
+            ("billing_cost_daily", "Syntax error"),
+            ("cost_daily", None),
+        )
+    ]
+    called = bare.dbt(
+        *("run-operation", "explain_cancelled_transactions"),
+        *("--args", json.dumps({"results": results}), "--vars", "{tenant_id: mini}"),
+    )
+    assert called.returncode == 0, called.stdout
+    told = [line for line in called.stdout.splitlines() if "is writing" in line]
+    assert (
+        len(told) == 1 and "gcp_silver_cost keeps its old rows: another dbt run of this" in told[0]
+    )
+
+
 def test_a_full_refresh_of_one_date_does_not_drop_the_others(bare: World, mini: World) -> None:
     assert SharedWorker.process is not None
     for selector in ("cost_billing", "control"):

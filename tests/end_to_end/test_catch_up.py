@@ -126,6 +126,43 @@ def test_a_row_whose_export_time_is_before_the_load_is_found_by_the_count(scene:
     assert scene.costs()[5] == 12
 
 
+def test_a_date_whose_layers_disagree_is_run_again_once(scene: Scene) -> None:
+    """As after a run that was killed between the bill and silver, and with a table of before."""
+
+    def publish(run: str, table: str, day: date, read: str, at: str) -> None:
+        scene.world.data(
+            "late",
+            "insert into late.x_meta_publications by name select 'late' as tenant_id,"
+            " ? as target_table, ? as usage_date, ? as pipeline_logging_id, 1 as row_count,"
+            " ? as read_tables, 1 as expectations_passed, ?::timestamp as published_at",
+            *(table, day, run, read, at),
+        )
+
+    publish("killed", "billing_cost_daily", SECOND, "[]", f"{datetime.now(UTC):%F %T}")
+    publish("long ago", "mart_of_before", THIRD, '["gcp_silver_cost"]', "2024-11-04")
+    told = scene.world("doctor", "--tenant", "late").stdout
+    assert "layers disagree on 2024-11-02" in told and "2024-11-03" not in told
+    assert scene.ran() == [("02", "02", "COMPLETED")]
+    assert scene.ran() == []
+
+
+def test_a_date_whose_layers_disagree_is_left_alone_when_the_export_has_dropped_it(
+    scene: Scene,
+) -> None:
+    scene.write([*ROWS[2:], charge("2024-11-06", 1.0)])
+    assert scene.ran() == [("06", "06", "COMPLETED")]
+    scene.world.data(
+        "late",
+        "update late.x_meta_publications set published_at = now()::timestamp,"
+        " pipeline_logging_id = 'killed'"
+        " where target_table = 'billing_cost_daily' and usage_date = ?",
+        FIRST,
+    )
+    document = scene.catch_up()
+    assert document["runs"] == [] and document["left_alone"] == ["2024-11-01"]
+    assert scene.costs()[1] == 1
+
+
 def test_an_emptied_date_becomes_empty_and_stays_so(scene: Scene) -> None:
     scene.write([*ROWS[:3], charge("2024-11-06", 6.0)])
     assert scene.ran() == [("05", "06", "COMPLETED")]

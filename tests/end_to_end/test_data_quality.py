@@ -51,10 +51,10 @@ def wrong(world: World) -> tuple[World, dict[str, Any]]:
 
 
 def results(world: World, tenant: str, run_id: str) -> dict[str, dict[str, Any]]:
-    """What x_meta_dq_results has of a run, by the name of the test or summary."""
+    """What x_meta_dq_results has of a run, by table and severity."""
     columns = (
         "dq_config_id, overall_status, severity, expectations_passed, expectations_failed,"
-        " failed_rows, failed_expectations, sample_rows, error_message, target_table"
+        " failed_rows, failed_expectations, error_message, target_table"
     )
     rows = world.data(
         tenant,
@@ -65,15 +65,30 @@ def results(world: World, tenant: str, run_id: str) -> dict[str, dict[str, Any]]
     return {row[0]: dict(zip(names, row, strict=True)) for row in rows}
 
 
-def test_what_is_wrong_fails_the_run_before_it_is_completed(
+def failures(row: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The expectations that did not hold, by name."""
+    return {one["expectation"]: one for one in json.loads(row["failed_expectations"] or "[]")}
+
+
+def leaves(made: Any) -> list[str]:
+    """The values that a row was made with, as a sample shows them."""
+    if isinstance(made, list | dict):
+        parts = made if isinstance(made, list) else made.values()
+        return [leaf for part in parts for leaf in leaves(part)]
+    return ["null" if made is None else str(made)[:19]]
+
+
+def test_what_is_wrong_fails_the_run_before_it_is_published(
     wrong: tuple[World, dict[str, Any]],
 ) -> None:
     world, document = wrong
     assert document["status"] == "FAILED" and document["tests"]["failed"] == len(WRONG)
     statuses = "select distinct status from wrong.x_meta_pipeline_runs"
     assert world.control(statuses) == [("FAILED",)]
-    silver = "select 1 from duckdb_tables() where table_name = 'gcp_silver_cost'"
-    assert world.data("wrong", silver) == []
+    made = "select 1 from duckdb_tables() where table_name in ('gcp_silver_cost', ?)"
+    assert world.data("wrong", made, "billing_cost_daily") == []
+    assert document["error"].startswith("billing_cost_daily was not published: ")
+    assert "Nothing is published for these dates" in document["error"]
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -81,37 +96,32 @@ def test_each_error_is_found_and_its_rows_are_shown(
     wrong: tuple[World, dict[str, Any]], name: str
 ) -> None:
     found = results(wrong[0], "wrong", wrong[1]["pipeline_logging_id"])
-    row = found[f"billing_cost_daily_{name}"]
+    row = found["billing_cost_daily__error"]
     assert (row["overall_status"], row["severity"]) == ("FAIL", "error")
-    samples = json.loads(row["sample_rows"])
+    one = failures(row)[name]
+    assert one["status"] == "fail" and one["node"].endswith(".billing_cost_daily")
+    assert 1 <= len(one["samples"]) <= 5
+    assert any(value in sample for value in leaves(WRONG[name]) for sample in one["samples"])
+    assert f"{name} failed for {one['failing_rows']} row" in wrong[1]["error"]
     if name == "accounts_have_one_currency":
-        assert row["failed_rows"] == 1
-        assert (samples[0]["billing_account_id"], samples[0]["one_value"]) == (OTHERS, "EUR")
+        assert one["failing_rows"] == 2 and OTHERS in one["samples"][0]
     else:
-        assert row["failed_rows"] == len(WRONG[name])
-        assert {sample["sku_id"] for sample in samples} == {name}
+        assert one["failing_rows"] == len(WRONG[name])
 
 
-def test_a_model_has_one_row_that_sums_its_tests_up(wrong: tuple[World, dict[str, Any]]) -> None:
+def test_a_table_has_one_row_per_severity(wrong: tuple[World, dict[str, Any]]) -> None:
     found = results(wrong[0], "wrong", wrong[1]["pipeline_logging_id"])
-    tables = {row["target_table"] for row in found.values()}
-    summaries = {f"{table}__summary" for table in tables}
-    assert summaries <= set(found)
-    for table in tables:
-        summary = found.pop(f"{table}__summary")
-        of_it = [row for row in found.values() if row["target_table"] == table]
-        for column in ("expectations_passed", "expectations_failed"):
-            assert summary[column] == sum(row[column] for row in of_it), (table, column)
-        failed = {row["dq_config_id"] for row in of_it if row["overall_status"] != "PASS"}
-        named = {one["expectation"] for one in json.loads(summary["failed_expectations"] or "[]")}
-        assert named == failed and summary["sample_rows"] is summary["severity"] is None
-        if table == "billing_cost_daily":
-            assert summary["overall_status"] == "FAIL" and summary["failed_rows"] == 11
-            assert all(name in summary["error_message"] for name in failed)
-        elif table == "gcp_silver_cost":
-            assert summary["overall_status"] == "SKIPPED" and summary["failed_rows"] is None
-        elif table == "x_meta_exports":
-            assert summary["overall_status"] == "PASS" and summary["error_message"] is None
+    assert set(found) == {f"{row['target_table']}__{row['severity']}" for row in found.values()}
+    bill = found["billing_cost_daily__error"]
+    assert set(failures(bill)) == set(WRONG) and bill["expectations_failed"] == len(WRONG)
+    assert bill["expectations_passed"] > 2, "the others hold, and that is known"
+    assert bill["failed_rows"] == sum(one["failing_rows"] for one in failures(bill).values())
+    assert all(name in bill["error_message"] for name in WRONG)
+    silver = found["gcp_silver_cost__error"]
+    assert silver["overall_status"] == "SKIPPED" and silver["failed_rows"] is None
+    exports = found["x_meta_exports__error"]
+    assert exports["overall_status"] == "PASS" and exports["error_message"] is None
+    assert exports["failed_expectations"] is None
 
 
 # -- Warnings: of weeks of usage, each odd row on a date of its own.
@@ -125,7 +135,7 @@ def weeks() -> list[dict[str, Any]]:
 
 
 ODD = {
-    "billing_cost_daily_invoice_is_not_before_the_usage": [
+    "invoice_is_not_before_the_usage": [
         charge("2024-11-01", 1.0, invoice={"month": "202410"}),
         # Still October in the Pacific: no finding.
         charge(
@@ -134,20 +144,20 @@ ODD = {
             invoice={"month": "202410"},
         ),
     ],
-    "billing_cost_daily_label_keys_are_unique_in_a_row": [
+    "label_keys_are_unique_in_a_row": [
         charge("2024-11-02", 1.0, labels=[{"key": "a", "value": v} for v in ("1", "2")]),
         charge("2024-11-02", 1.5, labels=[{"key": k, "value": "1"} for k in (None, None, "a")]),
         charge("2024-11-02", 2.0, tags=[{"key": "a", "namespace": n} for n in ("1", "2")]),
     ],
     "billing_cost_daily_has_few_rows_alike": [charge("2024-11-03", 1.0)] * 2,
-    "gcp_silver_cost_credit_types_are_known": [
+    "credit_types_are_known": [
         charge(
             *("2024-11-04", 1.0),
             credits=[credit(-0.1), credit(-0.1, "BRAND_NEW")],
             labels=[{"key": "long", "value": "x" * 100_000}],
         ),
     ],
-    "gcp_silver_cost_credits_are_not_above_zero": [
+    "credits_are_not_above_zero": [
         charge("2024-10-31", 1.0, credits=[credit(0.5)]),
         charge("2024-10-31", -1.0, credits=[credit(0.5)]),
         charge(
@@ -167,29 +177,42 @@ def odd(world: World) -> tuple[World, dict[str, Any]]:
     return world, world.run("odd", "2024-10-01", "2024-11-04")
 
 
+def warned(odd: tuple[World, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What warned in the run of `odd`, by expectation."""
+    found = results(odd[0], "odd", odd[1]["pipeline_logging_id"])
+    return {
+        name: {**one, "table": row["target_table"], "overall_status": row["overall_status"]}
+        for row in found.values()
+        for name, one in failures(row).items()
+    }
+
+
 def test_warnings_are_told_and_do_not_fail_the_run(odd: tuple[World, dict[str, Any]]) -> None:
-    told = [text.split(":")[0] for text in odd[1]["warnings"]]
-    assert sorted(told) == sorted([*ODD, "cost_by_service_daily_is_as_usual"])
-    assert odd[1]["tests"] == {**odd[1]["tests"], "warned": len(told), "failed": 0}
+    assert set(warned(odd)) == {*ODD, "cost_by_service_daily_is_as_usual"}
+    assert odd[1]["tests"] == {**odd[1]["tests"], "warned": len(ODD) + 1, "failed": 0}
+    told = "\n".join(odd[1]["warnings"])
+    assert "Got " not in told
+    for name, one in warned(odd).items():
+        rows = one["failing_rows"]
+        assert f"{name} found {rows} row" in told and one["samples"][0][:40] in told
+    assert "gcp_silver_cost: credit_types_are_known found 1 row (" in told
 
 
 @pytest.mark.parametrize("name", ODD)
 def test_each_warning_has_the_row_that_was_made_for_it(
     odd: tuple[World, dict[str, Any]], name: str
 ) -> None:
-    row = results(odd[0], "odd", odd[1]["pipeline_logging_id"])[name]
-    assert (row["overall_status"], row["failed_rows"]) == ("WARNING", 1)
-    (sample,) = json.loads(row["sample_rows"])
-    assert len(row["sample_rows"]) < 10_000, "long cells are cut"
-    day = ODD[name][0]["usage_start_time"][:10]
-    assert day in (sample.get("ingestion_date"), sample.get("usage_date"))
+    one = warned(odd)[name]
+    assert (one["overall_status"], one["status"]) == ("WARNING", "warn")
+    assert one["failing_rows"] == 1
+    (sample,) = one["samples"]
+    assert ODD[name][0]["usage_start_time"][:10] in sample or len(sample) == 400, "cut"
 
 
 def test_a_weekday_unlike_those_before_is_told_and_one_that_is_gone_too(
     odd: tuple[World, dict[str, Any]],
 ) -> None:
-    found = results(odd[0], "odd", odd[1]["pipeline_logging_id"])
-    samples = json.loads(found["cost_by_service_daily_is_as_usual"]["sample_rows"])
+    samples = map(json.loads, warned(odd)["cost_by_service_daily_is_as_usual"]["samples"])
     seen = {one["usage_date"]: (one["rows_found"], one["rows_usual"]) for one in samples}
     assert seen == {"2024-10-29": (1, 6), "2024-10-30": (0, 6)}
 
@@ -205,16 +228,14 @@ def test_an_account_that_changes_its_currency_from_date_to_date_fails_the_later_
     document = json.loads(answer.stdout)
     assert document["status"] == "FAILED"
     found = results(world, "turned", document["pipeline_logging_id"])
-    row = found["invoice_cost_daily_accounts_have_one_currency"]
-    assert (row["overall_status"], row["failed_rows"]) == ("FAIL", 1)
-    assert json.loads(row["sample_rows"])[0]["another_value"] == "USD"
-
-
-def test_a_summary_warns_as_its_worst_test_does(odd: tuple[World, dict[str, Any]]) -> None:
-    found = results(odd[0], "odd", odd[1]["pipeline_logging_id"])
-    assert found["gcp_silver_cost__summary"]["overall_status"] == "WARNING"
-    assert found["invoice_cost_daily__summary"]["overall_status"] == "PASS"
-    assert found["invoice_cost_daily__summary"]["failed_expectations"] is None
+    row = found["invoice_reconciliation__error"]
+    assert (row["overall_status"], row["expectations_failed"]) == ("FAIL", 1)
+    one = failures(row)["accounts_have_one_currency"]
+    assert json.loads(one["samples"][0])["another_currency"] == "USD"
+    assert document["error"].startswith(
+        "The published tables are proved, and the view invoice_reconciliation is wrong: "
+    )
+    assert "Published before that: " in document["error"]
 
 
 # -- What no run of ours could write
@@ -240,18 +261,24 @@ def test_a_row_that_somebody_wrote_is_found(
         f"update shop.billing_cost_daily set {change}"
         " where ingestion_date = '2024-11-02' and sku_id = 'tax'",
     )
-    name = f"billing_cost_daily_{test}"
+    name = "billing_cost_daily_expectations"
     place = {"WAREHOUSE_DIR": str(mine.warehouse)}
     assert SharedWorker.process is not None
     for vars, failures in (({"date": "2024-11-02"}, 1), ({"date": "2024-11-03"}, 0), ({}, 1)):
         tested = SharedWorker.process.run(Job("shop", ("test", "--select", name), vars, {}, place))
         assert found(tested, name) == failures, tested.error
+        rows = mine.data(
+            "shop",
+            "select failed_expectations from shop.x_meta_dq_results"
+            " where dq_config_id = 'billing_cost_daily__error' order by executed_at desc limit 1",
+        )
+        assert [one["expectation"] for one in json.loads(rows[0][0] or "[]")] == [test] * failures
 
 
 def test_a_tenant_of_projects_may_have_those_and_none_else(split: World, tmp_path: Any) -> None:
     mine = split.copy(tmp_path)
     assert SharedWorker.process is not None
-    name = "billing_cost_daily_is_the_tenants_own"
+    name = "billing_cost_daily_expectations"
     for project, failures in (("'proj-b'", 0), ("'proj-c'", 1), ("null", 1)):
         mine.data("split", f"update split.billing_cost_daily set project_id = {project}")
         tested = SharedWorker.process.run(
@@ -277,9 +304,11 @@ def test_an_export_that_stopped_is_told_after_a_day_and_fails_recent_runs_after_
         answer = world("run", "--tenant", "stale", "--date", day, "--json")
         document = json.loads(answer.stdout)
         found = results(world, "stale", document["pipeline_logging_id"])
-        rows = [found[f"stg_gcp_billing__export_{name}"] for name in FRESH]
+        rows = [found[f"stg_gcp_billing__export__{level}"] for level in ("warn", "error")]
         statuses = tuple(row["overall_status"] for row in rows)
-        assert [row["failed_rows"] for row in rows] == [status != "PASS" for status in statuses]
+        for row, status, name in zip(rows, statuses, FRESH, strict=True):
+            stale = failures(row).get(f"stg_gcp_billing__export_{name}", {"failing_rows": 0})
+            assert stale["failing_rows"] == (status != "PASS")
         assert document["status"] == ("FAILED" if "FAIL" in statuses else "COMPLETED"), document
         told[day] = statuses
     assert list(told.values()) == [

@@ -9,7 +9,7 @@ from world import EMAIL, World
 
 DAY = "2024-11-04"
 SUBJECT = "[ALERT] Cost Billing Pipeline Failed - mini"
-TEST = "billing_cost_daily_cost_type_is_known"
+EXPECTATION = "cost_type_is_known"
 
 
 @pytest.fixture(scope="module")
@@ -38,17 +38,22 @@ def test_a_failing_test_fails_the_run_records_it_and_mails_it(broken: World, inb
     assert answer.returncode == 1 and "Traceback" not in answer.stderr
     document = json.loads(answer.stdout)
     run_id = document["pipeline_logging_id"]
-    assert document["status"] == "FAILED" and TEST in document["error"]
-    assert document["tests"]["failed"] >= 1
+    assert document["status"] == "FAILED"
+    assert document["error"].startswith(
+        "billing_cost_daily was not published: cost_type_is_known failed for 3 rows ("
+    )
+    assert document["error"].endswith(". Nothing is published for these dates.")
+    assert "surprise" in document["error"] and "Got " not in document["error"]
+    assert document["tests"]["failed"] == 1 and document["tests"]["passed"] > 5
 
     envelope, message = letter(inbox)
     assert message["Subject"] == SUBJECT
     assert envelope.rcpt_tos == [EMAIL, "ops@ours.example"]
     for kind in ("plain", "html"):
         body = message.get_body((kind,)).get_content()
-        assert run_id in body and DAY in body and TEST in body
+        assert run_id in body and DAY in body and EXPECTATION in body
         assert "surprise" in body, "the rows are named"
-        assert "__summary" not in body
+        assert "Got " not in body and "findings" not in body
 
     assert broken.control(
         "select status, error_message from mini.x_meta_pipeline_runs where pipeline_logging_id = ?",
@@ -62,8 +67,8 @@ def test_a_failing_test_fails_the_run_records_it_and_mails_it(broken: World, inb
             run_id,
         )
     }
-    assert steps["billing_cost_daily"][0] == "COMPLETED"
-    assert steps[TEST][0] == "FAILED" and steps["gcp_silver_cost"][0] == "SKIPPED"
+    assert steps["billing_cost_daily"] == ("FAILED", None)
+    assert steps["gcp_silver_cost"][0] == "SKIPPED"
     assert steps["cost_by_service_daily"][0] == "SKIPPED"
     assert steps["Mail the failure"][0] == "COMPLETED"
     assert "RUNNING" not in {status for status, _ in steps.values()}
@@ -74,33 +79,17 @@ def test_a_failing_test_fails_the_run_records_it_and_mails_it(broken: World, inb
         " failed_expectations->0->>'expectation', ingestion_date::varchar, tenant_id"
         " from mini.x_meta_dq_results where pipeline_logging_id = ? and dq_config_id = ?",
         run_id,
-        TEST,
+        "billing_cost_daily__error",
     )
     # the rows, not the distinct values, are what people ask for
-    assert row[:2] == ("FAIL", "error") and row[3:] == (
-        *("billing_cost_daily", 1, TEST, DAY, "mini"),
+    assert row == ("FAIL", "error", 3, "billing_cost_daily", 1, EXPECTATION, DAY, "mini")
+
+
+def test_a_failed_first_run_published_nothing(broken: World) -> None:
+    ((publications, rows),) = broken.control(
+        "select publications, row_count from mini.x_meta_pipeline_runs where run_date = ?", DAY
     )
-    assert row[2] is not None and row[2] >= 1
-
-
-def test_a_models_step_has_its_row_count(broken: World) -> None:
-    """The predecessor logged its steps with row counts, and operators query them."""
-    ((rows,),) = broken.control(
-        "select row_count from mini.x_meta_step_logs where step_name = 'billing_cost_daily'"
-        " order by start_time desc limit 1"
-    )
-    assert rows == 4
-
-
-def test_the_failing_row_count_is_the_number_of_rows(broken: World) -> None:
-    found = broken.data(
-        "mini",
-        "select failed_rows from mini.x_meta_dq_results"
-        " where dq_config_id = ? and ingestion_date = ?",
-        TEST,
-        DAY,
-    )
-    assert found == [(3,)], "three charge rows have the unknown cost type"
+    assert json.loads(publications) == [] and rows is None
 
 
 def test_other_tests_of_the_failed_run_are_told_apart_as_skipped_or_passed(broken: World) -> None:
@@ -118,6 +107,33 @@ def test_other_tests_of_the_failed_run_are_told_apart_as_skipped_or_passed(broke
 def test_the_next_date_of_the_tenant_runs_as_if_nothing_had_been(broken: World) -> None:
     document = broken.run("mini", "2024-11-02")
     assert (document["rows"], document["tests"]["failed"]) == (1, 0)
+
+
+def test_a_run_records_what_it_published_and_status_and_steps_say_it(broken: World) -> None:
+    """The predecessor logged its steps with row counts, and operators query them."""
+    ((run_id, text),) = broken.control(
+        "select pipeline_logging_id, publications from mini.x_meta_pipeline_runs"
+        " where run_date = '2024-11-02' order by start_time desc limit 1"
+    )
+    published = {one["table"]: one for one in json.loads(text)}
+    bill, silver = published["billing_cost_daily"], published["gcp_silver_cost"]
+    assert bill["rows"] == silver["rows"] == 1 and bill["net"] == silver["net"]
+    assert silver["read_tables"] == ["billing_cost_daily"] and silver["expectations_passed"] > 1
+    steps = dict(
+        broken.control(
+            "select step_name, row_count from mini.x_meta_step_logs"
+            " where pipeline_logging_id = ? and step_type = 'model' and row_count is not null",
+            run_id,
+        )
+    )
+    assert steps == {table: one["rows"] for table, one in published.items()}
+    told = broken("status", run_id, "--tenant", "mini").stdout
+    assert f"2024-11-02: {len(published)} tables by this run" in told
+    found = broken("doctor", "--tenant", "mini").stdout
+    layers = next(line for line in found.splitlines() if "layers mini" in line)
+    assert (
+        layers.startswith("ok") and f"2024-11-02: {len(published)} tables by run {run_id}" in layers
+    )
 
 
 def test_a_vanished_export_is_the_runs_failure(broken: World, mini: World, inbox: Inbox) -> None:

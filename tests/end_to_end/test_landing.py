@@ -110,13 +110,12 @@ def test_a_landing_that_lost_a_date_fails_the_run_and_the_bill_stays(
     world = landed.copy(tmp_path)
     before = world.rows("mine")
     (world.warehouse / "landing" / "shared" / "2024-11-02.parquet").unlink()
-    no_unit_test = ("--exclude-resource-type", "unit_test")
-    one_model = ("build", "--select", "billing_cost_daily", *no_unit_test, "--vars")
+    one_model = ("run", "--select", "billing_cost_daily", "--vars")
     remedy = "runner run --tenant shared --from 2024-11-02 --to 2024-11-02"
     with only("bill_run"):
         answer = world("run", "--tenant", "mine", "--from", "2024-11-01", "--to", "2024-11-03")
         assert answer.exit_code == 1
-        assert f"shared has no file of 2024-11-02: run `{remedy}`" in answer.stdout
+        assert f"shared has not completely landed 2024-11-02: run `{remedy}`" in answer.stdout
         assert world.rows("mine") == before
         bare = world.dbt(*one_model, "{tenant_id: mine, date: 2024-11-02}")
         assert bare.returncode == 1 and remedy in bare.stdout + bare.stderr

@@ -38,8 +38,8 @@ class SharedWorker:
 
     def __init__(self, settings: Settings, log_path: Path) -> None:
         self._warehouse = str(settings.warehouse_dir)
-        if SharedWorker.process is None:
-            SharedWorker.process = Worker(settings, log_path)
+        if self.process is None:
+            type(self).process = Worker(settings, log_path)
 
     def __enter__(self) -> "SharedWorker":
         return self
@@ -55,12 +55,12 @@ class SharedWorker:
         timeout: float = 400,
         **ticks: Any,
     ) -> Outcome:
-        assert SharedWorker.process is not None
+        assert self.process is not None
         environ = {"WAREHOUSE_DIR": self._warehouse, **job.environ}
         moved = Job(job.tenant_id, job.command, job.vars, job.shape_vars, environ)
         # All tenants at once are threads: they take turns at the one process.
-        with SharedWorker.turn:
-            return SharedWorker.process.run(moved, on_event, min(timeout, 400), **ticks)
+        with self.turn:
+            return self.process.run(moved, on_event, min(timeout, 400), **ticks)
 
 
 @dataclass

@@ -7,8 +7,8 @@ commit:claim                    before a transaction (of MARKS) is committed; cl
                                 before its file is closed
 child:boot                      the dbt process, before it imports dbt
 child:started:NODE              the dbt process, when a node starts or has `finished`
-child:between:NODE              the dbt process, between a slice's delete and its insert
-child:commit:NODE               the dbt process, after both and before they are committed
+child:deleted:NODE              the dbt process, after a table's old rows are deleted; inserted,
+                                proved, published: after that step of the same transaction
 child:end                       the dbt process, before it hands over its result
 patience:SECONDS                kill nothing: wait only so long for a locked warehouse
 clock:SECONDS                   kill nothing: the runner's clock is off by so much
@@ -194,6 +194,15 @@ def in_child(point: str) -> None:
     subprocess.Popen = popen  # type: ignore[assignment,misc]
 
 
+# The steps of a table's transaction, each known by a text of its statement.
+STEPS = {
+    "deleted": 'delete from "tenant_acme"."acme"."{node}"',
+    "inserted": 'insert into "tenant_acme"."acme"."{node}"',
+    "proved": "select error('not published",
+    "published": "'{node}',",
+}
+
+
 def be_child(point: str) -> None:
     what, _, node = point.partition(":")
     if what == "boot":
@@ -215,20 +224,21 @@ def be_child(point: str) -> None:
             return on_event
 
         worker._progress = progress
-    if what in ("between", "commit"):
+    if what in STEPS:
         from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
 
         execute = DuckDBCursorWrapper.execute
 
         def broken(self: Any, sql: str, bindings: Any = None) -> Any:
-            if "delete from" not in sql or f'"{node}"' not in sql or "insert into" not in sql:
-                return execute(self, sql, bindings)
-            first, second = sql.split(";", 1)
-            execute(self, first)
-            if what == "between":
-                end()
-            execute(self, second)
-            end()
+            """The statements of the node's transaction one by one, as they are sent."""
+            answer = None
+            steps = [one for one in STEPS.values() if one.format(node=node) in sql]
+            for statement in sql.split(";\n") if steps else [sql]:
+                if statement.strip():
+                    answer = execute(self, statement, bindings)
+                if STEPS[what].format(node=node) in statement:
+                    end()
+            return answer
 
         DuckDBCursorWrapper.execute = broken  # type: ignore[method-assign]
     worker.main()

@@ -142,7 +142,7 @@ def test_a_failure_is_told_with_all_that_is_needed_and_so_is_its_end(
     again = replace(as_run(found), id="00000000-0000-0000-0000-000000000000")
     template = pipelines.load(again.template)
     for alarm in outbox.raised(
-        *(scene.settings.mail, template, again, "COMPLETED", Outcome(True, None), {}),
+        *(scene.settings.mail, template, again, "COMPLETED", Outcome(True, None)),
         *("a@b.example", "Acme"),
     ):
         scene.warehouse.write(*alarm.statements, now=datetime.now(UTC), **alarm.values)
@@ -373,7 +373,7 @@ def test_an_address_that_is_none_keeps_nobody_else_from_hearing(scene: Scene, in
 
 def test_the_mail_names_what_was_at_work_when_dbt_died(scene: Scene, inbox: Inbox) -> None:
     assert scene.run().returncode == 0
-    assert scene.run(at="child:between:billing_cost_daily", **to(inbox)).returncode == 1
+    assert scene.run(at="child:deleted:billing_cost_daily", **to(inbox)).returncode == 1
     assert scene.run(at="after:runner.record.start", **to(inbox)).returncode == -9
     scene.sql(
         "insert into acme.x_meta_step_logs by name select 's' as step_logging_id,"

@@ -36,9 +36,12 @@ PARENT = {
 }
 CHILDREN = {
     "child:boot": 0,
-    f"child:between:{NODE}": 0,
-    f"child:commit:{NODE}": 0,
-    f"child:between:{SILVER}": 1,
+    f"child:deleted:{NODE}": 0,
+    f"child:inserted:{NODE}": 0,
+    f"child:proved:{NODE}": 0,
+    f"child:published:{NODE}": 0,
+    f"child:deleted:{SILVER}": 1,
+    f"child:published:{SILVER}": 1,
     "child:end": 2,
 }
 UNCLAIMED = ("commit:claim",)
@@ -265,12 +268,12 @@ def test_a_run_cancelled_by_another_command_ends_within_seconds(loaded: Scene) -
 
 
 def test_a_run_that_waits_for_another_of_its_tenant_can_be_cancelled(loaded: Scene) -> None:
-    """Two dates of one tenant: the second waits for the file, and is to hear of it there, too."""
+    """Two dates of one tenant: the second waits for its turn, and is to hear of it there, too."""
     with loaded.holding("tenant_acme"):
         first = loaded.start(*RUN)
         at_work(loaded, first)
         second = loaded.start("run", "--tenant", "acme", "--date", "2024-11-02", "--json")
-        until(lambda: loaded.statuses()[-2:] == ["RUNNING", "RUNNING"])
+        until(lambda: loaded.statuses()[-2:] == ["RUNNING", "PENDING"])
         run_id = loaded.last_run()["pipeline_logging_id"]
         assert loaded.call("cancel", run_id, "--tenant", "acme").returncode == 0
         try:

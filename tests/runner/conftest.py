@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import duckdb
 import pytest
 from click.testing import CliRunner, Result
-from control_file import Control, write_control_file
+from control_file import Control, dataset_tables, write_control_file
 from given import GOOD
 from support import environment_in
 
@@ -74,4 +74,6 @@ def dbt(control: Control, monkeypatch: pytest.MonkeyPatch):
             " ('2024-11-01', 'USD', 1.000000001, -0.5), ('2024-11-01', 'EUR', 2, 0),"
             " ('2024-11-02', 'USD', 100, 0)"
         )
+        for statement in dataset_tables("acme"):
+            connection.execute(statement)
     return Dbt

@@ -1,6 +1,7 @@
 """A real control file without dbt: plain tables, made from the contracts that dbt enforces."""
 
 import fcntl
+import json
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -38,6 +39,66 @@ def control_tables(tenants: tuple[str, ...]) -> Iterator[str]:
                     yield f"create table {schema}.{model['name']} ({columns})"
                 else:
                     yield f"create view {schema}.{model['name']} as {_rendered(text)}"
+
+
+def dataset_tables(tenant: str) -> Iterator[str]:
+    """The DDL of what dbt's hooks and macros fill in a tenant's dataset."""
+    models = ROOT / "models" / "control" / "dataset"
+    for model in yaml.safe_load((models / "_dataset.yml").read_text())["models"]:
+        columns = ", ".join(
+            f"{column['name']} {_rendered(column['data_type'])}" for column in model["columns"]
+        )
+        yield f"create table {tenant}.{model['name']} ({columns})"
+
+
+def publish(
+    connection: duckdb.DuckDBPyConnection,
+    run_id: str,
+    table: str,
+    *days: date,
+    read: tuple[str, ...] = (),
+    at: datetime | None = None,
+    rows: int = 2,
+    net: dict[str, str] | None = None,
+    tenant: str = "acme",
+) -> None:
+    """Write what a table's transaction writes: a row for each date."""
+    for day in days:
+        connection.execute(
+            f"insert into {tenant}.x_meta_publications by name select ? as tenant_id,"
+            " ? as target_table, ? as usage_date, ? as pipeline_logging_id, ? as row_count,"
+            " ? as net, ? as read_tables, 7 as expectations_passed, ? as published_at",
+            [
+                *(tenant, table, day, run_id, rows, json.dumps(net) if net else None),
+                json.dumps(list(read)),
+                (at or datetime.now(UTC)).replace(tzinfo=None),
+            ],
+        )
+
+
+def judge(
+    connection: duckdb.DuckDBPyConnection,
+    run_id: str,
+    table: str,
+    status: str,
+    *failed: dict[str, Any],
+    passed: int = 0,
+    severity: str = "error",
+    tenant: str = "acme",
+) -> None:
+    """Write the row of a table and severity, as the data-quality hook does."""
+    connection.execute(
+        f"insert into {tenant}.x_meta_dq_results by name select ? as pipeline_logging_id,"
+        " ? as target_table, ? as dq_config_id, ? as severity, now()::timestamp as executed_at,"
+        " ? as expectations_passed, ? as expectations_failed, ? as failed_rows,"
+        " ?::json as failed_expectations, ? as overall_status, ? as error_message",
+        [
+            *(run_id, table, f"{table}__{severity}", severity, passed, len(failed)),
+            sum(one.get("failing_rows") or 0 for one in failed),
+            json.dumps(failed) if failed else None,
+            *(status, f"{len(failed)} failed" if failed else None),
+        ],
+    )
 
 
 def _rendered(text: str) -> str:

@@ -59,10 +59,10 @@ def test_a_first_claim_is_pending_and_written_whole(control: Control) -> None:
     )
 
 
-def test_a_claim_is_leased_for_the_templates_timeout_and_the_grace(control: Control) -> None:
+def test_a_claim_is_leased_for_the_wait_and_not_for_the_timeout(control: Control) -> None:
     control.take(timeout_minutes=20)
     lease = control.value("select lease_expires_at - start_time from acme.x_meta_pipeline_runs")
-    assert lease == timedelta(minutes=20) + claim.LEASE_GRACE
+    assert lease == claim.WAITING_LEASE
 
 
 def test_the_same_date_again_is_the_first_runs(control: Control) -> None:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from runner import claim, quota, tenants
+from runner import claim, quota, record, tenants
 from runner import control_sql as sql
 from runner.invoke import this_host
 from runner.warehouse import BIGQUERYS_WORDS, DuckDBWarehouse
@@ -27,6 +27,7 @@ HERE = f"{this_host()}:{os.getpid()}"
 DEAD_HERE = f"{this_host()}:{2**22 + 1}"
 ELSEWHERE = "elsewhere:1"
 ACTIVE = ("PENDING", "RUNNING")
+LEASE = timedelta(minutes=20) + claim.LEASE_GRACE
 
 
 class InMemory(DuckDBWarehouse):
@@ -195,12 +196,9 @@ class Claims(RuleBasedStateMachine):
         pipeline=st.sampled_from(PIPELINES),
         offset=st.integers(0, 5),
         length=st.integers(0, 2),
-        minutes=st.sampled_from([20, 90]),
         worker=st.sampled_from([HERE, ELSEWHERE]),
     )
-    def take(
-        self, tenant: str, pipeline: str, offset: int, length: int, minutes: int, worker: str
-    ) -> None:
+    def take(self, tenant: str, pipeline: str, offset: int, length: int, worker: str) -> None:
         now, model = Clock.moment, self.models[tenant]
         first = DAY + timedelta(days=offset)
         last = first + timedelta(days=length)
@@ -208,13 +206,7 @@ class Claims(RuleBasedStateMachine):
         with patch.object(claim, "hostname_and_pid", lambda: worker):
             run = claim.take(
                 self.warehouse,
-                request(
-                    first,
-                    last,
-                    tenant_id=tenant,
-                    pipeline_id=pipeline_id,
-                    timeout_minutes=float(minutes),
-                ),
+                request(first, last, tenant_id=tenant, pipeline_id=pipeline_id),
                 Path(),
             )
         model.close_dead(now)
@@ -225,7 +217,7 @@ class Claims(RuleBasedStateMachine):
             return
         refusal = model.refusal(now)
         assert (run.status, run.error_message) == ("REFUSED" if refusal else "PENDING", refusal)
-        lease = now + timedelta(minutes=minutes) + claim.LEASE_GRACE
+        lease = now + claim.WAITING_LEASE
         model.runs.append(
             Modelled(run.id, pipeline_id, first, last, run.status, now, lease, worker)
         )
@@ -259,10 +251,40 @@ class Claims(RuleBasedStateMachine):
 
     @precondition(has_active_runs)
     @rule(data=st.data())
-    def start(self, data: st.DataObject) -> None:
+    def ask_for_the_turn(self, data: st.DataObject) -> None:
+        """Of a run whose process is gone, too: only what is closed stays closed."""
         tenant, run = self.an_active_run(data)
-        self.warehouse.write(sql.START.format(tenant=tenant), run_id=run.id)
-        run.status = "RUNNING"
+        turn = self.start(tenant, run)
+        others = [one for one in self.models[tenant].runs if one.is_active() and one is not run]
+        ahead = sorted(
+            (one.status != "RUNNING", one.start, one.id)
+            for one in others
+            if one.status == "RUNNING" or (one.start, one.id) < (run.start, run.id)
+        )
+        if run.status == "PENDING" and not ahead:
+            run.status, run.lease = "RUNNING", Clock.moment + LEASE
+        if run.status == "PENDING":
+            assert turn.ahead == tuple(run_id for *_, run_id in ahead)
+        assert turn.status == run.status
+
+    def start(self, tenant: str, run: Modelled) -> claim.Turn:
+        return record.start(self.warehouse, self.as_claimed(tenant, run), 20)
+
+    def as_claimed(self, tenant: str, run: Modelled) -> claim.Run:
+        rows = self.warehouse.read(sql.RUN.format(tenant=tenant), run_id=run.id)
+        return claim.as_run(rows[0])
+
+    @precondition(has_active_runs)
+    @rule(data=st.data())
+    def wait(self, data: st.DataObject) -> None:
+        tenant, run = self.an_active_run(data)
+        now, model = Clock.moment, self.models[tenant]
+        if run.status != "PENDING" or run.worker == DEAD_HERE:
+            return  # only a living process waits
+        claim.wait_for_turn(self.warehouse, self.as_claimed(tenant, run))
+        if run.lease < now + claim.WAITING_LEASE / 2:
+            run.lease = now + claim.WAITING_LEASE
+        model.close_dead(now)
 
     @precondition(has_active_runs)
     @rule(data=st.data())
@@ -294,7 +316,7 @@ class Claims(RuleBasedStateMachine):
         claim.end_dead_leases(self.warehouse, tenant)
         self.models[tenant].close_dead(Clock.moment)
 
-    @rule(minutes=st.sampled_from([1, 15, 29, 30, 31, 100, 700, 1440]))
+    @rule(minutes=st.sampled_from([1, 1, 2, 15, 29, 30, 31, 100, 700, 1440]))
     def time_passes(self, minutes: int) -> None:
         Clock.moment += timedelta(minutes=minutes)
 
@@ -349,6 +371,11 @@ class Claims(RuleBasedStateMachine):
                     or one.last < other.first
                     or other.last < one.first
                 )
+
+    @invariant()
+    def of_a_tenant_one_run_builds(self) -> None:
+        for model in self.models.values():
+            assert sum(run.status == "RUNNING" for run in model.runs) <= 1
 
     @rule()
     def quota_counts_what_was_run(self) -> None:

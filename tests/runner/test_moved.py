@@ -110,11 +110,11 @@ def test_an_export_has_stopped_when_its_newest_row_is_two_days_old() -> None:
 
 
 def test_an_export_has_stopped_when_the_data_quality_test_says_so() -> None:
-    models = yaml.safe_load((ROOT / "models/staging/_staging.yml").read_text())["models"]
+    models = yaml.safe_load((ROOT / "models/billing/_billing.yml").read_text())["models"]
     (hours,) = [
-        test["was_written_lately"]["arguments"]["hours"]
-        for test in models[0]["data_tests"]
-        if test.get("was_written_lately", {}).get("name", "").endswith("has_not_stopped")
+        one["written_lately"]
+        for one in models[0]["data_tests"][0]["expectations"]["arguments"]["expect"]
+        if one.get("name") == "export_has_not_stopped"
     ]
     assert timedelta(hours=hours) == moved.STOPPED_AFTER
 

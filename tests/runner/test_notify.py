@@ -2,15 +2,18 @@
 
 import smtplib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from html import unescape
 
 import pytest
 from support import Inbox, free_port
 
-from runner import notify, pipelines
+from runner import notify, pipelines, read_back
 from runner.claim import Run
+from runner.findings import Finding
 from runner.invoke import Node, Outcome
 from runner.settings import Mail
 
@@ -47,7 +50,7 @@ def a_node(name: str, status: str, kind: str = "test", failures: int | None = No
 
 FAILED = Outcome(
     False,
-    "cost_type_is_known: Got 3 results, configured to fail if != 0",
+    "cost_type_is_known: Got it",
     (
         a_node("billing_cost_daily", "success", "model"),
         a_node("cost_type_is_known", "fail", failures=3),
@@ -55,6 +58,17 @@ FAILED = Outcome(
         a_node("grain", "pass", failures=0),
         a_node("gcp_silver_cost", "skipped", "model"),
     ),
+)
+# The same once its findings have been read.
+TOLD = read_back.with_findings(
+    FAILED,
+    [
+        Finding(
+            *("test.p.cost_type_is_known", "billing_cost_daily", "cost_type_is_known", "fail", 3),
+            "cost_type is one that Google names.",
+            ('{"cost_type": "surprise"}', '{"cost_type": "another"}'),
+        )
+    ],
 )
 
 
@@ -81,13 +95,13 @@ class Sent(list[str]):
 
 
 def send(
-    inbox: Inbox, run: Run | None = None, outcome: Outcome = FAILED, alert_to: str = "", **told
+    inbox: Inbox, run: Run | None = None, outcome: Outcome = TOLD, alert_to: str = "", **told
 ) -> Sent:
     values = {"tenant_id": "acme", "admin_email": "admin@acme.example", "alert_to": alert_to}
     mail = mail_at(inbox.port)
     values["company_name"] = told.get("company", "Acme")
     failed = run or a_run()
-    written = notify.failure(ALERT, failed, outcome, told.get("samples", {}), values)
+    written = notify.failure(ALERT, failed, outcome, values)
     refused = notify.SmtpMailbox(mail).send(notify.message(written, mail.sender, failed.id))
     return Sent(list(written.to), refused)
 
@@ -131,12 +145,14 @@ def test_both_parts_tell_all_that_is_needed(inbox: Inbox, kind: str) -> None:
     text = part(inbox, kind)
     for needed in (
         *("acme", "Acme", "11111111-2222-3333-4444-555555555555", "2024-11-01"),
-        *("2024-11-02 03:04:05 UTC", "cron", "test cost_type_is_known", "Got 3 results"),
-        *("sku_is_not_null", "12"),
+        *("2024-11-02 03:04:05 UTC", "cron", "test cost_type_is_known"),
+        "billing_cost_daily: cost_type_is_known failed for 3 rows (cost_type is one that Google",
+        *('for example {"cost_type": "surprise"}', "sku_is_not_null failed for 12 rows"),
         "runner status 11111111-2222-3333-4444-555555555555 --tenant acme",
         "runner run --tenant acme --date 2024-11-01",
     ):
-        assert needed in text, needed
+        assert needed in (unescape(text) if kind == "html" else text), needed
+    assert "Got it" not in text and "another" not in text
     assert "grain" not in text and "gcp_silver_cost" not in text, "only what failed is told"
 
 
@@ -150,7 +166,8 @@ def test_a_range_is_told_with_both_dates(inbox: Inbox) -> None:
 def test_the_html_part_escapes_what_it_is_told(inbox: Inbox) -> None:
     evil = "<script>alert('x')</script> & \"more\""
     nodes = (a_node("<b>bold</b>", "fail", failures=1),)
-    send(inbox, outcome=Outcome(False, evil, nodes), company="A & <i>B</i>")
+    found = (Finding("test.p.b", "t", "<b>bold</b>", "fail", 1, evil, (evil,)),)
+    send(inbox, outcome=Outcome(False, evil, nodes, findings=found), company="A & <i>B</i>")
     html = part(inbox, "html")
     for tag in ("<script>", "<b>bold", "<i>B"):
         assert tag not in html
@@ -209,3 +226,8 @@ def test_starttls_is_not_given_up_for_a_server_without_it(inbox: Inbox) -> None:
     with pytest.raises(smtplib.SMTPException):
         notify.SmtpMailbox(mail).send(message)
     assert inbox.letters == []
+
+
+def test_what_readers_see_now_is_in_the_mail(inbox: Inbox) -> None:
+    send(inbox, outcome=replace(TOLD, readers_see="All tables still have the rows of run r1."))
+    assert "All tables still have the rows of run r1." in part(inbox, "plain")

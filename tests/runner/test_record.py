@@ -152,16 +152,16 @@ def test_a_thousand_steps_are_written_at_once(control, steps) -> None:
 
 
 def test_start_moves_a_pending_run_and_only_that(control, run, steps) -> None:
-    record.start(control.warehouse, steps, run)
+    record.start(control.warehouse, run, 20)
     assert control.runs() == [("RUNNING", None)]
     control.sql("update acme.x_meta_pipeline_runs set status = 'CANCELLED'")
-    record.start(control.warehouse, steps, run)
+    record.start(control.warehouse, run, 20)
     assert control.runs() == [("CANCELLED", None)]
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
 def test_finish_writes_how_the_run_ended(control, run, steps, status: str) -> None:
-    record.start(control.warehouse, steps, run)
+    record.start(control.warehouse, run, 20)
     duration = finish(control, steps, run, status, "why", 42)
     (row,) = control.sql(
         "select status, error_message, row_count, duration_ms, end_time >= start_time"
@@ -203,7 +203,7 @@ def test_a_finish_leaves_other_runs_alone(control, run, steps) -> None:
 
 
 def test_the_last_steps_and_the_end_are_one_transaction(control, run, steps) -> None:
-    record.start(control.warehouse, steps, run)
+    record.start(control.warehouse, run, 20)
     steps.open("dbt", "dbt", "model")
     control.sql("drop table tenants.tenant_usage_events cascade")
     with pytest.raises(Exception, match="tenant_usage_events"):

@@ -9,9 +9,10 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_notify import FAILED, a_node, a_run
+from test_notify import FAILED, TOLD, a_node, a_run
 
 from runner import show
+from runner.findings import Finding
 from runner.invoke import Event, Outcome
 from runner.quota import Limit, Quota
 from runner.run import Report, Total
@@ -24,12 +25,14 @@ PASSED = Outcome(
         *(a_node(f"t{n}", "pass") for n in range(3)),
         a_node("freshness", "warn", failures=1),
     ),
+    findings=(Finding("test.p.freshness", "stg", "freshness", "warn", 1),),
+    expectations_passed=3,
 )
 TOTALS = (
     Total("EUR", 12, Decimal("10.000000000"), Decimal("-0.000000001"), Decimal("9.999999999")),
     Total("USD", 20928, Decimal("169.309983456"), Decimal("-3.017164800"), Decimal("166.29")),
 )
-GOOD = Report(a_run(), "COMPLETED", 5321, PASSED, TOTALS, ("freshness: Got 1 result",))
+GOOD = Report(a_run(), "COMPLETED", 5321, PASSED, TOTALS, ("freshness found 1 row.",))
 DESIGNED = {
     *("pipeline_logging_id", "pipeline_id", "tenant_id", "status", "run_date", "to_date", "rows"),
     *("duration_ms", "deduplicated", "error"),
@@ -73,7 +76,7 @@ def test_the_document_has_the_designed_keys() -> None:
         None,
     )
     assert document["tests"] == {"passed": 3, "warned": 1, "failed": 0}
-    assert document["warnings"] == ["freshness: Got 1 result"]
+    assert document["warnings"] == ["freshness found 1 row."]
 
 
 def test_the_documents_money_is_exact_text() -> None:
@@ -83,10 +86,10 @@ def test_the_documents_money_is_exact_text() -> None:
 
 
 def test_a_failures_document_has_its_error_and_counts() -> None:
-    document = show.report_document(Report(a_run(), "FAILED", 10, FAILED))
+    document = show.report_document(Report(a_run(), "FAILED", 10, TOLD))
     assert set(document) >= DESIGNED
-    assert document["error"] == FAILED.error and document["rows"] == 0
-    assert document["tests"] == {"passed": 1, "warned": 0, "failed": 2}
+    assert document["error"] == TOLD.error and document["rows"] == 0
+    assert document["tests"] == {"passed": 0, "warned": 0, "failed": 2}
 
 
 def test_a_duplicates_document_has_the_designed_keys() -> None:
@@ -111,7 +114,7 @@ def test_a_summary_has_what_people_want_to_read() -> None:
     assert "bill EUR 12 10.00 -0.000000001 9.999999999" in lines
     assert "bill USD 20,928 169.309983456 -3.0171648 166.29" in lines
     assert "tests 3 passed, 1 warned, 0 failed" in lines
-    assert "warning freshness: Got 1 result" in lines
+    assert "warning freshness found 1 row." in lines
     assert "data warehouse/tenant_acme.duckdb, tables acme.*" in lines
     assert any(line.startswith("next runner status") for line in lines)
 

@@ -125,6 +125,7 @@ async function showRun(byHand) {
       make("td", {}, step.step_name), make("td", {}, step.step_type), make("td", {}, status(step.status)),
       make("td", { class: "number" }, count(step.row_count)), make("td", { class: "number" }, count(step.duration_ms)),
       make("td", {}, step.error_message))));
+    showPublished(run);
     showQuality(run, quality);
     for (const row of document.querySelectorAll("#runs tr")) {
       const button = row.querySelector("[data-run]");
@@ -135,28 +136,28 @@ async function showRun(byHand) {
   } catch (error) { if (id === state.run) trouble(error); }
 }
 
-function showQuality(run, quality) {
-  const of = (name) => quality.filter((one) => one.status === name).length;
-  $("quality-summary").textContent = quality.length
-    ? `${of("PASS")} tests passed, ${of("WARNING")} warned, ${of("FAIL")} failed, ${of("SKIPPED")} were skipped.`
-    : ACTIVE.includes(run.status) ? "Tests come once the data is loaded." : "No test of this run has left a result.";
-  $("failures").replaceChildren(...quality.filter((one) => one.status === "FAIL" || one.status === "WARNING").map((one) => make("article", {},
-    make("h4", {}, status(one.status), ` ${one.test}`),
-    make("p", {}, `${one.table || ""}: ${one.message || ""} ${one.failed_rows === null ? "" : `(${count(one.failed_rows)} ${one.failed_rows === 1 ? "row" : "rows"})`}`),
-    sample(one))));
-  $("quality").replaceChildren(...quality.map((one) => make("tr", {},
-    make("td", {}, one.test), make("td", {}, one.table), make("td", {}, one.severity),
-    make("td", {}, status(one.status)), make("td", { class: "number" }, count(one.failed_rows)))));
+function showPublished(run) {
+  const by = (one) => `${one.tables.length === 1 ? one.tables[0] : `${one.tables.length} tables`} by ${one.pipeline_logging_id === run.pipeline_logging_id ? "this run" : `run ${one.pipeline_logging_id}`}`;
+  $("published").replaceChildren(...(run.published_dates || []).map((one) => make("li", {},
+    `Published of ${dates({ run_date: one.from_date, to_date: one.to_date })}: ${one.runs.map(by).join(", ")}.`,
+    one.layers_agree ? null : ` Older than what they read: ${one.behind.join(", ")}.`)));
 }
 
-function sample(one) {
-  if (!one.sample_rows || !one.sample_rows.length) return null;
-  const names = Object.keys(one.sample_rows[0]);
-  const cell = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : value === null || value === undefined ? "" : value);
-  return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Sample rows of ${one.test}` }, make("table", {},
-    make("caption", { class: "visually-hidden" }, `Sample rows of ${one.test}`),
-    make("thead", {}, make("tr", {}, ...names.map((name) => make("th", { scope: "col" }, name)))),
-    make("tbody", {}, ...one.sample_rows.map((row) => make("tr", {}, ...names.map((name) => make("td", {}, cell(row[name]))))))));
+function showQuality(run, quality) {
+  const sum = (name) => quality.reduce((all, one) => all + (one[name] || 0), 0);
+  const failed = quality.flatMap((one) => one.failed_expectations.map((each) => ({ ...each, table: one.table })));
+  const of = (...names) => failed.filter((one) => names.includes(one.status)).length;
+  $("quality-summary").textContent = quality.length
+    ? `${sum("expectations_passed")} expectations held, ${of("warn")} warned, ${of("fail", "error")} failed.`
+    : ACTIVE.includes(run.status) ? "Expectations are checked as tables are built." : "This run left no result.";
+  $("failures").replaceChildren(...failed.map((one) => make("article", {},
+    make("h4", {}, status(one.status === "warn" ? "WARNING" : "FAIL"), ` ${one.table || ""}: ${one.expectation}`),
+    make("p", {}, one.sentence),
+    one.samples.length > 1 ? make("ul", {}, ...one.samples.slice(1).map((row) => make("li", {}, make("code", {}, row)))) : null)));
+  $("quality").replaceChildren(...quality.map((one) => make("tr", {},
+    make("td", {}, one.table), make("td", {}, one.severity), make("td", {}, status(one.status)),
+    make("td", { class: "number" }, count(one.expectations_passed)), make("td", { class: "number" }, count(one.expectations_failed)),
+    make("td", { class: "number" }, count(one.failed_rows)))));
 }
 
 // -- Costs: shown as numbers of two decimals; the exact ones are the API's
@@ -180,13 +181,20 @@ function showCosts() {
   const days = [...sum("day")].sort();
   const total = rows.reduce((all, row) => all + row.cost, 0);
   $("costs-note").textContent = rows.length ? `${money(total)} ${chosen} from ${days[0][0]} to ${days.at(-1)[0]}` : "No cost is loaded yet.";
+  const published = new Map(state.costs.filter((row) => row.published_at).map((row) => [row.usage_date, row]));
+  const oldest = [...published.values()].reduce((a, b) => (a && a.published_at <= b.published_at ? a : b), null);
+  $("costs-published").textContent = oldest ? `Published ${moment(oldest.published_at)} UTC or later, the oldest by run ${oldest.pipeline_logging_id}.` : "";
+  const apart = [...published.values()].filter((row) => !row.layers_agree).map((row) => row.usage_date).sort();
+  $("costs-apart").hidden = !apart.length;
+  $("costs-apart").textContent = `The layers of ${apart.join(", ")} are of different runs: the catch-up runs these dates again.`;
   $("days").replaceChildren(...(rows.length ? [dayChart(rows, days, colour, chosen)] : []));
   $("services").replaceChildren(...(rows.length ? [serviceChart(services, colour, chosen)] : []));
   const swatch = (n) => draw("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, draw("rect", { width: 10, height: 10, class: `c${n}` }));
   $("legend").replaceChildren(...services.slice(0, COLOURS).map(([name], n) => make("li", {}, swatch(n), name)),
     ...(services.length > COLOURS ? [make("li", {}, swatch(COLOURS), "others")] : []));
   $("costs").replaceChildren(...services.map(([name, cost]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", { class: "number" }, money(cost)))));
-  $("costs-days").replaceChildren(...days.map(([day, cost]) => make("tr", {}, make("th", { scope: "row" }, day), make("td", { class: "number" }, money(cost)))));
+  $("costs-days").replaceChildren(...days.map(([day, cost]) => make("tr", {}, make("th", { scope: "row" }, day), make("td", { class: "number" }, money(cost)),
+    make("td", {}, published.has(day) ? moment(published.get(day).published_at) : ""), make("td", {}, published.has(day) ? published.get(day).pipeline_logging_id : ""))));
 }
 
 function dayChart(rows, days, colour, currency) {

@@ -1,0 +1,42 @@
+{#
+    The export is still written: its newest row is at most so many hours older than the end of this
+    call's last date, or than now if that is earlier. Judged only for dates that ended less than a week
+    ago, so a backfill passes. An export without a row in the week before the first date has stopped if
+    the table has rows of the month before; else the tenant uses nothing. Without dates nothing is
+    judged.
+#}
+{% macro written_lately_findings(name, table, hours) -%}
+    {#- ref stands outside the if: dbt must see it when it parses -#}
+    {%- set export = ref('stg_gcp_billing__export') -%}
+    {%- set first_date = slice_dates()[0] if has_slice() else '1970-01-01' -%}
+    {%- set last_date = slice_dates()[1] if has_slice() else '1970-01-01' -%}
+    {%- set date = date_of(table) -%}
+    {%- set keys = [
+        ('newest_export_time', 'newest_export_time'), ('expected_by', 'expected_by')
+    ] -%}
+    select
+        {{ quote_text(name) }} as expectation,
+        {{ no_key() }},
+        1 as failing_rows,
+        [{{ json_object(keys) }}] as samples
+    from (
+        select
+            max(export_time) as newest_export_time,
+            least({{ now_utc() }}, timestamp '{{ shift_date(last_date, 1) }} 00:00:00') as expected_by
+        from {{ export }}
+        where {{ exported_since_slice('export_partition_time', days_before=8) if has_slice() else '1 = 0' }}
+    ) as newest
+    cross join (
+        select count(*) as charge_rows
+        from {{ (this if model.unique_id == table else relation_of(table)) if execute else export }}
+        where
+            {{ date }} >= date '{{ shift_date(first_date, -38) }}'
+            and {{ date }} < date '{{ first_date }}'
+    ) as earlier
+    where
+        {{ now_utc() }} < timestamp '{{ shift_date(last_date, 8) }} 00:00:00'
+        and (
+            newest_export_time < expected_by - interval {{ hours }} hour
+            or (newest_export_time is null and charge_rows > 0)
+        )
+{%- endmacro %}

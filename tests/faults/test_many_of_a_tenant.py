@@ -1,0 +1,82 @@
+"""Many runs of one tenant at once: each has its turn, oldest first, whoever is killed meanwhile."""
+
+import itertools
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from control_file import DAY
+from scene import Scene, children, made_in, until
+
+BILL = "billing_cost_daily"
+
+
+@pytest.fixture
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    made = made_in(tmp_path_factory.mktemp("turns"))
+    yield made
+    made.end()
+
+
+def begin(place: Scene, n: int) -> "subprocess.Popen[str]":
+    day = DAY + timedelta(days=n)
+    return place.start("run", "--tenant", "acme", "--date", str(day), "--json")
+
+
+def ended(run: "subprocess.Popen[str]") -> str:
+    out, err = run.communicate(timeout=280)
+    assert run.returncode == 0, err
+    return str(json.loads(out)["pipeline_logging_id"])
+
+
+@pytest.mark.heavy
+def test_ten_runs_of_a_tenant_at_once_all_complete_one_after_another_oldest_first(
+    place: Scene,
+) -> None:
+    runs = [begin(place, n) for n in range(10)]
+    ids = {ended(run) for run in runs}
+    assert len(ids) == 10 and place.statuses() == ["COMPLETED"] * 10 and place.hanging() == []
+    spans = place.sql(
+        "select runs.pipeline_logging_id, min(steps.start_time), max(runs.end_time)"
+        " from acme.x_meta_pipeline_runs as runs"
+        " inner join acme.x_meta_step_logs as steps using (pipeline_logging_id)"
+        " where steps.step_name = ? group by all order by min(runs.start_time)",
+        BILL,
+    )
+    assert [run_id for run_id, *_ in spans] == [
+        run_id
+        for (run_id,) in place.sql(
+            "select pipeline_logging_id from acme.x_meta_pipeline_runs order by start_time"
+        )
+    ]
+    for (_, _, end), (_, began, _) in itertools.pairwise(spans):
+        assert end <= began, "the next begins when the one before it has ended"
+
+
+def test_who_waits_is_held_up_neither_by_a_dead_run_that_waited_nor_by_one_that_built(
+    place: Scene,
+) -> None:
+    with place.holding("tenant_acme"):
+        builds = begin(place, 0)
+        until(lambda: place.statuses() == ["RUNNING"] and children(builds))
+        waiting = []
+        for n in range(1, 4):
+            waiting.append(begin(place, n))
+            until(lambda n=n: place.statuses() == ["RUNNING"] + ["PENDING"] * n)
+        # Who is not next has no dbt yet.
+        assert not children(waiting[1]) and not children(waiting[2])
+        waiting[1].kill()
+        builds.send_signal(signal.SIGKILL)
+        for dead in (waiting[1], builds):
+            dead.communicate(timeout=30)
+        began = time.monotonic()
+        until(lambda: place.statuses() == ["FAILED", "RUNNING", "FAILED", "PENDING"], 20)
+        assert time.monotonic() - began < 20, "no lease is waited for on this host"
+    for run in (waiting[0], waiting[2]):
+        ended(run)
+    assert place.statuses() == ["FAILED", "COMPLETED", "FAILED", "COMPLETED"]
+    assert place.hanging() == []

@@ -1,0 +1,133 @@
+"""What a run's expectations found, in words: by the hook's rows, else by dbt's own messages."""
+
+import json
+from dataclasses import replace
+
+from test_notify import a_node
+
+from runner import findings, read_back
+from runner.findings import Finding
+from runner.invoke import Outcome
+
+RATE = {
+    "expectation": "rate_is_positive_and_1_for_usd",
+    "description": "currency_conversion_rate is above 0, and 1 for dollars.",
+    "severity": "error",
+    "status": "fail",
+    "failing_rows": 3,
+    "node": "model.p.billing_cost_daily",
+    "samples": ['{"sku_id": "a", "rate": 0}', '{"sku_id": "b", "rate": 0}'],
+    "message": None,
+}
+SENTENCE = (
+    "rate_is_positive_and_1_for_usd failed for 3 rows (currency_conversion_rate is above 0, and 1"
+    ' for dollars), for example {"sku_id": "a", "rate": 0}'
+)
+
+
+def row(table: str, *failed: dict[str, object], as_text: bool = True) -> dict[str, object]:
+    return {
+        "target_table": table,
+        "failed_expectations": (json.dumps(failed) if as_text else failed) if failed else None,
+    }
+
+
+def outcome(*nodes) -> Outcome:
+    first = next((node for node in nodes if node.failed), None)
+    return Outcome(first is None, f"{first.name}: {first.message}" if first else None, nodes)
+
+
+def test_a_finding_is_a_sentence_with_its_description_and_one_example() -> None:
+    for as_text in (True, False):
+        (one,) = findings.of_rows([row("billing_cost_daily", RATE, as_text=as_text)])
+        assert one.sentence == SENTENCE and one.table == "billing_cost_daily"
+
+
+def test_a_single_row_an_unknown_count_and_what_could_not_be_checked() -> None:
+    one = Finding("n", "t", "grain", "warn", 1)
+    assert one.sentence == "grain found 1 row"
+    assert replace(one, status="fail", rows=None).sentence == "grain failed"
+    broken = replace(one, status="error", message="no such column")
+    assert broken.sentence == "grain could not be checked: no such column"
+
+
+def test_an_example_that_is_cut_says_so() -> None:
+    kept = Finding("n", "t", "grain", "fail", 1, samples=('{"sku_id": "a", "usage_end_',))
+    assert kept.sentence.endswith('for example {"sku_id": "a", "usage_end_…')
+    one = Finding("n", "t", "grain", "fail", 1, samples=("x" * 10_000,))
+    assert len(one.sentence) < 600 and one.sentence.endswith("…")
+
+
+def test_what_passed_or_was_skipped_is_no_finding() -> None:
+    skipped = {**RATE, "status": "skipped"}
+    assert findings.of_rows([row("a"), row("b", skipped)]) == []
+
+
+def test_a_table_that_failed_its_proof_was_not_published() -> None:
+    told = read_back.with_findings(
+        outcome(
+            a_node("billing_cost_daily", "error", "model"),
+            a_node("gcp_silver_cost", "skipped", "model"),
+        ),
+        findings.of_rows([row("billing_cost_daily", RATE)]),
+    )
+    assert told.error == f"billing_cost_daily was not published: {SENTENCE}."
+    assert told.nodes[0].message == told.error and told.nodes[0].failures == 3
+    assert [one.expectation for one in told.findings] == [RATE["expectation"]]
+
+
+def test_without_the_hooks_rows_the_models_message_says_it() -> None:
+    short = {"expectation": "grain", "failing_rows": 2, "samples": ['{"a": 1}']}
+    message = f"Error: not published <findings>{json.dumps([short])}</findings>"
+    node = replace(a_node("billing_cost_daily", "error", "model"), message=message)
+    told = read_back.with_findings(outcome(node), [])
+    assert told.error == (
+        'billing_cost_daily was not published: grain failed for 2 rows, for example {"a": 1}.'
+    )
+
+
+def test_findings_that_are_cut_off_leave_the_rest_of_the_message() -> None:
+    message = 'not published <findings>[{"expectation": </findings> by the proof'
+    node = replace(a_node("billing_cost_daily", "error", "model"), message=message)
+    told = read_back.with_findings(outcome(node), [])
+    assert told.findings == () and told.error == "not published  by the proof"
+
+
+def test_another_error_of_a_model_keeps_its_words() -> None:
+    before = outcome(replace(a_node("gcp_silver_cost", "error", "model"), message="disk full"))
+    assert read_back.with_findings(before, []) == before
+
+
+def test_a_warning_of_several_expectations_is_one_sentence() -> None:
+    found = [
+        {**RATE, "expectation": name, "status": "warn", "node": "test.p.t", "failing_rows": n}
+        for name, n in (("few_rows_alike", 1), ("credit_types_are_known", 2))
+    ]
+    node = a_node("t", "warn", failures=2)
+    told = read_back.with_findings(
+        outcome(node), findings.of_rows([row("gcp_silver_cost", *found)])
+    )
+    assert told.success and told.error is None
+    assert told.nodes[0].message.startswith("gcp_silver_cost: few_rows_alike found 1 row (")
+    assert "; credit_types_are_known found 2 rows (" in told.nodes[0].message
+    assert told.nodes[0].failures == 3
+
+
+def test_a_view_that_is_wrong_leaves_the_tables_proved() -> None:
+    failed = {**RATE, "node": "test.p.t"}
+    view = replace(a_node("cost_daily", "success", "model"), materialized="view")
+    told = read_back.with_findings(
+        outcome(view, a_node("t", "fail", failures=1)),
+        findings.of_rows([row("cost_daily", failed)]),
+    )
+    assert told.error == (
+        f"The published tables are proved, and the view cost_daily is wrong: {SENTENCE}."
+    )
+
+
+def test_dbts_count_of_results_is_never_what_people_read() -> None:
+    node = replace(
+        a_node("grain", "warn", failures=1), message="Got 1 result, configured to warn if != 0"
+    )
+    told = read_back.with_findings(outcome(node), [])
+    assert told.nodes[0].message == "grain found 1 row."
