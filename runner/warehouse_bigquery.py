@@ -26,7 +26,7 @@ TIMEOUT_SECONDS = 120.0
 ATTEMPTS = 8
 # Of ten that claim at once one is not cancelled, and the others ask again: some of them ten times.
 ATTEMPTS_TO_COMMIT = 20
-LONGEST_DOUBLING = 5
+LONGEST_DOUBLING = 3
 # A network that is down is told at once; a connection that broke is made again.
 ATTEMPTS_TO_CONNECT = 3
 # BigQuery answers these with 403, and means: later.
@@ -63,6 +63,9 @@ class BigQueryWarehouse:
     def write_in_turn(self, when: When, *statements: str, **values: Value) -> list[Row]:
         script = ";\n".join(statement.strip() for statement in statements)
         queries = statements[-1].lstrip().lower().startswith("select")
+        if len(statements) == 1 and not queries:
+            # By itself it waits for others that change the table; a transaction would be cancelled.
+            return self._query(script, values, when)
         body, last = script.rsplit(";\n", 1) if queries else (script, "select 1 as done")
         # The last statement's rows are the script's: a query is asked after the commit too.
         rows = self._query(

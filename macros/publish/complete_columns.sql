@@ -1,11 +1,9 @@
 {#
-{#
     BigQuery: returns the columns to insert into a dated table, which are those of the model. A column
     that the table lacks is added here, because a transaction does not allow that. A column that
     the model no longer has, or has with another type, stops the call; `runner tenant repair`,
     which calls dbt with --empty, drops it or changes its type. One ALTER TABLE takes several
     columns, but one kind of change.
-#}
 #}
 {% macro complete_columns(target, query, columns) -%}
     {%- set wanted = columns_of_model(query) -%}

@@ -21,7 +21,7 @@
                 expectation,
                 sum(failing_rows) as failing_rows,
                 {{ adapter.dispatch('some_of_all')('samples') }} as samples,
-                cast(least(400, greatest(40, 900 / count(*) over ())) as bigint) as sample_length
+                cast(least(400, greatest(20, 480 / count(*) over ())) as bigint) as sample_length
             from (
                 {{ findings }}
             ) as findings

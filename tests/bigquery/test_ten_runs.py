@@ -64,7 +64,7 @@ def test_ten_runs_of_one_tenant_for_ten_dates_at_once_all_complete(
     emulator, environ = busy
     runs = [call(environ, "run", "--tenant", "alpha", "--date", str(d), "--json") for d in DAYS]
     try:
-        ends = [run.communicate(timeout=900) for run in runs]
+        ends = [run.communicate(timeout=1200) for run in runs]
     finally:
         for run in runs:
             run.kill()
