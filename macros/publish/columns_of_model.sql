@@ -1,6 +1,7 @@
 {#
-    The columns that the model at hand gives, {name: type} as the engine names it: by its contract,
-    and without one by its query, of which no row is read.
+    BigQuery: the columns that the model at hand gives, {name: type}: by its contract, and without one
+    by its query, of which no row is read. Not by get_column_schema_from_query of dbt, which gives
+    the fields of a struct as columns.
 #}
 {% macro columns_of_model(query) -%}
     {%- set found = {} -%}
@@ -9,7 +10,7 @@
             {%- do found.update({column.name: column.data_type}) -%}
         {%- endfor -%}
     {%- else -%}
-        {%- for column in get_column_schema_from_query(query) -%}
+        {%- for column in adapter.get_columns_in_select_sql(get_empty_subquery_sql(query)) -%}
             {%- do found.update({column.name: column.data_type}) -%}
         {%- endfor -%}
     {%- endif -%}

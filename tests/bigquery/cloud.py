@@ -298,16 +298,19 @@ def parts_of(script: str) -> list[str]:
 def play(client: bigquery.Client, script: str, meanwhile: Callable[[], None]) -> None:
     """Run a publication's script once more, in two halves: something happens before the proof."""
     parts = parts_of(script)
+    begin = parts.index("begin transaction")
     proof = next(n for n, part in enumerate(parts) if part.startswith("set findings"))
+    # Each half is a block of its own, with the script's variables.
+    declared = parts[:begin]
     opened = bigquery.QueryJobConfig(create_session=True)
-    # The first part begins the block, and declares what the second half sets.
-    job = client.query(";\n".join(parts[1:proof]), job_config=opened)
+    first = ";\n".join([*declared, *parts[begin:proof], "end"])
+    job = client.query(first, job_config=opened)
     job.result()
     assert job.session_info is not None
     meanwhile()
     session = bigquery.ConnectionProperty("session_id", str(job.session_info.session_id))
     client.query_and_wait(
-        ";\n".join([parts[0], *parts[proof:]]),
+        ";\n".join([*declared, *parts[proof:]]),
         job_config=bigquery.QueryJobConfig(connection_properties=[session]),
     )
 

@@ -266,7 +266,8 @@ def test_a_failing_proof_of_silver_leaves_its_old_rows(story: Story) -> None:
     assert found is not None
     [failure] = json.loads(found.group(1))
     sample = json.loads(failure["samples"][0])
-    assert sample["sum_2_here"] == "5.5" and sample["sum_2_of_billing_cost_daily"] == "3.5"
+    sums = (sample["sum_2_here"], sample["sum_2_of_billing_cost_daily"])
+    assert tuple(map(Decimal, sums)) == (Decimal("5.5"), Decimal("3.5"))
     story.remember("spoiled", "beta")
     assert story.silver["spoiled"] == story.silver["good"]
     assert story.publications["spoiled"] == story.publications["good"]
