@@ -164,8 +164,8 @@ def test_repair_knows_only_tenants(ill: World) -> None:
         (
             "tenant_mini",
             "drop view mini.stg_gcp_billing__export; drop table mini.x_meta_exports;"
-            " alter table mini.x_meta_dq_results drop column sample_rows",
-            "x_meta_exports is missing; x_meta_dq_results lacks sample_rows;"
+            " alter table mini.x_meta_dq_results drop column failed_expectations",
+            "x_meta_exports is missing; x_meta_dq_results lacks failed_expectations;"
             " stg_gcp_billing__export is missing",
         ),
     ],
