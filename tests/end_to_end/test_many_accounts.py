@@ -132,11 +132,11 @@ def test_an_account_that_two_exports_bill_for_one_date_fails_the_run_and_is_name
     assert ONE_EXPORT in document["error"]
     found = moved.findings("moved", "billing_cost_daily__error", ONE_EXPORT)[-1]
     (row,) = found["samples"]
-    assert found["status"] == "fail" and found["failing_rows"] == 1
+    assert found["status"] == "fail" and found["failing_rows"] == 2, "one account, two charges"
     assert row["ingestion_date"] == DAY
     assert row["billing_account_id"] == charge()["billing_account_id"]
-    assert row["one_value"].endswith("new.parquet")
-    assert row["another_value"].endswith("old.parquet")
+    assert row["one_export_ref"].endswith("new.parquet")
+    assert row["another_export_ref"].endswith("old.parquet")
 
 
 def test_tables_from_before_the_columns_get_them_and_keep_their_rows(
