@@ -335,8 +335,9 @@ def _notes(found: Found) -> tuple[str, ...]:
     told = []
     if found.left_alone:
         told.append(
-            f"{spans(found.left_alone)} moved, and the export has no longer all that was loaded"
-            " of it: left as it is. `runner run` replaces it by what the export still has."
+            f"{spans(found.left_alone)}: skipped, for the export no longer has all that was loaded"
+            " of it. `runner run` would replace it with what the export still has; `dbt build"
+            " --select gcp_silver_cost+` builds the layers above the loaded bill again."
         )
     if found.unread_rows:
         what = "row stands" if found.unread_rows == 1 else "rows stand"

@@ -351,7 +351,10 @@ def tenant_resume(config: Settings, tenant_id: str) -> None:
 @common
 @click.argument("tenant_id", metavar="ID")
 def tenant_repair(config: Settings, tenant_id: str) -> None:
-    """Make what a tenant's tables lack, from its own rows. What is there stays as it is."""
+    """Make what a tenant's tables lack, from its own rows; no row is changed.
+
+    On BigQuery a column that the models have no more goes, and one of another type is changed.
+    """
     from runner import tenants
     from runner.warehouse import open_warehouse
 

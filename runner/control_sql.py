@@ -934,7 +934,7 @@ from `{tenant}`.x_meta_pipeline_runs
 where run_date <= @to_date and to_date >= @from_date
     and (
         publications is not null
-        or (status = 'FAILED' and coalesce(worker_instance, '') <> 'queue')
+        or (status in ('FAILED', 'CANCELLED') and coalesce(worker_instance, '') <> 'queue')
     )
 order by start_time desc
 limit 500
@@ -995,8 +995,16 @@ DQ_RESULTS = """
 select
     target_table, severity, overall_status, expectations_passed, expectations_failed, failed_rows,
     failed_expectations, error_message, executed_at
-from `{tenant}`.x_meta_dq_results
-where pipeline_logging_id = @run_id
+from (
+    select
+        *,
+        row_number() over (
+            partition by target_table, severity order by executed_at desc
+        ) as age
+    from `{tenant}`.x_meta_dq_results
+    where pipeline_logging_id = @run_id
+) as results
+where age = 1
 order by
     case overall_status when 'FAIL' then 0 when 'WARNING' then 1 when 'SKIPPED' then 2 else 3 end,
     target_table, severity
@@ -1009,8 +1017,16 @@ _PUBLICATION = """
 
 PUBLICATIONS_OF_RUN = f"""
 select {_PUBLICATION}
-from `{{tenant}}`.x_meta_publications
-where pipeline_logging_id = @run_id and usage_date between @from_date and @to_date
+from (
+    select
+        {_PUBLICATION},
+        row_number() over (
+            partition by target_table, usage_date order by published_at desc
+        ) as age
+    from `{{tenant}}`.x_meta_publications
+    where pipeline_logging_id = @run_id and usage_date between @from_date and @to_date
+) as published
+where age = 1
 """
 
 # The latest publication of a table and date wins.

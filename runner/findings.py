@@ -1,4 +1,4 @@
-"""The expectations of a table that did not hold, and the sentences that say so."""
+"""The expectations of a table that did not hold, as sentences."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_IN_MESSAGE = re.compile(r"<findings>(.*?)</findings>", re.DOTALL)
+_IN_MESSAGE = re.compile(r"<findings>(.*)</findings>", re.DOTALL)
 # An example may be a row with long labels: a message stays readable without them.
 LONGEST_SAMPLE = 500
 
@@ -57,7 +57,7 @@ def of_rows(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
 
 
 def of_message(node: str, table: str, message: str | None) -> list[Finding]:
-    """What failed by the message of a model that was not published; empty if it does not say."""
+    """What failed by the message of a model that was not published; empty if it names none."""
     found = _IN_MESSAGE.search(message or "")
     try:
         entries = json.loads(found.group(1)) if found else []

@@ -52,8 +52,13 @@ def require_dates(warehouse: Warehouse, request: claim.Request) -> frozenset[str
     known: set[str] = set()
     for name in request.landings:
         runs = _runs(warehouse, name, request)
-        active = [run for run in runs if run.status in ("PENDING", "RUNNING")]
-        ended = [run for run in runs if run not in active]
+        # One that waits for a service may wait for a day: only runs of the same queue wait for it.
+        active = [
+            run
+            for run in runs
+            if run.status in ("PENDING", "RUNNING") and (request.queued or not run.is_queued)
+        ]
+        ended = [run for run in runs if run.status not in ("PENDING", "RUNNING")]
         ends = moved.last_ends(
             moved.Ended(run.status == "COMPLETED", run.run_date, run.to_date) for run in ended
         )

@@ -57,8 +57,8 @@ class StepLog:
         self._steps: dict[str, Step] = {}
         self._unwritten: set[str] = set()
         self._began = time.monotonic()
-        # What the run published, one of each table; None until it is known.
-        self.published: tuple[Publication, ...] | None = None
+        # What the run published, one of each table; None where that cannot be read.
+        self.published: tuple[Publication, ...] | None = ()
 
     @property
     def elapsed_ms(self) -> int:

@@ -377,8 +377,20 @@ def _build(
                 began=began,
             )
 
+    def landed() -> frozenset[str]:
+        """What is landed of the dates, once no run of a landing has some of them."""
+        while True:
+            try:
+                return landings.require_dates(warehouse, request)
+            except landings.LandingIsActive as problem:
+                if request.queued or time.monotonic() > began + timeout:
+                    raise
+                on_event(Event("waiting", name=problem.message))
+                look()
+                _pause(warehouse.seconds_between_looks, stopped_by)
+
+    known = landed()
     with warehouse.alone_with(run.tenant_id, wait):
-        known = landings.require_dates(warehouse, request)
         try:
             outcome = dbt_build()
             if EXPORT_CHANGED in (outcome.error or ""):

@@ -413,8 +413,8 @@ def run_with_steps(
     if any(one.behind for one in found):
         head.append(("", f"the layers disagree: runner catch-up --tenant {run.tenant_id}"))
     if unrecorded:
-        told = f"run {unrecorded[0]} died before it recorded what it published; the data says it:"
-        head.append(("", f"{told} runner doctor --tenant {run.tenant_id}"))
+        lost = f"run {unrecorded[0]} ended before it recorded what it published: see"
+        head.append(("", f"{lost} runner doctor --tenant {run.tenant_id}"))
     lines = columns(head)
     passed = [
         step

@@ -207,9 +207,9 @@ def repair(
 ) -> None:
     """Make what a registered tenant lacks: tables, columns, limits, the view over its export.
 
-    As `add` does, but from the tenant's own rows; what is there stays as it is. Raises
-    UsageProblem for an unknown tenant and when its exports are no longer known, RunnerError
-    when dbt fails.
+    As `add` does, but from the tenant's own rows. Rows stay as they are; on BigQuery columns
+    become those of the models. Raises UsageProblem for an unknown tenant and when its exports
+    are no longer known, RunnerError when dbt fails.
     """
     slugs.tenant_id(tenant_id)
     known = registered(warehouse)

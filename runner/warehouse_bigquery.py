@@ -26,7 +26,7 @@ TIMEOUT_SECONDS = 120.0
 ATTEMPTS = 8
 # Of ten that claim at once one is not cancelled, and the others ask again: some of them ten times.
 ATTEMPTS_TO_COMMIT = 20
-LONGEST_DOUBLING = 5
+LONGEST_DOUBLING = 3
 # A network that is down is told at once; a connection that broke is made again.
 ATTEMPTS_TO_CONNECT = 3
 # BigQuery answers these with 403, and means: later.

@@ -13,6 +13,6 @@
         | replace('create or replace table', 'create table if not exists') }}
     {%- if not is_empty_build() %}
 
-    {{ replace_dates(relation, compiled_code, model.columns.keys() | list) }}
+    {{ replace_dates(relation, compiled_code, columns_of_model(compiled_code).keys()) }}
     {%- endif %}
 {% endmacro %}

@@ -10,6 +10,5 @@
         and (config.meta or {}).get('scope') != 'all_dates'
         and config.error_if == '!= 0'
         and config.fail_calc in ('count(*)', 'count(distinct expectation)')
-        and config.limit is none
     ) }}
 {%- endmacro %}

@@ -31,7 +31,7 @@
     left join (
         select
             usage_date,
-            cast(sum(row_count) as {{ 'bigint' }}) as row_count
+            cast(sum(row_count) as bigint) as row_count
             {%- if net %},
             '{' || string_agg(
                 '"' || coalesce(currency, '') || '": "' || cast(net as {{ engine_type('text') }}) || '"',

@@ -4,9 +4,14 @@
     export, in their transaction. BigQuery's transaction has a snapshot.
 #}
 {% macro remember_export_files() -%}
-    {#- ref stands outside the if: dbt must see it when it parses -#}
-    {%- set exports = ref('x_meta_exports') -%}
-    {{ adapter.dispatch('remember_export_files')(exports) if execute and not is_empty_build() }}
+    {%- if 'control' not in model.fqn -%}
+        {#- ref stands outside what asks for execute: dbt must see it when it parses -#}
+        {%- set exports = ref('x_meta_exports') -%}
+        {%- if execute and is_dated(graph.nodes[model.unique_id]) and not is_empty_build()
+                and 'model.' ~ project_name ~ '.stg_gcp_billing__export' in model.depends_on.nodes -%}
+            {{ adapter.dispatch('remember_export_files')(exports) }}
+        {%- endif -%}
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro duckdb__remember_export_files(exports) -%}

@@ -11,10 +11,16 @@
     {%- set findings = proof_findings() -%}
     begin
         declare findings string;
+        declare inserted int64;
 
         begin transaction;
 
         {{ replaced_rows(target, names, 'select ' ~ names ~ ' from (\n' ~ query ~ '\n) as model') }}
+
+        set inserted = @@row_count;
+        if inserted <> (select count(*) from {{ target }} where {{ is_replaced() }}) then
+            raise using message = {{ quote_text(foreign_rows()) }};
+        end if;
         {%- if findings is not none %}
 
         set findings = (

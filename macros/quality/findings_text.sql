@@ -15,14 +15,13 @@
         select
             expectation,
             failing_rows,
-            {{ adapter.dispatch('cut_texts')(
-                'samples', 'greatest(40, 900 / count(*) over ())'
-            ) }} as samples
+            {{ adapter.dispatch('cut_texts')('samples', 'sample_length') }} as samples
         from (
             select
                 expectation,
                 sum(failing_rows) as failing_rows,
-                {{ adapter.dispatch('some_of_all')('samples') }} as samples
+                {{ adapter.dispatch('some_of_all')('samples') }} as samples,
+                cast(least(400, greatest(20, 480 / count(*) over ())) as bigint) as sample_length
             from (
                 {{ findings }}
             ) as findings
@@ -40,12 +39,12 @@
 {%- endmacro %}
 
 {% macro duckdb__cut_texts(array, length) -%}
-    list_transform({{ array }}, lambda item: left(item, cast(least(400, {{ length }}) as bigint)))
+    list_transform({{ array }}, lambda item: left(item, {{ length }}))
 {%- endmacro %}
 
 {% macro bigquery__cut_texts(array, length) -%}
     array(
-        select left(item, cast(least(400, {{ length }}) as int64))
+        select left(item, {{ length }})
         from unnest({{ array }}) as item with offset as place
         where place < 5
         order by place

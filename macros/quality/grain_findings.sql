@@ -1,13 +1,19 @@
-{# The keys that several rows share. Two nulls are the same key, as in GROUP BY. #}
+{#
+    The keys that several rows share. Two nulls are the same key, as in GROUP BY. Grouped in a query of
+    its own: beside the finding's column `currency`, BigQuery would take that for the key's.
+#}
 {% macro grain_findings(model, name, columns) -%}
     select
         {{ quote_text(name) }} as expectation,
         {{ json_object(columns) }} as key,
         cast(null as {{ engine_type('money') }}) as amount,
         cast(null as {{ engine_type('text') }}) as currency,
-        count(*) as failing_rows,
+        rows_of_key as failing_rows,
         [{{ json_object(columns) }}] as samples
-    from {{ model }}
-    group by {{ columns | join(', ') }}
-    having count(*) > 1
+    from (
+        select {{ columns | join(', ') }}, count(*) as rows_of_key
+        from {{ model }}
+        group by {{ columns | join(', ') }}
+        having count(*) > 1
+    ) as keys
 {%- endmacro %}

@@ -11,7 +11,6 @@
 {% macro matches_export_findings(model, name, table, in_transaction) -%}
     {#- ref stands outside the if: dbt must see it when it parses -#}
     {%- set export = ref('stg_gcp_billing__export') -%}
-    {%- set compares = [] -%}
     select
         {{ quote_text(name) }} as expectation,
         {{ json_object(['usage_date', 'currency', 'export_ref']) }} as key,

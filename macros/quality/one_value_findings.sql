@@ -8,12 +8,18 @@
         {{ json_object(one_value.per) }} as key,
         cast(null as {{ engine_type('money') }}) as amount,
         cast(null as {{ engine_type('text') }}) as currency,
-        count(*) as failing_rows,
+        rows_of_group as failing_rows,
         [{{ json_object(one_value.per + [
-            ('one_' ~ one_value.column, 'min(' ~ one_value.column ~ ')'),
-            ('another_' ~ one_value.column, 'max(' ~ one_value.column ~ ')'),
+            ('one_' ~ one_value.column, 'one_value'), ('another_' ~ one_value.column, 'another_value')
         ]) }}] as samples
-    from {{ model }}
-    group by {{ one_value.per | join(', ') }}
-    having count(distinct {{ one_value.column }}) > 1
+    from (
+        select
+            {{ one_value.per | join(', ') }},
+            count(*) as rows_of_group,
+            min({{ one_value.column }}) as one_value,
+            max({{ one_value.column }}) as another_value
+        from {{ model }}
+        group by {{ one_value.per | join(', ') }}
+        having count(distinct {{ one_value.column }}) > 1
+    ) as several
 {%- endmacro %}

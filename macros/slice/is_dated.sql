@@ -3,6 +3,7 @@
     {{ return(
         node is not none and node is defined and node.resource_type == 'model'
         and node.config.materialized == 'incremental'
+        and node.config.incremental_strategy in ('slice', 'insert_overwrite')
         and (node.config.meta or {}).get('slice_by') is not none
     ) }}
 {%- endmacro %}

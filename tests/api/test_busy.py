@@ -17,11 +17,10 @@ def test_costs_of_a_tenant_that_loads_hold_up_nobody_else(scene: Scene) -> None:
     scene.control.add_run()
     assert scene.get("/api/v1/tenants/acme/costs").status_code == 200
     with held(scene.control.path.parent / "tenant_acme.duckdb", 60), ThreadPoolExecutor(60) as many:
-        began = time.monotonic()
         asked = [many.submit(scene.get, "/api/v1/tenants/acme/costs") for _ in range(60)]
         time.sleep(0.2)
         assert scene.get(RUNS).status_code == 200
-        assert time.monotonic() - began < 8
+        assert not all(one.done() for one in asked), "it was answered before those that wait"
         answers = [one.result() for one in asked]
     assert {answer.status_code for answer in answers} == {503}
     assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers)

@@ -19,7 +19,10 @@ class AnalyzerFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether BigQuery would take one statement, and the tables it reads and writes."""
+    """Whether BigQuery would take one statement, and the tables it reads and writes.
+
+    `statements` are those of a script, each alone; SET as the INSERT that it is checked as.
+    """
 
     sql: str
     ok: bool
@@ -28,6 +31,7 @@ class Verdict:
     exemption: str | None
     tables: frozenset[str]
     written: frozenset[str]
+    statements: tuple[str, ...]
 
 
 def analyze(
@@ -61,6 +65,7 @@ def analyze(
             exemption=answer["exemption"],
             tables=frozenset(answer["tables"]),
             written=frozenset(answer["written"]),
+            statements=tuple(answer["statements"]),
         )
         for statement, answer in zip(statements, answers, strict=True)
     ]

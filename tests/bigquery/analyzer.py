@@ -2,10 +2,11 @@
 
 Runs inside the analyzer's environment (setup_analyzer.sh). Reads JSON lines
 {"id", "sql", "parameters": {name: type}} in the order of execution, and prints for each
-{"id", "ok", "error", "kind", "exemption", "tables", "written"}: tables read and written, by
-their full names. CREATE, ALTER and DROP change what later statements see; so does a line
-{"table", "schema"}, which is answered by nothing. What cannot be followed is refused, never
-passed over; the only exemption is METADATA_VIEWS.
+{"id", "ok", "error", "kind", "exemption", "tables", "written", "statements"}: tables read and
+written, by their full names, and each SQL statement that a script consists of, as it was analyzed
+(SET as the INSERT that it is checked as). CREATE, ALTER and DROP change what later statements
+see; so does a line {"table", "schema"}, which is answered by nothing. What cannot be followed is
+refused, never passed over; the only exemption is METADATA_VIEWS.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import json
 import re
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ class Verdict:
     exemption: str | None = None
     tables: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
+    statements: list[str] = field(default_factory=list)
 
     def line(self) -> str:
         """The JSON line that is printed."""
@@ -130,6 +132,7 @@ class _Script:
         self.text = sql.encode()
         self.parameters = parameters
         self.verdict = verdict
+        self.is_in_transaction = False
 
     def run(self) -> None:
         tree = self.engine.parse_script(self.text.decode())
@@ -140,8 +143,14 @@ class _Script:
 
     def block(self, statements: Any) -> None:
         outer = dict(self.catalog.variables)
+        is_start = True
         for any_statement in statements.statement_list:
-            self.statement(node_in(any_statement))
+            node = node_in(any_statement)
+            is_declaration = type(node).__name__ == "ASTVariableDeclarationProto"
+            if is_declaration and not is_start:
+                raise Refused("declarations are allowed only at the start of a block or script")
+            is_start = is_declaration
+            self.statement(node)
         # What an inner block declared ends with it.
         self.catalog.set_variables(outer)
 
@@ -237,7 +246,9 @@ class _Script:
 
     def resolve(self, sql: str) -> Any:
         self.catalog.register()
-        return node_in(self.engine.analyze(sql, self.parameters))
+        statement = node_in(self.engine.analyze(sql, self.parameters))
+        self.verdict.statements.append(sql)
+        return statement
 
     def collect(self, statement: Any) -> None:
         """Note the tables that a resolved statement reads and the one it writes."""
@@ -250,6 +261,11 @@ class _Script:
 
     def apply(self, kind: str, statement: Any) -> None:
         """Let the statement change what is known."""
+        if kind in ("begin", "commit", "rollback"):
+            self.is_in_transaction = kind == "begin"
+        elif self.is_in_transaction and kind.startswith(("create_", "alter_", "drop")):
+            # BigQuery takes it of temporary tables; we have none.
+            raise Refused(f"no transaction takes DDL of a table that stays: {kind}")
         if kind in WITHOUT_EFFECT or kind in DML:
             return
         if kind in ("create_table", "create_table_as_select", "create_view"):
@@ -327,6 +343,13 @@ class _Script:
                 self.catalog.drop(name)
                 name = self.catalog.full_name([*name.split(".")[:-1], action.new_path[-1]])
                 self.verdict.written.add(name)
+            elif kind == "alter_column_set_data_type":
+                columns = [
+                    replace(c, type=action.updated_type)
+                    if c.name.lower() == action.parent.column.lower()
+                    else c
+                    for c in columns
+                ]
             elif kind not in ACTIONS_WITHOUT_EFFECT:
                 raise Refused(f"not followed by this analyzer: ALTER {kind}")
         check_columns(c for c in columns if not c.is_pseudo)

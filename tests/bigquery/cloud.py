@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlglot
 from billing_export import append_rows, ddl
 from click.testing import CliRunner, Result
 from connection import connect
@@ -66,8 +67,11 @@ class Story:
     environ: dict[str, str]
     steps: dict[str, Step] = field(default_factory=dict)
     bills: dict[str, dict[date, tuple[Any, ...]]] = field(default_factory=dict)
+    publications: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+    silver: dict[str, list[str]] = field(default_factory=dict)
     rows_again: list[list[str]] = field(default_factory=list)
     active_id: str = ""
+    tested: Outcome | None = None
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return [tuple(row.values()) for row in self.client.query_and_wait(sql)]
@@ -82,13 +86,36 @@ class Story:
         return self.steps[name]
 
     def remember(self, name: str, tenant: str = "alpha") -> None:
-        """The tenant's bill by date: rows, cost, credits, and when they were written."""
+        """The tenant's bill by date: rows, cost, credits, and when they were written.
+
+        And all its publications, and the charges of its silver table, row for row.
+        """
         found = self.rows(
             "select ingestion_date, count(*), sum(cost), sum(credits_total), max(loaded_at)"
             f" from {tenant}.billing_cost_daily where ingestion_date > '2000-01-01'"
             " group by ingestion_date"
         )
         self.bills[name] = {row[0]: row[1:] for row in found}
+        self.publications[name] = self.rows(
+            "select target_table, usage_date, pipeline_logging_id, row_count, net"
+            f" from {tenant}.x_meta_publications where usage_date > '2000-01-01'"
+        )
+        self.silver[name] = sorted(
+            map(
+                repr,
+                self.rows(
+                    f"select * from {tenant}.gcp_silver_cost where usage_date > '2000-01-01'"
+                ),
+            )
+        )
+
+    def script(self, tenant: str, table: str, during: Step | None = None) -> str:
+        """The last script that replaced dates of a tenant's table, in a step if one is named."""
+        begins = f"delete from `local`.`{tenant}`.`{table}` where"
+        sent = [one for one in self.emulator.statements() if begins in one.sql]
+        if during:
+            sent = [one for one in sent if during.since <= one.at <= during.until]
+        return sent[-1].sql
 
     def rows_of(self, day: date) -> list[str]:
         """Every row of a date, whole but for what differs from run to run."""
@@ -118,12 +145,13 @@ def live(emulator: Emulator, folder: Path) -> Story:
     _make_exports(client)
     with _one_dbt():
         _onboard(story)
-        story.tell("dry run", "alpha", f"run --tenant alpha --date {AGAIN} --dry-run --json")
-        story.tell("run", "alpha", f"run --tenant alpha --from {FIRST} --to {LAST} --json")
-        story.remember("run")
-        story.rows_again.append(story.rows_of(AGAIN))
-        # Whole once; then the bill alone, for a node costs a second there.
+        story.remember("add alpha")
+        # The bill alone, for a node costs a second there; gamma's run is the whole one.
         with only("bill_run"):
+            story.tell("dry run", "alpha", f"run --tenant alpha --date {AGAIN} --dry-run --json")
+            story.tell("run", "alpha", f"run --tenant alpha --from {FIRST} --to {LAST} --json")
+            story.remember("run")
+            story.rows_again.append(story.rows_of(AGAIN))
             _correct_the_export(client)
             # One run of some of its dates: unchanged, corrected and emptied ones.
             story.tell("again", "alpha", f"run --tenant alpha --from {AGAIN} --to {EMPTIED} --json")
@@ -135,8 +163,10 @@ def live(emulator: Emulator, folder: Path) -> Story:
             story.tell("doctor", "alpha", "doctor --tenant alpha --json")
             _refuse(story)
             _meet_an_active_run(story)
-            story.tell("beta", "beta", f"run --tenant beta --from {BETA} --to {BROKEN} --json")
-            _land(story)
+            _prove(story)
+        _land(story)
+        with only("bill_run"):
+            _append_while_it_is_published(story)
     return story
 
 
@@ -212,13 +242,87 @@ def _land(story: Story) -> None:
     story.remember("gamma", "gamma")
 
 
+def _prove(story: Story) -> None:
+    """Beta's charges of BROKEN are not to be published, and later one of BETA is not."""
+    asked = f"run --tenant beta --from {BETA}"
+    story.tell("beta", "beta", f"{asked} --to {BROKEN} --json")
+    story.remember("beta", "beta")
+    # As an older version of the project had it.
+    for change in (
+        "add column gone string",
+        "drop column usage_amount",
+        "add column usage_amount int64",
+    ):
+        story.client.query_and_wait(f"alter table beta.gcp_silver_cost {change}")
+    story.tell("reshaped", "beta", f"{asked} --to {BETA} --json")
+    story.remember("reshaped", "beta")
+    story.tell("repair", "beta", "tenant repair beta")
+    story.remember("repair", "beta")
+    story.tell("good", "beta", f"{asked} --to {BETA} --json")
+    story.remember("good", "beta")
+    surprise = lines([charge(BETA, 7.0, cost_type="surprise")], "beta")
+    append_rows(story.client, EXPORT, SCHEMA, surprise)
+    story.tell("bad", "beta", f"{asked} --to {BETA} --json")
+    story.remember("bad", "beta")
+
+
+def _append_while_it_is_published(story: Story) -> None:
+    """A charge of AGAIN that Google writes between INSERT and proof, then what finds it."""
+
+    def append() -> None:
+        exported = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+        late = lines([charge(AGAIN.isoformat(), 5.5, export_time=exported)], "alpha")
+        append_rows(story.client, EXPORT, SCHEMA, late, "timestamp_trunc(current_timestamp(), day)")
+
+    play(story.client, story.script("alpha", "billing_cost_daily"), append)
+    # Silver after it, or catch-up would run the date for that.
+    story.client.query_and_wait(story.script("alpha", "gcp_silver_cost"))
+    story.remember("meanwhile")
+    assert _OneDbt.process is not None
+    test = ("test", "--select", "billing_cost_daily_expectations")
+    story.tested = _OneDbt.process.run(Job("alpha", test, {"date": AGAIN.isoformat()}))
+    story.tell("late", "alpha", "catch-up --tenant alpha --json")
+    story.remember("late")
+
+
+def parts_of(script: str) -> list[str]:
+    """A script's text between its semicolons."""
+    tokens = sqlglot.tokenize(script, read="bigquery")
+    ends = [one.start for one in tokens if one.token_type == sqlglot.TokenType.SEMICOLON]
+    return [
+        script[begin:end].strip()
+        for begin, end in zip([0, *(end + 1 for end in ends)], [*ends, len(script)], strict=True)
+    ]
+
+
+def play(client: bigquery.Client, script: str, meanwhile: Callable[[], None]) -> None:
+    """Run a publication's script once more, in two halves: something happens before the proof."""
+    parts = parts_of(script)
+    proof = next(n for n, part in enumerate(parts) if part.startswith("set findings"))
+    opened = bigquery.QueryJobConfig(create_session=True)
+    # The first part begins the block, and declares what the second half sets.
+    job = client.query(";\n".join(parts[1:proof]), job_config=opened)
+    job.result()
+    assert job.session_info is not None
+    meanwhile()
+    session = bigquery.ConnectionProperty("session_id", str(job.session_info.session_id))
+    client.query_and_wait(
+        ";\n".join([parts[0], *parts[proof:]]),
+        job_config=bigquery.QueryJobConfig(connection_properties=[session]),
+    )
+
+
 def _correct_the_export(client: bigquery.Client) -> None:
-    """Two rows of LATE come three weeks after, EMPTIED has none any more, a column is new."""
+    """Two rows of LATE come three weeks after, EMPTIED has none any more, a column is new.
+
+    And silver lacks a column, as one that an older version of the project made.
+    """
     late = [charge(LATE.isoformat(), 0.000000007), charge(LATE.isoformat(), 11.5)]
     partition = f"timestamp('{LATE + timedelta(days=21)}')"
     append_rows(client, EXPORT, SCHEMA, lines(late, "alpha"), partition)
     client.query_and_wait(f"delete from `{EXPORT}` where date(usage_start_time) = '{EMPTIED}'")
     client.query_and_wait(f"alter table `{EXPORT}` add column carbon_grams float64")
+    client.query_and_wait("alter table alpha.gcp_silver_cost drop column zone")
 
 
 def _refuse(story: Story) -> None:

@@ -473,6 +473,7 @@ GOOD = [
     FILTERED_MERGE.replace("insert (day, a) values (day, a)", "insert (day) values (day)").format(
         "d.daily"
     ),
+    "alter table d.lock alter column touched_at set data type timestamp",
     "alter table d.daily add column extra json,"
     " add column if not exists more array<struct<a int64>>",
     "select extra, more[safe_offset(0)].a from d.daily where day = @day",
@@ -482,6 +483,10 @@ GOOD = [
     " else select n; end if; assert n = 1 as 'one row'",
     "begin begin transaction; delete from d.lock where true; commit transaction;"
     " exception when error then rollback transaction; select @@error.message; end",
+    "begin declare told string; begin transaction; delete from d.runs where day = '2026-07-01';"
+    " set told = (select string_agg(id, ', ' order by id) from d.runs);"
+    " if told is not null then raise using message = concat('not published ', told); end if;"
+    " commit transaction; end",
     "create temp table t as select 1 as a; select a from t",
     "create table d.ingested (a int64) partition by _PARTITIONDATE;"
     "insert into d.ingested (_PARTITIONTIME, a) values (timestamp '2026-07-01', 1)",
@@ -524,6 +529,10 @@ BAD = {
     "create table d.runs (a int64)": "Already Exists",
     "declare n int64; set n = 'x'": "cannot be inserted",
     "set n = 1": "Undeclared variable",
+    "begin declare n int64; set n = (select id from d.runs limit 1); end": "cannot be inserted",
+    "begin transaction; create table d.q (a int64); commit transaction": "no transaction takes DDL",
+    "begin begin transaction; declare n int64; end": "declarations are allowed only at the start",
+    "raise using message = nope": "Unrecognized name",
     "execute immediate 'select 1'": "not followed",
 }
 

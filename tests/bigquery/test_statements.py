@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from emulator import Statement
 from sqlglot import exp
 
 from runner import control_sql
+from runner.estimate import EXPORT_VIEW
 
 CENTRAL = "local.tenants."
 # What a tenant may read beside its own: a landing's rows, and which dates it has; else its export.
@@ -201,30 +203,110 @@ def test_what_dbt_runs_for_a_bill_never_reads_the_central_dataset(sent: list[Sen
 # -- Pruning
 
 BOUNDED = {"usage_start_time": {"GTE", "LT"}, "export_partition_time": {"GTE"}}
+# By what a dated table is partitioned, where that is not called usage_date.
+PARTITIONED_BY = {
+    "billing_cost_daily": "ingestion_date",
+    "export_landing": "usage_start_time",
+    "focus_cost_and_usage": "x_UsageDate",
+}
 
 
-def bounds(sql: str) -> dict[str, set[str]]:
-    """For the columns of BOUNDED, the comparisons with a constant where the export is read."""
-    found: dict[str, set[str]] = {name: set() for name in BOUNDED}
-    for source in sqlglot.parse_one(sql, read="bigquery").find_all(exp.CTE):
-        where = source.this.args.get("where") if source.alias == "export_rows" else None
-        for comparison in where.find_all(exp.GTE, exp.LT, exp.GT, exp.LTE) if where else ():
-            column, other = comparison.this, comparison.expression
-            is_constant = isinstance(other, exp.Cast) and isinstance(other.this, exp.Literal)
-            if isinstance(column, exp.Column) and column.name in found and is_constant:
-                found[column.name].add(type(comparison).__name__)
+def conditions(where: exp.Expression) -> list[exp.Expression]:
+    """What all holds for a row: the parts of a chain of ANDs."""
+    where = where.unnest()
+    if not isinstance(where, exp.And):
+        return [where]
+    return conditions(where.left) + conditions(where.right)
+
+
+def is_constant(value: exp.Expression) -> bool:
+    """A date, or a timestamp, that is written as a literal."""
+    return isinstance(value, exp.Cast) and isinstance(value.this, exp.Literal)
+
+
+def operands(comparison: exp.Expression) -> list[exp.Expression]:
+    """What a column is compared with."""
+    return [
+        comparison.args[name] for name in ("expression", "low", "high") if name in comparison.args
+    ]
+
+
+def bounds(sql: str, table: str, columns: Iterable[str]) -> list[dict[str, set[str]]]:
+    """For each read of a table, the comparisons of these columns with constants."""
+    found = []
+    for read in sqlglot.parse_one(sql, read="bigquery").find_all(exp.Table):
+        select = read.find_ancestor(exp.Select)
+        if read.name != table or select is None or read.parent is not select.args.get("from_"):
+            continue
+        here: dict[str, set[str]] = {name: set() for name in columns}
+        where = select.args.get("where")
+        for one in where.find_all(exp.GTE, exp.LT, exp.Between) if where else ():
+            if isinstance(one.this, exp.Column) and all(map(is_constant, operands(one))):
+                here.get(one.this.name, set()).add(type(one).__name__)
+        found.append(here)
     return found
 
 
-def test_the_extractions_bounds_are_constants(sent: list[Sent]) -> None:
-    """Else BigQuery reads every partition of the export: the classic bill shock."""
-    extractions = [
-        one.statement.sql
-        for one in sent
-        if one.node == "billing_cost_daily" and "stg_gcp_billing__export" in one.statement.sql
+def scripts(sent: list[Sent]) -> list[tuple[str, Sent]]:
+    """Those that replace dates, each with the table that it is about."""
+    found = [
+        (re.search(r"delete from `\w+`\.`\w+`\.`(\w+)`", one.statement.sql), one) for one in sent
     ]
-    assert len(extractions) >= 3, "a first run, and a rerun, and another tenant's"
-    assert {str(bounds(sql)) for sql in extractions} == {str(BOUNDED)}
+    return [(match.group(1), one) for match, one in found if match and one.origin == "dbt"]
+
+
+def test_a_date_is_replaced_in_one_transaction_with_its_proof_before_its_publication(
+    sent: list[Sent],
+) -> None:
+    replaced = scripts(sent)
+    assert len({table for table, _ in replaced}) > 15
+    for table, one in replaced:
+        steps = [
+            re.match(r"\s*(\w+ \w+|\w+)", sql).group(1).lower() for sql in one.verdict.statements
+        ]
+        *_, begin, delete, insert, proof, found, message, publish, commit = steps
+        assert (begin, commit) == ("begin transaction", "commit transaction"), (table, steps)
+        assert (delete, insert, publish) == ("delete from", "insert into", "insert into")
+        # SET, IF and RAISE as the analyzer asks for them.
+        assert (proof, found) == ("insert into", "assert") and message.startswith("select"), steps
+
+
+def test_the_bounds_of_the_copy_and_of_its_proof_are_constants(sent: list[Sent]) -> None:
+    """Else BigQuery reads every partition of the export: the classic bill shock."""
+    reads = [
+        [found for sql in one.verdict.statements for found in bounds(sql, EXPORT_VIEW, BOUNDED)]
+        for table, one in scripts(sent)
+        if table in ("billing_cost_daily", "export_landing")
+    ]
+    assert len(reads) >= 5, "a first run, reruns, another tenant's, a landing's"
+    assert [read for read in reads if read != [BOUNDED, BOUNDED]] == [], "once each"
+
+
+def test_a_delete_is_of_whole_partitions_by_constants(sent: list[Sent]) -> None:
+    """Such a DELETE reads no bytes. The ledger alone deletes rows: those of its own run."""
+    for table, one in scripts(sent):
+        [delete] = [sql for sql in one.verdict.statements if sql.startswith("delete")]
+        held = conditions(sqlglot.parse_one(delete, read="bigquery").args["where"].this)
+        if table == "restatement_ledger":
+            assert held.pop().this.name == "pipeline_logging_id"
+        column = PARTITIONED_BY.get(table, "usage_date")
+        assert {condition.this.name for condition in held} == {column}, delete
+        kinds = [type(condition).__name__ for condition in held]
+        assert kinds in (["Between"], ["GTE", "LT"]), delete
+        values = [value for condition in held for value in operands(condition)]
+        assert len(values) == 2 and all(map(is_constant, values)), delete
+        if kinds == ["GTE", "LT"]:
+            assert all(value.this.name.endswith(" 00:00:00") for value in values), delete
+
+
+def test_what_a_script_reads_of_a_dated_table_is_bounded_by_constants(sent: list[Sent]) -> None:
+    replaced = scripts(sent)
+    for name in {table for table, _ in replaced}:
+        column = PARTITIONED_BY.get(name, "usage_date")
+        for table, one in replaced:
+            for sql in one.verdict.statements:
+                reads = bounds(sql, name, [column])
+                assert all(read[column] for read in reads), (table, name, sql)
 
 
 EXTRACTION = (
@@ -235,10 +317,11 @@ EXTRACTION = (
 
 
 def test_bounds_that_are_missing_or_no_constants_would_be_found() -> None:
-    assert bounds(EXTRACTION) == BOUNDED
+    assert bounds(EXTRACTION, "t", BOUNDED) == [BOUNDED]
     for constant in ("timestamp '2024-11-01'", "timestamp '2024-11-02'", "timestamp '2024-10-31'"):
         for other in ("current_timestamp()", "(select max(x) from y)", "loaded_at"):
-            assert bounds(EXTRACTION.replace(constant, other)) != BOUNDED
+            assert bounds(EXTRACTION.replace(constant, other), "t", BOUNDED) != [BOUNDED]
+    assert bounds("select * from t", "t", ["day"]) == [{"day": set()}]
 
 
 def test_the_partitions_that_catch_up_reads_are_bound_by_parameters() -> None:

@@ -64,7 +64,49 @@ MARTS_YAML = f"""models:
                 sums_to: gcp_silver_cost
     columns:
       - name: region
+        data_tests:
+          - not_null
+          - not_null: {{name: own_with_its_own_limit_of_errors, config: {{error_if: "> 0"}}}}
+          - not_null: {{name: own_of_all_dates, config: {{meta: {{scope: all_dates}}}}}}
+          - not_null: {{name: own_with_a_count, config: {{fail_calc: "coalesce(sum(1), 0)"}}}}
+  - name: own_view
+    description: A view.
+    config: {{materialized: view}}
+    columns:
+      - name: region
         data_tests: [not_null]
+  - name: own_log
+    description: An incremental table without dates.
+    config: {{materialized: incremental, incremental_strategy: append}}
+    columns:
+      - name: region
+        data_tests: [not_null]
+"""
+# Error tests that are no proofs: they run as nodes, under the runner, too.
+NODES = {
+    "own_with_its_own_limit_of_errors",
+    "own_of_all_dates",
+    "own_with_a_count",
+    "not_null_own_view_region",
+    "not_null_own_log_region",
+}
+
+
+WRONG_MART = """{{ config(tags='wrong') }}
+select
+    case '{{ var('wrong', '') }}'
+        when 'null' then null
+        when 'dates' then date '2024-10-31'
+        else usage_date
+    end as usage_date,
+    currency
+from {{ ref('gcp_silver_cost') }}
+where {{ date_in_slice('usage_date') }}
+"""
+HOOKED_MART = """{{ config(tags='wrong', post_hook="update {{ this }} set currency = 'x'") }}
+select usage_date, currency
+from {{ ref('gcp_silver_cost') }}
+where {{ date_in_slice('usage_date') }}
 """
 
 
@@ -85,10 +127,11 @@ class Place:
         write_parquet(self.world.folder / "exports" / "a.parquet", rows)
 
     def build(self, run: str, *selection: str, **vars: str) -> Outcome:
+        chosen = selection or ("--selector", "cost_billing_run")
         return self.worker.run(
             Job(
                 "mini",
-                ("build", *(selection or ("--selector", "cost_billing_run"))),
+                ("build", *chosen),
                 {"date": DAY, "pipeline_logging_id": named(run), **vars},
             )
         )
@@ -141,6 +184,18 @@ def project_in(folder: Path) -> Path:
     marts = folder / "models" / "marts"
     (marts / f"{OWN}.sql").write_text(MART)
     (marts / "_own.yml").write_text(MARTS_YAML)
+    for name in ("own_view", "own_log"):
+        (marts / f"{name}.sql").write_text("select region from {{ ref('gcp_silver_cost') }}\n")
+    # Rows of another date, a row without a date, and rows changed after the proof.
+    (marts / "own_wrong.sql").write_text(WRONG_MART)
+    (marts / "own_hooked.sql").write_text(HOOKED_MART)
+    selectors = folder / "selectors.yml"
+    control = "            - method: path\n              value: models/control/tenants\n"
+    text = selectors.read_text()
+    assert text.count(control) == 1
+    selectors.write_text(
+        text.replace(control, control + "            - {method: tag, value: wrong}\n")
+    )
     for table in TABLES:
         (path,) = (folder / "models").rglob(f"{table}.sql")
         text, changed = re.subn(
@@ -195,7 +250,7 @@ def test_a_failed_proof_leaves_the_old_rows_and_one_plain_rerun_makes_all_layers
     assert TABLES[table] in message
     assert place.rows(table) == before[table], "row for row"
     skipped = {one.name for one in failed.nodes if one.status == "skipped"}
-    for name in {table, *(skipped & set(before))}:
+    for name in {table, *(skipped & set(owners))}:
         assert place.published()[name] == owners[name], "and readers can see whose they are"
         assert place.rows(name) == before[name]
     status, passed, failures, found = place.results(f"failed-{table}")[f"{table}__error"]
@@ -217,6 +272,33 @@ def test_a_first_build_is_held_back_too(place: Place, table: str) -> None:
     assert table not in place.tables() and table not in place.published()
     assert place.build(f"then-{table}").success
     assert place.published()[table] == named(f"then-{table}")
+
+
+@pytest.mark.parametrize("wrong", ["dates", "null"])
+def test_rows_that_are_not_of_the_calls_dates_are_not_published(place: Place, wrong: str) -> None:
+    """Neither as the table's first build nor as a later one: no proof would see them."""
+    place.world.data("mini", "drop table if exists mini.own_wrong")
+    place.world.data(
+        "mini", "delete from mini.x_meta_publications where target_table = 'own_wrong'"
+    )
+    first = place.build(f"first-{wrong}", "--select", "own_wrong", wrong=wrong)
+    assert (
+        "own_wrong has rows that are not of this call's dates" in node(first, "own_wrong").message
+    )
+    assert "own_wrong" not in place.tables()
+    assert place.build("good", "--select", "own_wrong").success
+    kept = place.rows("own_wrong")
+    later = place.build(f"later-{wrong}", "--select", "own_wrong", wrong=wrong)
+    assert (
+        "own_wrong has rows that are not of this call's dates" in node(later, "own_wrong").message
+    )
+    assert place.rows("own_wrong") == kept
+
+
+def test_a_hook_that_changes_rows_after_their_proof_is_refused(place: Place) -> None:
+    hooked = place.build("hooked", "--select", "own_hooked")
+    assert "changes rows after their proof" in node(hooked, "own_hooked").message
+    assert "own_hooked" not in place.tables()
 
 
 def test_a_damaged_export_leaves_every_layer_as_it_was(place: Place) -> None:
@@ -269,7 +351,7 @@ def test_what_a_proof_says_is_at_most_8_kilobytes_and_has_samples(place: Place) 
 
 def test_under_bare_dbt_a_proof_runs_once_more_as_a_test_and_is_counted_once(place: Place) -> None:
     assert place.build("runner").success
-    bare = place.build("bare", "--exclude-resource-type", "unit_test")
+    bare = place.build("bare", "--selector", "cost_billing")
     assert bare.success, bare.error
     assert node(bare, "gcp_silver_cost_expectations").status == "pass"
     counted = [place.results(run)["gcp_silver_cost__error"][:3] for run in ("runner", "bare")]
@@ -327,11 +409,13 @@ def dated(manifest: dict[str, Any]) -> dict[str, Any]:
         if one["resource_type"] == "model"
         and one["config"]["materialized"] == "incremental"
         and one["config"]["meta"].get("slice_by")
+        and one["config"]["incremental_strategy"] == "slice"
+        and not one["name"].startswith(("own_wrong", "own_hooked"))
     }
 
 
 def proofs(manifest: dict[str, Any]) -> list[Any]:
-    """As macros/publish/is_proof.sql says it."""
+    """By the rule of macros/publish/is_proof.sql."""
     tables = dated(manifest)
     return [
         one
@@ -341,6 +425,8 @@ def proofs(manifest: dict[str, Any]) -> list[Any]:
         and one["attached_node"] in tables
         and one["config"]["severity"].lower() == "error"
         and one["config"]["meta"].get("scope") != "all_dates"
+        and one["config"]["error_if"] == "!= 0"
+        and one["config"]["fail_calc"] in ("count(*)", "count(distinct expectation)")
     ]
 
 
@@ -365,7 +451,10 @@ def test_the_selector_leaves_out_the_proofs_and_nothing_else(
         *("--profiles-dir", place.world.environ["DBT_PROFILES_DIR"]),
     )
     assert listed.returncode == 0, listed.stdout
-    assert sorted(listed.stdout.split()) == sorted(one["name"] for one in proofs(manifest))
+    proved = {one["name"] for one in proofs(manifest)}
+    assert sorted(listed.stdout.split()) == sorted(proved)
+    assert not proved & NODES
+    assert {one["name"] for one in manifest["nodes"].values()} >= NODES
 
 
 def test_every_table_that_is_published_is_proved_and_says_so_in_one_place(

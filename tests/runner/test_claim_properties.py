@@ -239,6 +239,7 @@ class Claims(RuleBasedStateMachine):
             duration_ms=1,
             error_message=None,
             row_count=None,
+            publications=None,
         )
 
     @rule(data=st.data(), status=st.sampled_from(["COMPLETED", "FAILED"]))
