@@ -289,10 +289,13 @@ def test_a_tenant_of_projects_may_have_those_and_none_else(split: World, tmp_pat
 
 # -- Freshness, the one check that looks at the clock
 
-FRESH = ("was_written_lately", "has_not_stopped")
+FRESH = {
+    "stg_gcp_billing__export__warn": "stg_gcp_billing__export_was_written_lately",
+    "billing_cost_daily__error": "export_has_not_stopped",
+}
 
 
-def test_an_export_that_stopped_is_told_after_a_day_and_fails_recent_runs_after_two(
+def test_an_export_that_stopped_is_told_after_a_day_and_its_dates_are_not_published_after_two(
     world: World,
 ) -> None:
     now = datetime.now(UTC)
@@ -304,13 +307,18 @@ def test_an_export_that_stopped_is_told_after_a_day_and_fails_recent_runs_after_
         answer = world("run", "--tenant", "stale", "--date", day, "--json")
         document = json.loads(answer.stdout)
         found = results(world, "stale", document["pipeline_logging_id"])
-        rows = [found[f"stg_gcp_billing__export__{level}"] for level in ("warn", "error")]
-        statuses = tuple(row["overall_status"] for row in rows)
-        for row, status, name in zip(rows, statuses, FRESH, strict=True):
-            stale = failures(row).get(f"stg_gcp_billing__export_{name}", {"failing_rows": 0})
-            assert stale["failing_rows"] == (status != "PASS")
-        assert document["status"] == ("FAILED" if "FAIL" in statuses else "COMPLETED"), document
-        told[day] = statuses
+        for row, name in FRESH.items():
+            stale = failures(found[row]).get(name, {"failing_rows": 0})
+            assert stale["failing_rows"] == (found[row]["overall_status"] != "PASS")
+        told[day] = tuple(found[row]["overall_status"] for row in FRESH)
+        fails = "FAIL" in told[day]
+        assert document["status"] == ("FAILED" if fails else "COMPLETED"), document
+        if fails:
+            assert "not published: export_has_not_stopped failed" in document["error"]
+        published = world.data(
+            *("stale", "select count(*) from stale.x_meta_publications where usage_date = ?", day)
+        )
+        assert (published == [(0,)]) == fails, "a date is not published as empty"
     assert list(told.values()) == [
         *[("PASS", "PASS")] * 2,
         ("WARNING", "PASS"),

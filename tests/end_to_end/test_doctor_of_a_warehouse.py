@@ -78,7 +78,7 @@ def test_all_is_well(ill: World, inbox: Inbox) -> None:
     assert set(found) == {
         *("versions", "templates", "profile", "warehouse", "tables", "clock", "tenants"),
         *("tables mini", "data mini", "limits mini", "export mini", "runs mini", "alerts mini"),
-        *("spool", "disk", "mail"),
+        *("layers mini", "spool", "disk", "mail"),
     }
     assert all(check["remedy"] is None for check in found.values())
 
@@ -164,8 +164,8 @@ def test_repair_knows_only_tenants(ill: World) -> None:
         (
             "tenant_mini",
             "drop view mini.stg_gcp_billing__export; drop table mini.x_meta_exports;"
-            " alter table mini.x_meta_dq_results drop column sample_rows",
-            "x_meta_exports is missing; x_meta_dq_results lacks sample_rows;"
+            " alter table mini.x_meta_dq_results drop column failed_expectations",
+            "x_meta_exports is missing; x_meta_dq_results lacks failed_expectations;"
             " stg_gcp_billing__export is missing",
         ),
     ],

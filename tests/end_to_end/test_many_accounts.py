@@ -10,7 +10,7 @@ from world import EMAIL, World
 
 DAY = "2024-11-01"
 DOLLARS, EUROS, YEN = "01AAA1-000000-AAAAAA", "01AAA2-000000-AAAAAA", "01AAA3-000000-AAAAAA"
-ONE_EXPORT = "billing_cost_daily_accounts_come_from_one_export"
+ONE_EXPORT = "accounts_come_from_one_export"
 NO_PROJECT = {"project": None}
 
 
@@ -130,18 +130,13 @@ def test_an_account_that_two_exports_bill_for_one_date_fails_the_run_and_is_name
     document = json.loads(answer.stdout)
     assert (answer.exit_code, document["status"]) == (1, "FAILED")
     assert ONE_EXPORT in document["error"]
-    ((count, samples),) = moved.data(
-        "moved",
-        "select failed_rows, sample_rows from moved.x_meta_dq_results"
-        " where pipeline_logging_id = ? and dq_config_id = ?",
-        document["pipeline_logging_id"],
-        ONE_EXPORT,
-    )
-    (row,) = json.loads(samples)
-    assert count == 1 and row["ingestion_date"] == DAY
+    found = moved.findings("moved", "billing_cost_daily__error", ONE_EXPORT)[-1]
+    (row,) = found["samples"]
+    assert found["status"] == "fail" and found["failing_rows"] == 2, "one account, two charges"
+    assert row["ingestion_date"] == DAY
     assert row["billing_account_id"] == charge()["billing_account_id"]
-    assert row["one_value"].endswith("new.parquet")
-    assert row["another_value"].endswith("old.parquet")
+    assert row["one_export_ref"].endswith("new.parquet")
+    assert row["another_export_ref"].endswith("old.parquet")
 
 
 def test_tables_from_before_the_columns_get_them_and_keep_their_rows(

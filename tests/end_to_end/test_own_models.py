@@ -33,13 +33,13 @@ YAML = """models:
   - name: cost_by_region_daily
     description: Where the money goes on the map.
     data_tests:
-      - unique_together:
-          name: cost_by_region_daily_grain
-          arguments: {columns: [usage_date, region, currency]}
-          config: {where: in_slice(usage_date)}
-      - sums_to_net:
-          name: cost_by_region_daily_sums_to_net
-          arguments: {against: ref('gcp_silver_cost'), date_column: usage_date}
+      - expectations:
+          name: cost_by_region_daily_expectations
+          arguments:
+            expect:
+              - grain: [usage_date, region, currency]
+              - name: sums_to_net
+                sums_to: gcp_silver_cost
 """
 
 
@@ -71,12 +71,8 @@ def test_a_model_that_an_analyst_adds_is_built_and_tested_by_the_next_run(
     assert regions == [("2024-11-03", Decimal(3))]
     tested = mine.data(
         "shop",
-        "select dq_config_id, overall_status from shop.x_meta_dq_results"
-        " where target_table = 'cost_by_region_daily' order by 1",
+        "select dq_config_id, overall_status, expectations_passed from shop.x_meta_dq_results"
+        " where target_table = 'cost_by_region_daily'",
     )
-    assert tested == [
-        ("cost_by_region_daily__summary", "PASS"),
-        ("cost_by_region_daily_grain", "PASS"),
-        ("cost_by_region_daily_sums_to_net", "PASS"),
-    ]
+    assert tested == [("cost_by_region_daily__error", "PASS", 2)]
     assert sorted(project.rglob("*")) == before, "a run writes nothing into the project"

@@ -1,6 +1,5 @@
 """What the bill of a date was after each run stays known, also when the charges are gone."""
 
-import json
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -73,14 +72,10 @@ def test_a_run_adds_no_row_to_a_date_it_did_not_load(told) -> None:
 
 def test_a_restatement_of_a_closed_month_warns_with_before_and_after(told) -> None:
     world, _ = told
-    found = world.data(
-        "mini",
-        "select overall_status, failed_rows, sample_rows from mini.x_meta_dq_results"
-        " where dq_config_id = ? order by executed_at",
-        DRIFTED,
-    )
-    assert [row[:2] for row in found] == [("PASS", 0), ("WARNING", 2), ("PASS", 0)]
-    moved = {row["usage_date"]: row for row in json.loads(found[1][2])}
+    found = world.findings("mini", "restatement_ledger__warn", DRIFTED)
+    assert [one.get("status") for one in found] == [None, "warn", None]
+    assert found[1]["failing_rows"] == 2
+    moved = {row["usage_date"]: row for row in found[1]["samples"]}
     assert Decimal(moved["2024-11-02"]["net_before"]) == 3
     assert Decimal(moved["2024-11-02"]["net_after"]) == 0
 

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.usefixtures("only_the_bill")
 DAY = "2024-11-01"
 NEW_COLUMN = "stg_gcp_billing__export_has_no_new_columns"
 LOST_COLUMN = "stg_gcp_billing__export_has_lost_no_columns"
+WARNINGS = "stg_gcp_billing__export__warn"
 KEYS = 'struct("key" varchar, "value" varchar)'
 
 
@@ -51,17 +52,9 @@ def test_a_new_column_is_told_once_and_changes_nothing(drift: World, mini: World
         ("carbon.grams", "DOUBLE", "mini"),
         ("service.tier", "VARCHAR", "mini"),
     ]
-    samples = drift.data(
-        "mini",
-        "select sample_rows, overall_status from mini.x_meta_dq_results"
-        " where dq_config_id = ? order by executed_at",
-        NEW_COLUMN,
-    )
-    assert [status for _, status in samples] == ["PASS", "WARNING", "PASS"]
-    assert {row["column_name"] for row in json.loads(samples[1][0])} == {
-        "carbon.grams",
-        "service.tier",
-    }
+    found = drift.findings("mini", WARNINGS, NEW_COLUMN)
+    assert [one.get("status") for one in found] == [None, "warn", None]
+    assert {row["column_name"] for row in found[1]["samples"]} == {"carbon.grams", "service.tier"}
     assert drift.rows("mini", without="export_ref") == before
 
     write(drift, {**DETAILED, "carbon": "struct(grams double)", "moon": "varchar"})
@@ -123,13 +116,9 @@ def test_an_optional_column_that_goes_is_told_once_by_name_and_again_should_it_r
     assert warned(drift, LOST_COLUMN) == [], "there, and remembered"
     write(drift, without)
     assert len(warned(drift, LOST_COLUMN)) == 1
-    (sample,) = drift.data(
-        "mini",
-        "select sample_rows from mini.x_meta_dq_results"
-        " where dq_config_id = ? and overall_status = 'WARNING'",
-        LOST_COLUMN,
-    )
-    lost = {row["column_name"] for row in json.loads(sample[0])}
+    found = [one for one in drift.findings("mini", WARNINGS, LOST_COLUMN) if one]
+    assert [one["status"] for one in found] == ["warn"]
+    lost = {row["column_name"] for row in found[0]["samples"]}
     assert lost == {"system_labels.key", "system_labels.value"}
     assert drift.bill("mini") == mini.bill("mini")
     assert warned(drift, LOST_COLUMN) == []

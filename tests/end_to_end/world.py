@@ -139,6 +139,26 @@ class World:
             connection.execute("set TimeZone = 'UTC'")
             return connection.execute(sql, list(values)).fetchall()
 
+    def findings(self, tenant: str, row: str, expectation: str) -> list[dict[str, Any]]:
+        """What an expectation found in each call, in order, its samples as objects; {} if it held.
+
+        `row` is that of the table and severity in x_meta_dq_results.
+        """
+        calls = self.data(
+            tenant,
+            f"select failed_expectations from {tenant}.x_meta_dq_results"
+            " where dq_config_id = ? order by executed_at",
+            row,
+        )
+        assert calls, f"{row} was never tested"
+        found: list[dict[str, Any]] = []
+        for (failed,) in calls:
+            named = [one for one in json.loads(failed or "[]") if one["expectation"] == expectation]
+            found.append(named[0] if named else {})
+            for one in named:
+                one["samples"] = [json.loads(sample) for sample in one["samples"]]
+        return found
+
     def bill(self, tenant: str) -> dict[date, tuple[Any, ...]]:
         """Rows, cost and credits of each loaded date."""
         rows = self.data(

@@ -112,7 +112,7 @@ class Scene:
     ) -> "subprocess.Popen[str]":
         """Start `runner`; `at` names a point of kill_at.py, `under` is put before it."""
         # What breaks is the same without the marts, and whole runs are the end-to-end layer's.
-        points = f"only:bill,{at}" if at else "only:bill"
+        points = f"only:bill_run,{at}" if at else "only:bill_run"
         command = [sys.executable, str(KILL_AT), points]
         process = subprocess.Popen(
             [*under, *command, *args],

@@ -104,7 +104,7 @@ def test_a_failure_is_told_with_all_that_is_needed_and_so_is_its_end(
     scene.export(cost=100, rows=3, rate=-1)  # no rate is below zero: a test will say so
     run = scene.run(**to(inbox))
     assert run.returncode == 1
-    failing = "billing_cost_daily_rate_is_positive_and_1_for_usd"
+    failing = "rate_is_positive_and_1_for_usd failed for 3 rows ("
     (letter,) = inbox.letters
     assert letter.rcpt_tos == ["admin@acme.example", "ops@ours.example", "oncall@ours.example"]
     mail = read(letter)
@@ -117,15 +117,18 @@ def test_a_failure_is_told_with_all_that_is_needed_and_so_is_its_end(
         for needed in (
             run_id,
             str(DAY),
-            f"test {failing}",
-            "Got 3 results, configured to fail if != 0",
+            "model billing_cost_daily",
+            f"billing_cost_daily was not published: {failing}",
+            "Nothing is published for these dates.",
             f"runner status {run_id} --tenant acme",
             f"runner run --tenant acme --date {DAY}",
             "-1.0",  # of a sample row
         ):
             assert needed in words, f"{needed} is not in the {kind} part:\n{words}"
+        assert "Got " not in words and "findings" not in words
     text = mail.get_body(("plain",))
-    assert text and f"3  {failing}" in text.get_content(), "the failing test with its count"
+    listed = text.get_content().split("Failed expectations")[1] if text else ""
+    assert f"  billing_cost_daily: {failing}" in listed, "the expectation with its count"
     html = mail.get_body(("html",))
     assert html and "Acme &amp; Sons" in html.get_content(), "escaped"
     assert mail_step(scene) == ("COMPLETED", None)
