@@ -24,6 +24,9 @@
     {%- endif -%}
     {%- if type == 'moment' and export.form == 'typed' and 'TIME ZONE' in export.fields[path] -%}
         {{ value }} at time zone 'UTC'
+    {%- elif type == 'money' and export.form == 'typed' and is_float(export, path) -%}
+        {%- set number = 'cast(' ~ value ~ ' as double)' -%}
+        {{ numeric_of_float(number, amount_fault(export, path, number)) }}
     {%- elif type != 'text' and export.form == 'text' -%}
         {{ text_value(export, path, value, type) }}
     {%- else -%}

@@ -10,15 +10,40 @@
 
 {% macro duckdb__export_list(export, path, fields) -%}
     {%- set parts = path.split('.') -%}
+    {#- the list as the export has it: floats that become money stay floats -#}
+    {%- set read, floats = [], [] -%}
+    {%- for name, type in fields -%}
+        {%- if type == 'money' and is_float(export, path ~ '.' ~ name) -%}
+            {%- do floats.append(name) -%}
+        {%- endif -%}
+        {%- do read.append((name, 'number' if name in floats else type)) -%}
+    {%- endfor -%}
     {%- set type -%}
-        struct({% for name, type in fields %}"{{ name }}" {{ engine_type(type) }}{{ ', ' if not loop.last }}{% endfor %})[]
+        struct({% for name, type in read %}"{{ name }}" {{ engine_type(type) }}{{ ', ' if not loop.last }}{% endfor %})[]
     {%- endset -%}
-    {%- if export.form == 'text' -%}
-        {{ text_list(export, path, fields) }}
-    {%- elif path in export.fields or (path ~ '.' ~ fields[0][0]) in export.fields -%}
-        coalesce(cast("{{ parts | join('"."') }}" as {{ type }}), [])
+    {%- set list -%}
+        {%- if export.form == 'text' -%}
+            {{ text_list(export, path, read) }}
+        {%- elif path in export.fields or (path ~ '.' ~ fields[0][0]) in export.fields -%}
+            coalesce(cast("{{ parts | join('"."') }}" as {{ type }}), [])
+        {%- else -%}
+            cast([] as {{ type }})
+        {%- endif -%}
+    {%- endset -%}
+    {%- if not floats -%}
+        {{ list }}
     {%- else -%}
-        cast([] as {{ type }})
+        list_transform(
+            {{ list }},
+            lambda item: struct_pack(
+                {%- for name, type in fields %}
+                {%- set value = 'item."' ~ name ~ '"' %}
+                "{{ name }}" := {{ numeric_of_float(value, amount_fault(export, path ~ '.' ~ name, value))
+                    if name in floats else value }}
+                {{- ',' if not loop.last }}
+                {%- endfor %}
+            )
+        )
     {%- endif -%}
 {%- endmacro %}
 

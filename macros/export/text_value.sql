@@ -1,7 +1,8 @@
 {#
     A scalar of an export of text (NDJSON, CSV; DuckDB only) as a type. Text has no types that could
     be compared with Google's, so each value is: one that does not fit stops the statement with
-    the column's name. So do NaN and infinity, which no quantity or time can be.
+    the column's name. So do NaN and infinity, which no quantity or time can be. Money that Google
+    has as a float is read as a float first, as BigQuery reads it; what Google has as NUMERIC, as a decimal.
 #}
 {% macro text_value(export, path, value, type) -%}
     coalesce(
@@ -15,6 +16,8 @@
         end,
         {%- elif type == 'number' %}
         case when isfinite(try_cast({{ value }} as double)) then cast({{ value }} as double) end,
+        {%- elif type == 'money' and is_float(export, path) %}
+        {{ numeric_of_float('try_cast(' ~ value ~ ' as double)', amount_fault(export, path, value)) }},
         {%- else %}
         try_cast({{ value }} as {{ engine_type(type) }}),
         {%- endif %}

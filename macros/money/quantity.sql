@@ -3,5 +3,5 @@
     of the rows, and a rerun would not leave the same figures. Sum it only beside its unit.
 #}
 {% macro quantity(expression) -%}
-    cast({{ expression }} as {{ engine_type('money') }})
+    {{ numeric_of_float(expression) }}
 {%- endmacro %}

@@ -17,7 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 from shop import FIRST, ROOT, Shop, a_shop
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from macro_sql import load_macros
 
 TIMES = int(os.environ.get("BENCH_TIMES", "5"))
 HERE = Path(__file__).parent
@@ -31,7 +35,7 @@ class Way:
 
     name: str
     call: Callable[[int], object]
-    per: int = 1
+    per: float = 1
 
 
 def compare(title: str, *ways: Way, times: int = TIMES) -> None:
@@ -253,8 +257,39 @@ def start_up(folder: Path) -> None:
     )
 
 
+def money(folder: Path) -> None:
+    """(h): floats made money; amounts of up to a hundred, then of up to a billion."""
+    macros = load_macros()
+    duck = duckdb.connect(str(folder / "money.duckdb"))
+    duck.execute(
+        "create table floats as select x, x * 1e7 as y, x::decimal(38, 9) as amount"
+        " from (select random() * power(10, random() * 8 - 6) as x from range(2_000_000))"
+    )
+
+    by_text = macros.money("printf('%.40f', {x})")
+
+    def largest(sql: str, limit: str = "") -> Callable[[int], object]:
+        statement = f"select max({sql}) from (from floats {limit})"
+        return lambda n: duck.execute(statement).fetchall()
+
+    for title, x in (("up to a hundred", "x"), ("up to a billion", "y")):
+        compare(
+            f"2 million floats made money, {title}",
+            Way("DuckDB's cast, not exact", largest(macros.money(x))),
+            Way("numeric_of_float", largest(macros.numeric_of_float(x))),
+            # It takes minutes: a hundredth of the rows tells it.
+            Way("by text, 40 decimals", largest(by_text.format(x=x), "limit 20_000"), per=0.01),
+        )
+    compare(
+        "2 million amounts divided by a rate",
+        Way("in floating point, not exact", largest(macros.money("amount / 1380.5::double"))),
+        Way("in_usd", largest(macros.in_usd("amount", "(1380.5 + 0 * x)"))),
+    )
+
+
 SECTIONS = {
     "start_up": start_up,
+    "money": money,
     "one_run": one_run,
     "peers": peers,
     "dates": dates,

@@ -217,7 +217,7 @@ focus as (
         end as CommitmentDiscountName,
         case
             when not has_commitment_quantity then null
-            when commitment_category = 'Usage' then {{ money('pricing_quantity') }}
+            when commitment_category = 'Usage' then {{ quantity('pricing_quantity') }}
             when is_amortization then effective
             when credit_type is not null then -commitment_credits
             else cost
