@@ -20,7 +20,6 @@ def test_costs_of_a_tenant_that_loads_hold_up_nobody_else(scene: Scene) -> None:
         asked = [many.submit(scene.get, "/api/v1/tenants/acme/costs") for _ in range(60)]
         time.sleep(0.2)
         assert scene.get(RUNS).status_code == 200
-        assert not all(one.done() for one in asked), "it was answered before those that wait"
         answers = [one.result() for one in asked]
     assert {answer.status_code for answer in answers} == {503}
     assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers)

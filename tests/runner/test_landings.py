@@ -109,21 +109,27 @@ def test_with_wait_the_run_begins_when_the_landing_has_ended(
     assert report.status == "COMPLETED" and busy in said[0]
 
 
-def test_a_landing_that_is_run_between_claim_and_build_fails_the_run_before_dbt(
-    control: Control, dbt: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("landing", "status"), [("COMPLETED", "COMPLETED"), ("FAILED", "FAILED")])
+def test_a_landing_that_is_run_between_claim_and_build_is_waited_for_before_dbt(
+    control: Control, dbt: Any, monkeypatch: pytest.MonkeyPatch, landing: str, status: str
 ) -> None:
     landed(control)
-    take = claim.take
+    take, late = claim.take, []
 
-    def late(*args: Any, **named: Any) -> claim.Run:
+    def taken(*args: Any, **named: Any) -> claim.Run:
         run = take(*args, **named)
-        landed(control, "RUNNING")
+        late.append(landed(control, "RUNNING"))
         return run
 
-    monkeypatch.setattr(claim, "take", late)
-    report = run(control)
-    assert report.status == "FAILED" and dbt.jobs == []
-    assert report.outcome and "is RUNNING" in (report.outcome.error or "")
+    def on_event(event: Any) -> None:
+        if event.kind == "waiting" and "is RUNNING" in event.name:
+            assert dbt.jobs == []
+            end(control, late[0], landing)
+
+    monkeypatch.setattr(claim, "take", taken)
+    report = run(control, on_event)
+    assert report.status == status
+    assert bool(dbt.jobs) == (landing == "COMPLETED")
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "FAILED", "CANCELLED", "COMPLETED"])

@@ -185,7 +185,7 @@ def test_status_says_which_run_published_each_date(control, runner) -> None:
     assert f"published 2024-11-02: {SILVER} by this run; {BILL} by run {ids[1]}" in told
     assert f"older than what they read: {SILVER}" in told
     assert "the layers disagree: runner catch-up --tenant acme" in told
-    assert f"run {dead} died before it recorded what it published" in told
+    assert f"run {dead} ended before it recorded what it published" in told
     document = json.loads(runner("status", ids[0], "--tenant", "acme", "--json").output)
     assert [one["table"] for one in document["publications"]] == [BILL, SILVER]
     assert [one["layers_agree"] for one in document["published_dates"]] == [True, False]
