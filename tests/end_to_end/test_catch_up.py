@@ -20,7 +20,7 @@ import runner.pipelines
 from runner import catch_up as catching
 from runner import settings
 from runner.errors import Interrupted
-from runner.invoke import Outcome
+from runner.invoke import Job, Outcome
 from runner.warehouse import open_warehouse
 
 FIRST, SECOND, THIRD, FIFTH = (date(2024, 11, n) for n in (1, 2, 3, 5))
@@ -160,6 +160,14 @@ def test_a_date_whose_layers_disagree_is_left_alone_when_the_export_has_dropped_
     )
     document = scene.catch_up()
     assert document["runs"] == [] and document["left_alone"] == ["2024-11-01"]
+    assert "layers disagree on 2024-11-01" in scene.world("doctor", "--tenant", "late").stdout
+    assert "`dbt build --select gcp_silver_cost+`" in document["notes"][0]
+    assert SharedWorker.process is not None
+    place = {"WAREHOUSE_DIR": str(scene.world.warehouse)}
+    layers = ("build", "--select", "gcp_silver_cost+", "--exclude-resource-type", "unit_test")
+    built = SharedWorker.process.run(Job("late", layers, {"date": "2024-11-01"}, {}, place))
+    assert built.success, built.error
+    assert "layers disagree" not in scene.world("doctor", "--tenant", "late").stdout
     assert scene.costs()[1] == 1
 
 
@@ -175,7 +183,8 @@ def test_what_the_export_has_dropped_is_left_as_it_was_loaded(scene: Scene) -> N
     scene.write([*ROWS[2:], LATE])
     document = scene.catch_up()
     assert document["runs"] == [] and document["left_alone"] == ["2024-11-01"]
-    assert "left as it is" in document["notes"][0]
+    told = "2024-11-01: skipped, for the export no longer has all that was loaded of it."
+    assert document["notes"][0].startswith(told)
     assert scene.costs() == {1: 1, 2: 2, 3: 3, 5: 5}
 
 
