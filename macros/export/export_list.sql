@@ -13,12 +13,12 @@
     {%- set type -%}
         struct({% for name, type in fields %}"{{ name }}" {{ engine_type(type) }}{{ ', ' if not loop.last }}{% endfor %})[]
     {%- endset -%}
-    {%- if export.form == 'text' -%}
-        {{ text_list(export, path, fields) }}
-    {%- elif path in export.fields or (path ~ '.' ~ fields[0][0]) in export.fields -%}
-        coalesce(cast("{{ parts | join('"."') }}" as {{ type }}), [])
-    {%- else -%}
+    {%- if not has_column(export, path) -%}
         cast([] as {{ type }})
+    {%- elif export.form == 'text' -%}
+        {{ text_list(export, path, fields) }}
+    {%- else -%}
+        coalesce(cast("{{ parts | join('"."') }}" as {{ type }}), [])
     {%- endif -%}
 {%- endmacro %}
 
