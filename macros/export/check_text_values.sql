@@ -25,16 +25,18 @@
         ~ ' from ' ~ export.files_relation ~ ' group by filename order by filename'
     ).rows -%}
     {%- for row in rows -%}
-        {%- if row[1] > 0 -%}
+        {%- if (row[1] or 0) > 0 -%}
             {%- do exceptions.raise_compiler_error(
                 "The export's file " ~ row[0] ~ " has in line " ~ second_header_line(row[0])
                 ~ " a second header: files were joined."
             ) -%}
         {%- endif -%}
         {%- set lacking, valueless = [], [] -%}
-        {%- for path in columns.required if row[loop.index + 1] -%}
-            {%- do lacking.append(path) -%}
-            {%- do valueless.append(path) if path in columns.valued -%}
+        {%- for path in columns.required -%}
+            {%- if row[loop.index + 1] -%}
+                {%- do lacking.append(path) -%}
+                {%- do valueless.append(path) if path in columns.valued -%}
+            {%- endif -%}
         {%- endfor -%}
         {%- if valueless -%}
             {%- do exceptions.raise_compiler_error(

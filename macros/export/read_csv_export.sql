@@ -14,11 +14,6 @@
         {%- set names = [] -%}
         {%- for name in lines.get(file, '').split(delimiter) -%}
             {%- set name = modules.re.sub('^"(.*)"$', '\\1', name) -%}
-            {%- if name in names and name -%}
-                {%- do exceptions.raise_compiler_error(
-                    "The export's file " ~ file ~ " has the column " ~ name ~ " twice."
-                ) -%}
-            {%- endif -%}
             {%- do names.append(name) -%}
         {%- endfor -%}
         {%- if not export_columns().known | select('in', names) | list -%}
@@ -33,6 +28,11 @@
         {%- endif -%}
         {%- set columns = {} -%}
         {%- for name in names if name -%}
+            {%- if name in columns -%}
+                {%- do exceptions.raise_compiler_error(
+                    "The export's file " ~ file ~ " has the column " ~ name ~ " twice."
+                ) -%}
+            {%- endif -%}
             {%- do columns.update({name: 'VARCHAR'}) -%}
         {%- endfor -%}
         {%- do fields.update(columns) -%}
