@@ -12,7 +12,8 @@
         {%- set faults = shape_faults(shape.fields, export.kind) -%}
         {%- if faults -%}
             {%- set more = ' (and ' ~ (shape.files | length - 1) ~ ' more)' if shape.files | length > 1 else '' -%}
-            {%- set subject = 'The export ' ~ export.ref if export.shapes | length == 1
+            {%- set is_whole = shape.files == [export.ref] or (export.shapes | length == 1 and more) -%}
+            {%- set subject = 'The export ' ~ export.ref if is_whole
                 else "The export's file " ~ shape.files[0] ~ more -%}
             {%- do sentences.append(subject ~ ' ' ~ faults ~ '.') -%}
         {%- endif -%}
