@@ -22,8 +22,8 @@ def local_export(text: str) -> str:
     """A file or glob as an absolute path. Raises UsageProblem when nothing is there."""
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
         raise UsageProblem(
-            f"The export '{text}' is not on this machine: on the local target an export is a file or"
-            " a glob of files, so download it first."
+            f"The export '{text}' is not on this machine: on the local target an export is a file"
+            " or a glob of files, so download it first."
         )
     path = os.path.abspath(Path(text).expanduser())
     if not files_of(path):

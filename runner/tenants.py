@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from runner import claim, export_files, pipelines, slugs
@@ -199,7 +198,18 @@ def onboard(
     warehouse = open_it()
     if not all_accounts:
         named = keep_filters(warehouse, tenant_id, named, with_unallocated)
-    add(settings, warehouse, tenant_id, admin_email, company_name, plan, named, say, is_landing, tell)
+    add(
+        settings,
+        warehouse,
+        tenant_id,
+        admin_email,
+        company_name,
+        plan,
+        named,
+        say,
+        is_landing,
+        tell,
+    )
     return named
 
 
