@@ -78,10 +78,13 @@ def _check(name: str, size: int) -> None:
         return
     try:
         with gzip.open(name) as stream:
+            is_empty = not stream.read(CHUNK_BYTES)
             while stream.read(CHUNK_BYTES):
                 pass
     except (OSError, EOFError, zlib.error) as error:
         raise UsageProblem(f"{told}is damaged ({error}): copy it again.") from error
+    if is_empty:
+        raise UsageProblem(f"{told}is empty.")
 
 
 def _read(path: Path | None) -> dict[str, list[int]]:

@@ -1,6 +1,6 @@
 {#
-    DuckDB: the first line of each text file, by the file's name. A file without a line that can be
-    read is not in the answer.
+    DuckDB: the first line of each text file, by the file's name. Stops the call when a file has no line
+    that can be read, such as a compressed file without content.
 #}
 {% macro first_lines(files) -%}
     {%- set lines = {} -%}
@@ -22,6 +22,9 @@
         {%- for row in run_query(query).rows -%}
             {%- do lines.update({row[0]: row[1] or ''}) -%}
         {%- endfor -%}
+    {%- endfor -%}
+    {%- for file in files if file not in lines -%}
+        {%- do exceptions.raise_compiler_error("The export's file " ~ file ~ " has no line of text.") -%}
     {%- endfor -%}
     {{ return(lines) }}
 {%- endmacro %}

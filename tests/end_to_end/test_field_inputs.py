@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 import pytest
 from exports import ACCOUNT, DETAILED, charge, credit, write_csv, write_ndjson, write_parquet
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from support import only, shared
 from world import EMAIL, SharedWorker, World, a_world
@@ -25,7 +25,6 @@ from world import EMAIL, SharedWorker, World, a_world
 from runner import export_files
 from runner.errors import UsageProblem
 from runner.invoke import Job, Worker
-from runner.tenants import Export, check_command
 
 DAY = "2024-11-01"
 FIELD = "01ABCD-111111-222222"
@@ -391,14 +390,19 @@ def hurt(path: Path, how: str, at: float) -> None:
     elif how == "renamed":
         column = ("cost", "billing_account_id", "credits", "usage_start_time")[int(at * 3.99)]
         text = re.sub(rf'(^|[,{{" ]){column}(["\n,])', rf"\1moved_{column}\2", text)
-    elif how == "without a header":
+    elif how == "without a header" and path.suffix == ".csv":
         text = "".join(lines[1:])
     elif how == "emptied":
         text = ""
     path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=24,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],  # a step takes too long to make a failure smaller
+    suppress_health_check=list(HealthCheck),
+)
 @given(
     ending=st.sampled_from(sorted(WRITERS)),
     costs=st.lists(st.lists(st.integers(1, 999), min_size=1, max_size=3), min_size=1, max_size=3),
@@ -455,17 +459,13 @@ def dbt(world: World) -> Worker:
 
 
 def summed(dbt: Worker, export: Path) -> tuple[str | None, Decimal | None]:
-    """What is wrong with the export, as onboarding finds it, else the sum that the view has."""
+    """What is wrong with the export, as a run finds it, else the sum that the view has."""
     with TemporaryDirectory() as scratch:
         try:
             export_files.check([str(export)])
         except UsageProblem as problem:
             return problem.message, None
         environ = {"WAREHOUSE_DIR": scratch}
-        job = Job("field", check_command([Export(str(export))]), environ=environ)
-        outcome = dbt.run(job)
-        if not outcome.success:
-            return outcome.error, None
         with duckdb.connect(f"{scratch}/tenant_field.duckdb") as connection:
             connection.execute("create schema if not exists field")
             connection.execute(
