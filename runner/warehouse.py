@@ -78,7 +78,7 @@ class Warehouse(Protocol):
         """Raises WarehouseProblem or UsageProblem when we may not read it, or not from here."""
 
     def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
-        """Before a run. Raises UsageProblem when an export's file is missing or damaged."""
+        """Before a run. Raises UsageProblem when a file of an export is damaged."""
 
     def bytes_read(self, sql: str, **values: Value) -> int | None:
         """Bytes that a query would read, asked without running it; None where nothing is billed."""

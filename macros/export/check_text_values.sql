@@ -14,10 +14,10 @@
         {%- elif top in columns.repeated -%}
             {%- do lacks.append(
                 'count("' ~ top ~ '") = 0 or (count_if(trim("' ~ top ~ '") <> \'[]\') > 0'
-                ~ ' and count(try(json_extract("' ~ top ~ '", \'$[0].' ~ name ~ '\'))) = 0)'
+                ~ ' and count(try(json_extract_string("' ~ top ~ '", \'$[0].' ~ name ~ '\'))) = 0)'
             ) -%}
         {%- else -%}
-            {%- do lacks.append('count(try(json_extract("' ~ top ~ '", \'$.' ~ name ~ '\'))) = 0') -%}
+            {%- do lacks.append('count(try(json_extract_string("' ~ top ~ '", \'$.' ~ name ~ '\'))) = 0') -%}
         {%- endif -%}
     {%- endfor -%}
     {%- set rows = run_query(

@@ -3,12 +3,6 @@
     there is none, or when one is empty: an empty file has lost its rows, or was never written.
 #}
 {% macro files_of_export(ref, pattern) -%}
-    {%- if modules.re.match('[A-Za-z][A-Za-z0-9+.-]+://', ref) -%}
-        {%- do exceptions.raise_compiler_error(
-            "The export " ~ ref ~ " is not on this machine: on the local target an export is a file or"
-            ~ " a glob of files, so download it first."
-        ) -%}
-    {%- endif -%}
     {%- set files = run_query(
         'select filename, size from read_blob(' ~ quote_text(pattern) ~ ') order by filename'
     ).rows -%}

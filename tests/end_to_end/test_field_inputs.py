@@ -147,7 +147,7 @@ def test_text_that_was_cut_joined_or_renamed_is_refused_with_its_file(empty_worl
         "empty.csv": ("", "is empty"),
         "without_account.csv": (
             whole.replace(ACCOUNT, "", 1),
-            "has 1 rows without a billing account",
+            "has 1 row without a billing account",
         ),
         "cost.csv": (whole.replace(",2,USD", ",much,USD"), "cost as much instead of FLOAT64"),
     }
@@ -218,7 +218,7 @@ def test_parquet_that_would_fail_in_a_run_is_refused_at_onboarding(empty_world: 
     write_parquet(folder / "p-0.parquet", rows(1))
     write_parquet(folder / "p-1.parquet", rows(1, billing_account_id=None))
     told = refused(empty_world, folder / "p-*.parquet", "--billing-account", ACCOUNT)
-    assert "p-1.parquet has 1 rows without a billing account" in told
+    assert "p-1.parquet has 1 row without a billing account" in told
 
 
 def test_every_unit_and_zone_of_a_timestamp_that_is_accepted_is_read(empty_world: World) -> None:
