@@ -14,7 +14,3 @@
     where ({{ has_no_account(export) }} or usage_start_time is null) and {{ exported_since }}
     {{ 'group by filename' if export.files_relation else 'having count(*) > 0' }}
 {%- endmacro %}
-
-{% macro has_no_account(export) -%}
-    coalesce(trim(billing_account_id), '') in ('' {{- ", 'billing_account_id'" if export.form == 'text' -}} )
-{%- endmacro %}
