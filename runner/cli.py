@@ -229,6 +229,7 @@ def tenant_add(
         *(config, functools.partial(_open, config), tenant_id, admin_email, company),
         *(tenants.PLANS[plan] if plan else None, refs, accounts, projects),
         *(with_unallocated, all_accounts, is_landing, _say),
+        tell=_say,
     )
     click.echo(f"Tenant {tenant_id} is ready. Next: runner run --tenant {tenant_id} --date D")
     if not named[0].has_unallocated:

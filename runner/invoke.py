@@ -86,7 +86,8 @@ class Outcome:
 class Event:
     """A node started or finished, the number of nodes became known (`planned`).
 
-    Or nothing of dbt's: `waiting`, for what its name says.
+    Or its name is a text: `waiting`, for what; `warning`; `terminal`, which only the operator's
+    terminal shows.
     """
 
     kind: str

@@ -392,6 +392,11 @@ def _build(
     known = landed()
     with warehouse.alone_with(run.tenant_id, wait):
         try:
+            refs = [one.ref for one in tenants.exports(warehouse, run.tenant_id)]
+            warehouse.check_exports(run.tenant_id, refs)
+        except UsageProblem as problem:
+            return Outcome(False, problem.message), ()
+        try:
             outcome = dbt_build()
             if EXPORT_CHANGED in (outcome.error or ""):
                 log.warning("%s; the build is repeated once", outcome.error)

@@ -236,6 +236,11 @@ class Progress:
                 self.say(event.name)
                 self._waits_for = event.name
             return
+        elif event.kind in ("warning", "terminal"):
+            if not self._quiet:
+                clear = "\r\033[K" if self._live else ""
+                sys.stderr.write(f"{clear}{event.name}\n")
+            return
         elif event.kind == "started":
             self._running.append(event.name)
         elif event.kind == "finished":

@@ -1,21 +1,18 @@
 """Tenants: who they are, what they may use, and how one is added, again and again if need be."""
 
-import glob
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from runner import claim, pipelines, slugs
+from runner import claim, export_files, pipelines, slugs
 from runner import control_sql as sql
 from runner.errors import RunnerError, UsageProblem
-from runner.invoke import Job, Outcome, Worker
+from runner.invoke import Event, Job, Outcome, Worker
 from runner.settings import Settings
 from runner.warehouse import Row, Value, Warehouse
 
@@ -138,10 +135,12 @@ def add(
     named_exports: list[Export],
     say: Callable[[str], None],
     is_landing: bool = False,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Onboard a tenant, or bring one up to date: every step may be run again.
 
-    A company or plan of None stays as it is; what changes is said. Checks the exports before
+    A company or plan of None stays as it is; what changes is said. `tell`: what only the operator's
+    terminal may show, such as accounts that are others'. Checks the exports before
     anything is written. Raises UsageProblem for what the caller can mend, RunnerError when dbt
     fails.
     """
@@ -169,7 +168,7 @@ def add(
         warehouse.prepare(tenant_id)
         _make_control(settings, warehouse, worker, tenant_id, say)
         _write_rows(warehouse, tenant_id, after)
-        _make_dataset(settings, warehouse, worker, tenant_id, named_exports, pipeline, say)
+        _make_dataset(settings, warehouse, worker, tenant_id, named_exports, pipeline, say, tell)
 
 
 def onboard(
@@ -186,6 +185,7 @@ def onboard(
     all_accounts: bool,
     is_landing: bool,
     say: Callable[[str], None],
+    tell: Callable[[str], None] = lambda text: None,
 ) -> list[Export]:
     """`add` from what somebody typed or sent; the exports that the tenant then has.
 
@@ -198,7 +198,18 @@ def onboard(
     warehouse = open_it()
     if not all_accounts:
         named = keep_filters(warehouse, tenant_id, named, with_unallocated)
-    add(settings, warehouse, tenant_id, admin_email, company_name, plan, named, say, is_landing)
+    add(
+        settings,
+        warehouse,
+        tenant_id,
+        admin_email,
+        company_name,
+        plan,
+        named,
+        say,
+        is_landing,
+        tell,
+    )
     return named
 
 
@@ -346,7 +357,7 @@ def named_exports(
             raise UsageProblem(f"'{ref}' is no BigQuery table: write project.dataset.table.")
     return [
         Export(
-            local_export(ref) if local and not landing_of(ref) else ref,
+            export_files.local_export(ref) if local and not landing_of(ref) else ref,
             tuple(slugs.billing_account(account) for account in accounts),
             tuple(slugs.project(project) for project in projects),
             not projects or with_unallocated,
@@ -389,14 +400,6 @@ def landing_of(ref: str) -> str | None:
     """The landing that a tenant reads as its export, `tenant:NAME`; None for an export itself."""
     kind, _, name = ref.partition(":")
     return name if kind == "tenant" else None
-
-
-def local_export(text: str) -> str:
-    """A file or glob as an absolute path. Raises UsageProblem when nothing is there."""
-    path = os.path.abspath(Path(text).expanduser())
-    if not any(os.path.isfile(found) for found in glob.iglob(path, recursive=True)):
-        raise UsageProblem(f"The export '{text}' was not found: no file is at {path}.")
-    return path
 
 
 def check_command(named: list[Export]) -> tuple[str, ...]:
@@ -490,6 +493,7 @@ def _make_dataset(
     named_exports: list[Export],
     pipeline: str,
     say: Callable[[str], None],
+    tell: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Have dbt make or complete the tenant's dataset and the view over its export."""
     say("making the tenant's dataset")
@@ -505,7 +509,14 @@ def _make_dataset(
             **_export_values(tenant_id, named_exports),
         )
         view = ("run", "--select", "stg_gcp_billing__export")
-        _must(worker.run(Job(tenant_id, view, environ=real)), "view over the export")
+
+        def on_event(event: Event) -> None:
+            if event.kind == "warning":
+                say(f"WARNING: {event.name}")
+            elif event.kind == "terminal":
+                tell(event.name)
+
+        _must(worker.run(Job(tenant_id, view, environ=real), on_event), "view over the export")
         if pipeline == pipelines.LANDING:
             # Empty, for the views of those that will read it.
             warehouse.prepare_landing(tenant_id)

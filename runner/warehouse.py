@@ -23,7 +23,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from runner import control_sql
+from runner import control_sql, export_files
 from runner.errors import NotInitialised, StatementRefused, UsageProblem, WarehouseUnreachable
 from runner.settings import Settings
 from runner.shared_file import NotFree, SharedFile
@@ -76,6 +76,9 @@ class Warehouse(Protocol):
 
     def look_at_export(self, ref: str) -> None:
         """Raises WarehouseProblem or UsageProblem when we may not read it, or not from here."""
+
+    def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
+        """Before a run. Raises UsageProblem when a file of an export is damaged."""
 
     def bytes_read(self, sql: str, **values: Value) -> int | None:
         """Bytes that a query would read, asked without running it; None where nothing is billed."""
@@ -245,7 +248,11 @@ class DuckDBWarehouse:
             yield
 
     def look_at_export(self, ref: str) -> None:
-        """Files are opened by dbt, and say by themselves what is wrong."""
+        export_files.check([ref])
+
+    def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
+        checked = self._path(f"tenant_{tenant}").with_suffix(".checked")
+        export_files.check((ref for ref in refs if not ref.startswith("tenant:")), checked)
 
     def bytes_read(self, sql: str, **values: Value) -> int | None:
         return None
@@ -287,7 +294,8 @@ class DuckDBWarehouse:
         with self.alone_with(tenant):
             for path in (data, data.with_name(f"{data.name}.wal"), data.with_suffix(".gate")):
                 path.unlink(missing_ok=True)
-        data.with_suffix(".lock").unlink(missing_ok=True)
+        for suffix in (".lock", ".checked"):
+            data.with_suffix(suffix).unlink(missing_ok=True)
         shutil.rmtree(self._landing(tenant), ignore_errors=True)
 
     def drop_control(self, tenant: str) -> None:
@@ -535,6 +543,9 @@ def _told(path: Path) -> Iterator[None]:
             f"{path} refused a statement ({_first_line(error)}): run `runner doctor`."
         ) from error
     except duckdb.Error as error:
+        if missing := re.search('No files found that match the pattern "(.*?)"', str(error)):
+            name = re.sub(r"\[(.)\]", r"\1", missing.group(1))
+            raise UsageProblem(f"The export {name} was not found: no file is there.") from error
         raise _unreachable(path, error) from error
 
 

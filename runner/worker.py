@@ -20,6 +20,9 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
+# What a macro logs for people: a warning, or what only the operator's terminal may show.
+SAID = ("WARNING: ", "TERMINAL: ")
+
 Emit = Callable[[dict[str, Any]], None]
 
 
@@ -165,6 +168,9 @@ def _progress(emit: Emit, told: list[str]) -> Callable[[Any], None]:
             )
         elif name == "RunningOperationCaughtError":
             told.append(event.data.exc)  # a run-operation's own result keeps no message
+        elif name == "JinjaLogInfo" and event.data.msg.startswith(SAID):
+            kind, _, text = event.data.msg.partition(": ")
+            emit({"event": kind.lower(), "name": text})
         elif name == "ConcurrencyLine":
             emit({"event": "planned", "nodes": int(event.data.node_count)})
 

@@ -12,20 +12,24 @@
         {%- set faults = export_faults(export) -%}
         {%- if faults -%}
             {%- do exceptions.raise_compiler_error(
-                "The export " ~ ref ~ " " ~ faults
-                ~ ": name the detailed or standard Cloud Billing export itself."
+                faults ~ " Name the detailed or standard Cloud Billing export itself."
             ) -%}
         {%- elif not export.has_partitions -%}
             {%- do exceptions.raise_compiler_error(
                 "The export " ~ ref ~ " is not partitioned by day of ingestion, so every run would"
                 ~ " read all of it: name the table that Cloud Billing itself writes."
             ) -%}
-        {%- elif export.form == 'text' -%}
-            {%- do check_text_export(export) -%}
         {%- endif -%}
         {%- do export.update(
             {'accounts': accounts, 'projects': projects, 'has_unallocated': has_unallocated}
         ) -%}
+        {%- do check_rows(export) -%}
+        {%- if export.form == 'text' -%}
+            {%- do check_text_export(export) -%}
+        {%- endif -%}
+        {%- for finding in lost_rows(export) -%}
+            {%- do exceptions.raise_compiler_error(finding) -%}
+        {%- endfor -%}
         {%- do exports.append(export) -%}
     {%- endfor -%}
     {%- for row in (run_query(accounts_in_two_exports(exports)).rows if exports | length > 1 else []) -%}

@@ -1,8 +1,9 @@
 {#
     The export's columns as Google documents them (dbt_project/schemas): every scalar's dotted
-    path by its type, `documented` all of them, `known` their first parts, and those without
-    which a bill cannot be made. All others may be missing from an older or a standard export and
-    become typed nulls.
+    path by its type, `documented` all of them, `known` their first parts, `repeated` the records that
+    are lists, and `required` those without which a bill cannot be made. All others may be missing from
+    an older or a standard export and become typed nulls. `valued` are the required ones that every
+    charge has; the others may be null in all rows, such as the project of a file of taxes.
 #}
 {% macro export_columns() -%}
     {%- set types = {
@@ -47,12 +48,19 @@
         'types': types,
         'documented': documented,
         'known': known,
+        'repeated': [
+            'project.labels', 'project.ancestors', 'labels', 'system_labels', 'tags', 'credits',
+        ],
         'required': [
             'billing_account_id', 'service.id', 'service.description', 'sku.id',
             'sku.description', 'usage_start_time', 'usage_end_time', 'project.id', 'labels.key',
             'labels.value', 'export_time', 'cost', 'currency', 'currency_conversion_rate',
             'usage.amount', 'usage.unit', 'credits.name', 'credits.amount', 'invoice.month',
             'cost_type',
+        ],
+        'valued': [
+            'billing_account_id', 'service.id', 'sku.id', 'usage_start_time', 'usage_end_time',
+            'export_time', 'cost', 'currency', 'currency_conversion_rate', 'invoice.month', 'cost_type',
         ],
         'partition_time': '_PARTITIONTIME',
     }) }}

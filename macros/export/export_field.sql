@@ -3,10 +3,9 @@
     where this export has no such field. Types: text, money, number, flag, moment (UTC).
 #}
 {% macro export_field(export, path, type='text') -%}
-    {%- set top = path.split('.')[0] -%}
     {%- if export.form == 'landed' -%}
         {{ landed_column(path) }}
-    {%- elif path in export.fields or (export.form == 'text' and top in export_columns().known) -%}
+    {%- elif has_column(export, path) -%}
         {{ adapter.dispatch('export_field')(export, path, type) }}
     {%- else -%}
         cast(null as {{ engine_type(type) }})
@@ -22,8 +21,8 @@
     {%- else -%}
         {%- set value = text_field(export, parts[0], '"' ~ parts[0] ~ '"', parts[1:] | join('.')) -%}
     {%- endif -%}
-    {%- if type == 'moment' and export.form == 'typed' and 'TIME ZONE' in export.fields[path] -%}
-        {{ value }} at time zone 'UTC'
+    {%- if type == 'moment' and export.form == 'typed' and modules.re.search('TZ|TIME ZONE', export.fields[path]) -%}
+        cast({{ value }} as timestamptz) at time zone 'UTC'
     {%- elif type == 'money' and export.form == 'typed' and is_float(export, path) -%}
         {%- set number = 'cast(' ~ value ~ ' as double)' -%}
         {{ numeric_of_float(number, amount_fault(export, path, number)) }}

@@ -22,12 +22,12 @@
         struct({% for name, type in read %}"{{ name }}" {{ engine_type(type) }}{{ ', ' if not loop.last }}{% endfor %})[]
     {%- endset -%}
     {%- set list -%}
-        {%- if export.form == 'text' -%}
-            {{ text_list(export, path, read) }}
-        {%- elif path in export.fields or (path ~ '.' ~ fields[0][0]) in export.fields -%}
-            coalesce(cast("{{ parts | join('"."') }}" as {{ type }}), [])
-        {%- else -%}
+        {%- if not has_column(export, path) -%}
             cast([] as {{ type }})
+        {%- elif export.form == 'text' -%}
+            {{ text_list(export, path, read) }}
+        {%- else -%}
+            coalesce(cast("{{ parts | join('"."') }}" as {{ type }}), [])
         {%- endif -%}
     {%- endset -%}
     {%- if not floats -%}

@@ -1,13 +1,13 @@
 {#
-    The scalar fields of a DuckDB column, as a dict of their dotted paths and types: of a struct,
-    and of a list of structs, its fields to any depth; of anything else the column itself. Written
+    The fields of a DuckDB column, as a dict of their dotted paths and types: the column itself, and
+    of a struct or a list of structs its fields to any depth. Written
     out because only BigQuery's columns flatten under both of dbt's engines.
 #}
 {% macro fields_of_type(path, type) -%}
     {%- if not type.startswith('STRUCT(') -%}
         {{ return({path: type}) }}
     {%- endif -%}
-    {%- set fields = {} -%}
+    {%- set fields = {path: type} -%}
     {%- set now = namespace(depth=0, text='') -%}
     {#- in quotes, a comma or parenthesis is part of a name -#}
     {%- for token in modules.re.findall('"[^"]*"|\'[^\']*\'|[(),]|[^(),"\']+', type) -%}

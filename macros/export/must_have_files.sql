@@ -7,17 +7,17 @@
     {%- set folder = landing_folder(name) -%}
     {#- by their names: glob writes paths in its own way -#}
     {%- set names = run_query(
-        'select parse_filename(file) from glob(' ~ quote_text(folder ~ '/*.parquet') ~ ')'
+        'select parse_filename(file) from glob(' ~ quote_text(glob_text(folder) ~ '/*.parquet') ~ ')'
     ).columns[0].values() -%}
     {%- set files = [] -%}
     {%- for date in slice_days() if date ~ '.parquet' in names -%}
-        {%- do files.append(quote_text(folder ~ '/' ~ date ~ '.parquet')) -%}
+        {%- do files.append(quote_text(glob_text(folder ~ '/' ~ date ~ '.parquet'))) -%}
     {%- endfor -%}
     {%- set landed = [] -%}
     {%- if files and 'published.parquet' in names -%}
         {%- set published -%}
             select cast(published.usage_date as varchar)
-            from read_parquet({{ quote_text(folder ~ '/published.parquet') }}) as published
+            from read_parquet({{ quote_text(glob_text(folder ~ '/published.parquet')) }}) as published
             inner join parquet_kv_metadata([{{ files | join(', ') }}]) as files
                 on parse_filename(files.file_name) = published.usage_date || '.parquet'
                 and files.key = encode('pipeline_logging_id')

@@ -9,14 +9,17 @@
         {%- do exceptions.raise_compiler_error("The export '" ~ ref ~ "' names no tenant.") -%}
     {%- endif -%}
     {{ return({
-        'ref': ref, 'relation': adapter.dispatch('landed_rows')(name), 'form': 'landed',
-        'fields': {}, 'has_partitions': true,
+        'ref': ref, 'kind': 'landing', 'relation': adapter.dispatch('landed_rows')(name),
+        'form': 'landed', 'fields': {}, 'shapes': [], 'has_partitions': true,
     }) }}
 {%- endmacro %}
 
 {% macro duckdb__landed_rows(name) -%}
     {#- not the temporary file that a running landing writes -#}
-    read_parquet({{ quote_text(landing_folder(name) ~ '/[0-9]*.parquet') }}, union_by_name = true)
+    read_parquet(
+        {{ quote_text(glob_text(landing_folder(name)) ~ '/[0-9]*.parquet') }},
+        union_by_name = true, hive_partitioning = false
+    )
 {%- endmacro %}
 
 {% macro bigquery__landed_rows(name) -%}

@@ -3,8 +3,11 @@
     `projects` (lists, empty for all) and `has_unallocated`. Read from the tenant's own
     x_meta_exports, so that bare dbt needs no vars but the tenant and the dates, and no
     request can name another tenant's account.
+
+    are_checked: every row of text files is read first, and the operator is told of accounts that do
+    not occur.
 #}
-{% macro tenant_exports(registered) -%}
+{% macro tenant_exports(registered, are_checked=false) -%}
     {%- set exports = [] -%}
     {%- if execute -%}
         {%- set rows = run_query(
@@ -21,15 +24,17 @@
             {%- set export = read_export(row[0]) -%}
             {%- set faults = export_faults(export) -%}
             {%- if faults -%}
-                {%- do exceptions.raise_compiler_error("The export " ~ row[0] ~ " " ~ faults ~ ".") -%}
+                {%- do exceptions.raise_compiler_error(faults) -%}
             {%- endif -%}
             {%- do export.update({
                 'accounts': fromjson(row[1] or '[]'),
                 'projects': fromjson(row[2] or '[]'),
                 'has_unallocated': row[3],
             }) -%}
+            {%- do check_rows(export) if are_checked -%}
             {%- do exports.append(export) -%}
         {%- endfor -%}
+        {%- do tell_of_accounts(exports) if are_checked -%}
     {%- endif -%}
     {{ return(exports) }}
 {%- endmacro %}

@@ -8,11 +8,11 @@
         {%- if row[0].startswith('tenant:') -%}
             {%- for date in slice_days() -%}
                 {%- do paths.append(
-                    quote_text(landing_folder(row[0].split(':')[1]) ~ '/' ~ date ~ '.parquet')
+                    quote_text(glob_text(landing_folder(row[0].split(':')[1]) ~ '/' ~ date ~ '.parquet'))
                 ) -%}
             {%- endfor -%}
         {%- else -%}
-            {%- do paths.append(quote_text(row[0])) -%}
+            {%- do paths.append(quote_text(export_pattern(row[0]))) -%}
         {%- endif -%}
     {%- endfor -%}
     select filename, size, last_modified from read_blob([{{ paths | join(', ') }}])

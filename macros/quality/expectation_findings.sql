@@ -13,6 +13,8 @@
     - matches_export: true; see matches_export_findings
     - written_lately: hours; see written_lately_findings
     - is_the_tenants_own: true; see is_the_tenants_own_findings
+    - has_an_owner: true; see has_an_owner_findings
+    - has_its_accounts: true; see has_its_accounts_findings
 
     Columns: expectation, key (JSON text), amount (by which the table is too high), currency,
     failing_rows, samples (an array of at most 5 JSON texts).
@@ -42,6 +44,10 @@
             {%- do queries.append(written_lately_findings(name, table, one.written_lately)) -%}
         {%- elif one.is_the_tenants_own -%}
             {%- do queries.append(is_the_tenants_own_findings(model, name)) -%}
+        {%- elif one.has_an_owner -%}
+            {%- do queries.append(has_an_owner_findings(name)) -%}
+        {%- elif one.has_its_accounts -%}
+            {%- do queries.append(has_its_accounts_findings(name)) -%}
         {%- endif -%}
     {%- endfor -%}
     {%- if row_checks -%}

@@ -2,7 +2,7 @@
 {% macro expectation_name(expectation) -%}
     {%- set kinds = [
         'grain', 'never_null', 'one_of', 'holds', 'one_value', 'sums_to', 'every_date',
-        'matches_export', 'written_lately', 'is_the_tenants_own',
+        'matches_export', 'written_lately', 'is_the_tenants_own', 'has_an_owner', 'has_its_accounts',
     ] -%}
     {%- set found = kinds | select('in', expectation) | list -%}
     {%- if found | length != 1 -%}

@@ -4,7 +4,7 @@
     that an older or a standard export lacks is a typed null here. Rows are neither dropped
     nor merged: the export has no row id, and two identical rows are two charges.
 #}
-{%- set exports = tenant_exports(ref('x_meta_exports')) -%}
+{%- set exports = tenant_exports(ref('x_meta_exports'), are_checked=true) -%}
 {%- set key_value = [('key', 'text'), ('value', 'text')] -%}
 
 {%- for export in exports %}

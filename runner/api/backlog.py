@@ -43,6 +43,8 @@ class Progress:
             return replace(self, total=event.nodes)
         if event.kind == "finished":
             return replace(self, done=self.done + 1)
+        if event.kind in ("warning", "terminal"):
+            return self
         return replace(self, at_work=event.name)
 
 

@@ -1,8 +1,11 @@
-"""Exports made by the tests: rows of Google's detailed export, written as Parquet or NDJSON."""
+"""Exports made by the tests: rows of Google's detailed export as Parquet, NDJSON or CSV."""
 
 import copy
+import csv
 import gzip
+import io
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -177,4 +180,27 @@ def write_ndjson(path: Path, rows: list[dict[str, Any]]) -> Path:
         for row in rows:
             kept = {k: v for k, v in row.items() if k != "_PARTITIONTIME"}
             file.write(json.dumps(without_nulls(kept)) + "\n")
+    return path
+
+
+def write_csv(
+    path: Path,
+    rows: list[dict[str, Any]],
+    columns: Iterable[str] = DETAILED,
+    delimiter: str = ",",
+    line_end: str = "\n",
+) -> Path:
+    """Write rows as BigQuery's CSV extract would, were records allowed: as JSON. Null is empty."""
+    names = [name for name in columns if name != "_PARTITIONTIME"]
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=delimiter, lineterminator=line_end)
+    writer.writerow(names)
+    for row in rows:
+        values = [row[name] for name in names]
+        writer.writerow(
+            "" if v is None else json.dumps(v) if isinstance(v, dict | list) else v for v in values
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = text.getvalue().encode()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
     return path

@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 from control_file import Control
 
-from runner import claim, tenants
+from runner import claim, export_files, tenants
 from runner.errors import UsageProblem, WarehouseUnreachable
 from runner.warehouse import _execute
 
@@ -56,13 +56,13 @@ def test_a_local_export_is_an_absolute_path_or_glob(
 ) -> None:
     (tmp_path / "a.parquet").touch()
     monkeypatch.chdir(tmp_path)
-    assert tenants.local_export("a.parquet") == str(tmp_path / "a.parquet")
-    assert tenants.local_export("*.parquet") == str(tmp_path / "*.parquet")
+    assert export_files.local_export("a.parquet") == str(tmp_path / "a.parquet")
+    assert export_files.local_export("*.parquet") == str(tmp_path / "*.parquet")
 
 
 def test_an_export_that_is_not_there_is_named_with_where_it_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match=rf"not found: no file is at {tmp_path}/a\.parquet"):
-        tenants.local_export(f"{tmp_path}/a.parquet")
+        export_files.local_export(f"{tmp_path}/a.parquet")
 
 
 @pytest.mark.parametrize("text", ["", ".", "folder"])
@@ -71,7 +71,7 @@ def test_a_folder_is_no_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     (tmp_path / "folder").mkdir()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageProblem, match=f"'{text}' was not found"):
-        tenants.local_export(text)
+        export_files.local_export(text)
 
 
 ACCOUNT = "01ECB7-6EE0BA-7357F1"

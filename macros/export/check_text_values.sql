@@ -1,0 +1,55 @@
+{#
+    Stops the call when a text file has no value in a column that every charge has, has a second header,
+    or lacks a required column and has one that Google does not know, which may be the same renamed.
+    A missing column alone is null: BigQuery leaves out of JSON what has no value.
+#}
+{% macro check_text_values(export) -%}
+    {%- set columns = export_columns() -%}
+    {%- set lacks = [] -%}
+    {%- for path in columns.required -%}
+        {%- set top = path.split('.')[0] -%}
+        {%- set name = path.split('.')[1:] | join('.') -%}
+        {%- if not name -%}
+            {%- do lacks.append('count(nullif(trim("' ~ path ~ '"), \'\')) = 0') -%}
+        {%- elif top in columns.repeated -%}
+            {%- do lacks.append(
+                'count("' ~ top ~ '") = 0 or (count_if(trim("' ~ top ~ '") <> \'[]\') > 0'
+                ~ ' and count(try(json_extract_string("' ~ top ~ '", \'$[0].' ~ name ~ '\'))) = 0)'
+            ) -%}
+        {%- else -%}
+            {%- do lacks.append('count(try(json_extract_string("' ~ top ~ '", \'$.' ~ name ~ '\'))) = 0') -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- set rows = run_query(
+        'select filename, count_if("billing_account_id" = \'billing_account_id\'), ' ~ lacks | join(', ')
+        ~ ' from ' ~ export.files_relation ~ ' group by filename order by filename'
+    ).rows -%}
+    {%- for row in rows -%}
+        {%- if (row[1] or 0) > 0 -%}
+            {%- do exceptions.raise_compiler_error(
+                "The export's file " ~ row[0] ~ " has in line " ~ second_header_line(row[0])
+                ~ " a second header: files were joined."
+            ) -%}
+        {%- endif -%}
+        {%- set lacking, valueless = [], [] -%}
+        {%- for path in columns.required -%}
+            {%- if row[loop.index + 1] -%}
+                {%- do lacking.append(path) -%}
+                {%- do valueless.append(path) if path in columns.valued -%}
+            {%- endif -%}
+        {%- endfor -%}
+        {%- if valueless -%}
+            {%- do exceptions.raise_compiler_error(
+                "The export's file " ~ row[0] ~ " lacks " ~ valueless | join(', ') ~ ": no row has a value."
+            ) -%}
+        {%- elif lacking -%}
+            {%- set unknown = unknown_keys(export, row[0], lacking) -%}
+            {%- if unknown -%}
+                {%- do exceptions.raise_compiler_error(
+                    "The export's file " ~ row[0] ~ " lacks " ~ lacking | join(', ') ~ ", and has "
+                    ~ unknown | join(', ') ~ ", which Google's export does not have: was it renamed?"
+                ) -%}
+            {%- endif -%}
+        {%- endif -%}
+    {%- endfor -%}
+{%- endmacro %}

@@ -1,0 +1,60 @@
+{#
+    DuckDB: CSV files, opened as read_export says. The first line of each file is its header, and the
+    delimiter is the one that the headers have. DuckDB is told all of it: it would guess, and skip
+    the lines that do not fit its guess.
+#}
+{% macro read_csv_export(pattern, files) -%}
+    {%- set lines = first_lines(files) -%}
+    {%- set delimiters, shapes, fields = [], [], {} -%}
+    {%- for file in files -%}
+        {%- set delimiter = (modules.re.findall('[,;\t|]', lines.get(file, '')) or [','])[0] -%}
+        {%- if delimiter not in delimiters -%}
+            {%- do delimiters.append(delimiter) -%}
+        {%- endif -%}
+        {%- set names = [] -%}
+        {%- for name in lines.get(file, '').split(delimiter) -%}
+            {%- set name = modules.re.sub('^"(.*)"$', '\\1', name) -%}
+            {%- do names.append(name) -%}
+        {%- endfor -%}
+        {%- if not export_columns().known | select('in', names) | list -%}
+            {%- do exceptions.raise_compiler_error(
+                "The export's file " ~ file ~ " has no header: its first line names none of the export's"
+                ~ " columns (a compressed file must end in .gz)."
+            ) -%}
+        {%- elif delimiters | length > 1 -%}
+            {%- do exceptions.raise_compiler_error(
+                "The export's file " ~ file ~ " has another delimiter than " ~ files[0] ~ "."
+            ) -%}
+        {%- endif -%}
+        {%- set columns = {} -%}
+        {%- for name in names if name -%}
+            {%- if name in columns -%}
+                {%- do exceptions.raise_compiler_error(
+                    "The export's file " ~ file ~ " has the column " ~ name ~ " twice."
+                ) -%}
+            {%- endif -%}
+            {%- do columns.update({name: 'VARCHAR'}) -%}
+        {%- endfor -%}
+        {%- do fields.update(columns) -%}
+        {%- set known = shapes | selectattr('names', 'equalto', names) | list -%}
+        {%- if known -%}
+            {%- do known[0].files.append(file) -%}
+        {%- else -%}
+            {%- do shapes.append({'files': [file], 'fields': columns, 'names': names}) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- set dialect -%}
+        header = true, delim = {{ quote_text(delimiters[0]) }}, quote = '"', escape = '"', comment = '',
+        strict_mode = true, null_padding = false, hive_partitioning = false
+    {%- endset -%}
+    {%- set options = dialect ~ ', skip = 0, all_varchar = true, union_by_name = true, ignore_errors = false' -%}
+    {%- set relation = 'read_csv(' ~ quote_text(pattern) ~ ', ' ~ options ~ ')' -%}
+    {{ return({
+        'relation': relation,
+        'files_relation': relation | replace(options, options ~ ', filename = true'),
+        'dialect': dialect,
+        'form': 'text',
+        'fields': fields,
+        'shapes': shapes,
+    }) }}
+{%- endmacro %}

@@ -1,0 +1,34 @@
+{#
+    DuckDB: NDJSON files, opened as read_export says. BigQuery leaves null fields out of JSON, so every
+    known column is asked for by its name.
+#}
+{% macro read_json_export(pattern, files) -%}
+    {%- for file, line in first_lines(files).items() if not (line | trim or '{').startswith('{') -%}
+        {%- do exceptions.raise_compiler_error(
+            "The export's file " ~ file ~ " is "
+            ~ ('a JSON array: newline-delimited JSON is wanted, one charge per line (with jq: `jq -c .[]`).'
+                if (line | trim).startswith('[')
+                else 'not newline-delimited JSON: its first line is not an object (a compressed file must end in .gz).')
+        ) -%}
+    {%- endfor -%}
+    {%- set options = "format = 'newline_delimited', hive_partitioning = false" -%}
+    {%- set relation -%}
+        read_json({{ quote_text(pattern) }}, {{ options }}, columns = {
+        {%- for name in export_columns().known + [export_columns().partition_time] -%}
+            {{ name }}: 'varchar'{{ ', ' if not loop.last }}
+        {%- endfor -%}
+        })
+    {%- endset -%}
+    {%- set fields = {} -%}
+    {%- set sniffed = 'read_json(' ~ quote_text(pattern) ~ ', ' ~ options ~ ', union_by_name = true)' -%}
+    {%- for row in run_query('describe select * from ' ~ sniffed).rows -%}
+        {%- do fields.update({row[0]: row[1]}) -%}
+    {%- endfor -%}
+    {{ return({
+        'relation': relation,
+        'files_relation': relation | replace(options, options ~ ', filename = true'),
+        'form': 'text',
+        'fields': fields,
+        'shapes': [{'files': files, 'fields': fields}],
+    }) }}
+{%- endmacro %}

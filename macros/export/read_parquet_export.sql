@@ -1,0 +1,33 @@
+{#
+    DuckDB: Parquet files, opened as read_export says. Files that have the same columns of the same
+    types are one shape, so that a glob of many files is described once.
+#}
+{% macro read_parquet_export(pattern, files) -%}
+    {%- set options = 'union_by_name = true, hive_partitioning = false' -%}
+    {%- set relation = 'read_parquet(' ~ quote_text(pattern) ~ ', ' ~ options ~ ')' -%}
+    {%- set grouped -%}
+        select cast(to_json(list(file_name order by file_name)) as varchar)
+        from (
+            select
+                file_name,
+                list((name, type, num_children, repetition_type, duckdb_type) order by column_id) as shape
+            from parquet_schema({{ quote_text(pattern) }})
+            group by file_name
+        )
+        group by shape
+        order by 1
+    {%- endset -%}
+    {%- set shapes = [] -%}
+    {%- for row in run_query(grouped).rows -%}
+        {%- set alike_files = fromjson(row[0]) -%}
+        {%- set fields = described_fields('read_parquet(' ~ files_list(alike_files[:1]) ~ ', hive_partitioning = false)') -%}
+        {%- do shapes.append({'files': alike_files, 'fields': fields}) -%}
+    {%- endfor -%}
+    {{ return({
+        'relation': relation,
+        'files_relation': relation | replace(options, options ~ ', filename = true'),
+        'form': 'typed',
+        'fields': shapes[0].fields if shapes | length == 1 else described_fields(relation),
+        'shapes': shapes,
+    }) }}
+{%- endmacro %}

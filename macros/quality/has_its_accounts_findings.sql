@@ -1,0 +1,47 @@
+{#
+    Billing accounts of the tenant of which the export has no row: they were misspelled, or their
+    charges are elsewhere. On BigQuery only partitions since a month before the dates are read.
+#}
+{% macro has_its_accounts_findings(name) -%}
+    {#- refs stand outside the if: dbt must see them when it parses -#}
+    {%- set export = ref('stg_gcp_billing__export') -%}
+    {%- set registered = ref('x_meta_exports') -%}
+    {%- set accounts = [] -%}
+    {%- for row in (run_query('select billing_account_ids from ' ~ registered).rows if execute else []) -%}
+        {%- for account in fromjson(row[0] or '[]') if account not in accounts -%}
+            {%- do accounts.append(account) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    select
+        {{ quote_text(name) }} as expectation,
+        {{ json_object(['billing_account_id']) }} as key,
+        cast(null as {{ engine_type('money') }}) as amount,
+        cast(null as {{ engine_type('text') }}) as currency,
+        1 as failing_rows,
+        [{{ json_object(['billing_account_id']) }}] as samples
+    from (
+        select named.billing_account_id
+        from (
+            {%- for account in accounts %}
+            select {{ quote_text(account) }} as billing_account_id {{ 'union all' if not loop.last }}
+            {%- else %}
+            select billing_account_id from {{ export }} where 1 = 0
+            {%- endfor %}
+        ) as named
+        left join (
+            select distinct billing_account_id
+            from {{ export }}
+            where {{ adapter.dispatch('accounts_since')('export_partition_time') }}
+        ) as found on named.billing_account_id = found.billing_account_id
+        where found.billing_account_id is null
+    ) as missing_accounts
+{%- endmacro %}
+
+{% macro duckdb__accounts_since(column) -%}
+    1 = 1
+{%- endmacro %}
+
+{% macro bigquery__accounts_since(column) -%}
+    {%- set first_date = slice_dates()[0] if has_slice() else run_started_at.strftime('%Y-%m-%d') -%}
+    ({{ column }} >= timestamp '{{ shift_date(first_date, -31) }} 00:00:00' or {{ column }} is null)
+{%- endmacro %}

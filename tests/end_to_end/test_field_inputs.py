@@ -1,0 +1,484 @@
+"""Inputs that people met in the field: every row of every file becomes a charge, or it is refused.
+
+The names of the first tests are those of ../shared/data/field/PROVENANCE.md.
+"""
+
+import gzip
+import json
+import random
+import re
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+import pytest
+from exports import ACCOUNT, DETAILED, charge, credit, write_csv, write_ndjson, write_parquet
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from support import only, shared
+from world import EMAIL, SharedWorker, World, a_world
+
+from runner import export_files
+from runner.errors import UsageProblem
+from runner.invoke import Job, Worker
+
+DAY = "2024-11-01"
+FIELD = "01ABCD-111111-222222"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bill_alone() -> Iterator[None]:
+    """Runs of this file leave the marts out."""
+    with only("bill_run"):
+        yield
+
+
+def refused(world: World, export: Path | str, *options: str) -> str:
+    """Why onboarding refuses the export; it leaves no tenant behind."""
+    answer = world(
+        *("tenant", "add", "field", "--admin-email", EMAIL, "--export", str(export), *options)
+    )
+    assert answer.exit_code == 2, answer.output
+    assert "Traceback" not in answer.output
+    assert not world.warehouse.exists() or not list(world.warehouse.iterdir())
+    assert not list(world.folder.rglob("tenants/field"))
+    return answer.stderr
+
+
+def loaded(world: World, export: Path | str, *options: str) -> tuple[int, Decimal]:
+    """Rows and cost of the day, once the tenant is added and its day is loaded."""
+    world.add("field", export, *options)
+    world.run("field", DAY)
+    rows = world.data("field", "select count(*), sum(cost) from field.billing_cost_daily")
+    return rows[0][0], rows[0][1]
+
+
+def fails(world: World, *options: str) -> str:
+    """Why the run of the day fails."""
+    answer = world("run", "--tenant", "field", "--date", DAY, "--json", *options)
+    document = json.loads(answer.stdout)
+    assert (answer.exit_code, document["status"]) == (1, "FAILED"), document
+    return str(document["error"])
+
+
+# -- The rows of PROVENANCE.md.
+
+
+def test_concatenated_csv_of_two_schema_ages(empty_world: World) -> None:
+    told = refused(empty_world, shared("data/field/concatenated_csv_of_two_schema_ages.csv"))
+    assert "concatenated_csv_of_two_schema_ages.csv has in line 4 a second header" in told
+
+
+def test_glob_with_a_cut_csv(empty_world: World) -> None:
+    export = shared("data/field/glob_with_a_cut_csv") / "e-*.csv"
+    told = refused(empty_world, export, "--billing-account", FIELD)
+    assert "e-1.csv has in line 3" in told and "was cut" in told and "e-0.csv" not in told
+
+
+def test_glob_with_a_file_without_account(empty_world: World) -> None:
+    export = shared("data/field/glob_with_a_file_without_account") / "p*.parquet"
+    told = refused(empty_world, export, "--billing-account", FIELD)
+    assert "p1.parquet lacks the columns billing_account_id" in told
+    assert "usage_start_time" in told and "p0.parquet" not in told
+
+
+def test_nanosecond_timestamps_with_zone(empty_world: World) -> None:
+    export = shared("data/field/nanosecond_timestamps_with_zone.parquet")
+    assert loaded(empty_world, export) == (1, Decimal(1))
+
+
+def test_all_null_column_by_pandas(empty_world: World) -> None:
+    rows, _ = loaded(empty_world, shared("data/field/all_null_column_by_pandas.parquet"))
+    assert rows == 1
+    found = empty_world.data("field", "select adjustment_id from field.billing_cost_daily")
+    assert found == [(None,)]
+
+
+def test_only_tax_rows(empty_world: World) -> None:
+    export = shared("data/field/only_tax_rows.ndjson")
+    lines = export.read_text().splitlines()
+    cost = sum(Decimal(str(json.loads(line)["cost"])) for line in lines)
+    assert loaded(empty_world, export) == (len(lines), cost)
+
+
+def test_json_array(empty_world: World) -> None:
+    told = refused(empty_world, shared("data/field/json_array.json"))
+    assert "json_array.json is a JSON array: newline-delimited JSON is wanted" in told
+
+
+# -- Text that is cut, joined, renamed or compressed.
+
+
+def rows(*costs: float, **changes: Any) -> list[dict[str, Any]]:
+    return [charge(DAY, cost, **changes) for cost in costs]
+
+
+def test_text_that_was_cut_joined_or_renamed_is_refused_with_its_file(empty_world: World) -> None:
+    folder = empty_world.folder
+    whole = write_csv(folder / "0.csv", rows(1, 2)).read_text()
+    older = [name for name in DETAILED if name != "consumption_model"]
+    lines = whole.splitlines(keepends=True)
+    cases = {
+        "cut_in_quotes.csv": (
+            whole[: whole.rindex("amount")],
+            "in line 3 a value whose quotes do not end",
+        ),
+        "cut_in_a_row.csv": (
+            whole[: whole.index("USD", len(lines[0]) + len(lines[1]))],
+            "in line 3",
+        ),
+        "joined.csv": (whole + whole, "in line 4 a second header"),
+        "joined_ages.csv": (
+            write_csv(folder / "1.csv", rows(1), older).read_text() + whole,
+            "in line 3 a second header",
+        ),
+        "without_header.csv": ("".join(lines[1:]), "has no header"),
+        "renamed.csv": (whole.replace("cost,currency", "charge,currency"), "lacks the column cost"),
+        "flat.csv": (
+            whole.replace("service,", "service.id,", 1),
+            "columns of their own (service.id)",
+        ),
+        "twice.csv": (whole.replace("cost_type", "cost", 1), "has the column cost twice"),
+        "line_ends.csv": (lines[0].replace("\n", "\r\n") + lines[1], "line_ends.csv"),
+        "empty.csv": ("", "is empty"),
+        "without_account.csv": (
+            whole.replace(ACCOUNT, "", 1),
+            "has 1 row without a billing account",
+        ),
+        "cost.csv": (whole.replace(",2,USD", ",much,USD"), "cost as much instead of FLOAT64"),
+    }
+    for name, (text, told) in cases.items():
+        (folder / name).write_text(text, newline="")
+        assert text == "" or text != whole, name
+        said = refused(empty_world, folder / name)
+        assert told in said and name in said, (name, said)
+        assert "Compute Engine" not in said, "no other tenant's row is shown"
+
+
+def test_ndjson_that_is_no_export_is_refused_with_its_file(empty_world: World) -> None:
+    folder = empty_world.folder
+    whole = gzip.decompress(write_ndjson(folder / "0.ndjson.gz", rows(1, 2)).read_bytes()).decode()
+    cases = {
+        "cut.ndjson": (whole[:-300], "cut.ndjson"),
+        "credits.ndjson": (whole.replace('"credits"', '"credit"'), "lacks credits.name"),
+        "flat.ndjson": (
+            whole.replace(
+                '"service": {"id": "6F81-5844-456A", "description": "Compute Engine"}',
+                '"service.id": "6F81-5844-456A"',
+            ),
+            "columns of their own (service.id)",
+        ),
+        "project.ndjson": (
+            whole.replace('"project": {"id"', '"project": {"ident"'),
+            "project.ident",
+        ),
+        "account.ndjson": (
+            whole.replace("billing_account_id", "account"),
+            "lacks billing_account_id",
+        ),
+        "labels.ndjson": (
+            whole.replace(
+                '"labels": [{"key": "env", "value": "prod"}]', '"labels": {"env": "prod"}'
+            ),
+            "labels as",
+        ),
+        "lines.ndjson": (whole.replace("\n", "", 1), "lines.ndjson"),
+        "null.ndjson": (whole + "null\n", "without a billing account"),
+        "empty.ndjson": ("", "is empty"),
+    }
+    for name, (text, told) in cases.items():
+        (folder / name).write_text(text)
+        assert text != whole, name
+        said = refused(empty_world, folder / name)
+        assert told in said and name in said, (name, said)
+
+
+def test_parquet_that_would_fail_in_a_run_is_refused_at_onboarding(empty_world: World) -> None:
+    folder = empty_world.folder
+    labels = {**DETAILED, "labels": "struct(env varchar)"}
+    write_parquet(folder / "labels.parquet", [{**charge(), "labels": {"env": "prod"}}], labels)
+    assert "labels as STRUCT(env VARCHAR) instead of" in refused(
+        empty_world, folder / "labels.parquet"
+    )
+    write_parquet(folder / "date.parquet", rows(1), {**DETAILED, "_PARTITIONTIME": "varchar"})
+    assert "_PARTITIONTIME as VARCHAR instead of TIMESTAMP" in refused(
+        empty_world, folder / "date.parquet"
+    )
+    nested = write_parquet(folder / "nested.parquet", rows(1))
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"copy (select * exclude (service), service.id as \"service.id\" from '{nested}')"
+            f" to '{folder / 'flat.parquet'}' (format parquet)"
+        )
+    assert "columns of their own (service.id)" in refused(empty_world, folder / "flat.parquet")
+    write_parquet(folder / "p-0.parquet", rows(1))
+    write_parquet(folder / "p-1.parquet", rows(1, billing_account_id=None))
+    told = refused(empty_world, folder / "p-*.parquet", "--billing-account", ACCOUNT)
+    assert "p-1.parquet has 1 row without a billing account" in told
+
+
+def test_every_unit_and_zone_of_a_timestamp_that_is_accepted_is_read(empty_world: World) -> None:
+    """Seconds to nanoseconds, with and without a zone; `_PARTITIONTIME` likewise."""
+    types = ("timestamp_s", "timestamp_ms", "timestamp_ns", "timestamp", "timestamptz")
+    source = write_parquet(empty_world.folder / "source.parquet", rows(1))
+    folder = empty_world.folder / "times"
+    folder.mkdir()
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        for name in types:
+            moments = ", ".join(
+                f"cast(cast({one} as timestamp) as {name}) as {one}"
+                if name != "timestamptz"
+                else f"{one} as {one}"
+                for one in ("usage_start_time", "usage_end_time", "export_time", "_PARTITIONTIME")
+            )
+            connection.execute(
+                f"copy (select * replace ({moments}) from '{source}')"
+                f" to '{folder / name}.parquet' (format parquet)"
+            )
+    assert loaded(empty_world, folder / "*.parquet") == (len(types), Decimal(len(types)))
+    found = empty_world.data(
+        "field",
+        "select distinct usage_start_time, export_partition_time from field.billing_cost_daily",
+    )
+    assert [str(value) for value in found[0]] == [f"{DAY} 12:00:00", f"{DAY} 00:00:00"]
+    assert len(found) == 1
+
+
+def test_what_compresses_delimits_and_ends_lines_changes_no_row(empty_world: World) -> None:
+    folder = empty_world.folder
+    accounts = [f"01AAA{n}-BBBBBB-CCCCCC" for n in range(6)]
+    seller = 'two\nlines, a "quote"; and\ttab'
+    charges = [rows(1, 2, billing_account_id=id, seller_name=seller) for id in accounts]
+    bom = write_csv(folder / "bom.csv", charges[2])
+    bom.write_bytes(b"\xef\xbb\xbf" + bom.read_bytes())
+    members = write_ndjson(folder / "members.ndjson.gz", charges[3][:1])
+    members.write_bytes(
+        members.read_bytes() + write_ndjson(folder / "_.gz", charges[3][1:]).read_bytes()
+    )
+    crlf = folder / "crlf.jsonl"
+    text = gzip.decompress(write_ndjson(folder / "_.gz", charges[4]).read_bytes())
+    crlf.write_bytes(text.replace(b"\n", b"\r\n"))
+    exports = (
+        write_csv(folder / "semicolon.csv", charges[0], delimiter=";"),
+        write_csv(folder / "tab.csv.gz", charges[1], delimiter="\t", line_end="\r\n"),
+        *(bom, members, crlf),
+        write_csv(folder / "older.csv", charges[5], [n for n in DETAILED if n != "tags"]),
+    )
+    options = [part for path in exports[1:] for part in ("--export", str(path))]
+    assert loaded(empty_world, exports[0], *options) == (12, Decimal(18))
+    found = empty_world.data("field", "select distinct seller_name from field.billing_cost_daily")
+    assert found == [(seller,)]
+
+
+# -- Files that cannot be had, and paths with any characters.
+
+
+def test_what_is_not_a_readable_file_is_refused_in_one_sentence(empty_world: World) -> None:
+    folder = empty_world.folder
+    whole = write_csv(folder / "whole.csv.gz", rows(1)).read_bytes()
+    (folder / "plain.csv.gz").write_bytes(gzip.decompress(whole))
+    (folder / "packed.csv").write_bytes(whole)
+    (folder / "empty.parquet").touch()
+    (folder / "checksum.csv.gz").write_bytes(whole[:-8] + b"\0\0\0\0" + whole[-4:])
+    (folder / "short.csv.gz").write_bytes(whole[:-20])
+    for export, told in (
+        ("gs://bucket/export.csv", "is not on this machine"),
+        ("s3://bucket/*.parquet", "is not on this machine"),
+        (folder / "plain.csv.gz", "is not compressed with gzip, and its name ends in .gz"),
+        (folder / "packed.csv", "is compressed with gzip: its name must end in .gz"),
+        (folder / "empty.parquet", "is empty"),
+        (folder / "checksum.csv.gz", "is damaged (CRC check failed"),
+        (folder / "short.csv.gz", "is damaged"),
+        (folder / "nowhere-*.csv", "was not found"),
+    ):
+        said = refused(empty_world, export)
+        assert told in said and str(export) in said, (export, said)
+        assert len(said.strip().splitlines()) <= 2, "that it is checked, and one sentence"
+
+
+def test_a_path_that_exists_is_a_file_whatever_characters_it_has(tmp_path: Path) -> None:
+    """Also a landing's, below a warehouse of such a name, but for the ? that DuckDB cannot open."""
+    odd = a_world(tmp_path / "a [b]* 'ü'")
+    export = write_csv(odd.folder / "x[1] 'ä'*?.csv", rows(1, 2))
+    write_csv(odd.folder / "x1 'ä'--.csv", rows(100))
+    odd.add("field", export, "--landing")
+    odd.run("field", DAY)
+    odd.add("reader", "tenant:field", "--billing-account", ACCOUNT)
+    odd.run("reader", DAY)
+    assert odd.bill("reader") == {date(2024, 11, 1): (2, Decimal(3), Decimal(0))}
+
+
+def test_a_file_that_is_damaged_or_gone_after_onboarding_fails_the_run_with_its_name(
+    empty_world: World,
+) -> None:
+    export = write_ndjson(empty_world.folder / "e.ndjson.gz", rows(1, 2))
+    assert loaded(empty_world, export) == (2, Decimal(3))
+    before, good = empty_world.rows("field"), export.read_bytes()
+    export.write_bytes(good[:-8] + b"\0\0\0\0" + good[-4:])
+    assert f"{export} is damaged" in fails(empty_world)
+    write_ndjson(export, [*rows(1), charge(DAY, 1.0, billing_account_id=None)])
+    told = fails(empty_world)
+    assert "every row of the export" in told.lower() and "e.ndjson.gz" in told
+    other = {**charge(DAY, 5.0), "usage_start_time": None}
+    write_ndjson(export, [*rows(1), other])
+    assert "e.ndjson.gz" in fails(empty_world)
+    export.unlink()
+    assert f"The export {export} was not found" in fails(empty_world)
+    answer = empty_world("catch-up", "--tenant", "field")
+    assert answer.exit_code == 2 and f"The export {export} was not found" in answer.output
+    assert empty_world.rows("field") == before
+    export.write_bytes(good)
+    empty_world.run("field", DAY)
+
+
+def test_a_row_of_nobody_fails_a_landing(empty_world: World) -> None:
+    export = write_parquet(empty_world.folder / "e-0.parquet", rows(1))
+    empty_world.add("field", empty_world.folder / "e-*.parquet", "--landing")
+    write_parquet(empty_world.folder / "e-1.parquet", rows(1, billing_account_id=None))
+    told = fails(empty_world)
+    assert "e-1.parquet" in told and export.name not in told
+
+
+def test_an_account_that_does_not_occur_is_told_at_onboarding_and_in_every_run(
+    empty_world: World,
+) -> None:
+    export = write_parquet(empty_world.folder / "e.parquet", rows(1))
+    lost = "01FFFF-000000-000000"
+    options = ("--billing-account", lost, "--billing-account", ACCOUNT)
+    add = ("tenant", "add", "field", "--admin-email", EMAIL, "--export", str(export))
+    answer = empty_world(*add, "--billing-account", lost)
+    assert answer.exit_code == 0
+    assert f"has no row of billing account {lost}." in answer.stderr
+    assert f"The export has rows of {ACCOUNT}." in answer.stderr
+    answer = empty_world("run", "--tenant", "field", "--date", DAY)
+    assert f"The export has rows of {ACCOUNT}." in answer.stderr, answer.output
+    assert "onboarding named for this tenant" in answer.output
+    document = empty_world.run("field", DAY)
+    assert any(lost in told for told in document["warnings"]), document
+    assert ACCOUNT not in json.dumps(document)
+    for table in ("x_meta_dq_results", "x_meta_exports"):
+        kept = empty_world.data("field", f"select * from field.{table}")
+        assert ACCOUNT not in str(kept)
+    empty_world.add("field", export, *options)
+    (told,) = empty_world.run("field", DAY)["warnings"]
+    assert lost in told and ACCOUNT not in told
+
+
+# -- Any file of any format, hurt in any way: the sum is loaded, or the file is named.
+
+WRITERS = {"csv": write_csv, "ndjson.gz": write_ndjson, "parquet": write_parquet}
+HURTS = ("none", "cut", "joined", "renamed", "reordered", "without a header", "emptied")
+
+
+def hurt(path: Path, how: str, at: float) -> None:
+    """Change a text file: `at` says where, from 0 to 1."""
+    packed = path.suffix == ".gz"
+    text = (gzip.decompress(path.read_bytes()) if packed else path.read_bytes()).decode()
+    lines = text.splitlines(keepends=True)
+    if how == "cut":
+        # Inside the last row and before its last value: a cut elsewhere cannot be told.
+        row = lines[-1]
+        last = row.rindex(",")
+        text = text[: len(text) - len(row) + 1 + int(at * (last - 2))]
+    elif how == "joined":
+        text += text
+    elif how == "renamed":
+        column = ("cost", "billing_account_id", "credits", "usage_start_time")[int(at * 3.99)]
+        text = re.sub(rf'(^|[,{{" ]){column}(["\n,])', rf"\1moved_{column}\2", text)
+    elif how == "without a header" and path.suffix == ".csv":
+        text = "".join(lines[1:])
+    elif how == "emptied":
+        text = ""
+    path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+
+
+@settings(
+    max_examples=24,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],  # a step takes too long to make a failure smaller
+    suppress_health_check=list(HealthCheck),
+)
+@given(
+    ending=st.sampled_from(sorted(WRITERS)),
+    costs=st.lists(st.lists(st.integers(1, 999), min_size=1, max_size=3), min_size=1, max_size=3),
+    how=st.sampled_from(HURTS),
+    at=st.floats(0, 1),
+    seed=st.randoms(use_true_random=False),
+)
+def test_the_sum_loaded_is_the_sum_written_or_the_file_is_named(
+    dbt: Worker,
+    tmp_path_factory: pytest.TempPathFactory,
+    ending: str,
+    costs: list[list[int]],
+    how: str,
+    at: float,
+    seed: random.Random,
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    names, total = [], Decimal(0)
+    for n, some in enumerate(costs):
+        path = folder / f"part-{n}.{ending}"
+        order = list(DETAILED)
+        if how == "reordered":
+            seed.shuffle(order)
+        charges = [
+            charge(DAY, one / 100, credits=[credit(-1.0)], labels=[{"key": "k,", "value": '"\n'}])
+            for one in some
+        ]
+        if ending == "ndjson.gz":
+            write_ndjson(path, [{name: row[name] for name in order} for row in charges])
+        elif ending == "csv":
+            write_csv(path, charges, order)
+        else:
+            lacking = "cost" if how in ("renamed", "emptied") and n == 0 else ""
+            write_parquet(path, charges, {k: DETAILED[k] for k in order if k != lacking})
+        names.append(path)
+        total += sum(Decimal(one) for one in some) / 100
+    if ending != "parquet" and how not in ("none", "reordered"):
+        hurt(names[0], how, at)
+    doubled = how in ("joined",) and ending == "ndjson.gz"
+    told, found = summed(dbt, folder / f"part-*.{ending}")
+    if doubled:
+        total += sum(Decimal(one) for one in costs[0]) / 100
+    assert (found == total) if told is None else str(names[0]) in told, (told, found, total)
+
+
+@pytest.fixture(scope="module")
+def dbt(world: World) -> Worker:
+    """The session's dbt process."""
+    export = world.folder / "no_export.csv"
+    export.write_text("no export")
+    world("tenant", "add", "field", "--admin-email", EMAIL, "--export", str(export))
+    assert SharedWorker.process is not None
+    return SharedWorker.process
+
+
+def summed(dbt: Worker, export: Path) -> tuple[str | None, Decimal | None]:
+    """What is wrong with the export, as a run finds it, else the sum that the view has."""
+    with TemporaryDirectory() as scratch:
+        try:
+            export_files.check([str(export)])
+        except UsageProblem as problem:
+            return problem.message, None
+        environ = {"WAREHOUSE_DIR": scratch}
+        with duckdb.connect(f"{scratch}/tenant_field.duckdb") as connection:
+            connection.execute("create schema if not exists field")
+            connection.execute(
+                "create table field.x_meta_exports as select ? as export_ref,"
+                " '[]' as billing_account_ids, '[]' as project_ids, true as has_unallocated",
+                [str(export)],
+            )
+        view = ("run", "--select", "stg_gcp_billing__export")
+        outcome = dbt.run(Job("field", view, environ=environ))
+        if not outcome.success:
+            return outcome.error, None
+        with duckdb.connect(f"{scratch}/tenant_field.duckdb") as connection:
+            (row,) = connection.execute(
+                "select sum(cost) from field.stg_gcp_billing__export"
+            ).fetchall()
+        return None, row[0]
