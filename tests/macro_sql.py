@@ -8,7 +8,7 @@ from support import ROOT
 
 # What only the macros that open an export need, and dbt alone has.
 FOLDERS = ("money", "export", "control")
-RETURNS = ("export_columns", "is_float")
+RETURNS = ("export_columns", "has_column", "is_float")
 
 
 class Returned(Exception):
