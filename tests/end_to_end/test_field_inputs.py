@@ -189,6 +189,7 @@ def test_ndjson_that_is_no_export_is_refused_with_its_file(empty_world: World) -
         "lines.ndjson": (whole.replace("\n", "", 1), "lines.ndjson"),
         "null.ndjson": (whole + "null\n", "without a billing account"),
         "empty.ndjson": ("", "is empty"),
+        "array.json": (f"[{','.join(whole.splitlines())}]", "is a JSON array"),
     }
     for name, (text, told) in cases.items():
         (folder / name).write_text(text)
