@@ -30,7 +30,10 @@
         ) -%}
     {%- endif -%}
     {%- set pattern = export_pattern(ref) -%}
-    {%- set opened = context['read_' ~ found[0] ~ '_export'](pattern, files_of_export(ref, pattern)) -%}
+    {%- set files = files_of_export(ref, pattern) -%}
+    {%- set opened = read_parquet_export(pattern, files) if found[0] == 'parquet'
+        else read_json_export(pattern, files) if found[0] == 'json'
+        else read_csv_export(pattern, files) -%}
     {%- do opened.update({'ref': ref, 'kind': found[0], 'has_partitions': true}) -%}
     {{ return(opened) }}
 {%- endmacro %}
