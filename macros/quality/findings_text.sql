@@ -1,6 +1,6 @@
 {#
     Findings as one JSON text, for a query's `select`: for each failed expectation its name, the
-    number of failing rows and up to 5 samples, cut so that the text stays below 8 KB. Null when
+    number of failing rows and up to 5 samples, cut so that the text of ASCII rows stays below 8 KB. Null when
     there are no findings. Rows that were rolled back can be seen nowhere else.
 #}
 {% macro findings_text(findings) -%}
@@ -21,7 +21,7 @@
                 expectation,
                 sum(failing_rows) as failing_rows,
                 {{ adapter.dispatch('some_of_all')('samples') }} as samples,
-                cast(least(400, greatest(20, 480 / count(*) over ())) as bigint) as sample_length
+                cast(least(400, greatest(20, 900 / count(*) over ())) as bigint) as sample_length
             from (
                 {{ findings }}
             ) as findings
