@@ -208,7 +208,10 @@ def project_in(folder: Path) -> Path:
         path.write_text(text)
     # A file that joins the export after it was looked at, as an upload in parts does.
     bill = folder / "models" / "billing" / "billing_cost_daily.sql"
-    hook = "{% if var('upload', '') %}copy (select 1 as part) to '{{ var('upload') }}'{% endif %}"
+    hook = (
+        "{% if var('upload', '') %}copy (from read_parquet('{{ var('upload') }}/a.parquet'))"
+        " to '{{ var('upload') }}/z.parquet'{% endif %}"
+    )
     bill.write_text(f'{{{{ config(pre_hook="{hook}") }}}}\n{bill.read_text()}')
     return folder
 
@@ -318,7 +321,7 @@ def test_an_export_that_changes_while_it_is_read_is_not_published(place: Place) 
         "mini", "update mini.x_meta_exports set export_ref = ?", f"{exports}/*.parquet"
     )
     late = exports / "z.parquet"
-    failed = place.build("uploading", upload=str(late))
+    failed = place.build("uploading", upload=str(exports))
     assert "the export changed while it was read" in node(failed, "billing_cost_daily").message
     assert str(late) in node(failed, "billing_cost_daily").message
     assert "uploading" not in place.published().values()
