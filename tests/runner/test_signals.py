@@ -47,7 +47,7 @@ def test_a_command_that_waits_for_the_warehouse_is_stopped(
         log = control.folder / "logs" / "runner.jsonl"
         while not log.exists() and command.poll() is None:
             time.sleep(0.02)
-        time.sleep(0.5)
+        time.sleep(1.5)
         command.send_signal(number)
         out, err = command.communicate(timeout=20)
     assert (command.returncode, out) == (STOPPED_BY[number], "")
