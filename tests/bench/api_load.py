@@ -40,7 +40,7 @@ def serve(folder: Path) -> None:
     from runner import pool, settings
     from runner.api import server
 
-    pool.engine = FakeDbt
+    pool.Worker = FakeDbt
     FakeDbt.reset()
 
     def during(job: Any, tick: object) -> None:

@@ -40,8 +40,8 @@ def validator() -> Validator:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A warehouse whose commands share one dbt."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("runner.pool.engine", SharedWorker)
-        patch.setattr(runner.tenants, "engine", SharedWorker)
+        patch.setattr("runner.pool.Worker", SharedWorker)
+        patch.setattr(runner.tenants, "Worker", SharedWorker)
         yield a_world(tmp_path_factory.mktemp("focus"))
         if SharedWorker.process is not None:
             SharedWorker.process.stop()
