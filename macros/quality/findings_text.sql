@@ -1,7 +1,8 @@
 {#
     Findings as one JSON text, for a query's `select`: for each failed expectation its name, the
-    number of failing rows and up to 5 samples, cut so that the text of ASCII rows stays below 8 KB. Null when
-    there are no findings. Rows that were rolled back can be seen nowhere else.
+    number of failing rows and up to 5 samples, cut so that the text stays below 8 KB (of rows in other
+    scripts than Latin it may be a little more). Null when there are no findings. Rows that were
+    rolled back can be seen nowhere else.
 #}
 {% macro findings_text(findings) -%}
     select
