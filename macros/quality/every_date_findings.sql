@@ -7,8 +7,7 @@
     select
         {{ quote_text(name) }} as expectation,
         {{ json_object(['usage_date']) }} as key,
-        cast(null as {{ engine_type('money') }}) as amount,
-        cast(null as {{ engine_type('text') }}) as currency,
+        {{ no_amount() }},
         1 as failing_rows,
         [{{ json_object(['usage_date']) }}] as samples
     from (select date '{{ dates[0] }}' as first_date, date '{{ dates[1] }}' as last_date) as asked

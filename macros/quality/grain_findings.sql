@@ -6,8 +6,7 @@
     select
         {{ quote_text(name) }} as expectation,
         {{ json_object(columns) }} as key,
-        cast(null as {{ engine_type('money') }}) as amount,
-        cast(null as {{ engine_type('text') }}) as currency,
+        {{ no_amount() }},
         rows_of_key as failing_rows,
         [{{ json_object(columns) }}] as samples
     from (

@@ -16,8 +16,7 @@
     select
         {{ quote_text(name) }} as expectation,
         {{ json_object(['export_ref', 'file']) }} as key,
-        cast(null as {{ engine_type('money') }}) as amount,
-        cast(null as {{ engine_type('text') }}) as currency,
+        {{ no_amount() }},
         charge_rows as failing_rows,
         [{{ json_object(keys) }}] as samples
     from (

@@ -15,8 +15,7 @@
     select
         {{ quote_text(name) }} as expectation,
         {{ json_object(['billing_account_id']) }} as key,
-        cast(null as {{ engine_type('money') }}) as amount,
-        cast(null as {{ engine_type('text') }}) as currency,
+        {{ no_amount() }},
         1 as failing_rows,
         [{{ json_object(['billing_account_id']) }}] as samples
     from (

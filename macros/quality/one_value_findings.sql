@@ -6,8 +6,7 @@
     select
         {{ quote_text(name) }} as expectation,
         {{ json_object(one_value.per) }} as key,
-        cast(null as {{ engine_type('money') }}) as amount,
-        cast(null as {{ engine_type('text') }}) as currency,
+        {{ no_amount() }},
         rows_of_group as failing_rows,
         [{{ json_object(one_value.per + [
             ('one_' ~ one_value.column, 'one_value'), ('another_' ~ one_value.column, 'another_value')
