@@ -15,6 +15,7 @@ from runner.claim import Run, as_run
 from runner.errors import RunnerError, UsageProblem
 from runner.invoke import Outcome, hostname_and_pid
 from runner.pipelines import Template, load
+from runner.publications import readers_see_by_record
 from runner.settings import Mail
 from runner.warehouse import Row, Value, Warehouse
 
@@ -217,7 +218,9 @@ def _raise_untold(warehouse: Warehouse, mail: Mail, tenant_id: str) -> None:
         run = as_run(row)
         found = warehouse.read(sql.FAILED_STEPS.format(tenant=tenant_id), run_id=run.id)
         at_work = tuple(step["step_name"] for step in found)
-        outcome = Outcome(False, run.error_message, at_work=at_work)
+        is_known = run.is_queued or row["publications"] is not None
+        readers_see = readers_see_by_record(warehouse, run, is_known)
+        outcome = Outcome(False, run.error_message, at_work=at_work, readers_see=readers_see)
         admin, company = row["admin_email"] or "", row["company_name"] or ""
         try:
             template = load(run.template)

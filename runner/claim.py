@@ -13,6 +13,7 @@ from pathlib import Path
 
 from runner import control_sql as sql
 from runner.errors import StatementRefused, WarehouseProblem
+from runner.findings import parsed
 from runner.invoke import hostname_and_pid, this_host
 from runner.warehouse import Row, Value, Warehouse, When
 
@@ -74,6 +75,7 @@ class Run:
     template: str
     row_count: int | None
     user_id: str | None
+    warnings: tuple[str, ...] = ()
     deduplicated: bool = False
     worker_instance: str | None = None
     # What a PENDING run waits for, as `waiting_for` reads it.
@@ -455,6 +457,7 @@ def as_run(row: Row, deduplicated: bool = False) -> Run:
         template=row["template"],
         row_count=row["row_count"],
         user_id=row["user_id"],
+        warnings=tuple(parsed(row["warnings"]) or ()),
         deduplicated=deduplicated,
         worker_instance=row["worker_instance"],
     )

@@ -699,10 +699,11 @@ def status(config: Settings, as_json: bool, tenant: str, run_id: str) -> None:
     run = claim.as_run(rows[0])
     run = replace(run, waits_for=claim.waiting_for(warehouse, run))
     steps = record.steps_of(warehouse, tenant, run_id)
-    recorded, standing = record.published_dates(warehouse, run)
+    recorded, standing = publications.published_dates(warehouse, run)
     if as_json:
         document = {
             **rows[0],
+            "warnings": run.warnings,
             "waits_for": run.waits_for,
             "publications": findings.parsed(rows[0]["publications"]),
             "published_dates": show.standing_document(standing),
@@ -748,7 +749,7 @@ def runs(
     if pipeline and not rows and pipeline not in pipelines.names():
         _say(f"There is no pipeline '{pipeline}': use one of {', '.join(pipelines.names())}.")
     if as_json:
-        click.echo(show.as_json(rows))
+        click.echo(show.as_json([{**row, "warnings": claim.as_run(row).warnings} for row in rows]))
     else:
         click.echo(show.run_list([claim.as_run(row) for row in rows]))
 

@@ -428,8 +428,8 @@ insert into tenants.tenant_usage_events (
 
 RUN_COLUMNS = """
 pipeline_logging_id, pipeline_id, tenant_id, status, trigger_type, trigger_by, user_id,
-start_time, end_time, duration_ms, config_version, worker_instance, error_message, run_date,
-to_date, template, row_count
+start_time, end_time, duration_ms, config_version, worker_instance, error_message, warnings,
+run_date, to_date, template, row_count
 """
 
 # The own row, if there is one, and active runs that stand or stood in the way.
@@ -531,8 +531,8 @@ where pipeline_logging_id = @run_id and status = 'PENDING'
 FINISH = """
 update `{tenant}`.x_meta_pipeline_runs
 set status = @status, end_time = @now, duration_ms = @duration_ms,
-    error_message = cast(@error_message as string), row_count = cast(@row_count as bigint),
-    publications = parse_json(cast(@publications as string))
+    error_message = cast(@error_message as string), warnings = parse_json(@warnings),
+    row_count = cast(@row_count as bigint), publications = parse_json(cast(@publications as string))
 where pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')
 """
 
@@ -565,7 +565,8 @@ DROP_STEPS = "delete from `{tenant}`.x_meta_step_logs where step_logging_id in (
 ADD_STEPS = """
 insert into `{tenant}`.x_meta_step_logs (
     step_logging_id, pipeline_logging_id, step_id, step_name, step_type, step_index, status,
-    start_time, end_time, duration_ms, row_count, rows_processed, error_message, user_id, metadata
+    start_time, end_time, duration_ms, row_count, rows_processed, error_message, warnings, user_id,
+    metadata
 )
 values {numbered}
 """
@@ -574,8 +575,8 @@ STEP_ROW = """(
     @step_logging_id_{n}, @run_id, @step_id_{n}, @step_name_{n}, @step_type_{n}, @step_index_{n},
     @status_{n}, @start_time_{n}, cast(@end_time_{n} as timestamp),
     cast(@duration_ms_{n} as bigint), cast(@row_count_{n} as bigint),
-    cast(@row_count_{n} as bigint), cast(@error_message_{n} as string), cast(@user_id as string),
-    parse_json(@metadata_{n})
+    cast(@row_count_{n} as bigint), cast(@error_message_{n} as string), parse_json(@warnings_{n}),
+    cast(@user_id as string), parse_json(@metadata_{n})
 )"""
 
 
@@ -956,7 +957,7 @@ limit @limit
 STEPS = """
 select
     step_id, step_name, step_type, step_index, status, start_time, end_time, duration_ms,
-    row_count, error_message
+    row_count, error_message, warnings
 from `{tenant}`.x_meta_step_logs
 where pipeline_logging_id = @run_id
 order by step_index

@@ -75,7 +75,7 @@ class Outcome:
     at_work: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     expectations_passed: int = 0
-    readers_see: str | None = None
+    readers_see: str = ""
 
     @property
     def failed_node(self) -> Node | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from email.message import EmailMessage
+from email.utils import localtime, make_msgid, parseaddr
 from html import escape
 from typing import Protocol
 
@@ -66,7 +67,7 @@ def failure(
             f"{node.type} {node.name}" if node else ", ".join(outcome.at_work) or "dbt",
         ),
         ("First error", outcome.error or "unknown"),
-        *([("Readers see now", outcome.readers_see)] if outcome.readers_see else []),
+        ("Readers see now", outcome.readers_see),
         ("Look closer", f"runner status {run.id} --tenant {run.tenant_id}"),
         ("Run again", again(run)),
     ]
@@ -81,7 +82,7 @@ def failure(
 
 def recovery(alert: Alert, run: Run, values: Mapping[str, str]) -> Letter:
     """What is said of a success after a failure that was told."""
-    facts = [*_facts(run, values), ("Now", "these dates are loaded, tested and reconciled")]
+    facts = [*_facts(run, values), ("Readers see now", "this run's rows, tested and reconciled")]
     return Letter(
         _recipients(alert, values),
         fill(alert.recovered_subject, values),
@@ -96,6 +97,9 @@ def message(letter: Letter, sender: str, run_id: str) -> EmailMessage:
     mail["Subject"] = letter.subject
     mail["From"] = sender
     mail["To"] = ", ".join(letter.to)
+    mail["Date"] = localtime()
+    mail["Message-ID"] = make_msgid(domain=parseaddr(sender)[1].partition("@")[2] or None)
+    mail["Auto-Submitted"] = "auto-generated"
     mail["X-Pipeline-Logging-Id"] = run_id
     mail.set_content(letter.text)
     mail.add_alternative(letter.html, subtype="html")

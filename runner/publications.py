@@ -1,13 +1,16 @@
 """Which run published which table and date: a run's own record of it, and what stands now."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from runner import control_sql as sql
+from runner.claim import Run
+from runner.errors import RunnerError
 from runner.findings import parsed
 from runner.warehouse import Row, Warehouse
 
@@ -149,6 +152,39 @@ def of_records(rows: Iterable[Row], first: date, last: date) -> list[Standing]:
     return standing((one for published in found for one in published), complete, first, last)
 
 
+def published_dates(warehouse: Warehouse, run: Run) -> tuple[list[Row], list[Standing]]:
+    """The records of the runs that share dates with this one, and what stands by them."""
+    rows = _records(warehouse, run)
+    return rows, of_records(rows, run.run_date, run.to_date)
+
+
+def _records(warehouse: Warehouse, run: Run) -> list[Row]:
+    return warehouse.read(
+        sql.RECORDED_PUBLICATIONS.format(tenant=run.tenant_id),
+        from_date=run.run_date,
+        to_date=run.to_date,
+    )
+
+
+def readers_see_by_record(warehouse: Warehouse, run: Run, is_known: bool) -> str:
+    """What readers of a failed run's dates see now, by the records of runs instead of the data.
+
+    `is_known`: whether it is known what the run itself published. Never raises RunnerError.
+    """
+    try:
+        rows = _records(warehouse, run)
+    except RunnerError as error:
+        return f"It could not be looked up: {error.message}"
+    if not is_known:
+        return (
+            "It is not recorded what this run published before it ended: see"
+            f" runner doctor --tenant {run.tenant_id}."
+        )
+    published = (of_record(row["pipeline_logging_id"], row["publications"]) for row in rows)
+    of_dates = _by_date(chain.from_iterable(published), run.run_date, run.to_date)
+    return readers_see(run.id, list(of_dates))
+
+
 def unrecorded(rows: Iterable[Row]) -> tuple[str, ...]:
     """Runs that died without recording what they published."""
     return tuple(row["pipeline_logging_id"] for row in rows if row["publications"] is None)
@@ -165,14 +201,11 @@ def standing(
     A table is not behind what a run of `complete` published, see `disagreeing`.
     """
     days: dict[date, dict[str, Publication]] = {}
-    for one in published:
-        day, end = max(one.first, first), min(one.last, last)
-        while day <= end:
-            latest = days.setdefault(day, {})
-            before = latest.get(one.table)
-            if before is None or before.published_at < one.published_at:
-                latest[one.table] = one
-            day += DAY
+    for one in _by_date(published, first, last):
+        latest = days.setdefault(one.first, {})
+        before = latest.get(one.table)
+        if before is None or before.published_at < one.published_at:
+            latest[one.table] = one
     found: list[Standing] = []
     for day, latest in sorted(days.items()):
         now = _of_day(day, latest, complete)
@@ -182,6 +215,15 @@ def standing(
         else:
             found.append(now)
     return found
+
+
+def _by_date(published: Iterable[Publication], first: date, last: date) -> Iterator[Publication]:
+    """Each publication once for each of its dates from `first` to `last`."""
+    for one in published:
+        day, end = max(one.first, first), min(one.last, last)
+        while day <= end:
+            yield replace(one, first=day, last=day)
+            day += DAY
 
 
 def _of_day(day: date, latest: dict[str, Publication], complete: Collection[str]) -> Standing:

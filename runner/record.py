@@ -12,8 +12,9 @@ from runner import spool
 from runner.alerts import Alarm
 from runner.claim import Run, Turn, as_run, handing_back, starting, turn_of
 from runner.errors import WarehouseProblem
+from runner.findings import parsed
 from runner.invoke import Event, Node
-from runner.publications import Publication, Standing, as_text, of_records
+from runner.publications import Publication, as_text
 from runner.settings import Settings
 from runner.warehouse import Row, Value, Warehouse
 
@@ -42,6 +43,7 @@ class Step:
     ended_at: datetime | None = None
     rows: int | None = None
     error: str | None = None
+    warnings: tuple[str, ...] = ()
     metadata: tuple[tuple[str, str | int | None], ...] = ()
 
 
@@ -115,7 +117,8 @@ class StepLog:
                 started_at=began,
                 ended_at=ended,
                 rows=node.failures if node.type == "test" else published.get(node.name, node.rows),
-                error=node.message if status == "FAILED" or node.status == "warn" else None,
+                error=node.message if status == "FAILED" else None,
+                warnings=(node.message or node.name,) if node.status == "warn" else (),
                 metadata=tuple((key, value) for key, value in told.items() if value is not None),
             )
         )
@@ -172,6 +175,7 @@ def finish(
     run: Run,
     status: str,
     error: str | None,
+    warnings: tuple[str, ...],
     row_count: int | None,
     *alerts: Alarm,
 ) -> Run:
@@ -184,6 +188,7 @@ def finish(
         "status": status,
         "duration_ms": steps.elapsed_ms,
         "error_message": error,
+        "warnings": json.dumps(warnings),
         "row_count": row_count,
         "publications": as_text(steps.published),
     }
@@ -247,17 +252,8 @@ def write_or_spool(
 
 def steps_of(warehouse: Warehouse, tenant_id: str, run_id: str) -> list[Row]:
     """The written steps of a run, in order."""
-    return warehouse.read(sql.STEPS.format(tenant=tenant_id), run_id=run_id)
-
-
-def published_dates(warehouse: Warehouse, run: Run) -> tuple[list[Row], list[Standing]]:
-    """The records of the runs that share dates with this one, and what stands by them."""
-    rows = warehouse.read(
-        sql.RECORDED_PUBLICATIONS.format(tenant=run.tenant_id),
-        from_date=run.run_date,
-        to_date=run.to_date,
-    )
-    return rows, of_records(rows, run.run_date, run.to_date)
+    rows = warehouse.read(sql.STEPS.format(tenant=tenant_id), run_id=run_id)
+    return [{**row, "warnings": parsed(row["warnings"]) or []} for row in rows]
 
 
 def _ms(began: datetime, ended: datetime) -> int:
@@ -279,5 +275,6 @@ def _values(step: Step) -> dict[str, Value]:
         "duration_ms": _ms(step.started_at, ended) if ended else None,
         "row_count": step.rows,
         "error_message": step.error,
+        "warnings": json.dumps(step.warnings),
         "metadata": json.dumps(dict(step.metadata)),
     }

@@ -18,6 +18,7 @@ from runner import (
     landings,
     notify,
     pipelines,
+    publications,
     quota,
     read_back,
     record,
@@ -31,6 +32,7 @@ from runner.errors import (
     StatementRefused,
     UsageProblem,
     WarehouseProblem,
+    WarehouseUnreachable,
 )
 from runner.invoke import Event, Job, Outcome
 from runner.pool import Pool
@@ -259,7 +261,7 @@ def execute(
             template,
             run,
             status,
-            outcome,
+            _for_mail(warehouse, run, steps, outcome, broke),
             request.admin_email,
             request.company_name,
         )
@@ -269,6 +271,24 @@ def execute(
     if broke is not None:
         raise broke
     return report
+
+
+def _for_mail(
+    warehouse: Warehouse,
+    run: claim.Run,
+    steps: record.StepLog,
+    outcome: Outcome,
+    broke: BaseException | None,
+) -> Outcome:
+    """The outcome with what readers see now, by the records where the data did not say."""
+    if outcome.success or outcome.readers_see:
+        return outcome
+    if isinstance(broke, WarehouseUnreachable):  # asking again would wait as long again
+        return replace(outcome, readers_see="It could not be looked up: the warehouse is down.")
+    is_known = not steps.has_begun_a_model
+    return replace(
+        outcome, readers_see=publications.readers_see_by_record(warehouse, run, is_known)
+    )
 
 
 def _await_turn(
@@ -450,17 +470,19 @@ def _finish(
         outcome = replace(
             outcome, error=f"{(outcome.error or '').rstrip('.')}. {outcome.readers_see}"
         )
-    error = outcome.error or " ".join(warnings) or None
+    error = outcome.error
     rows = sum(total.rows for total in totals) if status == "COMPLETED" else None
     try:
-        ended = record.finish(settings, warehouse, steps, run, status, error, rows, *alarms)
+        ended = record.finish(
+            settings, warehouse, steps, run, status, error, warnings, rows, *alarms
+        )
     except WarehouseProblem as problem:
         if status == "FAILED":
             _send_unrecorded(settings, mailbox, run, alarms)
         if not alarms or not isinstance(problem, StatementRefused):
             raise
         # The outbox may be what is broken: the end is written without it.
-        ended = record.finish(settings, warehouse, steps, run, status, error, rows)
+        ended = record.finish(settings, warehouse, steps, run, status, error, warnings, rows)
         warnings += (problem.message,)
     alerts.deliver(warehouse, mailbox, settings.mail, run.tenant_id)
     if (ended.status, ended.error_message) != (status, error):

@@ -349,7 +349,7 @@ def run_list(runs: Sequence[Run]) -> str:
             f"{run.start_time:%Y-%m-%d %H:%M:%S}",
             "" if run.duration_ms is None else f"{run.duration_ms / 1000:.1f}",
             run.trigger_by or "",
-            _short(run.error_message, 60),
+            _short(run.error_message or " ".join(run.warnings), 60),
         )
         for run in runs
     ]
@@ -413,6 +413,7 @@ def run_with_steps(
         ("seconds", "" if run.duration_ms is None else f"{run.duration_ms / 1000:.1f}"),
         ("rows", "" if run.row_count is None else f"{run.row_count:,}"),
         ("message", run.error_message or ""),
+        *(("warning", text) for text in run.warnings),
     ]
     head += [("published", line) for line in standing(found, run.id)]
     if any(one.behind for one in found):
@@ -424,9 +425,7 @@ def run_with_steps(
     passed = [
         step
         for step in steps
-        if step["step_type"] == "test"
-        and step["status"] == "COMPLETED"
-        and not step["error_message"]
+        if step["step_type"] == "test" and step["status"] == "COMPLETED" and not step["warnings"]
     ]
     skipped = [step for step in steps if step["status"] == "SKIPPED"]
     table = [("step", "type", "status", "rows", "ms", "message")]
@@ -437,7 +436,7 @@ def run_with_steps(
             step["status"],
             "" if step["row_count"] is None else str(step["row_count"]),
             "" if step["duration_ms"] is None else str(step["duration_ms"]),
-            _short(step["error_message"], 100),
+            _short(step["error_message"] or " ".join(step["warnings"]), 100),
         )
         for step in steps
         if step not in passed and step not in skipped

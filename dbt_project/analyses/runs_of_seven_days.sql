@@ -18,6 +18,7 @@ recent_runs as (
         trigger_type,
         trigger_by,
         error_message,
+        warnings,
         start_time,
         end_time,
         duration_ms

@@ -15,6 +15,7 @@ recent_steps as (
         status,
         row_count,
         error_message,
+        warnings,
         start_time,
         end_time,
         duration_ms

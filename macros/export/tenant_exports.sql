@@ -10,7 +10,8 @@
 {% macro tenant_exports(registered, are_checked=false) -%}
     {%- set exports = [] -%}
     {%- if execute -%}
-        {%- set rows = run_query(
+        {#- dbt compile may be the first that is asked of a tenant -#}
+        {%- set rows = [] if load_relation(registered) is none else run_query(
             'select export_ref, billing_account_ids, project_ids, has_unallocated from '
             ~ registered ~ ' order by export_ref'
         ).rows -%}

@@ -1,7 +1,8 @@
 {#
     The first and last usage date of this call, both in, from the vars `date`, or `from_date`
     and `to_date`. Read when the statement runs, never when dbt parses: one parsed project
-    serves many dates (DECISIONS: slice dates are read at run time).
+    serves many dates (DECISIONS: slice dates are read at run time). `dbt compile` and
+    `dbt docs generate` load nothing: without dates they show the SQL of yesterday.
 #}
 {% macro slice_dates() -%}
     {%- if not execute -%}
@@ -9,6 +10,10 @@
     {%- endif -%}
     {%- set first = var('from_date', none) or var('date', none) -%}
     {%- set last = var('to_date', none) or var('date', none) -%}
+    {%- if not has_slice() and invocation_args_dict.get('which') in ['compile', 'generate'] -%}
+        {%- set yesterday = (run_started_at - modules.datetime.timedelta(days=1)).strftime('%Y-%m-%d') -%}
+        {{ return([yesterday, yesterday]) }}
+    {%- endif -%}
     {%- if first is none or last is none -%}
         {%- do exceptions.raise_compiler_error(
             "The dates are missing. Call dbt with --vars '{tenant_id: " ~ tenant_id()

@@ -30,6 +30,7 @@ from runner import (
     landings,
     notify,
     pipelines,
+    publications,
     quota,
     record,
     show,
@@ -426,7 +427,7 @@ def _routes(app: FastAPI) -> None:
         """One run as it stands, and which runs published its dates last."""
         warehouse = service.warehouse()
         row = _row(warehouse, who, run_id)
-        _, standing = record.published_dates(warehouse, claim.as_run(row))
+        _, standing = publications.published_dates(warehouse, claim.as_run(row))
         return models.RunInFull(
             **_run(service, who, row).model_dump(),
             publications=findings.parsed(row["publications"]),
@@ -441,7 +442,7 @@ def _routes(app: FastAPI) -> None:
         warehouse = service.warehouse()
         row = _row(warehouse, who, run_id)
         return [
-            models.Step(**{**step, "error_message": _for(who, step["error_message"])})
+            models.Step(**{**step, **_told(who, step)})
             for step in record.steps_of(warehouse, row["tenant_id"], run_id)
         ]
 
@@ -715,15 +716,24 @@ def _for(who: Caller, text: str | None) -> str | None:
     return text if who.is_admin or text is None else errors.plain(text)
 
 
+def _told(who: Caller, row: Row) -> dict[str, Any]:
+    """The error and the warnings of a run or a step, as this caller may read them."""
+    warnings = findings.parsed(row["warnings"]) or []
+    return {
+        "error_message": _for(who, row["error_message"]),
+        "warnings": [_for(who, text) for text in warnings],
+    }
+
+
 def _run(service: Service, who: Caller, row: Row) -> models.Run:
     is_at_work = row["status"] == "RUNNING"
     at = service.backlog.progress(row["pipeline_logging_id"]) if is_at_work else None
     progress = models.RunProgress(done=at.done, total=at.total, at_work=at.at_work) if at else None
-    told = _for(who, row["error_message"])
+    told = _told(who, row)
     name = (row["template"] or row["pipeline_id"] or "").rpartition("/")[2]
     message = f"Templated pipeline {name} is {row['status']} for {row['tenant_id']}"
-    message += f": {told}" if told else ""
-    return models.Run(**{**row, "error_message": told, "message": message, "progress": progress})
+    message += f": {told['error_message']}" if told["error_message"] else ""
+    return models.Run(**{**row, **told, "message": message, "progress": progress})
 
 
 def _dates_shown(

@@ -173,6 +173,7 @@ class Run(BaseModel):
     to_date: date | None
     row_count: int | None
     error_message: str | None
+    warnings: list[str]
     progress: RunProgress | None = None
 
 
@@ -226,6 +227,7 @@ class Step(BaseModel):
     duration_ms: int | None
     row_count: int | None
     error_message: str | None
+    warnings: list[str]
 
 
 class FailedExpectation(BaseModel):

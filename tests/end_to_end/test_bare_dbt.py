@@ -55,6 +55,24 @@ def test_a_build_does_not_touch_the_runners_tables(bare: World) -> None:
     assert len(json.loads(bare("runs", "--tenant", "mini", "--json").stdout)) == 1
 
 
+@pytest.mark.parametrize("command", [("compile",), ("docs", "generate")])
+def test_what_loads_nothing_needs_no_dates(bare: World, command: tuple[str, ...]) -> None:
+    before = bare.bill("mini")
+    done = bare.dbt(*command, "--vars", "{tenant_id: mini}")
+    assert done.returncode == 0, done.stdout
+    assert bare.bill("mini") == before
+
+
+def test_a_tenant_that_is_not_there_is_said_to_be_none(bare: World) -> None:
+    done = bare.dbt("compile", "--vars", "{tenant_id: nobody}")
+    assert done.returncode != 0 and "Tenant nobody has no export" in done.stdout
+
+
+def test_a_build_without_dates_says_how_to_name_them(bare: World) -> None:
+    done = bare.dbt("build", "--select", "billing_cost_daily", "--vars", "{tenant_id: mini}")
+    assert done.returncode != 0 and "The dates are missing. Call dbt with --vars" in done.stdout
+
+
 def test_a_bare_test_looks_at_all_that_is_loaded_and_keeps_its_results(bare: World) -> None:
     tested = bare.dbt("test", "--vars", "{tenant_id: mini}", **QUICK)
     assert tested.returncode == 0, tested.stdout

@@ -4,6 +4,7 @@ Most runs fail fast: their dbt process is killed before it imports dbt.
 """
 
 import contextlib
+import re
 import socket
 import subprocess
 import time
@@ -56,6 +57,14 @@ def read(letter: Envelope) -> EmailMessage:
     found = message_from_bytes(bytes(letter.content or b""), policy=policy.default)
     assert isinstance(found, EmailMessage)
     return found
+
+
+def readers_see(letter: Envelope) -> str:
+    """What the mail says of the rows that readers of the data see now."""
+    words = read(letter).get_body(("plain",))
+    assert words is not None
+    (line,) = re.findall(r"^Readers see now: +(.+)$", words.get_content(), re.MULTILINE)
+    return str(line)
 
 
 def subjects(inbox: Inbox) -> list[str]:
@@ -322,6 +331,7 @@ def test_a_run_that_died_without_a_word_is_told_by_who_closes_it(
     look(scene, **to(inbox))
     assert scene.last_run()["status"] == "FAILED"
     assert subjects(inbox) == [SUBJECT]
+    assert readers_see(inbox.letters[0]).startswith("It is not recorded what this run published")
 
 
 def restore(scene: Scene) -> None:
@@ -350,6 +360,7 @@ def test_the_admin_hears_even_when_the_warehouse_went_down_while_dbt_ran(
     assert done.returncode == 4 and subjects(inbox) == [SUBJECT], "to ALERT_TO, at least"
     restore(scene)
     assert "admin@acme.example" in inbox.letters[0].rcpt_tos
+    assert readers_see(inbox.letters[0]).startswith("It could not be looked up")
 
 
 def test_a_mail_that_went_while_the_warehouse_was_down_does_not_go_again(
@@ -376,6 +387,7 @@ def test_an_address_that_is_none_keeps_nobody_else_from_hearing(scene: Scene, in
 
 def test_the_mail_names_what_was_at_work_when_dbt_died(scene: Scene, inbox: Inbox) -> None:
     assert scene.run().returncode == 0
+    before = scene.last_run()["pipeline_logging_id"]
     assert scene.run(at="child:deleted:billing_cost_daily", **to(inbox)).returncode == 1
     assert scene.run(at="after:runner.record.start", **to(inbox)).returncode == -9
     scene.sql(
@@ -386,6 +398,7 @@ def test_the_mail_names_what_was_at_work_when_dbt_died(scene: Scene, inbox: Inbo
     )
     look(scene, **to(inbox))
     assert len(inbox.letters) == 2
+    assert f"rows of run {before}" in readers_see(inbox.letters[0])
     for letter in inbox.letters:
         words = read(letter).get_body(("plain",))
         assert words and "billing_cost_daily" in words.get_content().split("First error")[0]

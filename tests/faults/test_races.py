@@ -48,7 +48,7 @@ for day in days:
         warehouse.write(
             sql.FINISH.format(tenant="acme"), sql.FINISH_EVENT.format(tenant="acme"),
             run_id=run.id, status="COMPLETED", now=datetime.now(UTC), duration_ms=0,
-            error_message=None, row_count=0, publications=None,
+            error_message=None, warnings="[]", row_count=0, publications=None,
         )
     print(json.dumps([day, run.status, began, ended]), flush=True)
 print("done", flush=True)
@@ -174,6 +174,7 @@ def test_nor_does_the_history_show_more_at_once_than_there_were(control: Control
             now=datetime.now(UTC),
             duration_ms=0,
             error_message=None,
+            warnings="[]",
             row_count=0,
             publications=None,
         )

@@ -238,6 +238,7 @@ class Claims(RuleBasedStateMachine):
             now=Clock.moment,
             duration_ms=1,
             error_message=None,
+            warnings="[]",
             row_count=None,
             publications=None,
         )

@@ -134,6 +134,21 @@ def test_the_tenants_admin_and_alert_to_hear_of_it(inbox: Inbox) -> None:
     assert letter(inbox)["From"] == "billing@ours.example"
 
 
+def test_mail_programs_can_sort_it_thread_it_and_leave_it_unanswered(inbox: Inbox) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    send(inbox)
+    send(inbox)
+    letters = [
+        message_from_bytes(bytes(one.content or b""), policy=policy.default)
+        for one in inbox.letters
+    ]
+    for one in letters:
+        assert before <= one["Date"].datetime <= datetime.now(UTC)
+        assert one["Message-ID"].endswith("@ours.example>")
+        assert one["Auto-Submitted"] == "auto-generated"
+    assert letters[0]["Message-ID"] != letters[1]["Message-ID"]
+
+
 def test_nobody_gets_it_twice(inbox: Inbox) -> None:
     send(inbox, alert_to="ops@ours.example,admin@acme.example,ops@ours.example")
     assert inbox.letters[0].rcpt_tos == ["admin@acme.example", "ops@ours.example"]

@@ -99,8 +99,8 @@ def test_the_view_moves_with_each_run(control: Control) -> None:
     first = control.take(DAY)
     second = control.take(DAY + timedelta(days=1))
     assert todays_row(control) == (2, 0, 0, 2, 2, 25)
-    finish(control, first, "COMPLETED", None, 1)
-    finish(control, second, "FAILED", "x", 0)
+    finish(control, first, "COMPLETED", None, (), 1)
+    finish(control, second, "FAILED", "x", (), 0)
     assert todays_row(control) == (2, 1, 1, 2, 0, 25)
     assert todays_row(control, "globex") == (0, 0, 0, 0, 0, 25)
 

@@ -105,7 +105,8 @@ def test_a_tests_rows_are_the_failing_ones(control, steps) -> None:
 def test_a_warning_keeps_its_message(control, steps) -> None:
     steps.close_node(node(type="test", status="warn", failures=2, message="Got 2 results"))
     steps.flush()
-    assert written(control, "status, error_message") == [("COMPLETED", "Got 2 results")]
+    columns = "status, error_message, warnings"
+    assert written(control, columns) == [("COMPLETED", None, '["Got 2 results"]')]
 
 
 def test_a_skipped_step_took_no_time(control, steps) -> None:
@@ -162,12 +163,12 @@ def test_start_moves_a_pending_run_and_only_that(control, run, steps) -> None:
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
 def test_finish_writes_how_the_run_ended(control, run, steps, status: str) -> None:
     record.start(control.warehouse, run, 20)
-    duration = finish(control, steps, run, status, "why", 42)
+    duration = finish(control, steps, run, status, "why", ("late.", "few rows."), 42)
     (row,) = control.sql(
-        "select status, error_message, row_count, duration_ms, end_time >= start_time"
+        "select status, error_message, warnings, row_count, duration_ms, end_time >= start_time"
         " from acme.x_meta_pipeline_runs"
     )
-    assert row == (status, "why", 42, duration, True)
+    assert row == (status, "why", '["late.", "few rows."]', 42, duration, True)
     events = control.sql(
         "select event_type, run_status from tenants.tenant_usage_events order by occurred_at"
     )
@@ -179,15 +180,15 @@ def test_a_run_that_another_command_closed_stays_as_it_left_it(
     control, run, steps, status: str
 ) -> None:
     control.sql("update acme.x_meta_pipeline_runs set status = ?, error_message = 'theirs'", status)
-    finish(control, steps, run, "FAILED" if status == "COMPLETED" else "COMPLETED", "ours", 1)
+    finish(control, steps, run, "FAILED" if status == "COMPLETED" else "COMPLETED", "ours", (), 1)
     assert control.runs() == [(status, "theirs")]
     finished = "select run_status from tenants.tenant_usage_events where event_type = 'finished'"
     assert control.sql(finished) == [(status,)], "its end counts, however it came about"
 
 
 def test_finishing_twice_is_one_event(control, run, steps) -> None:
-    finish(control, steps, run, "COMPLETED", None, 1)
-    finish(control, steps, run, "FAILED", "late", 0)
+    finish(control, steps, run, "COMPLETED", None, (), 1)
+    finish(control, steps, run, "FAILED", "late", (), 0)
     assert control.runs() == [("COMPLETED", None)]
     finished = "select count(*) from tenants.tenant_usage_events where event_type = 'finished'"
     assert control.value(finished) == 1
@@ -195,7 +196,7 @@ def test_finishing_twice_is_one_event(control, run, steps) -> None:
 
 def test_a_finish_leaves_other_runs_alone(control, run, steps) -> None:
     other = control.add_run("RUNNING")
-    finish(control, steps, run, "COMPLETED", None, 1)
+    finish(control, steps, run, "COMPLETED", None, (), 1)
     status = control.value(
         "select status from acme.x_meta_pipeline_runs where pipeline_logging_id = ?", other
     )
@@ -207,7 +208,7 @@ def test_the_last_steps_and_the_end_are_one_transaction(control, run, steps) -> 
     steps.open("dbt", "dbt", "model")
     control.sql("drop table tenants.tenant_usage_events cascade")
     with pytest.raises(Exception, match="tenant_usage_events"):
-        finish(control, steps, run, "COMPLETED", None, 1)
+        finish(control, steps, run, "COMPLETED", None, (), 1)
     assert control.runs() == [("RUNNING", None)] and written(control) == []
 
 

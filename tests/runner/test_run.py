@@ -97,6 +97,8 @@ def test_a_failed_run_is_mailed_once_and_the_mail_is_a_step(control, dbt, inbox:
         ["admin@acme.example", "ops@ours.example"]
     ]
     assert mail_steps(control) == [("COMPLETED", None)]
+    words = bytes(inbox.letters[0].content or b"").decode()
+    assert "Readers see now:    Nothing is published for these dates." in words
 
 
 def test_a_mail_server_that_is_down_changes_nothing_about_the_failure(control, dbt) -> None:
@@ -209,7 +211,8 @@ def test_a_date_without_rows_completes_with_the_warning(control, dbt) -> None:
     report = run(control)
     warning = "0 rows: the export has no usage for this date yet."
     assert (report.status, report.rows, report.warnings) == ("COMPLETED", 0, (warning,))
-    assert control.runs() == [("COMPLETED", warning)]
+    assert control.runs() == [("COMPLETED", None)]
+    assert control.sql("select warnings->>0 from acme.x_meta_pipeline_runs") == [(warning,)]
 
 
 def test_a_warning_of_a_test_is_told_and_the_run_completes(control, dbt) -> None:

@@ -102,12 +102,16 @@ function showRuns(runs) {
     make("td", {}, moment(run.start_time)),
     make("td", { class: "number" }, run.duration_ms === null ? "" : (run.duration_ms / 1000).toFixed(1)),
     make("td", {}, run.trigger_by || ""),
-    make("td", {}, (run.error_message || "").slice(0, 160)))));
+    make("td", {}, messageOf(run).slice(0, 160)))));
   if (!runs.length) $("runs").replaceChildren(make("tr", {}, make("td", { colspan: 8 }, "No runs yet: choose a date above.")));
   if (focused) {
     const again = [...document.querySelectorAll("[data-run]")].find((one) => one.dataset.run === focused);
     if (again) again.focus();
   }
+}
+
+function messageOf(one) {
+  return [one.error_message, ...one.warnings].filter(Boolean).join(" ");
 }
 
 async function showRun(byHand) {
@@ -119,12 +123,12 @@ async function showRun(byHand) {
     if (id !== state.run) return;
     $("detail").hidden = false;
     $("detail-title").textContent = `Run of ${dates(run)}: ${run.status}`;
-    $("detail-about").textContent = `${id}${run.error_message ? `: ${run.error_message}` : ""}`;
+    $("detail-about").textContent = `${id}${messageOf(run) ? `: ${messageOf(run)}` : ""}`;
     $("cancel").hidden = !ACTIVE.includes(run.status);
     $("steps").replaceChildren(...steps.map((step) => make("tr", {},
       make("td", {}, step.step_name), make("td", {}, step.step_type), make("td", {}, status(step.status)),
       make("td", { class: "number" }, count(step.row_count)), make("td", { class: "number" }, count(step.duration_ms)),
-      make("td", {}, step.error_message))));
+      make("td", {}, messageOf(step)))));
     showPublished(run);
     showQuality(run, quality);
     for (const row of document.querySelectorAll("#runs tr")) {
