@@ -53,7 +53,7 @@ class CommandLine(NearMatches):
         words = list(sys.argv[1:] if named.get("args") is None else named["args"])
         try:
             for word in words:
-                slugs.utf8(word)
+                slugs.line(word)
             sys.exit(super().main(*args, **{**named, "standalone_mode": False}) or 0)
         except click.Abort:
             # Ctrl-C is Interrupted, see main(): here a prompt came to the end of its input.
@@ -456,6 +456,32 @@ def tenant_key_revoke(config: Settings, tenant: str, key_id: str) -> None:
     click.echo(f"Key {key_id} of {tenant} is revoked.")
 
 
+@cli.group("admin-key", cls=NearMatches)
+def admin_key() -> None:
+    """Make the key that opens all tenants of the REST service."""
+
+
+@admin_key.command("create")
+@common
+@json_option
+def admin_key_create(config: Settings, as_json: bool) -> None:
+    """Make an admin key and show it, this once, with the line that has the service take it.
+
+    Nothing is stored: the service takes the one key whose hash is in its environment.
+    """
+    from runner import keys, show
+
+    secret = keys.new(keys.ADMIN_PREFIX)
+    setting = {keys.ADMIN_HASH: keys.hash_of(secret)}
+    if as_json:
+        click.echo(show.as_json({"api_key": secret, **setting}))
+        return
+    click.echo(secret)
+    _say("Keep it now: it is not shown again. Start `runner serve` with this setting:")
+    for name, value in setting.items():
+        _say(f"export {name}={value}")
+
+
 @cli.command()
 @common
 @json_option
@@ -675,8 +701,7 @@ def serve(config: Settings, host: str, port: int, workers: int | None, grace: in
         from runner.api import server
     except ImportError as missing:
         raise UsageProblem(
-            f"`runner serve` needs the package {missing.name}: run"
-            " `pip install 'gcp-tenant-cost[api]'`, in a checkout `pip install -e '.[api]'`."
+            f"`runner serve` needs the package {missing.name}: run `make run`, which installs it."
         ) from None
     server.serve(config, host, port, workers or os.cpu_count() or 1, grace, _say)
 
@@ -923,8 +948,8 @@ def _who() -> str:
     import getpass
 
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
+        return slugs.line(getpass.getuser())  # LOGNAME may be anything
+    except (KeyError, OSError, UsageProblem):
         return "cli"
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 import uuid
 from collections.abc import Mapping
@@ -20,6 +21,11 @@ SCOPES = {
 }
 # So that a key is known for what it is in somebody's file, and found by those who search for it.
 PREFIX = "gtc_"
+ADMIN_PREFIX = "gtc_admin_"
+# Every key that the runner has made, and nothing else: 43 characters are 256 bits.
+FORM = re.compile("gtc_(admin_)?[A-Za-z0-9_-]{43}")
+# The variable in which the service finds the hash of the admin key.
+ADMIN_HASH = "RUNNER_ADMIN_KEY_SHA256"
 
 # The central table, which the service asks, and the tenant's own copy.
 _TABLES = (("tenants", "tenant_api_keys"), ("{tenant}", "x_meta_api_keys"))
@@ -59,6 +65,11 @@ def hash_of(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def new(prefix: str) -> str:
+    """A key that nobody can guess. The prefix says whose: a tenant's, or the admin's."""
+    return prefix + secrets.token_urlsafe(32)
+
+
 def create(
     warehouse: Warehouse,
     tenant_id: str,
@@ -74,7 +85,7 @@ def create(
     tenants.find(warehouse, tenant_id)
     if unknown := [scope for scope in scopes if scope not in SCOPES]:
         raise UsageProblem(f"'{unknown[0]}' is no scope: use one of {', '.join(SCOPES)}.")
-    secret = PREFIX + secrets.token_urlsafe(32)
+    secret = new(PREFIX)
     now = datetime.now(UTC)
     key = Key(
         id=str(uuid.uuid4()),
@@ -125,6 +136,8 @@ def revoke(warehouse: Warehouse, tenant_id: str, key_id: str) -> None:
 
 def find(warehouse: Warehouse, secret: str) -> Key | None:
     """The key that this is, whatever its state; None for none of ours."""
+    if not FORM.fullmatch(secret):
+        return None
     hashed = hash_of(secret)
     for row in warehouse.read(sql.KEY_OF_HASH, api_key_hash=hashed):
         if hmac.compare_digest(row["api_key_hash"], hashed):

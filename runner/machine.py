@@ -131,7 +131,7 @@ def mail_server(settings: Settings) -> Finding:
         remedy = remedy_for(
             told,
             ("Authentication", "export SMTP_USER=... SMTP_PASSWORD=..."),
-            ("SSL|STARTTLS", f"openssl s_client -starttls smtp -connect {place}"),
+            ("SSL|STARTTLS", f"curl -v --ssl-reqd smtp://{place}"),
             ("", f"nc -vz {mail.host} {mail.port}"),
         )
         return FAIL, told, remedy

@@ -16,15 +16,22 @@ PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 EMAIL = re.compile(rf"{_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_LABEL}")
+# The control characters of ASCII and Latin-1, Unicode's line ends, and what turns the direction of
+# the text that follows: in a log, a table or a mail each would show something else than is there.
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 TABLE = re.compile(r"[A-Za-z0-9:.-]+\.[A-Za-z0-9_]{1,1024}\.[A-Za-z0-9_-]{1,1024}")
 
 
-def utf8(text: str) -> str:
-    """A text that can be written as UTF-8; else UsageProblem."""
+def line(text: str) -> str:
+    """A text of one line, in UTF-8 and without control characters; else UsageProblem."""
     try:
         text.encode()
     except UnicodeEncodeError:
         raise UsageProblem(f"{text!a} is not UTF-8: write it anew.") from None
+    if CONTROL.search(text):
+        raise UsageProblem(
+            f"{text!a} has a line break or another control character: write one line of plain text."
+        )
     return text
 
 

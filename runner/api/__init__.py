@@ -1,1 +1,1 @@
-"""The REST service: a skin over what the command line calls. Needs the extra `[api]`."""
+"""The REST service: a skin over what the command line calls."""

@@ -13,6 +13,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import product
 from typing import Any
 
 from fastapi import Request
@@ -35,6 +36,10 @@ MISSES = 1_000
 # So many keys that nobody has sent before are looked up at once.
 STRANGERS = 3
 ADMIN = "admin"
+# What a hash is of when the command that should have printed the key printed nothing.
+BLANKS = frozenset(
+    keys.hash_of("".join(text)) for length in range(4) for text in product(" \t\r\n", repeat=length)
+)
 
 
 @dataclass(frozen=True)
@@ -73,11 +78,15 @@ class Access:
 def access(settings: Settings) -> Access:
     """Raises UsageProblem for a setting that cannot be meant."""
     environ = settings.environ
-    admin = environ.get("RUNNER_ADMIN_KEY_SHA256", "").strip().lower()
+    admin = environ.get(keys.ADMIN_HASH, "").strip().lower()
     if admin and not re.fullmatch("[0-9a-f]{64}", admin):
         raise UsageProblem(
-            "RUNNER_ADMIN_KEY_SHA256 is no SHA-256 in hex: make a key with `openssl rand -hex 32`"
-            " and set this to what `printf %s KEY | sha256sum` prints."
+            f"{keys.ADMIN_HASH} is no SHA-256 in hex: set what `runner admin-key create` prints."
+        )
+    if admin in BLANKS:
+        raise UsageProblem(
+            f"{keys.ADMIN_HASH} is the hash of an empty key: set what `runner admin-key create`"
+            " prints."
         )
     text = environ.get("RUNNER_RATE_LIMIT") or "50"
     if not re.fullmatch("[0-9]{1,7}", text):
@@ -125,13 +134,15 @@ class Door:
         client = request.client.host if request.client else "unknown"
         if self._how.is_open:
             return Caller(f"anybody at {client}", None, everything, is_admin=True)
-        secret = _secret(request)
+        sent = request.headers.getlist("x-api-key")
+        if len(sent) != 1 or not keys.FORM.fullmatch(sent[0]):
+            self._refused.take(client)
+            raise _nobody(None)
+        secret = sent[0]
         hashed = keys.hash_of(secret)
         if self._how.admin_hash and hmac.compare_digest(hashed, self._how.admin_hash):
             return Caller(ADMIN, None, everything, is_admin=True)
-        key = None
-        if secret.startswith(keys.PREFIX) and len(secret) < 200:
-            key = await self._key(secret, hashed, client)
+        key = await self._key(secret, hashed, client)
         if key is None or key.state != "active" or not _is_slug(key.tenant_id):
             self._refused.take(client)
             raise _nobody(key)
@@ -200,8 +211,8 @@ def _nobody(key: keys.Key | None) -> Problem:
         "no_valid_key",
         f"The key is {key.state}: ask for another."
         if key and key.state != "active"
-        else "Send a key of yours as the header X-API-Key; one is made with"
-        " `runner tenant key create --tenant ID`.",
+        else "Send one key, exactly as it was shown, in one header X-API-Key and nowhere else;"
+        " `runner tenant key create --tenant ID` makes one, `runner admin-key create` the admin's.",
         {"WWW-Authenticate": "ApiKey"},
     )
 
@@ -220,12 +231,3 @@ def _keep(kept: dict[str, Any], most: int, name: str, value: Any) -> None:
     while len(kept) > most:
         with contextlib.suppress(StopIteration, RuntimeError):
             kept.pop(next(iter(kept)), None)
-
-
-def _secret(request: Request) -> str:
-    """The key as it was sent: X-API-Key, or Authorization: Bearer."""
-    named = request.headers.get("x-api-key")
-    if named is not None:
-        return named.strip()
-    kind, _, secret = request.headers.get("authorization", "").partition(" ")
-    return secret.strip() if kind.lower() == "bearer" else ""

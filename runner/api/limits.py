@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import threading
 import time
 import uuid
@@ -32,6 +33,13 @@ SECURITY = {
     "Cache-Control": "no-store",
 }
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+HERE = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?")
+# Words in the names of headers that proxies, balancers and content networks add to a call.
+PROXIES = re.compile(
+    r"(^|-)(via|\w*forward\w*|proxy\w*|proxied|original|originating|rewrite|real|remote|cf|cdn|amzn"
+    r"|amz|appengine|azure|arr|akamai|cloud|envoy|fastly|varnish|vercel|tailscale|surrogate|front|ssl"
+    r"|scheme|authenticated|principal|address|addr|host)(-|$)|(^|-|client|socket)ip$"
+)
 
 
 class Frame:
@@ -96,14 +104,26 @@ class Frame:
             )
         if len(scope["path"]) + len(scope["query_string"]) > HEADER_BYTES:
             raise Problem(414, "path_too_long", "The path and query are too long: shorten them.")
+        if any(name == b"transfer-encoding" for name, _ in headers) and (
+            scope["http_version"] == "1.0" or any(name == b"content-length" for name, _ in headers)
+        ):
+            # Who stands between may have read the other, and so another request after this one.
+            raise Problem(
+                400,
+                "two_lengths",
+                "The request says its length in two ways: send Content-Length or"
+                " `Transfer-Encoding: chunked`, not both, and the latter with HTTP/1.1 only.",
+                {"Connection": "close"},
+            )
         client = (scope.get("client") or ("",))[0]
-        if self._only_loopback and not (client in LOOPBACK and _is_from_here(headers)):
+        if self._only_loopback and not (client in LOOPBACK and _is_from_here(scope)):
             # A page of another site may call, or resolve to, this machine: without keys that
             # would be all it needs.
             raise Problem(
                 403,
                 "not_this_host",
-                "Without keys the service answers on this machine only: call it as 127.0.0.1.",
+                "Without keys the service answers on this machine only: call it as 127.0.0.1,"
+                " through no proxy and from no other site's page.",
             )
 
 
@@ -141,17 +161,20 @@ async def _body(scope: Scope, receive: Receive) -> Receive:
     return again
 
 
-def _is_from_here(headers: list[tuple[bytes, bytes]]) -> bool:
-    """Whether it is called by a name of this machine, and by no page from elsewhere."""
-    named = {name: value.decode("latin-1") for name, value in headers}
-    if any(name == b"forwarded" or name.startswith(b"x-forwarded-") for name in named):
-        return False  # through a proxy, so from anywhere
-    places = [named.get(b"host", "")]
-    if b"origin" in named:
-        places.append(named[b"origin"].rpartition("/")[2])
-    for place in places:
-        host = place.rpartition(":")[0] if place.rpartition(":")[2].isdigit() else place
-        if host.strip("[]") not in LOOPBACK:
+def _is_from_here(scope: Scope) -> bool:
+    """Whether it is called by a name of this machine, through no proxy and by no foreign page."""
+    if scope["http_version"] == "1.0":
+        return False  # as nginx passes calls on, with no header that says so
+    headers = [(name.decode("latin-1"), text.decode("latin-1")) for name, text in scope["headers"]]
+    hosts = [text.lower() for name, text in headers if name == "host"]
+    if len(hosts) != 1 or not HERE.fullmatch(hosts[0]):
+        return False
+    for name, text in headers:
+        if name == "origin" and text.lower() != f"http://{hosts[0]}":
+            return False
+        if name == "sec-fetch-site" and text not in ("same-origin", "none"):
+            return False
+        if name != "host" and PROXIES.search(name.replace("_", "-")):
             return False
     return True
 

@@ -22,7 +22,7 @@ def _checked(check: Callable[[str], object]) -> BeforeValidator:
         if not isinstance(value, str):
             raise ValueError("write a text.")
         try:
-            return check(slugs.utf8(value))
+            return check(slugs.line(value))
         except UsageProblem as problem:
             raise ValueError(problem.message) from None
 
@@ -31,8 +31,8 @@ def _checked(check: Callable[[str], object]) -> BeforeValidator:
 
 DAY_FORMAT = {"format": "date", "examples": ["2024-11-01"]}
 UsageDate = Annotated[date, _checked(slugs.usage_date)]
-# One line that may stand in a log, a table and a mail.
-Line = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]*$")]
+# May stand in a log, a table and a mail.
+Line = Annotated[str, Field(max_length=200), _checked(slugs.line)]
 
 
 class Body(BaseModel):
@@ -103,7 +103,7 @@ class Onboarding(Body):
     admin_email: Annotated[str, _checked(slugs.email)]
     company_name: Line | None = None
     subscription_plan: Literal["STARTER", "PROFESSIONAL", "SCALE"] | None = None
-    exports: list[Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]] = (
+    exports: list[Annotated[str, Field(min_length=1, max_length=1000), _checked(slugs.line)]] = (
         Field(min_length=1, max_length=50)
     )
     billing_accounts: list[Annotated[str, _checked(slugs.billing_account)]] = Field(

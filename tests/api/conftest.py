@@ -8,8 +8,6 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "runner"))
 
-pytest.importorskip("fastapi", reason="the extra [api] is not installed: nothing here is proved")
-
 from control_file import Control, write_control_file
 from serving import FakeDbt, Scene, write_tenant_file
 from support import environment_in

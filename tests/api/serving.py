@@ -1,7 +1,6 @@
 """A service on a control file, its keys, and short ways to call it."""
 
 import contextlib
-import hashlib
 import logging
 import threading
 import time
@@ -21,10 +20,15 @@ from runner.api import app, auth
 from runner.invoke import Event, Outcome
 
 GOOD = Outcome(True, None, (a_node("billing_cost_daily", "success", "model"),))
-ADMIN_KEY = "an-admin-key-of-these-tests"
+ADMIN_KEY = keys.new(keys.ADMIN_PREFIX)
 RUN = "/api/v1/pipelines/run/acme/gcp/cost/cost_billing"
 RUNS = "/api/v1/pipelines/runs"
 DAY = {"date": "2024-11-01", "trigger_by": "docker_test"}
+
+
+def guess(text: object) -> str:
+    """A key of the right form that nobody has."""
+    return keys.PREFIX + f"guess{text}".ljust(43, "x")
 
 
 def write_tenant_file(path: Path, tenant: str) -> None:
@@ -91,12 +95,11 @@ class Scene:
         **environ: str,
     ) -> None:
         self.control, self.dbt = control, dbt
-        admin = hashlib.sha256(ADMIN_KEY.encode()).hexdigest()
         self.settings = replace(
             control.settings,
             environ={
                 **control.environ,
-                "RUNNER_ADMIN_KEY_SHA256": admin,
+                keys.ADMIN_HASH: keys.hash_of(ADMIN_KEY),
                 "RUNNER_RATE_LIMIT": "100000",
                 **environ,
             },

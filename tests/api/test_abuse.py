@@ -92,6 +92,25 @@ def test_injections_in_every_field_are_refused_and_change_nothing(scene: Scene) 
     assert tried > 200 and everything(scene) == before
 
 
+@pytest.mark.parametrize("mark", ["\r", "\n", "\t", "\x00", "\x1b", "\x7f", "\x85", "\u2028"])
+def test_a_control_character_in_a_text_is_refused(scene: Scene, mark: str) -> None:
+    before, text = everything(scene), f"a{mark}b"
+    tenant = {"tenant_id": "new", "admin_email": "a@b.example", "exports": ["/no/such.parquet"]}
+    for path, body, field in (
+        (RUN, {**DAY, "trigger_by": text}, "trigger_by"),
+        ("/api/v1/pipelines/run/acme-gcp-cost-billing", {**DAY, "trigger_by": text}, "trigger_by"),
+        ("/api/v1/pipelines/run/acme/gcp/cost/none", {**DAY, "trigger_by": text}, "trigger_by"),
+        ("/api/v1/tenants/onboard", {**tenant, "company_name": text}, "company_name"),
+        ("/api/v1/tenants/onboard", {**tenant, "exports": [text]}, "exports.0"),
+    ):
+        answer = scene.post(path, body, ADMIN_KEY)
+        assert answer.status_code == 422, answer.text
+        (detail,) = answer.json()["details"]
+        assert detail["where"] == f"body.{field}" and "control character" in detail["what"]
+        assert mark not in answer.json()["message"]
+    assert everything(scene) == before
+
+
 def test_a_text_that_may_be_anything_is_kept_as_it_is(scene: Scene) -> None:
     """Who asks is for people to read: it is bound, never part of a statement."""
     run_id = scene.post(RUN, {**DAY, "trigger_by": STRINGS[0]}).json()["pipeline_logging_id"]

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from control_file import Control
 from fastapi.testclient import TestClient
-from serving import ADMIN_KEY, DAY, RUN, RUNS, Scene
+from serving import ADMIN_KEY, DAY, RUN, RUNS, Scene, guess
 
 from runner import keys
 from runner.api import auth, server
@@ -47,7 +48,7 @@ def test_every_endpoint_wants_a_key(scene: Scene) -> None:
     run_id = scene.control.add_run()
     assert len(calls(scene)) >= 11
     for method, path in calls(scene):
-        for key in ("", "gtc_nobodys", ADMIN_KEY[:-1]):
+        for key in ("", guess("nobodys"), ADMIN_KEY[:-1]):
             headers = {"X-API-Key": key} if key else {}
             answer = scene.client.request(method, filled(path, run_id), headers=headers, json=DAY)
             assert answer.status_code == 401, f"{method} {path}"
@@ -85,9 +86,101 @@ def test_a_key_does_only_what_its_scopes_allow(scene: Scene) -> None:
         assert scene.post("/api/v1/tenants/onboard", {}, key).status_code == 403
 
 
-def test_a_key_may_come_as_a_bearer_token_too(scene: Scene) -> None:
-    headers = {"Authorization": f"Bearer {scene.key}"}
-    assert scene.client.get(RUNS, headers=headers).status_code == 200
+OTHER_FORMS = {
+    "no header": lambda key: [],
+    "an empty one": lambda key: [("X-API-Key", "")],
+    "spaces": lambda key: [("X-API-Key", "   ")],
+    "a space before": lambda key: [("X-API-Key", f" {key}")],
+    "a space after": lambda key: [("X-API-Key", f"{key} ")],
+    "twice": lambda key: [("X-API-Key", key), ("x-api-key", key)],
+    "beside an empty one": lambda key: [("X-API-Key", key), ("X-API-Key", "")],
+    "as a list": lambda key: [("X-API-Key", f"{key}, {key}")],
+    "quoted": lambda key: [("X-API-Key", f'"{key}"')],
+    "in other letters": lambda key: [("X-API-Key", key.upper())],
+    "more": lambda key: [("X-API-Key", f"{key}x")],
+    "as a bearer token": lambda key: [("Authorization", f"Bearer {key}")],
+    "as a password": lambda key: [("Authorization", f"Basic {key}")],
+    "as a header of another name": lambda key: [("Api-Key", key), ("X-Auth-Token", key)],
+    "as an underscored header": lambda key: [("X_API_Key", key)],
+    "as a cookie": lambda key: [("Cookie", f"X-API-Key={key}")],
+}
+
+
+# What proxies, balancers, content networks and tunnels are known to add.
+PROXY_HEADERS = """
+    Via Forwarded X-Forwarded X-Forwarded-For X-Forwarded-Host X-Forwarded-Port X-Forwarded-Proto
+    X-Forwarded-Server X-Forwarded-Prefix X-Forwarded-Ssl X_Forwarded_For X-Real-IP X-Real-Port
+    Forwarded-For X-Original-Forwarded-For X-Original-URL X-Original-Host X-Rewrite-URL X-Host
+    CF-Connecting-IP CF-Connecting-IPv6 CF-Ray CF-Visitor CF-IPCountry CDN-Loop True-Client-IP
+    X-Client-IP Client-IP X-Cluster-Client-IP X-Originating-IP X-Remote-IP X-Remote-Addr Remote-User
+    Fastly-Client-IP Fastly-FF Fly-Client-IP X-Nf-Client-Connection-Ip X-Vercel-Forwarded-For
+    X-Amzn-Trace-Id X-Amz-Cf-Id X-Cloud-Trace-Context X-Appengine-User-IP X-Azure-ClientIP
+    X-Azure-SocketIP X-Azure-FDID X-ARR-LOG-ID X-ARR-SSL X-Envoy-External-Address
+    X-Envoy-Expected-Rq-Timeout-Ms X-Akamai-Edgescape Akamai-Origin-Hop X-Varnish
+    Surrogate-Capability Proxy Proxy-Connection Proxy-Authorization X-ProxyUser-Ip X-BlueCoat-Via
+    WL-Proxy-Client-IP X-IMForwards Max-Forwards Front-End-Https X-Url-Scheme X-Scheme
+    SSL-Client-Cert Tailscale-User-Login X-Goog-Authenticated-User-Email X-MS-Client-Principal
+"""
+# What callers on this machine send of themselves.
+OWN_HEADERS = """
+    Accept Accept-Encoding Accept-Language Cache-Control Connection Cookie Content-Type DNT Expect
+    If-None-Match Pragma Priority Range Referer TE Upgrade-Insecure-Requests User-Agent Sec-CH-UA
+    Sec-CH-UA-Platform Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-User Sec-GPC Authorization X-API-Key
+    X-Request-ID X-Requested-With X-Correlation-ID Idempotency-Key traceparent tracestate baggage
+    Postman-Token X-Schemathesis-TestCaseId
+"""
+OWN = ("127.0.0.1", "127.0.0.1:8080", "localhost", "LOCALHOST:8080", "[::1]", "[::1]:8080")
+FOREIGN = (
+    *("", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8080", "localhost:x"),
+    *("127.0.0.2", "0.0.0.0", "[::]", "evil.example/127.0.0.1", "user@localhost", "localhost."),
+)
+
+
+def test_without_keys_whatever_came_through_a_proxy_is_refused(control: Control, dbt) -> None:
+    with Scene(control, dbt, DISABLE_AUTH="true") as scene:
+        for path in (RUNS, "/health", "/metrics", "/"):
+            for name in PROXY_HEADERS.split():
+                through = scene.client.get(path, headers={name: "127.0.0.1"})
+                assert through.status_code == 403, name
+                assert through.json()["error"] == "not_this_host"
+        for name in OWN_HEADERS.split():
+            assert scene.client.get("/health/live", headers={name: "1"}).status_code == 200, name
+    with Scene(control, dbt) as scene:
+        for name in PROXY_HEADERS.split():
+            assert scene.client.get("/health/live", headers={name: "1"}).status_code == 200, name
+
+
+def test_without_keys_only_its_own_page_may_call(control: Control, dbt) -> None:
+    with Scene(control, dbt, DISABLE_AUTH="true") as scene:
+
+        def status(*headers: tuple[str, str]) -> int:
+            return scene.client.post(RUN, json={"date": "never"}, headers=headers).status_code
+
+        for host in OWN:
+            assert status(("Host", host)) == 422, host
+            assert status(("Host", host), ("Origin", f"http://{host}")) == 422, host
+            for origin in ("null", "", "https://evil.example", "http://localhost:3000", "file://"):
+                assert status(("Host", host), ("Origin", origin)) == 403, origin
+            assert status(("Host", host), ("Origin", f"https://evil.example/{host}")) == 403
+            both = [("Origin", "https://evil.example"), ("Origin", f"http://{host}")]
+            assert status(("Host", host), *both) == status(("Host", host), *both[::-1]) == 403
+        for host in FOREIGN:
+            assert status(("Host", host)) == 403, host
+            assert status(("Host", host), ("Origin", f"http://{host}")) == 403, host
+        for site, expected in (("cross-site", 403), ("same-site", 403), ("same-origin", 422)):
+            assert status(("Sec-Fetch-Site", site)) == expected, site
+
+
+@pytest.mark.parametrize("form", OTHER_FORMS)
+def test_a_key_is_taken_in_one_form_only(scene: Scene, form: str) -> None:
+    for key in (scene.key, ADMIN_KEY):
+        answer = scene.client.get(RUNS, headers=OTHER_FORMS[form](key))
+        assert answer.status_code == 401, form
+        assert "one header X-API-Key" in answer.json()["message"]
+        assert scene.client.get(RUNS, params={"X-API-Key": key}).status_code == 401
+        # Others may need this header, such as who lets calls through to the service.
+        own = {"X-API-Key": key, "Authorization": "Bearer not-ours"}
+        assert scene.client.get(RUNS, headers=own).status_code == 200
 
 
 def test_the_admin_key_sees_all_tenants(scene: Scene) -> None:
@@ -183,7 +276,7 @@ def test_a_key_is_slowed_down_after_its_calls_of_a_minute(control, dbt) -> None:
         told = answers[-1]
         assert told.json()["error"] == "rate_limited" and 0 < int(told.headers["Retry-After"]) <= 61
         assert scene.get(RUNS, scene.other).status_code == 200, "each key for itself"
-        wrong = [scene.get(RUNS, f"gtc_{n}").status_code for n in range(7)]
+        wrong = [scene.get(RUNS, guess(n)).status_code for n in range(7)]
         assert wrong == [401] * 5 + [429] * 2, "and so is guessing"
     assert auth.access(control.settings).per_minute == 50
 
@@ -201,9 +294,6 @@ def test_without_keys_it_serves_this_machine_only_and_says_so(control, dbt) -> N
         assert scene.client.post(
             RUN, content='{"date": "2024-11-03"}', headers=plain
         ).is_client_error
-        for name in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto"):
-            through = scene.client.get(RUNS, headers={name: "127.0.0.1"})
-            assert through.status_code == 403, "through a proxy, so from anywhere"
         afar = TestClient(scene.app, base_url="http://127.0.0.1", client=("192.0.2.1", 5))
         assert afar.get(RUNS).status_code == 403
         own = {"Origin": "http://localhost:8080", "Host": "localhost:8080"}
@@ -211,6 +301,58 @@ def test_without_keys_it_serves_this_machine_only_and_says_so(control, dbt) -> N
         for host in ("0.0.0.0", "192.0.2.1", "::"):
             with pytest.raises(UsageProblem, match="DISABLE_AUTH"):
                 server.serve(scene.settings, host, 0, 1, 0, lambda text: None)
+
+
+BLANKS = {"nothing": "", "a new line": "\n", "a Windows line": "\r\n", "spaces": "  ", "tab": "\t"}
+
+
+@pytest.mark.parametrize("name", BLANKS)
+def test_the_hash_of_an_empty_admin_key_is_refused_at_start(
+    control: Control, dbt, name: str
+) -> None:
+    """As a recipe prints it whose first command is not installed."""
+    blank = hashlib.sha256(BLANKS[name].encode()).hexdigest()
+    for written in (blank, blank.upper(), f" {blank}\n"):
+        with pytest.raises(UsageProblem, match=r"of an empty key: .*`runner admin-key create`"):
+            Scene(control, dbt, RUNNER_ADMIN_KEY_SHA256=written)
+    started = CliRunner().invoke(
+        cli, ["serve"], env={**control.environ, "RUNNER_ADMIN_KEY_SHA256": blank}
+    )
+    assert started.exit_code == 2 and len(started.output.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n", "password", "x" * 64])
+def test_what_the_runner_never_made_opens_nothing_though_its_hash_is_set(
+    control: Control, dbt, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr(auth, "BLANKS", frozenset())
+    with Scene(control, dbt, RUNNER_ADMIN_KEY_SHA256=keys.hash_of(text)) as scene:
+        control.sql("update tenants.tenant_api_keys set api_key_hash = ?", keys.hash_of(text))
+        for headers in ({}, {"X-API-Key": text}):
+            for path in (RUNS, "/api/v1/tenants"):
+                assert scene.client.get(path, headers=headers).status_code == 401
+            assert scene.client.post(RUN, json=DAY, headers=headers).status_code == 401
+    assert keys.find(control.warehouse, text) is None
+
+
+def test_the_runner_makes_the_admin_key_and_keeps_nothing_of_it(control: Control, dbt) -> None:
+    made = CliRunner().invoke(cli, ["admin-key", "create"], env=control.environ)
+    assert made.exit_code == 0, made.output
+    secret = made.stdout.strip()
+    (line,) = [line for line in made.stderr.splitlines() if line.startswith("export ")]
+    name, _, hashed = line.removeprefix("export ").partition("=")
+    assert hashed == hashlib.sha256(secret.encode()).hexdigest() and len(secret) >= 53
+    with Scene(control, dbt, **{name: hashed}) as scene:
+        assert {one["tenant_id"] for one in scene.get("/api/v1/tenants", secret).json()} == {
+            "acme",
+            "globex",
+        }
+    told = CliRunner().invoke(cli, ["admin-key", "create", "--json"], env=control.environ)
+    document = json.loads(told.stdout)
+    assert document[name] == keys.hash_of(document["api_key"]) and document["api_key"] != secret
+    for path in filter(Path.is_file, Path(control.folder).rglob("*")):
+        content = path.read_bytes()
+        assert secret.encode() not in content and hashed.encode() not in content, path
 
 
 @pytest.mark.parametrize(
@@ -263,9 +405,9 @@ def test_guessing_is_refused_before_it_is_looked_up(control, dbt, monkeypatch) -
     monkeypatch.setattr(keys, "find", noted)
     with Scene(control, dbt, RUNNER_RATE_LIMIT="5") as scene, ThreadPoolExecutor(40) as many:
         assert scene.get(RUNS).status_code == 200
-        told = list(many.map(lambda n: scene.get(RUNS, f"gtc_{n}").status_code, range(60)))
+        told = list(many.map(lambda n: scene.get(RUNS, guess(n)).status_code, range(60)))
         assert set(told) == {401, 429}
-        assert len(looked) <= 1 + 5 + 2 * auth.STRANGERS
+        assert 1 < len(looked) <= 1 + 5 + 2 * auth.STRANGERS
         assert scene.get(RUNS).status_code == 200, "a key that was good is no guess"
 
 
@@ -282,7 +424,7 @@ def test_wrong_keys_hold_up_no_good_one_and_push_none_out(scene: Scene, monkeypa
 
     monkeypatch.setattr(keys, "find", waits)
     with ThreadPoolExecutor(60) as many:
-        guesses = [many.submit(scene.get, RUNS, f"gtc_guess{n}") for n in range(60)]
+        guesses = [many.submit(scene.get, RUNS, guess(n)) for n in range(60)]
         time.sleep(0.5)
         try:
             assert scene.get(RUNS).status_code == 200, "looked up again meanwhile"

@@ -1,7 +1,8 @@
-"""What stands before the first call: the extra, the port, and the file that threads share."""
+"""What stands before the first call: the packages, the port, and the file that threads share."""
 
 import contextlib
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -26,13 +27,13 @@ from runner.errors import StatementRefused, UsageProblem
 from runner.warehouse import open_warehouse
 
 
-def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_that_is_not_installed_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("runner.api")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delattr("runner.api", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     answer = CliRunner().invoke(cli, ["serve"], env={"RUNNER_PROJECT_DIR": str(ROOT)})
-    assert answer.exit_code == 2 and "[api]" in answer.output and "uvicorn" in answer.output
+    assert answer.exit_code == 2 and "uvicorn" in answer.output and "make run" in answer.output
     assert "Traceback" not in answer.output
 
 
@@ -350,10 +351,17 @@ def test_a_killed_service_loses_no_claim(control: Control) -> None:
 
 @pytest.fixture
 def served(control: Control, dbt, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
-    """The service as `runner serve` has uvicorn serve it, on a port of its own; impatient."""
+    """The service, impatient."""
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.5)
+    with on_a_port(Scene(control, dbt)) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def on_a_port(scene: Scene) -> Iterator[tuple[str, int]]:
+    """The service as `runner serve` has uvicorn serve it, on a port of its own."""
     listener = socket.create_server(("127.0.0.1", 0))
-    running = uvicorn.Server(server.config_of(Scene(control, dbt).app))
+    running = uvicorn.Server(server.config_of(scene.app))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
@@ -400,6 +408,48 @@ def test_what_is_no_request_is_400_as_json(served) -> None:
     head, _, body = answered(served, b"\x16\x03\x01 hello\r\n\r\n").partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400")
     assert set(json.loads(body)) == {"error", "message", "request_id"}
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
+        b"HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5",
+        b"HTTP/1.1\r\nHost: 127.0.0.1\r\ntransfer-encoding: Chunked\r\ncontent-length: 0",
+        b"HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked, gzip\r\nContent-Length: 5",
+        b"HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x",
+        b"HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding : chunked\r\nContent-Length: 5",
+        b"HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: xchunked\r\nContent-Length: 5",
+        b"HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nContent-Length: 6",
+        b"HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: +5",
+        b"HTTP/1.0\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked",
+    ],
+)
+def test_a_request_of_two_lengths_is_400_and_hides_no_other(served, head: bytes) -> None:
+    """Else a proxy that reads the other length lets the second request through unseen."""
+    # The second is the first's body by one way of reading it.
+    smuggled = b"POST /health/live " + head + b"\r\n\r\n0\r\n\r\n" + LIVE + b"\r\n"
+    for parts in ([smuggled], [smuggled[:40], smuggled[40:]]):
+        told = answered(served, *parts)
+        assert re.findall(rb"HTTP/1.1 \d+", told) == [b"HTTP/1.1 400"], told
+        answer, _, body = told.partition(b"\r\n\r\n")
+        assert b"connection: close" in answer.lower()
+        assert set(json.loads(body)) == {"error", "message", "request_id"}
+
+
+def test_either_length_alone_is_taken(served) -> None:
+    for length in (b"Content-Length: 0\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"):
+        assert answered(served, LIVE + b"Connection: close\r\n" + length).startswith(
+            b"HTTP/1.1 200"
+        )
+
+
+def test_without_keys_a_call_by_http_1_0_is_refused(control: Control, dbt) -> None:
+    """As nginx passes calls on unless told otherwise, with no header that says so."""
+    with on_a_port(Scene(control, dbt, DISABLE_AUTH="true")) as address:
+        assert answered(address, LIVE + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200")
+        old = LIVE.replace(b"HTTP/1.1", b"HTTP/1.0") + b"\r\n"
+        assert answered(address, old).startswith(b"HTTP/1.1 403")
 
 
 def test_whoever_is_one_too_many_is_answered_503_as_json(served, monkeypatch) -> None:

@@ -4,7 +4,6 @@ The service is real, in a process of its own, on a control file of ten tenants; 
 one that waits, so that the figures are the service's. Then all runs end, each once.
 """
 
-import hashlib
 import json
 import os
 import subprocess
@@ -25,6 +24,8 @@ sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / name) for name in (".", "runne
 from control_file import Control, write_control_file  # noqa: E402
 from serving import ADMIN_KEY, FakeDbt, write_tenant_file  # noqa: E402
 from support import environment_in  # noqa: E402
+
+from runner import keys  # noqa: E402
 
 # One writer a tenant: as many tenants as are to run at once.
 TENANTS = tuple(f"t{n}" for n in range(10))
@@ -73,7 +74,7 @@ def main(at_once: int, requests: int) -> None:
         write_tenant_file(folder / "warehouse" / f"tenant_{tenant}.duckdb", tenant)
         control.subscribe(tenant, daily_limit=10**6, monthly_limit=10**7, concurrent_limit=10**6)
     environ |= {
-        "RUNNER_ADMIN_KEY_SHA256": hashlib.sha256(ADMIN_KEY.encode()).hexdigest(),
+        keys.ADMIN_HASH: keys.hash_of(ADMIN_KEY),
         "RUNNER_RATE_LIMIT": "0",
         "PYTHONPATH": str(ROOT),
     }

@@ -99,6 +99,40 @@ def test_wrong_options_are_a_usage_error(runner, args: tuple[str, ...]) -> None:
     assert answer.exit_code == 2 and "Traceback" not in answer.output
 
 
+@pytest.mark.parametrize("mark", ["\r\n", "\n", "\x1b", "\u2028"])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("run", "--tenant", "acme", "--date", "2024-11-01", "--trigger-by"),
+        ("run", "--all-tenants", "--date", "2024-11-01", "--trigger-by"),
+        ("catch-up", "--tenant", "acme", "--trigger-by"),
+        ("catch-up", "--all-tenants", "--dry-run", "--trigger-by"),
+        ("tenant", "add", "x", "--admin-email", "a@b.example", "--export", "y", "--company"),
+        ("tenant", "update", "acme", "--company"),
+        ("tenant", "key", "create", "--tenant", "acme", "--description"),
+        ("tenant", "add", "x", "--admin-email", "a@b.example", "--export"),
+        ("runs", "--tenant", "acme", "--pipeline"),
+        ("tenant", "show"),
+    ],
+    ids=" ".join,
+)
+def test_a_control_character_in_any_word_is_refused(runner, args, mark: str) -> None:
+    *before, last = args
+    for words in ((*args, f"a{mark}b"), (*before, f"{last}=a{mark}b"), (*args, mark)):
+        answer = runner(*words)
+        assert answer.exit_code == 2 and "control character" in answer.stderr
+        (told,) = answer.stderr.strip().splitlines()
+        assert told.isascii() and told.isprintable() and answer.stdout == ""
+
+
+def test_a_control_character_in_the_name_of_the_user_is_not_recorded(
+    runner, control: Control, dbt
+) -> None:
+    answer = runner("run", "--tenant", "acme", "--date", "2024-11-01", LOGNAME="a\nb")
+    assert answer.exit_code == 0, answer.output
+    assert control.value("select trigger_by from acme.x_meta_pipeline_runs") == "cli"
+
+
 TODAY = datetime.now(UTC).date()
 RUN = ("run", "--tenant", "acme")
 

@@ -603,7 +603,7 @@ def test_a_mail_server_that_is_down(look: Look) -> None:
 
 def test_a_mail_server_without_the_encryption_that_is_asked_for(look: Look, inbox: Inbox) -> None:
     check = look("mail", **mail_to(inbox, SMTP_STARTTLS="1"))
-    remedy = f"openssl s_client -starttls smtp -connect 127.0.0.1:{inbox.port}"
+    remedy = f"curl -v --ssl-reqd smtp://127.0.0.1:{inbox.port}"
     assert ends(check) == ("fail", remedy)
 
 

@@ -83,8 +83,16 @@ def test_a_date_before_there_was_a_cloud_is_refused(text: str) -> None:
 
 
 def test_a_text_that_is_no_utf8_is_refused_without_being_echoed() -> None:
-    assert slugs.utf8("é") == "é"
-    assert refusal(slugs.utf8, "a\udcff").isascii()
+    assert refusal(slugs.line, "a\udcff").isascii()
+
+
+def test_a_line_of_text_may_be_anything_but_what_moves_the_cursor() -> None:
+    for text in ("", "é", "Müller & Söhne; 'drop'", "株式会社", "\U0001f468\u200d\U0001f469"):
+        assert slugs.line(text) == text
+    refused = [*range(0x20), *range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
+    for code in refused:
+        told = refusal(slugs.line, f"a{chr(code)}b")
+        assert told.isascii() and told.isprintable() and "control character" in told
 
 
 def test_a_future_date_is_refused_with_todays() -> None:
