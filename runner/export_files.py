@@ -3,19 +3,20 @@
 What a file must look like is judged by dbt; this is what DuckDB does not look at.
 """
 
-import glob
-import gzip
 import json
 import os
 import re
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from runner.errors import UsageProblem
 
 GZIP = b"\x1f\x8b"
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 16
+# Of a gzip header DuckDB reads a file's name and an extra field, and refuses all other flags.
+READABLE_FLAGS = 0x04 | 0x08
 
 
 def local_export(text: str) -> str:
@@ -32,25 +33,38 @@ def local_export(text: str) -> str:
 
 
 def files_of(path: str) -> list[str]:
-    """The file of that path, whatever characters it has, else the files that match it."""
+    """The file of that path, whatever characters it has, else the files that match it.
+
+    DuckDB matches them, as it will when it reads: hidden files too, and no linked folder for `**`.
+    """
     if os.path.isfile(path):
         return [path]
-    return sorted(name for name in glob.iglob(path, recursive=True) if os.path.isfile(name))
+    import duckdb
+
+    with duckdb.connect() as engine:
+        return [row[0] for row in engine.execute("from glob(?) order by all", [path]).fetchall()]
 
 
 def check(refs: Iterable[str], checked: Path | None = None) -> None:
     """Read the gzip files of local exports through; DuckDB does not look at their checksums.
 
-    `checked`: a file that keeps which were read, so that each is read again only when its size or
-    time of last change is another. Raises UsageProblem with the file and what is wrong. A file that
-    is not there is dbt's to tell.
+    `checked`: a file that keeps which were read, so that each is read again only when it is another
+    file or was changed since. Raises UsageProblem with the file and what is wrong. An export of
+    which no file is there is dbt's to tell.
     """
     known, now = _read(checked), {}
     for name in (name for ref in refs for name in files_of(ref)):
-        stat = os.stat(name)
-        now[name] = [stat.st_size, stat.st_mtime_ns]
-        if now[name] != known.get(name):
-            _check(name, stat.st_size)
+        try:
+            stat = os.stat(name)
+            # Who writes a file may set the time of its content, not that of the file's change.
+            now[name] = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+            if now[name] != known.get(name):
+                _check(name, stat.st_size)
+        except OSError as error:
+            raise UsageProblem(
+                f"The export's file {name} cannot be read ({error.strerror or error}): mend its"
+                " permissions or its disk, or copy it again."
+            ) from error
     if checked is not None and now != known:
         _write(checked, now)
 
@@ -61,23 +75,44 @@ def _check(name: str, size: int) -> None:
         raise UsageProblem(f"{told}is empty.")
     with open(name, "rb") as file:
         is_gzip = file.read(2) == GZIP
-    if is_gzip != name.endswith(".gz"):
-        raise UsageProblem(
-            f"{told}is compressed with gzip: its name must end in .gz."
-            if is_gzip
-            else f"{told}is not compressed with gzip, and its name ends in .gz."
-        )
-    if not is_gzip:
-        return
-    try:
-        with gzip.open(name) as stream:
-            is_empty = not stream.read(CHUNK_BYTES)
-            while stream.read(CHUNK_BYTES):
-                pass
-    except (OSError, EOFError, zlib.error) as error:
-        raise UsageProblem(f"{told}is damaged ({error}): copy it again.") from error
+        if is_gzip != name.endswith(".gz"):
+            raise UsageProblem(
+                f"{told}is compressed with gzip: its name must end in .gz."
+                if is_gzip
+                else f"{told}is not compressed with gzip, and its name ends in .gz."
+            )
+        if not is_gzip:
+            return
+        file.seek(0)
+        try:
+            is_empty = not _unzipped_bytes(file)
+        except (ValueError, EOFError, zlib.error) as error:
+            raise UsageProblem(f"{told}is damaged ({error}): copy it again.") from error
     if is_empty:
         raise UsageProblem(f"{told}is empty.")
+
+
+def _unzipped_bytes(file: BinaryIO) -> int:
+    """How many bytes the gzip members in a file hold; raises what is wrong with one of them."""
+    total, data = 0, file.read(CHUNK_BYTES)
+    while data:
+        header = data = data if len(data) >= 4 else data + file.read(CHUNK_BYTES)
+        if not header.startswith(GZIP):
+            raise ValueError("bytes that are not gzip follow its end")
+        if len(header) > 3 and header[3] & ~READABLE_FLAGS:
+            raise ValueError(f"its gzip header has flags that are not read: {header[3]:#04x}")
+        member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        while not member.eof:
+            total += len(member.decompress(data, CHUNK_BYTES))
+            data = member.unconsumed_tail
+            if not data and not member.eof:
+                data = file.read(CHUNK_BYTES)
+            if not data and not member.eof:
+                total += len(member.flush())
+                if not member.eof:
+                    raise EOFError("it ends before its end marker")
+        data = member.unused_data or file.read(CHUNK_BYTES)
+    return total
 
 
 def _read(path: Path | None) -> dict[str, list[int]]:

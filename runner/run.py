@@ -386,6 +386,12 @@ def _build(
     )
 
     def dbt_build() -> Outcome:
+        """Its files looked at first: DuckDB does not look at the checksum of a gzip file."""
+        try:
+            refs = [one.ref for one in tenants.exports(warehouse, run.tenant_id)]
+            warehouse.check_exports(run.tenant_id, refs)
+        except UsageProblem as problem:
+            return Outcome(False, problem.message)
         with pool.lend() as worker:
             on_event(Event("waiting", name="starting dbt"))
             return worker.run(
@@ -411,11 +417,6 @@ def _build(
 
     known = landed()
     with warehouse.alone_with(run.tenant_id, wait):
-        try:
-            refs = [one.ref for one in tenants.exports(warehouse, run.tenant_id)]
-            warehouse.check_exports(run.tenant_id, refs)
-        except UsageProblem as problem:
-            return Outcome(False, problem.message), ()
         try:
             outcome = dbt_build()
             if EXPORT_CHANGED in (outcome.error or ""):

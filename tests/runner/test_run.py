@@ -1,5 +1,6 @@
 """One run in order: claim, dbt, record, notify. dbt's outcome is given; all else is real."""
 
+import gzip
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -74,6 +75,31 @@ def test_dbt_is_given_the_dates_the_run_and_the_templates_selector(control, dbt)
     assert job.vars["pipeline_logging_id"] == report.run.id
     assert job.tenant_id == "acme" and TEMPLATE.step.selector in job.command
     assert timeout == TEMPLATE.step.timeout_minutes * 60
+
+
+def test_an_export_that_changed_while_it_was_read_is_checked_again_before_the_second_build(
+    control, dbt
+) -> None:
+    export = control.folder / "e.json.gz"
+    good = gzip.compress(b"{}\n")
+    export.write_bytes(good)
+    control.sql(
+        "insert into tenants.tenant_exports by name select 'acme' as tenant_id,"
+        " ? as export_ref, '[]' as billing_account_ids, '[]' as project_ids",
+        str(export),
+    )
+
+    class Upload(dbt):
+        def run(self, *job: Any, **ticks: Any) -> Outcome:
+            super().run(*job, **ticks)
+            export.write_bytes(good[:-8] + b"\0\0\0\0" + good[-4:])
+            return Outcome(False, f"billing_cost_daily: {one_run.EXPORT_CHANGED}: {export}")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("runner.pool.Worker", Upload)
+        report = run(control)
+    assert len(dbt.jobs) == 1, "damaged files are not read"
+    assert report.status == "FAILED" and f"{export} is damaged" in report.outcome.error
 
 
 def test_a_failed_build_is_recorded_before_it_is_mailed(control, dbt) -> None:
