@@ -1,10 +1,11 @@
 {#
     Rows of the export without a billing account or a usage start, before the tenant's filter, which
-    would leave them out without a word. By file on DuckDB. A landing that is read has no such row: its
+    would leave them out without a word. By file on DuckDB; a sample has the file's name without its
+    folders, which are not for the readers of findings. A landing that is read has no such row: its
     own proof was this one. On BigQuery the partitions are read that can hold charges of the dates.
 #}
 {% macro has_an_owner_findings(name) -%}
-    {%- set keys = ['export_ref', 'file', 'without_account', 'without_date'] -%}
+    {%- set shown = [('file', "regexp_extract(file, '[^/]*$')"), 'without_account', 'without_date'] -%}
     {%- set since = exported_since_slice(export_columns().partition_time, days_before=8)
         if has_slice() else adapter.dispatch('exported_lately')() -%}
     {%- set queries = [] -%}
@@ -18,7 +19,7 @@
         {{ json_object(['export_ref', 'file']) }} as key,
         {{ no_amount() }},
         charge_rows as failing_rows,
-        [{{ json_object(keys) }}] as samples
+        [{{ json_object(shown) }}] as samples
     from (
         {%- for query in queries %}
         {{ query }}

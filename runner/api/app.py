@@ -759,7 +759,7 @@ def _failed_expectations(who: Caller, row: Row) -> list[models.FailedExpectation
             severity=row["severity"],
             status=one.status,
             failing_rows=one.rows,
-            samples=list(one.samples),
+            samples=[_for(who, sample) or "" for sample in one.samples],
             message=_for(who, one.message),
             sentence=_for(who, one.sentence) or "",
         )

@@ -20,8 +20,10 @@ from runner.errors import (
 
 log = logging.getLogger(__name__)
 
-# The folders of a path that begins at the root, and not of an address.
-_FOLDERS = re.compile(r"(?<![\w/:.])/(?:[^\s/:;,'\"()]+/)+")
+# The folders of a path that begins at the root, and not of an address. In quotes, as in JSON, such
+# a path ends with them; elsewhere a folder's name may have blanks between its words.
+_WORD = r"[^\s/:;,'\"()]+"
+_FOLDERS = re.compile(rf"""(?<=")/(?!/)[^"]*/|(?<![\w/:.])/(?:{_WORD}(?: +{_WORD})*/)+""")
 _PROCESS = re.compile(r"\b(?:process|pid|PID) \d+\b")
 
 BROKE = (

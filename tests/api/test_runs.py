@@ -3,6 +3,7 @@
 import json
 import time
 import uuid
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from control_file import judge, publish
 from serving import ADMIN_KEY, DAY, RUN, RUNS, Held, Scene
 
 from runner import claim, pipelines
+from runner.invoke import Outcome
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
@@ -306,6 +308,43 @@ def test_a_failed_run_tells_why_and_shows_the_rows_that_failed(scene: Scene) -> 
         'reconciles failed for 2 rows (cost is the export\'s), for example {"cost": 1}'
     )
     assert passed["status"] == "PASS" and passed["failed_expectations"] == []
+
+
+def test_no_answer_about_a_failed_run_has_a_path_of_the_server(scene: Scene) -> None:
+    """As findings, messages of tests, models and steps have them; an admin reads all of it."""
+    import duckdb
+    from test_notify import a_node
+
+    folder = "/srv/exports of all, (really)"
+    fault = "The export's file /srv/exports of all/e.csv has in line 3 a second header."
+    node = replace(a_node("billing_cost_daily", "error", "model"), message=fault)
+    scene.dbt.outcome = Outcome(False, f"billing_cost_daily: {fault}", (node,))
+    run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]
+    scene.until(run_id, "FAILED")
+    found = {
+        "every_row_has_an_account_and_a_date": {"file": f"{folder}/e-1.csv", "without_date": 1},
+        "matches_the_export": {"export_ref": f"{folder}/e-*.csv", "copied_rows": 1},
+        "accounts_come_from_one_export": {"one_export_ref": f"{folder}/e'-1.csv"},
+        "is_cut_off": {"name": "//compute.googleapis.com/vm", "file": f"{folder}/{'x' * 400}"},
+    }
+    failed = [
+        {
+            **{"expectation": name, "status": "fail", "failing_rows": 1, "node": "m"},
+            **{"samples": [json.dumps(sample)[:400]], "message": None},
+        }
+        for name, sample in found.items()
+    ]
+    failed.append({"expectation": "grain", "status": "error", "node": "t", "message": fault})
+    with duckdb.connect(str(scene.control.path.parent / "tenant_acme.duckdb")) as connection:
+        judge(connection, run_id, "billing_cost_daily", "FAIL", *failed)
+    for path in (RUNS, f"{RUNS}/{run_id}", f"{RUNS}/{run_id}/steps", f"{RUNS}/{run_id}/dq-results"):
+        told = scene.get(path)
+        assert told.status_code == 200
+        assert "/srv" not in told.text and "exports of all" not in told.text, told.text
+        assert "/srv/exports of all" in scene.get(path, ADMIN_KEY).text
+    told = scene.get(f"{RUNS}/{run_id}/dq-results").text
+    for kept in ("e-1.csv", "e-*.csv", "e'-1.csv", "//compute.googleapis.com/vm", "line 3"):
+        assert kept in told, kept
 
 
 def test_costs_are_exact_and_per_service(scene: Scene) -> None:
