@@ -87,7 +87,8 @@ def _check(name: str, size: int) -> None:
         try:
             is_empty = not _unzipped_bytes(file)
         except (ValueError, EOFError, zlib.error) as error:
-            raise UsageProblem(f"{told}is damaged ({error}): copy it again.") from error
+            why = str(error).rpartition(": ")[2] if isinstance(error, zlib.error) else error
+            raise UsageProblem(f"{told}is damaged ({why}): copy it again.") from error
     if is_empty:
         raise UsageProblem(f"{told}is empty.")
 
@@ -100,7 +101,7 @@ def _unzipped_bytes(file: BinaryIO) -> int:
         if not header.startswith(GZIP):
             raise ValueError("bytes that are not gzip follow its end")
         if len(header) > 3 and header[3] & ~READABLE_FLAGS:
-            raise ValueError(f"its gzip header has flags that are not read: {header[3]:#04x}")
+            raise ValueError(f"its header has flags that DuckDB does not read: {header[3]:#04x}")
         member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
         while not member.eof:
             total += len(member.decompress(data, CHUNK_BYTES))

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 _IN_MESSAGE = re.compile(r"<findings>(.*)</findings>", re.DOTALL)
+# Where DuckDB begins to quote a file's line or a value; it names the file of a CSV line after it.
+_QUOTED = re.compile(
+    r"\s*(?:\bOriginal Line:|\bExpected \w+, but got |\bInput: \"|\bCould not parse string )"
+    r"|(?<=\bConversion Error:)(?! CSV Error)",
+)
+_FILE = re.compile(r"\n *file = (.*)\n")
 # An example may be a row with long labels: a message stays readable without them.
 LONGEST_SAMPLE = 500
 
@@ -69,6 +75,21 @@ def of_message(node: str, table: str, message: str | None) -> list[Finding]:
 def without_findings(message: str | None) -> str | None:
     """The message without its machine-readable part."""
     return message and _IN_MESSAGE.sub("", message).strip()
+
+
+def without_rows(error: str) -> str:
+    """An engine's error without the row or value of an export that it quotes.
+
+    They may be another tenant's. macros/quality/without_rows.sql does the same under bare dbt.
+    """
+    quoted = _QUOTED.search(error)
+    if not quoted:
+        return error
+    told = error[: quoted.start()].rstrip(" :")
+    # The last: a row may hold such a line, too.
+    files = _FILE.findall(error, quoted.start())
+    told += f" in file {files[-1]}" if files else ""
+    return f"{told}: a value does not fit, which dbt's log shows."
 
 
 def parsed(value: Any) -> Any:

@@ -25,6 +25,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from runner import control_sql, export_files
 from runner.errors import NotInitialised, StatementRefused, UsageProblem, WarehouseUnreachable
+from runner.findings import without_rows
 from runner.settings import Settings
 from runner.shared_file import NotFree, SharedFile
 
@@ -652,7 +653,7 @@ def _in_one_line(error: Exception) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip("!.")
+    return without_rows(str(error)).strip().splitlines()[0].rstrip("!.")
 
 
 def _tenant_of(statements: Sequence[str], values: Mapping[str, Value]) -> str:

@@ -20,6 +20,8 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
+from runner.findings import without_rows
+
 # What a macro logs for people: a warning, or what only the operator's terminal may show.
 SAID = ("WARNING: ", "TERMINAL: ")
 
@@ -201,10 +203,13 @@ def _node(command: list[str], result: Any) -> dict[str, Any]:
 
 
 def _sentence(error: BaseException | str | None) -> str | None:
-    """dbt's error without what it wraps it in: a first line that names the kind, a macro stack."""
+    """dbt's error without what it wraps it in, and without rows that the engine quotes.
+
+    It wraps it in a first line that names the kind, and a macro stack.
+    """
     if error is None:
         return None
-    lines = [line.strip() for line in str(error).strip().splitlines()]
+    lines = [line.strip() for line in without_rows(str(error)).strip().splitlines()]
     told = [line for line in lines if line and not line.startswith((">", "compiled code at"))]
     if len(told) > 1 and " Error" in told[0]:
         told = told[1:]

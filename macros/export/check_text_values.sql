@@ -1,6 +1,7 @@
 {#
-    Stops the call when a text file has no value in a column that every charge has, has a second header,
-    or lacks a required column and has one that Google does not know, which may be the same renamed.
+    Stops the call when a text file has no value in a column that every charge has, has a second header
+    or a line of JSON that is no object, or lacks a required column and has one that Google does not know,
+    which may be the same renamed.
     A missing column alone is null: BigQuery leaves out of JSON what has no value.
 #}
 {% macro check_text_values(export) -%}
@@ -20,11 +21,21 @@
             {%- do lacks.append('count(try(json_extract_string("' ~ top ~ '", \'$.' ~ name ~ '\'))) = 0') -%}
         {%- endif -%}
     {%- endfor -%}
+    {#- a CSV row without any value is one of nobody, see lost_rows -#}
+    {%- set is_empty = 'coalesce("' ~ columns.known | join('", "') ~ '") is null' if export.kind == 'json' else 'false' -%}
     {%- set rows = run_query(
         'select filename, count_if("billing_account_id" = \'billing_account_id\'), ' ~ lacks | join(', ')
-        ~ ' from ' ~ export.files_relation ~ ' group by filename order by filename'
+        ~ ', count_if(' ~ is_empty ~ ') from ' ~ (export.lenient_relation or export.files_relation)
+        ~ ' group by filename order by filename'
     ).rows -%}
     {%- for row in rows -%}
+        {%- set broken = broken_json_line(row[0]) if row[columns.required | length + 2] else none -%}
+        {%- if broken -%}
+            {%- do exceptions.raise_compiler_error(
+                "The export's file " ~ row[0] ~ " has in line " ~ broken
+                ~ " what is not one JSON object in UTF-8: was the file cut, or joined without a line end?"
+            ) -%}
+        {%- endif -%}
         {%- if (row[1] or 0) > 0 -%}
             {%- do exceptions.raise_compiler_error(
                 "The export's file " ~ row[0] ~ " has in line " ~ second_header_line(row[0])

@@ -10,8 +10,8 @@
     list_transform(
         case
             when nullif(trim({{ list }}), 'null') is null then cast([] as json[])
-            when not json_valid({{ list }}) then {{ text_fault(export, path, list) }}
-            when json_type({{ list }}) <> 'ARRAY' then {{ text_fault(export, path, list) }}
+            when not json_valid({{ list }}) then {{ text_fault(export, path) }}
+            when json_type({{ list }}) <> 'ARRAY' then {{ text_fault(export, path) }}
             else cast({{ list }} as json[])
         end,
         lambda item: struct_pack(

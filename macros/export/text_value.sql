@@ -21,6 +21,6 @@
         {%- else %}
         try_cast({{ value }} as {{ engine_type(type) }}),
         {%- endif %}
-        case when {{ value }} is not null then {{ text_fault(export, path, value) }} end
+        case when {{ value }} is not null then {{ text_fault(export, path) }} end
     )
 {%- endmacro %}

@@ -37,7 +37,7 @@
             severity, unique_id,
             status if status in ('fail', 'warn') else 'error' if is_error else 'skipped',
             result.failures if expected | length == 1 and result.failures is number else none,
-            [], result.message if status not in ('fail', 'warn') else none
+            [], without_rows(result.message) if status not in ('fail', 'warn') else none
         )) -%}
     {%- endif -%}
     {%- set failed_rows = failures | map(attribute='failing_rows') | select('number') | list -%}

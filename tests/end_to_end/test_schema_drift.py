@@ -131,17 +131,14 @@ def test_an_optional_column_that_goes_is_told_once_by_name_and_again_should_it_r
 # -- Text has no types: there a value that does not fit tells that its column was retyped.
 
 MISTYPED = {
-    "cost": ({"cost": "much"}, "cost as much instead of FLOAT64"),
-    "usage_start_time": (
-        {"usage_start_time": "some day"},
-        "usage_start_time as some day instead of TIMESTAMP",
-    ),
-    "usage": ({"usage": {"amount": "lots"}}, "usage.amount as lots instead of FLOAT64"),
-    "project": ({"project": 5}, "project as 5 instead of RECORD"),
-    "service": ({"service": "Compute"}, "service as"),
-    "credits": ({"credits": [{"amount": "x"}]}, "credits.amount as x instead of FLOAT64"),
-    "credits as numbers": ({"credits": [-0.5]}, "credits as -0.5 instead of RECORD"),
-    "credits as a record": ({"credits": {"amount": 1}}, "credits as"),
+    "cost": ({"cost": "much"}, "cost", "FLOAT64"),
+    "usage_start_time": ({"usage_start_time": "some day"}, "usage_start_time", "TIMESTAMP"),
+    "usage": ({"usage": {"amount": "lots"}}, "usage.amount", "FLOAT64"),
+    "project": ({"project": 5}, "project", "RECORD"),
+    "service": ({"service": "Compute"}, "service", "RECORD"),
+    "credits": ({"credits": [{"amount": "x"}]}, "credits.amount", "FLOAT64"),
+    "credits as numbers": ({"credits": [-0.5]}, "credits", "RECORD"),
+    "credits as a record": ({"credits": {"amount": 1}}, "credits", "RECORD"),
 }
 
 
@@ -149,7 +146,8 @@ MISTYPED = {
 def test_a_retyped_column_of_text_fails_onboarding_with_its_name(
     empty_world: World, column: str
 ) -> None:
-    changes, told = MISTYPED[column]
+    changes, path, type_ = MISTYPED[column]
+    told = f"has in the column {path} a value that does not fit {type_}"
     rows = [charge(DAY, 1.0), {**charge(DAY, 2.0), **changes}]
     export = write_ndjson(empty_world.folder / "text.ndjson.gz", rows)
     answer = empty_world("tenant", "add", "text", "--admin-email", EMAIL, "--export", str(export))
@@ -165,7 +163,8 @@ def test_a_column_of_text_that_is_retyped_later_fails_the_run_with_its_name_and_
     empty_world.run("text", DAY)
     before = empty_world.rows("text")
     for column in ("cost", "project", "credits"):
-        changes, told = MISTYPED[column]
+        changes, path, type_ = MISTYPED[column]
+        told = f"has in the column {path} a value that does not fit {type_}"
         write_ndjson(export, [charge(DAY, 1.0), {**charge(DAY, 2.0), **changes}])
         failed = empty_world("run", "--tenant", "text", "--date", DAY, "--json")
         document = json.loads(failed.stdout)

@@ -55,14 +55,14 @@ def test_a_hidden_file_of_a_glob_is_checked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (BAD_CHECKSUM, "incorrect data check"),
+        (BAD_CHECKSUM, "(incorrect data check)"),
         (PACKED[:-4] + b"\1\0\0\0", "incorrect length check"),
         (PACKED[:-20], "it ends before its end marker"),
         (PACKED[:3], "it ends before its end marker"),
         (PACKED + b"\0" * 512, "bytes that are not gzip follow its end"),
         (PACKED * 3 + b"more", "bytes that are not gzip follow its end"),
-        (PACKED[:3] + b"\xe0" + PACKED[4:], "its gzip header has flags that are not read: 0xe0"),
-        (PACKED + PACKED[:3] + b"\x01" + PACKED[4:], "flags that are not read: 0x01"),
+        (PACKED[:3] + b"\xe0" + PACKED[4:], "its header has flags that DuckDB does not read: 0xe0"),
+        (PACKED + PACKED[:3] + b"\x01" + PACKED[4:], "flags that DuckDB does not read: 0x01"),
         (PACKED[:2] + b"\7" + PACKED[3:], "unknown compression method"),
     ],
 )
@@ -108,7 +108,7 @@ def test_a_file_that_cannot_be_read_is_told_in_one_sentence(
 def test_a_file_that_was_checked_is_read_again_when_it_is_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also one of the same size that was given the same time, written over it or put in its place."""
+    """Also one of the same size and time, written over it or put in its place."""
     checked, path = tmp_path / "checked", write(tmp_path / "a.json.gz", PACKED)
     export_files.check([str(path)], checked)
     with monkeypatch.context() as patch:

@@ -1,11 +1,19 @@
 """What a run's expectations found, in words: by the hook's rows, else by dbt's own messages."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
+import duckdb
+import jinja2
+import pytest
+from macro_sql import Returned
+from support import ROOT
 from test_notify import a_node
 
-from runner import findings, read_back
+from runner import findings, read_back, warehouse, worker
 from runner.findings import Finding
 from runner.invoke import Outcome
 
@@ -131,3 +139,69 @@ def test_dbts_count_of_results_is_never_what_people_read() -> None:
     )
     told = read_back.with_findings(outcome(node), [])
     assert told.nodes[0].message == "grain found 1 row."
+
+
+def by_macro(error: str) -> str:
+    """What the macro without_rows returns, which bare dbt's records go through."""
+
+    def give_back(value: str) -> None:
+        raise Returned(value)
+
+    environment = jinja2.Environment(extensions=["jinja2.ext.do"])
+    environment.globals |= {"modules": SimpleNamespace(re=re), "return": give_back}
+    text = (ROOT / "macros" / "quality" / "without_rows.sql").read_text()
+    with pytest.raises(Returned) as returned:
+        environment.from_string(text).module.without_rows(error)  # type: ignore[attr-defined]
+    return str(returned.value)
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        (
+            "select * from read_json({json}, format = 'newline_delimited',"
+            " columns = {{id: 'varchar', a: 'int'}})",
+            "line 2",
+        ),
+        ("select * from read_csv({csv}, columns = {{a: 'int', b: 'int'}}, {how})", "Line: 3"),
+        (
+            "select * from read_csv({csv}, columns = {{a: 'varchar', b: 'varchar'}}, {how})",
+            "Line: 3",
+        ),
+        ("select cast(secret as timestamp) from secrets", ""),
+        ("select cast(secret as decimal(9, 2)) from secrets", ""),
+        ("select cast(secret as struct(a int)) from secrets", ""),
+        ("select cast(secret as json) from secrets", ""),
+        ("select json_extract(secret, '$.a') from secrets", ""),
+        ("select strptime(secret, '%Y') from secrets", ""),
+        ("select cast(cast(to_json([secret]) as json) as struct(a int)) from secrets", ""),
+    ],
+)
+def test_an_error_of_the_engine_shows_no_row_of_an_export(
+    tmp_path: Path, statement: str, told: str
+) -> None:
+    """As dbt wraps it, and as one line; a row may look like the rest of the error."""
+    json_file, csv_file = tmp_path / "a.ndjson", tmp_path / "a.csv"
+    json_file.write_text('{"id": "1"}\n["SECRET"]\n')
+    csv_file.write_text('a,b\n1,2\n"SECRET\n  file = SECRET\n"\n')
+    how = "header = true, delim = ',', quote = '\"', strict_mode = true, auto_detect = false"
+    with duckdb.connect() as engine:
+        engine.execute("create table secrets as select '{SECRET' as secret")
+        with pytest.raises(duckdb.Error) as raised:
+            engine.execute(
+                statement.format(json=f"'{json_file}'", csv=f"'{csv_file}'", how=how)
+            ).fetchall()
+    error = str(raised.value)
+    assert "SECRET" in error
+    wrapped = "Runtime Error in test t (a.yml)\n  " + error.replace("\n", "\n  ")
+    for text in (error, wrapped):
+        short = findings.without_rows(text)
+        assert "SECRET" not in short and told in short and short == by_macro(text)
+        assert "a.ndjson" in short or "a.csv" in short or not told
+    for short in (worker._sentence(wrapped), warehouse._first_line(raised.value)):
+        assert short and "SECRET" not in short and told in short
+
+
+def test_errors_that_quote_no_row_keep_their_words() -> None:
+    for text in ("Invalid Input Error: the export changed", "Compilation Error in model x\n  No."):
+        assert findings.without_rows(text) == by_macro(text) == text
