@@ -2,12 +2,12 @@
     The on-run-end hook that keeps what the tests of the exports' columns found: new and lost
     columns, so that the next call does not report them again, and the optional columns that exist,
     so that the loss of one can be reported. A call that ran neither test sends nothing. When dbt is
-    called once more for the same run, as a service may do, no column is kept twice.
+    called once more for the same run, as a service may do, no column is kept twice. It opens no export:
+    one that was damaged since would stop the hook, and dbt would tell nothing of what the tests found.
 #}
 {% macro remember_export_columns(results) %}
     {#- ref stands outside the if: dbt must see it when it parses -#}
     {%- set remembered = ref('x_meta_export_columns') -%}
-    {%- set exports = ref('x_meta_exports') -%}
     {%- set found = [] -%}
     {%- for result in results if execute and result.status | string in ('pass', 'warn') -%}
         {%- if result.node.name.endswith('_has_no_new_columns') and result.status == 'warn' -%}
@@ -18,7 +18,7 @@
             {%- endif -%}
             {%- set there -%}
                 select there.*
-                from ({{ export_columns_as_rows('optional', exports) }}) as there
+                from ({{ result.node.compiled_code.split('/* optional columns: */')[1].split('/* :optional columns */')[0] }}) as there
                 left join ({{ remembered_columns(remembered) }}) as known
                     on
                         there.export_ref = known.export_ref

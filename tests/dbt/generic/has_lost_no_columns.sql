@@ -2,7 +2,7 @@
     The exports still have every optional column that an earlier call has seen in them: one that
     is gone is a typed null from now on, in labels or prices that somebody reads. Fails once for
     each that is gone, by name (remember_export_columns keeps that it was told), and again should
-    it come back and go. A required column that is gone stops the call; see export_faults.
+    it come back and go. It takes what is there from between the comments. A required column that is gone stops the call; see export_faults.
 #}
 {% test has_lost_no_columns(model) %}
 
@@ -15,7 +15,9 @@ from (
 ) as remembered
 inner join {{ ref('x_meta_exports') }} as exports on remembered.export_ref = exports.export_ref
 left join (
+    /* optional columns: */
     {{ export_columns_as_rows('optional', ref('x_meta_exports')) }}
+    /* :optional columns */
 ) as found
     on
         remembered.export_ref = found.export_ref
