@@ -24,7 +24,7 @@ from world import EMAIL, SharedWorker, World, a_world
 
 from runner import export_files
 from runner.errors import UsageProblem
-from runner.invoke import Job, Worker
+from runner.invoke import Event, Job, Worker
 
 DAY = "2024-11-01"
 FIELD = "01ABCD-111111-222222"
@@ -87,22 +87,66 @@ def test_glob_with_a_file_without_account(empty_world: World) -> None:
 
 
 def test_nanosecond_timestamps_with_zone(empty_world: World) -> None:
-    export = shared("data/field/nanosecond_timestamps_with_zone.parquet")
+    """As pandas writes them: DuckDB writes such a column without its zone, which is a byte."""
+    types = {**DETAILED, "usage_start_time": "timestamp_ns"}
+    export = write_parquet(empty_world.folder / "e.parquet", rows(1), types)
+    without, with_zone = b"\x8c\x12\x1c\x3c\0\0", b"\x8c\x11\x1c\x3c\0\0"
+    assert export.read_bytes().count(without) == 1
+    export.write_bytes(export.read_bytes().replace(without, with_zone))
+    assert "isAdjustedToUTC=1, unit=TimeUnit(MILLIS=<null>, MICROS=<null>, NANOS=Nano" in str(
+        logical_types(export)["usage_start_time"]
+    )
     assert loaded(empty_world, export) == (1, Decimal(1))
+    found = empty_world.data("field", "select usage_start_time from field.billing_cost_daily")
+    assert [str(value) for (value,) in found] == [f"{DAY} 12:00:00"]
 
 
 def test_all_null_column_by_pandas(empty_world: World) -> None:
-    rows, _ = loaded(empty_world, shared("data/field/all_null_column_by_pandas.parquet"))
-    assert rows == 1
+    """A column without any value has Parquet's null type, not its own."""
+    types = {**DETAILED, "adjustment_info": '"null"'}
+    export = write_parquet(empty_world.folder / "e.parquet", rows(1), types)
+    assert logical_types(export)["adjustment_info"] == "NullType()"
+    assert loaded(empty_world, export) == (1, Decimal(1))
     found = empty_world.data("field", "select adjustment_id from field.billing_cost_daily")
     assert found == [(None,)]
 
 
 def test_only_tax_rows(empty_world: World) -> None:
-    export = shared("data/field/only_tax_rows.ndjson")
-    lines = export.read_text().splitlines()
-    cost = sum(Decimal(str(json.loads(line)["cost"])) for line in lines)
-    assert loaded(empty_world, export) == (len(lines), cost)
+    """BigQuery leaves out of JSON what has no value: no row has a project, a resource, labels."""
+    tax = {"cost_type": "tax", "project": None, "labels": [], "resource": None, "location": None}
+    packed = write_ndjson(empty_world.folder / "_.gz", rows(4.11, 8.22, **tax))
+    export = empty_world.folder / "tax.ndjson"
+    export.write_bytes(gzip.decompress(packed.read_bytes()))
+    assert "project" not in export.read_text()
+    assert loaded(empty_world, export) == (2, Decimal("12.33"))
+
+
+def logical_types(parquet: Path) -> dict[str, Any]:
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            "select name, logical_type from parquet_schema(?)", [str(parquet)]
+        )
+        return dict(found.fetchall())
+
+
+def test_a_parquet_file_without_rows_needs_no_types_beside_others(empty_world: World) -> None:
+    """As pandas writes an empty table. Alone, or where it retypes the others, it is refused."""
+    folder = empty_world.folder
+    empty = {
+        **DETAILED,
+        **dict.fromkeys(("service", "credits", "labels", "cost", "invoice"), '"null"'),
+    }
+    write_parquet(folder / "e-0.parquet", [], {k: v for k, v in empty.items() if k != "usage"})
+    assert "lacks the column" in refused(empty_world, folder / "e-*.parquet")
+    write_parquet(folder / "e-1.parquet", rows(1, 2, credits=[credit(-0.5)]))
+    write_parquet(folder / "e-2.parquet", [], {**DETAILED, "cost": "varchar"})
+    assert "e-2.parquet has the column cost as VARCHAR" in refused(
+        empty_world, folder / "e-*.parquet"
+    )
+    (folder / "e-2.parquet").unlink()
+    assert loaded(empty_world, folder / "e-*.parquet") == (2, Decimal(3))
+    found = empty_world.data("field", "select sum(credits_total) from field.billing_cost_daily")
+    assert found == [(Decimal(-1),)]
 
 
 def test_json_array(empty_world: World) -> None:
@@ -149,7 +193,10 @@ def test_text_that_was_cut_joined_or_renamed_is_refused_with_its_file(empty_worl
             whole.replace(ACCOUNT, "", 1),
             "has 1 row without a billing account",
         ),
-        "cost.csv": (whole.replace(",2,USD", ",much,USD"), "cost as much instead of FLOAT64"),
+        "cost.csv": (
+            whole.replace(",2,USD", ",much,USD"),
+            "in the column cost a value that does not fit FLOAT64",
+        ),
     }
     for name, (text, told) in cases.items():
         (folder / name).write_text(text, newline="")
@@ -163,7 +210,11 @@ def test_ndjson_that_is_no_export_is_refused_with_its_file(empty_world: World) -
     folder = empty_world.folder
     whole = gzip.decompress(write_ndjson(folder / "0.ndjson.gz", rows(1, 2)).read_bytes()).decode()
     cases = {
-        "cut.ndjson": (whole[:-300], "cut.ndjson"),
+        "cut.ndjson": (whole[:-300], "in line 2 what is not one JSON object"),
+        "cut_in_the_midst.ndjson": (whole[: len(whole) // 4] + "\n" + whole, "in line 1 what"),
+        "array_line.ndjson": (whole + '["Compute Engine"]\n', "in line 3 what is not one"),
+        "text_line.ndjson": (whole + '"Compute Engine"\n', "in line 3 what is not one"),
+        "no_utf8.ndjson": (whole.replace("core", "\udcff", 1), "in line 1 what is not one"),
         "credits.ndjson": (whole.replace('"credits"', '"credit"'), "lacks credits.name"),
         "flat.ndjson": (
             whole.replace(
@@ -184,18 +235,41 @@ def test_ndjson_that_is_no_export_is_refused_with_its_file(empty_world: World) -
             whole.replace(
                 '"labels": [{"key": "env", "value": "prod"}]', '"labels": {"env": "prod"}'
             ),
-            "labels as",
+            "in the column labels a value",
         ),
-        "lines.ndjson": (whole.replace("\n", "", 1), "lines.ndjson"),
-        "null.ndjson": (whole + "null\n", "without a billing account"),
+        "lines.ndjson": (whole.replace("\n", "", 1), "in line 1 what is not one JSON object"),
+        "null.ndjson": (whole + "null\n", "in line 3 what is not one JSON object"),
+        "nothing.ndjson": (whole + "{}\n", "without a billing account"),
         "empty.ndjson": ("", "is empty"),
         "array.json": (f"[{','.join(whole.splitlines())}]", "is a JSON array"),
     }
     for name, (text, told) in cases.items():
-        (folder / name).write_text(text)
+        (folder / name).write_text(text, errors="surrogateescape")
         assert text != whole, name
         said = refused(empty_world, folder / name)
         assert told in said and name in said, (name, said)
+        assert "Compute Engine" not in said, "no other tenant's row is shown"
+
+
+def test_a_line_that_is_no_object_is_in_no_record_of_the_run_that_found_it(
+    empty_world: World,
+) -> None:
+    export = empty_world.folder / "e.ndjson"
+    packed = write_ndjson(empty_world.folder / "_.gz", rows(1.5))
+    text = gzip.decompress(packed.read_bytes()).decode()
+    export.write_text(text)
+    assert loaded(empty_world, export) == (1, Decimal("1.5"))
+    export.write_text(text + '["the row of another tenant"]\n')
+    assert f"{export} has in line 2 what is not one JSON object" in fails(empty_world)
+    export.write_text(text.replace('"cost": 1.5', '"cost": "of another tenant"'))
+    told = fails(empty_world)
+    assert "cost" in told and "FLOAT64" in told
+    kept = [
+        *empty_world.control("select * from field.x_meta_pipeline_runs"),
+        *empty_world.control("select * from field.x_meta_step_logs"),
+        *empty_world.data("field", "select * from field.x_meta_dq_results"),
+    ]
+    assert "line 2" in str(kept) and "another tenant" not in str(kept) + told
 
 
 def test_parquet_that_would_fail_in_a_run_is_refused_at_onboarding(empty_world: World) -> None:
@@ -293,7 +367,7 @@ def test_what_is_not_a_readable_file_is_refused_in_one_sentence(empty_world: Wor
         (folder / "plain.csv.gz", "is not compressed with gzip, and its name ends in .gz"),
         (folder / "packed.csv", "is compressed with gzip: its name must end in .gz"),
         (folder / "empty.parquet", "is empty"),
-        (folder / "checksum.csv.gz", "is damaged (Error -3 while decompressing data: incorrect data check"),
+        (folder / "checksum.csv.gz", "is damaged (incorrect data check"),
         (folder / "short.csv.gz", "is damaged"),
         (folder / "nowhere-*.csv", "was not found"),
     ):
@@ -337,12 +411,57 @@ def test_a_file_that_is_damaged_or_gone_after_onboarding_fails_the_run_with_its_
     empty_world.run("field", DAY)
 
 
+def test_what_tests_found_is_kept_when_a_file_is_damaged_after_them(
+    empty_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hooks at the end of a call ask the export once more for details of what warned."""
+    export = write_parquet(empty_world.folder / "e.parquet", rows(1))
+    lost = "01FFFF-000000-000000"
+    empty_world.add("field", export, "--billing-account", lost, "--billing-account", ACCOUNT)
+    whole = SharedWorker.run
+
+    def run(worker: Any, job: Job, on_event: Any, *args: Any, **options: Any) -> Any:
+        left = 0
+
+        def follow(event: Event) -> None:
+            nonlocal left
+            left += event.nodes - (event.kind == "finished")
+            if event.kind == "finished" and left == 0:
+                export.write_bytes(b"damaged")
+            on_event(event)
+
+        return whole(worker, job, follow, *args, **options)
+
+    monkeypatch.setattr(SharedWorker, "run", run)
+    assert f"{export}' too small to be a Parquet file" in fails(empty_world)
+    kept = empty_world.data(
+        "field",
+        "select overall_status, expectations_passed, expectations_failed"
+        " from field.x_meta_dq_results where target_table = 'billing_cost_daily' order by severity",
+    )
+    assert [row[0] for row in kept] == ["PASS", "WARNING"] and kept[1][1:] == (3, 1)
+    steps = empty_world.control(
+        "select status, error_message is not null from field.x_meta_step_logs"
+        " where step_name = 'billing_cost_daily_warnings'"
+    )
+    assert steps == [("COMPLETED", True)], "the result of each test is there"
+
+
 def test_a_row_of_nobody_fails_a_landing(empty_world: World) -> None:
     export = write_parquet(empty_world.folder / "e-0.parquet", rows(1))
     empty_world.add("field", empty_world.folder / "e-*.parquet", "--landing")
     write_parquet(empty_world.folder / "e-1.parquet", rows(1, billing_account_id=None))
     told = fails(empty_world)
     assert "e-1.parquet" in told and export.name not in told
+    assert str(empty_world.folder) not in told, "a sample has no folder of the server"
+
+
+def test_an_account_that_does_not_occur_is_a_warning_of_a_landing(empty_world: World) -> None:
+    export = write_parquet(empty_world.folder / "e.parquet", rows(1))
+    options = ("--landing", "--billing-account", "01FFFF-000000-000000")
+    empty_world.add("field", export, *options, "--billing-account", ACCOUNT)
+    (told,) = empty_world.run("field", DAY)["warnings"]
+    assert "01FFFF-000000-000000" in told and ACCOUNT not in told
 
 
 def test_an_account_that_does_not_occur_is_told_at_onboarding_and_in_every_run(
