@@ -1,6 +1,6 @@
 {#
     A query for the rows of an opened export that no tenant can be billed for, before any filter: per
-    file (on BigQuery for the export) the rows, and how many have no billing account and no usage start.
+    file (on BigQuery for the export) the rows, and how many have no valid billing account and no usage start.
     On BigQuery `exported_since`, a condition, bounds the partitions. No rows when all is well.
 #}
 {% macro rows_without_owner(export, exported_since='1 = 1') -%}
@@ -8,9 +8,9 @@
         {{ quote_text(export.ref) }} as export_ref,
         {{ 'filename' if export.files_relation else quote_text(export.ref) }} as file,
         count(*) as charge_rows,
-        sum(case when {{ has_no_account(export) }} then 1 else 0 end) as without_account,
+        sum(case when {{ has_no_account() }} then 1 else 0 end) as without_account,
         sum(case when usage_start_time is null then 1 else 0 end) as without_date
     from {{ export.files_relation or export.relation }}
-    where ({{ has_no_account(export) }} or usage_start_time is null) and {{ exported_since }}
+    where ({{ has_no_account() }} or usage_start_time is null) and {{ exported_since }}
     {{ 'group by filename' if export.files_relation else 'having count(*) > 0' }}
 {%- endmacro %}

@@ -191,7 +191,7 @@ def test_text_that_was_cut_joined_or_renamed_is_refused_with_its_file(empty_worl
         "empty.csv": ("", "is empty"),
         "without_account.csv": (
             whole.replace(ACCOUNT, "", 1),
-            "has 1 row without a billing account",
+            "has 1 row without a valid billing account",
         ),
         "cost.csv": (
             whole.replace(",2,USD", ",much,USD"),
@@ -239,7 +239,7 @@ def test_ndjson_that_is_no_export_is_refused_with_its_file(empty_world: World) -
         ),
         "lines.ndjson": (whole.replace("\n", "", 1), "in line 1 what is not one JSON object"),
         "null.ndjson": (whole + "null\n", "in line 3 what is not one JSON object"),
-        "nothing.ndjson": (whole + "{}\n", "without a billing account"),
+        "nothing.ndjson": (whole + "{}\n", "without a valid billing account"),
         "empty.ndjson": ("", "is empty"),
         "array.json": (f"[{','.join(whole.splitlines())}]", "is a JSON array"),
     }
@@ -293,7 +293,29 @@ def test_parquet_that_would_fail_in_a_run_is_refused_at_onboarding(empty_world: 
     write_parquet(folder / "p-0.parquet", rows(1))
     write_parquet(folder / "p-1.parquet", rows(1, billing_account_id=None))
     told = refused(empty_world, folder / "p-*.parquet", "--billing-account", ACCOUNT)
-    assert "p-1.parquet has 1 row without a billing account" in told
+    assert "p-1.parquet has 1 row without a valid billing account" in told
+
+
+def test_a_row_whose_account_is_not_as_google_writes_it_fails_and_names_its_file(
+    empty_world: World,
+) -> None:
+    """The tenant's filter would leave it out, and the run would be complete without its money."""
+    folder = empty_world.folder
+    good = rows(1, 2)
+    spoilt = [ACCOUNT[:4] + ACCOUNT, *(f"{head}{ACCOUNT}" for head in "# \x1a\n")]
+    spoilt += [ACCOUNT.lower(), f"{ACCOUNT} ", f"{ACCOUNT}\n", ACCOUNT.replace("-", ""), "-"]
+    bad = good + [row for account in spoilt for row in rows(1, billing_account_id=account)]
+    writers = (("csv", write_csv), ("ndjson.gz", write_ndjson), ("parquet", write_parquet))
+    for ending, write in writers:
+        path = write(folder / f"bad.{ending}", bad)
+        told = refused(empty_world, path, "--billing-account", ACCOUNT)
+        assert f"bad.{ending} has {len(spoilt)} rows without a valid billing account" in told
+    for ending, write in writers:
+        export = write(folder / f"later.{ending}", good)
+        assert loaded(empty_world, export, "--billing-account", ACCOUNT) == (2, Decimal(3))
+        write(export, bad)
+        assert f"later.{ending}" in fails(empty_world)
+        export.unlink()
 
 
 def test_every_unit_and_zone_of_a_timestamp_that_is_accepted_is_read(empty_world: World) -> None:
