@@ -3,7 +3,7 @@
     and the ones of another type than Google's, both types with them. None when all is well. Each
     shape of the files is judged: united by name, one file's columns would stand in for another's. Of
     Parquet files without a row, whose columns may have no type, all that counts is that the others do
-    not change by them.
+    not change by them. What uniting the files costs is judged last, see mixed_types.
 
     A retyped column is refused, not cast: money as whole numbers has lost its cents, and text
     that reads as a time today may not tomorrow.
@@ -23,5 +23,6 @@
             {%- do sentences.append(subject ~ ' ' ~ faults ~ '.') -%}
         {%- endif -%}
     {%- endfor -%}
+    {%- do sentences.extend(mixed_types(export)) -%}
     {{ return(sentences | join(' ') or none) }}
 {%- endmacro %}

@@ -15,8 +15,8 @@
     {#- engines' names of the types: BigQuery's own, and DuckDB's for the same -#}
     {%- set fitting = {
         'STRING': 'STRING|VARCHAR|ENUM[(].*[)]',
-        'FLOAT64': 'FLOAT64|DOUBLE|(BIG)?NUMERIC([(].*)?|DECIMAL[(].*[)]',
-        'NUMERIC': 'FLOAT64|DOUBLE|(BIG)?NUMERIC([(].*)?|DECIMAL[(].*[)]',
+        'FLOAT64': 'FLOAT64|DOUBLE|(BIG)?NUMERIC([(].*)?|DECIMAL[(]([12]?[0-9]|3[0-8]),.*[)]',
+        'NUMERIC': 'FLOAT64|DOUBLE|(BIG)?NUMERIC([(].*)?|DECIMAL[(]([12]?[0-9]|3[0-8]),.*[)]',
         'TIMESTAMP': 'TIMESTAMP(TZ)?(_S|_MS|_NS)?( WITH TIME ZONE)?',
         'BOOL': 'BOOL(EAN)?',
     } -%}

@@ -15,6 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
+import pyarrow
+import pyarrow.parquet
 import pytest
 from exports import ACCOUNT, DETAILED, charge, credit, write_csv, write_ndjson, write_parquet
 from hypothesis import HealthCheck, Phase, given, settings
@@ -294,6 +296,39 @@ def test_parquet_that_would_fail_in_a_run_is_refused_at_onboarding(empty_world: 
     write_parquet(folder / "p-1.parquet", rows(1, billing_account_id=None))
     told = refused(empty_world, folder / "p-*.parquet", "--billing-account", ACCOUNT)
     assert "p-1.parquet has 1 row without a valid billing account" in told
+
+
+def test_files_whose_types_lose_digits_when_read_together_are_refused_with_both_names(
+    empty_world: World,
+) -> None:
+    folder = empty_world.folder
+    digits = "12345678901234567890.123456789"
+    twice = Decimal("24691357802469135780.246913578")
+    amount = DETAILED["credits"].replace("amount double", "amount decimal(38, 9)")
+    exact = {**DETAILED, "cost": "decimal(38, 9)", "credits": amount}
+    many = charge(DAY, digits, credits=[credit(digits)])  # type: ignore[arg-type]
+    write_parquet(folder / "f-0.parquet", rows(1))
+    write_parquet(folder / "f-1.parquet", [many], exact)
+    told = refused(empty_world, folder / "f-*.parquet")
+    for path in ("cost", "credits.amount"):
+        assert f"f-1.parquet has the column {path} as DECIMAL(38,9), and {folder}/f-0.p" in told
+    write_parquet(folder / "s-0.parquet", rows(1), {**DETAILED, "cost": "decimal(38, 2)"})
+    write_parquet(folder / "s-1.parquet", [many], exact)
+    told = refused(empty_world, folder / "s-*.parquet")
+    assert f"s-1.parquet has the column cost as DECIMAL(38,9), and {folder}/s-0.p" in told
+    wide = pyarrow.parquet.read_table(folder / "f-1.parquet")
+    at = wide.schema.get_field_index("cost")
+    column = wide["cost"].cast(pyarrow.decimal256(76, 38))
+    pyarrow.parquet.write_table(wide.set_column(at, "cost", column), folder / "wide.parquet")
+    told = refused(empty_world, folder / "wide.parquet")
+    assert "wide.parquet has the column cost as DECIMAL(76,38) instead of FLOAT64" in told
+    folder = empty_world.folder / "later"
+    write_parquet(folder / "0.parquet", [many], exact)
+    write_parquet(folder / "1.parquet", [many], {**exact, "cost": "decimal(30, 9)"})
+    assert loaded(empty_world, folder / "*.parquet") == (2, twice)
+    write_parquet(folder / "1.parquet", rows(1))
+    told = fails(empty_world)
+    assert f"{folder}/0.parquet has the column cost" in told and f"{folder}/1.parquet" in told
 
 
 def test_a_row_whose_account_is_not_as_google_writes_it_fails_and_names_its_file(
