@@ -3,6 +3,7 @@
 What a file must look like is judged by dbt; this is what DuckDB does not look at.
 """
 
+import gzip
 import json
 import os
 import re
@@ -60,6 +61,7 @@ def check(refs: Iterable[str], checked: Path | None = None) -> None:
             now[name] = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
             if now[name] != known.get(name):
                 _check(name, stat.st_size)
+                _check_line_ends(name)
         except OSError as error:
             raise UsageProblem(
                 f"The export's file {name} cannot be read ({error.strerror or error}): mend its"
@@ -114,6 +116,33 @@ def _unzipped_bytes(file: BinaryIO) -> int:
                     raise EOFError("it ends before its end marker")
         data = member.unused_data or file.read(CHUNK_BYTES)
     return total
+
+
+def _check_line_ends(name: str) -> None:
+    """DuckDB's own error for a CSV file whose lines end differently says nothing of line ends."""
+    if not re.search(r"[.]csv([.]gz)?$", name):
+        return
+    ends: set[str] = set()
+    quotes = 0
+    with (gzip.open if name.endswith(".gz") else open)(name, "rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            if chunk.endswith(b"\r"):
+                chunk += stream.read(1)
+            if not _ends(chunk) <= ends:  # perhaps only inside quotes, where any is allowed
+                ends |= _ends(b'"'.join(chunk.split(b'"')[quotes % 2 :: 2]))
+            quotes += chunk.count(b'"')
+    if len(ends) > 1:
+        raise UsageProblem(
+            f"The export's file {name} has lines that end differently, with"
+            f" {' and '.join(sorted(ends))}: write it again with one kind of line end."
+        )
+
+
+def _ends(text: bytes) -> set[str]:
+    """Which kinds of line ends are in a text."""
+    both = text.count(b"\r\n")
+    counts = {"CR LF": both, "LF": text.count(b"\n") - both, "CR": text.count(b"\r") - both}
+    return {kind for kind, count in counts.items() if count}
 
 
 def _read(path: Path | None) -> dict[str, list[int]]:

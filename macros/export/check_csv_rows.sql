@@ -8,15 +8,15 @@
     {%- for shape in export.shapes -%}
         {%- set rejects = 'rejected_rows_' ~ loop.index -%}
         {%- set strict -%}
-            select filename, count(*)
+            select x_meta_file_name, count(*)
             from read_csv(
-                {{ files_list(shape.files) }}, {{ export.dialect }}, auto_detect = false, filename = true,
-                store_rejects = true, rejects_table = '{{ rejects }}', rejects_scan = '{{ rejects }}_scan',
+                {{ files_list(shape.files) }}, {{ export.dialect }}, auto_detect = false,
+                filename = 'x_meta_file_name', store_rejects = true, rejects_table = '{{ rejects }}', rejects_scan = '{{ rejects }}_scan',
                 rejects_limit = 1, columns = {
                 {%- for name in shape.names %}'column_{{ loop.index }}': 'varchar'{{ ', ' if not loop.last }}{% endfor -%}
                 }
             )
-            group by filename
+            group by x_meta_file_name
         {%- endset -%}
         {%- for row in run_query(strict).rows -%}
             {%- do counted.update({row[0]: row[1]}) -%}
@@ -41,7 +41,7 @@
         {%- endfor -%}
     {%- endfor -%}
     {%- for row in run_query(
-        'select filename, count(*) from ' ~ export.files_relation ~ ' group by filename'
+        'select x_meta_file_name, count(*) from ' ~ export.files_relation ~ ' group by x_meta_file_name'
     ).rows -%}
         {%- if counted.pop(row[0], 0) != row[1] -%}
             {%- do counted.update({row[0]: 'other'}) -%}

@@ -24,9 +24,9 @@
     {#- a CSV row without any value is one of nobody, see lost_rows -#}
     {%- set is_empty = 'coalesce("' ~ columns.known | join('", "') ~ '") is null' if export.kind == 'json' else 'false' -%}
     {%- set rows = run_query(
-        'select filename, count_if("billing_account_id" = \'billing_account_id\'), ' ~ lacks | join(', ')
+        'select x_meta_file_name, count_if("billing_account_id" = \'billing_account_id\'), ' ~ lacks | join(', ')
         ~ ', count_if(' ~ is_empty ~ ') from ' ~ (export.lenient_relation or export.files_relation)
-        ~ ' group by filename order by filename'
+        ~ ' group by x_meta_file_name order by x_meta_file_name'
     ).rows -%}
     {%- for row in rows -%}
         {%- set broken = broken_json_line(row[0]) if row[columns.required | length + 2] else none -%}

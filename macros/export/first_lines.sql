@@ -12,6 +12,7 @@
                 from read_csv(
                     {{ quote_text(glob_text(file)) }}, auto_detect = false, header = false, delim = '',
                     quote = '', escape = '', comment = '', strict_mode = false, ignore_errors = true,
+                    max_line_size = {{ 100 * 1000 * 1000 }},
                     hive_partitioning = false, filename = true, columns = {'line': 'varchar'}
                 )
                 limit 1
@@ -24,7 +25,10 @@
         {%- endfor -%}
     {%- endfor -%}
     {%- for file in files if file not in lines -%}
-        {%- do exceptions.raise_compiler_error("The export's file " ~ file ~ " has no line of text.") -%}
+        {%- do exceptions.raise_compiler_error(
+            "The export's file " ~ file ~ " has no line of text, or none below 100 MB: is each"
+            ~ " charge a line of its own?"
+        ) -%}
     {%- endfor -%}
     {{ return(lines) }}
 {%- endmacro %}

@@ -7,16 +7,23 @@
     {%- set lines = first_lines(files) -%}
     {%- set delimiters, shapes, fields = [], [], {} -%}
     {%- for file in files -%}
-        {%- set delimiter = (modules.re.findall('[,;\t|]', lines.get(file, '')) or [','])[0] -%}
+        {%- set unquoted = modules.re.sub('"(""|[^"])*"', '', lines[file]) -%}
+        {%- set delimiter = (modules.re.findall('[,;\t|]', unquoted) or [','])[0] -%}
         {%- if delimiter not in delimiters -%}
             {%- do delimiters.append(delimiter) -%}
         {%- endif -%}
         {%- set names = [] -%}
-        {%- for name in lines.get(file, '').split(delimiter) -%}
-            {%- set name = modules.re.sub('^"(.*)"$', '\\1', name) -%}
-            {%- do names.append(name) -%}
+        {#- a name in quotes may have the delimiter in it -#}
+        {%- for name in modules.re.findall(
+            '(?:^|[' ~ delimiter ~ '])((?:"(?:""|[^"])*"|[^"' ~ delimiter ~ '])*)', lines[file]
+        ) -%}
+            {%- do names.append(modules.re.sub('^"(.*)"$', '\\1', name) | replace('""', '"')) -%}
         {%- endfor -%}
-        {%- if not export_columns().known | select('in', names) | list -%}
+        {%- if '"' in unquoted -%}
+            {%- do exceptions.raise_compiler_error(
+                "The export's file " ~ file ~ " has a quote in its header that does not end in the same line."
+            ) -%}
+        {%- elif not export_columns().known | select('in', names) | list -%}
             {%- do exceptions.raise_compiler_error(
                 "The export's file " ~ file ~ " has no header: its first line names none of the export's"
                 ~ " columns (a compressed file must end in .gz)."
@@ -51,7 +58,7 @@
     {%- set relation = 'read_csv(' ~ quote_text(pattern) ~ ', ' ~ options ~ ')' -%}
     {{ return({
         'relation': relation,
-        'files_relation': relation | replace(options, options ~ ', filename = true'),
+        'files_relation': relation | replace(options, options ~ ", filename = 'x_meta_file_name'"),
         'dialect': dialect,
         'form': 'text',
         'fields': fields,

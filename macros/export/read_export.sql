@@ -7,7 +7,8 @@
     landing (see read_landing); `fields` maps every field's dotted path to its type, for text the names of
     the columns alone; `shapes` are the different {files, fields} among the files; `has_partitions` is
     false for a BigQuery table that is not partitioned by day of ingestion, as Google's exports are.
-    Of files there is `files_relation` as well: the relation with a column `filename`.
+    Of files there is `files_relation` as well: the relation with the column `x_meta_file_name`: DuckDB's own
+    name for it, `filename`, may be a column of the export.
     Raises what the engine raises when the export cannot be opened.
 #}
 {% macro read_export(ref) -%}

@@ -28,8 +28,8 @@
     {%- endfor -%}
     {{ return({
         'relation': relation,
-        'files_relation': relation | replace(options, options ~ ', filename = true'),
-        'lenient_relation': relation | replace(options, lenient ~ ', filename = true'),
+        'files_relation': relation | replace(options, options ~ ", filename = 'x_meta_file_name'"),
+        'lenient_relation': relation | replace(options, lenient ~ ", filename = 'x_meta_file_name'"),
         'form': 'text',
         'fields': fields,
         'shapes': [{'files': files, 'fields': fields}],

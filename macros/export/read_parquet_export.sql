@@ -34,7 +34,7 @@
     {%- endfor -%}
     {{ return({
         'relation': relation,
-        'files_relation': relation | replace(options, options ~ ', filename = true'),
+        'files_relation': relation | replace(options, options ~ ", filename = 'x_meta_file_name'"),
         'form': 'typed',
         'fields': shapes[0].fields if shapes | length == 1 else described_fields(relation),
         'shapes': shapes,

@@ -6,11 +6,11 @@
 {% macro rows_without_owner(export, exported_since='1 = 1') -%}
     select
         {{ quote_text(export.ref) }} as export_ref,
-        {{ 'filename' if export.files_relation else quote_text(export.ref) }} as file,
+        {{ 'x_meta_file_name' if export.files_relation else quote_text(export.ref) }} as file,
         count(*) as charge_rows,
         sum(case when {{ has_no_account() }} then 1 else 0 end) as without_account,
         sum(case when usage_start_time is null then 1 else 0 end) as without_date
     from {{ export.files_relation or export.relation }}
     where ({{ has_no_account() }} or usage_start_time is null) and {{ exported_since }}
-    {{ 'group by filename' if export.files_relation else 'having count(*) > 0' }}
+    {{ 'group by x_meta_file_name' if export.files_relation else 'having count(*) > 0' }}
 {%- endmacro %}

@@ -23,7 +23,7 @@
         {%- do keys.append(
             "select '" ~ top ~ ".' || unnest(try(json_keys("
             ~ ('json_extract(' ~ record ~ ", '$[0]')" if top in columns.repeated else record)
-            ~ '))) as name from ' ~ export.files_relation ~ ' where filename = ' ~ quote_text(file)
+            ~ '))) as name from ' ~ export.files_relation ~ ' where x_meta_file_name = ' ~ quote_text(file)
         ) -%}
     {%- endfor -%}
     {%- set unknown = [] -%}

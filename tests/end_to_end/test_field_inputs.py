@@ -8,6 +8,7 @@ import json
 import random
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -189,7 +190,15 @@ def test_text_that_was_cut_joined_or_renamed_is_refused_with_its_file(empty_worl
             "columns of their own (service.id)",
         ),
         "twice.csv": (whole.replace("cost_type", "cost", 1), "has the column cost twice"),
-        "line_ends.csv": (lines[0].replace("\n", "\r\n") + lines[1], "line_ends.csv"),
+        "line_ends.csv": (
+            lines[0].replace("\n", "\r\n") + lines[1],
+            "has lines that end differently, with CR LF and LF",
+        ),
+        "last_line_end.csv": (whole[:-1] + "\r\n", "end differently, with CR LF and LF"),
+        "header.csv": (
+            whole.replace("service,", '"serv\nice",', 1),
+            "has a quote in its header that does not end in the same line",
+        ),
         "empty.csv": ("", "is empty"),
         "without_account.csv": (
             whole.replace(ACCOUNT, "", 1),
@@ -206,6 +215,21 @@ def test_text_that_was_cut_joined_or_renamed_is_refused_with_its_file(empty_worl
         said = refused(empty_world, folder / name)
         assert told in said and name in said, (name, said)
         assert "Compute Engine" not in said, "no other tenant's row is shown"
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 2, 3, 5, 1 << 20])
+def test_line_ends_are_told_apart_wherever_the_file_is_read_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int
+) -> None:
+    monkeypatch.setattr(export_files, "CHUNK_BYTES", chunk_bytes)
+    alike = ("a,b\n1,2\n\n", "a,b\r\n1,2\r\n", "a,b\r1,2", 'a,b\r\n"1\n""\r",2\r\n', 'a\n"\r\n"\n')
+    mixed = ("a,b\r\n1,2\n", "a,b\n1,2\r\n", "a,b\n1,2\r", 'a,b\n"""",2\r\n', 'a\n"\r\n"\r\n')
+    for text in (*alike, *mixed):
+        path = tmp_path / "e.csv"
+        path.write_text(text, newline="")
+        told = "e.csv has lines that end differently, with CR" if text in mixed else ""
+        with pytest.raises(UsageProblem, match=told) if told else nullcontext():
+            export_files.check([str(path)])
 
 
 def test_ndjson_that_is_no_export_is_refused_with_its_file(empty_world: World) -> None:
@@ -244,6 +268,7 @@ def test_ndjson_that_is_no_export_is_refused_with_its_file(empty_world: World) -
         "nothing.ndjson": (whole + "{}\n", "without a valid billing account"),
         "empty.ndjson": ("", "is empty"),
         "array.json": (f"[{','.join(whole.splitlines())}]", "is a JSON array"),
+        "long_array.json": (f"[{','.join(whole.splitlines() * 1000)}]", "is a JSON array"),
     }
     for name, (text, told) in cases.items():
         (folder / name).write_text(text, errors="surrogateescape")
@@ -351,6 +376,29 @@ def test_a_row_whose_account_is_not_as_google_writes_it_fails_and_names_its_file
         write(export, bad)
         assert f"later.{ending}" in fails(empty_world)
         export.unlink()
+
+
+def test_a_column_may_have_any_name_that_its_format_allows(empty_world: World) -> None:
+    """Also DuckDB's own name for the names of files, and one with the delimiter in quotes."""
+    folder = empty_world.folder
+    accounts = [f"01AAA{n}-BBBBBB-CCCCCC" for n in range(4)]
+    named = [
+        {**charge(DAY, 1.0, billing_account_id=account), "filename": "theirs", 'a, "note"': "x"}
+        for account in accounts
+    ]
+    columns = {**DETAILED, "filename": "varchar"}
+    written = write_csv(folder / "0.csv", named[:1], [*columns, 'a, "note"'])
+    text = write_csv(folder / "1.csv", named[1:2], ["filename", *DETAILED]).read_text()
+    quoted = folder / "quoted.csv"
+    header, rest = text.split("\n", 1)
+    quoted.write_text(",".join(f'"{name}"' for name in header.split(",")) + f"\n{rest}")
+    exports = (
+        quoted,
+        write_ndjson(folder / "2.ndjson.gz", named[2:3]),
+        write_parquet(folder / "3.parquet", named[3:], columns),
+    )
+    options = [part for path in exports for part in ("--export", str(path))]
+    assert loaded(empty_world, written, *options) == (4, Decimal(4))
 
 
 def test_every_unit_and_zone_of_a_timestamp_that_is_accepted_is_read(empty_world: World) -> None:
