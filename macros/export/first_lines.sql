@@ -1,6 +1,6 @@
 {#
     DuckDB: the first line of each text file, by the file's name. Stops the call when a file has no line
-    that can be read, such as a compressed file without content.
+    of up to 2 MB: to read longer ones, DuckDB would need over 1 GB of memory for each compressed file.
 #}
 {% macro first_lines(files) -%}
     {%- set lines = {} -%}
@@ -12,7 +12,6 @@
                 from read_csv(
                     {{ quote_text(glob_text(file)) }}, auto_detect = false, header = false, delim = '',
                     quote = '', escape = '', comment = '', strict_mode = false, ignore_errors = true,
-                    max_line_size = {{ 100 * 1000 * 1000 }},
                     hive_partitioning = false, filename = true, columns = {'line': 'varchar'}
                 )
                 limit 1
@@ -26,8 +25,8 @@
     {%- endfor -%}
     {%- for file in files if file not in lines -%}
         {%- do exceptions.raise_compiler_error(
-            "The export's file " ~ file ~ " has no line of text, or none below 100 MB: is each"
-            ~ " charge a line of its own?"
+            "The export's file " ~ file ~ " has no line of text below 2 MB: one charge per line is"
+            ~ " wanted, and no JSON array (with jq: `jq -c .[]`)."
         ) -%}
     {%- endfor -%}
     {{ return(lines) }}

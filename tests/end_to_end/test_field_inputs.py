@@ -268,7 +268,10 @@ def test_ndjson_that_is_no_export_is_refused_with_its_file(empty_world: World) -
         "nothing.ndjson": (whole + "{}\n", "without a valid billing account"),
         "empty.ndjson": ("", "is empty"),
         "array.json": (f"[{','.join(whole.splitlines())}]", "is a JSON array"),
-        "long_array.json": (f"[{','.join(whole.splitlines() * 1000)}]", "is a JSON array"),
+        "long_array.json": (
+            f"[{','.join(whole.splitlines() * 1000)}]",
+            "has no line of text below 2 MB: one charge per line is wanted, and no JSON array",
+        ),
     }
     for name, (text, told) in cases.items():
         (folder / name).write_text(text, errors="surrogateescape")
