@@ -36,11 +36,11 @@ _OF_A_LETTER = (
 
 @dataclass(frozen=True)
 class Alarm:
-    """A letter, and the bound statements that put it into the outbox and among the run's steps."""
+    """A letter, and the statements that put it into the outbox and among the run's steps."""
 
     alert_id: str
     letter: notify.Letter
-    statements: tuple[str, ...]
+    named: tuple[sql.Named, ...]
     values: dict[str, Value]
 
 
@@ -99,15 +99,15 @@ def _alarm(
     n: int, run: Run, kind: str, letter: notify.Letter, entry: str, values: dict[str, Value]
 ) -> Alarm:
     """The n-th alarm of a run's end; its id follows from the run, so that it is raised once."""
-    texts = {
-        "failure": (sql.ADD_FAILURE_ALERT, sql.ADD_MAIL_STEP),
-        "recovery": (sql.ADD_RECOVERY_ALERT,),
+    names = {
+        "failure": ("ADD_FAILURE_ALERT", "ADD_MAIL_STEP"),
+        "recovery": ("ADD_RECOVERY_ALERT",),
     }[kind]
     alert_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run.id}/{kind}/{entry}"))
     return Alarm(
         alert_id,
         letter,
-        tuple(text.format(tenant=run.tenant_id, n=n) for text in texts),
+        tuple((name, n) for name in names),
         {
             f"alert_id_{n}": alert_id,
             f"recipients_{n}": json.dumps(list(letter.to)),
@@ -197,10 +197,10 @@ def send(mailbox: notify.Mailbox, sender: str, run_id: str, letter: notify.Lette
     return Sent(True, f"refused by the mail server: {lost}" if lost else None)
 
 
-def mark_sent(alarm: Alarm, run: Run, told: str | None) -> tuple[tuple[str, ...], dict[str, Value]]:
+def mark_sent(alarm: Alarm, told: str | None) -> tuple[tuple[sql.Named, ...], dict[str, Value]]:
     """The transaction that says of a spooled alarm that its mail went."""
     return (
-        tuple(text.format(tenant=run.tenant_id) for text in (sql.MARK_SENT, sql.CLOSE_MAIL_STEP)),
+        (("MARK_SENT", 0), ("CLOSE_MAIL_STEP", 0)),
         {
             "alert_id": alarm.alert_id,
             "last_error": told,
@@ -228,7 +228,8 @@ def _raise_untold(warehouse: Warehouse, mail: Mail, tenant_id: str) -> None:
             log.warning("nobody can be told of run %s: %s", run.id, error.message)
             continue
         for alarm in raised(mail, template, run, run.status, outcome, admin, company):
-            warehouse.write(*alarm.statements, now=datetime.now(UTC), **alarm.values)
+            statements = sql.texts(tenant_id, alarm.named)
+            warehouse.write(*statements, now=datetime.now(UTC), **alarm.values)
 
 
 def _close(

@@ -253,8 +253,8 @@ def sweep(warehouse: Warehouse, tenant_id: str, lost: Collection[str] = ()) -> S
     for row in sorted(active, key=lambda row: row["start_time"]):
         name = row["worker_instance"] or ""
         if name in lost:
-            statements, values = handing_back(tenant_id, row["pipeline_logging_id"], name)
-            warehouse.write(*statements, **values)
+            named, values = handing_back(row["pipeline_logging_id"], name)
+            warehouse.write(*sql.texts(tenant_id, named), **values)
         is_waiting = name in lost or name == QUEUE
         (found.append if is_waiting else owned.add)(row["pipeline_logging_id"])
     return Swept(tuple(found), closed, frozenset(owned))
@@ -304,12 +304,9 @@ def cancel_suspended(warehouse: Warehouse, tenant_id: str, run_id: str) -> Run |
     return cancel(warehouse, tenant_id, run_id, f"tenant is {told}: it was not run")
 
 
-def handing_back(
-    tenant_id: str, run_id: str, me: str | None
-) -> tuple[tuple[str, ...], dict[str, Value]]:
-    """Statements that let a run taken up by `me` wait again, as if it had never begun."""
-    statements = (sql.HAND_BACK, sql.DROP_RUN_STEPS, sql.RUN)
-    return tuple(statement.format(tenant=tenant_id) for statement in statements), {
+def handing_back(run_id: str, me: str | None) -> tuple[tuple[sql.Named, ...], dict[str, Value]]:
+    """The transaction that lets a run taken up by `me` wait again, as if it had never begun."""
+    return (("HAND_BACK", 0), ("DROP_RUN_STEPS", 0), ("RUN", 0)), {
         "run_id": run_id,
         "me": me,
         "queue": QUEUE,

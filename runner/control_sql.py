@@ -4,6 +4,8 @@ Values are always bound; `{tenant}` is a dataset's name and comes only from a va
 It is quoted all the same: a tenant may be called `order`.
 """
 
+from collections.abc import Iterable
+
 TENANTS = """
 select
     profiles.tenant_id, profiles.company_name, profiles.admin_email, profiles.status,
@@ -137,6 +139,51 @@ set to_date = coalesce(to_date, run_date), template = coalesce(template, @templa
     end
 where to_date is null or template is null
     or (status in ('PENDING', 'RUNNING') and lease_expires_at is null)
+"""
+
+# The tenants, but landings, that read an export of this tenant, as they stand now.
+_OTHERS = """
+select
+    others.tenant_id, others.export_ref, others.billing_account_ids, others.project_ids,
+    others.has_unallocated
+from tenants.tenant_exports as own
+inner join tenants.tenant_exports as others
+    on others.export_ref = own.export_ref and others.tenant_id <> own.tenant_id
+left join tenants.tenant_profiles as profiles on profiles.tenant_id = others.tenant_id
+where own.tenant_id = @tenant_id and coalesce(profiles.default_pipeline, '') <> @landing
+"""
+
+OTHERS = f"{_OTHERS}order by others.tenant_id"
+
+# Ends the transaction that has just written the exports of a tenant without any filter, when
+# somebody else reads one of them. After ONBOARDING_LOCK: of two that write at once, one is first.
+SHARED_EXPORT = "the export is shared and has no filter"
+REFUSE_SHARED = f"""
+select case when count(*) > 0 then error('{SHARED_EXPORT}') end as refusal
+from ({_OTHERS}) as others
+"""
+
+ADD_ONBOARDING_LOCK = """
+insert into tenants.tenant_lock (lock_name, locked_by, locked_at)
+select 'onboarding', @tenant_id, @now
+from (select 1 as one_row) as one_row
+where not exists (select 1 from tenants.tenant_lock where lock_name = 'onboarding')
+"""
+
+ONBOARDING_LOCK = """
+update tenants.tenant_lock set locked_by = @tenant_id, locked_at = @now
+where lock_name = 'onboarding'
+"""
+
+# Every export of every tenant but the landings.
+ALL_EXPORTS = """
+select
+    exports.tenant_id, exports.export_ref, exports.billing_account_ids, exports.project_ids,
+    exports.has_unallocated
+from tenants.tenant_exports as exports
+inner join tenants.tenant_profiles as profiles on profiles.tenant_id = exports.tenant_id
+where coalesce(profiles.default_pipeline, '') <> @landing and profiles.status <> 'DELETED'
+order by exports.tenant_id, exports.export_ref
 """
 
 DROP_EXPORTS = "delete from `{dataset}`.{table} where tenant_id = @tenant_id"
@@ -560,7 +607,7 @@ where pipeline_logging_id = @run_id and status in ('COMPLETED', 'FAILED', 'CANCE
     )
 """
 
-DROP_STEPS = "delete from `{tenant}`.x_meta_step_logs where step_logging_id in ({numbered})"
+DROP_STEPS = "delete from `{tenant}`.x_meta_step_logs where step_logging_id in ({step_ids})"
 
 ADD_STEPS = """
 insert into `{tenant}`.x_meta_step_logs (
@@ -568,7 +615,7 @@ insert into `{tenant}`.x_meta_step_logs (
     start_time, end_time, duration_ms, row_count, rows_processed, error_message, warnings, user_id,
     metadata
 )
-values {numbered}
+values {step_rows}
 """
 
 STEP_ROW = """(
@@ -578,19 +625,6 @@ STEP_ROW = """(
     cast(@row_count_{n} as bigint), cast(@error_message_{n} as string), parse_json(@warnings_{n}),
     cast(@user_id as string), parse_json(@metadata_{n})
 )"""
-
-
-def rewrite_steps(tenant: str, count: int) -> tuple[str, str]:
-    """Write so many steps, there or not: two statements, for on BigQuery each costs a second.
-
-    Values are numbered from 0.
-    """
-    ids = ", ".join(f"@step_logging_id_{n}" for n in range(count))
-    rows = ", ".join(STEP_ROW.format(n=n) for n in range(count))
-    return (
-        DROP_STEPS.format(tenant=tenant, numbered=ids),
-        ADD_STEPS.format(tenant=tenant, numbered=rows),
-    )
 
 
 # Somebody's wish, not the runner's own word: the process sees it at its next look.
@@ -1206,3 +1240,39 @@ where cast(usage_start_time as date) between @from_date and @to_date
 group by currency
 order by currency
 """
+
+# -- What may wait on disk, by name: a file there can name these and nothing else.
+
+Named = tuple[str, int]
+
+SPOOLED = {
+    "FINISH": FINISH,
+    "FINISH_EVENT": FINISH_EVENT,
+    "DROP_STEPS": DROP_STEPS,
+    "ADD_STEPS": ADD_STEPS,
+    "ADD_FAILURE_ALERT": ADD_FAILURE_ALERT,
+    "ADD_MAIL_STEP": ADD_MAIL_STEP,
+    "ADD_RECOVERY_ALERT": ADD_RECOVERY_ALERT,
+    "MARK_SENT": MARK_SENT,
+    "CLOSE_MAIL_STEP": CLOSE_MAIL_STEP,
+    "HAND_BACK": HAND_BACK,
+    "DROP_RUN_STEPS": DROP_RUN_STEPS,
+    "RUN": RUN,
+}
+
+
+def texts(tenant: str, named: Iterable[Named]) -> tuple[str, ...]:
+    """The statements of these names, for a tenant's dataset; `tenant` is a validated slug.
+
+    The number: which alarm, from 0, or how many steps. On BigQuery each statement costs a second,
+    so that many steps are one. Raises KeyError for a name that may not wait on disk.
+    """
+    return tuple(
+        SPOOLED[name].format(
+            tenant=tenant,
+            n=number,
+            step_ids=", ".join(f"@step_logging_id_{n}" for n in range(number)),
+            step_rows=", ".join(STEP_ROW.format(n=n) for n in range(number)),
+        )
+        for name, number in named
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 from runner import tenants
 from runner.errors import UsageProblem, WarehouseUnreachable
 from runner.settings import Settings
-from runner.warehouse import open_warehouse
+from runner.warehouse import open_warehouse, shut_in
 
 TENANT = "acme1281"
 # A dollar and a euro account; the other accounts of the sample are other tenants'.
@@ -57,6 +57,7 @@ def write_sample(settings: Settings, path: Path, rows: int | None) -> None:
             if rows is not None:
                 connection.execute("set variable rows = ?", [rows])
             connection.execute("set variable path = ?", [str(partial)])
+            shut_in(connection, "directories", [str(path.parent)])
             connection.execute(script.read_text(encoding="utf-8"))
         partial.replace(path)
     except (OSError, duckdb.IOException) as error:

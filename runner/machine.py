@@ -77,8 +77,11 @@ def templates(settings: Settings) -> Finding:
 
 
 def unwritten(settings: Settings) -> Finding:
-    """Nothing waits on disk to be written, and nothing of it is damaged."""
+    """Nothing waits on disk to be written, and nothing of it is damaged or put there by others."""
     folder = spool.folder(settings)
+    for path in spool.waiting(settings):
+        if why := spool.not_ours(path.lstat()):
+            return FAIL, f"{path} is refused: {why}", f"rm -i {quoted(path)}"
     if damaged := sorted(folder.glob("*.damaged")):
         names = shlex.join(map(str, damaged))
         return FAIL, f"{len(damaged)} damaged in {folder}", f"cat {names}; rm -i {names}"

@@ -136,7 +136,8 @@ class StepLog:
         """
         if not self._unwritten:
             return None
-        statements, values = self.pending()
+        named, values = self.pending()
+        statements = sql.texts(self._run.tenant_id, named)
         look = sql.RUN_STATUS.format(tenant=self._run.tenant_id)
         try:
             rows = self._warehouse.write(*statements, look, **values)
@@ -147,15 +148,15 @@ class StepLog:
         return str(rows[0]["status"]) if rows else None
 
     def pending(
-        self, *statements: str, **values: Value
-    ) -> tuple[tuple[str, ...], dict[str, Value]]:
+        self, *named: sql.Named, **values: Value
+    ) -> tuple[tuple[sql.Named, ...], dict[str, Value]]:
         """The given statements and those that write the changed steps: one transaction."""
         steps = [self._steps[step_id] for step_id in sorted(self._unwritten)]
         if steps:
-            statements += sql.rewrite_steps(self._run.tenant_id, len(steps))
+            named += (("DROP_STEPS", len(steps)), ("ADD_STEPS", len(steps)))
         for n, step in enumerate(steps):
             values |= {f"{name}_{n}": value for name, value in _values(step).items()}
-        return statements, {"run_id": self._run.id, "user_id": self._run.user_id, **values}
+        return named, {"run_id": self._run.id, "user_id": self._run.user_id, **values}
 
     def _keep(self, step: Step) -> None:
         self._steps[step.step_id] = step
@@ -195,15 +196,11 @@ def finish(
     for alert in alerts:
         values |= alert.values
     values["now"] = datetime.now(UTC)
-    statements, values = steps.pending(
-        sql.FINISH.format(tenant=run.tenant_id),
-        sql.FINISH_EVENT.format(tenant=run.tenant_id),
-        **values,
-    )
+    named, values = steps.pending(("FINISH", 0), ("FINISH_EVENT", 0), **values)
     # After the steps: a mail's step is the last.
-    statements += tuple(text for alert in alerts for text in alert.statements)
-    statements += (sql.RUN.format(tenant=run.tenant_id),)
-    return as_run(write_or_spool(settings, warehouse, statements, values)[0])
+    named += tuple(one for alert in alerts for one in alert.named)
+    named += (("RUN", 0),)
+    return as_run(write_or_spool(settings, warehouse, run.tenant_id, named, values)[0])
 
 
 def keep_publications(warehouse: Warehouse, steps: StepLog, run: Run) -> None:
@@ -220,9 +217,9 @@ def hand_back(settings: Settings, warehouse: Warehouse, run: Run) -> Run:
 
     What cannot be written waits in the spool, and the run is taken to wait.
     """
-    statements, values = handing_back(run.tenant_id, run.id, run.worker_instance)
+    named, values = handing_back(run.id, run.worker_instance)
     try:
-        return as_run(write_or_spool(settings, warehouse, statements, values)[0])
+        return as_run(write_or_spool(settings, warehouse, run.tenant_id, named, values)[0])
     except WarehouseProblem as error:
         log.warning("run %s is handed back later: %s", run.id, error.message)
         return replace(run, status="PENDING")
@@ -231,17 +228,18 @@ def hand_back(settings: Settings, warehouse: Warehouse, run: Run) -> Run:
 def write_or_spool(
     settings: Settings,
     warehouse: Warehouse,
-    statements: tuple[str, ...],
+    tenant: str,
+    named: tuple[sql.Named, ...],
     values: dict[str, Value],
 ) -> list[Row]:
     """Write now, or keep for the next command and raise WarehouseProblem."""
     try:
-        return warehouse.write(*statements, **values)
+        return warehouse.write(*sql.texts(tenant, named), **values)
     except WarehouseProblem as error:
         try:
-            path = spool.keep(settings, statements, values)
+            path = spool.keep(settings, tenant, named, values)
         except OSError as full:
-            log.error("lost, as neither warehouse nor disk takes it: %s %s", statements, values)
+            log.error("lost, as neither warehouse nor disk takes it: %s %s", named, values)
             raise type(error)(
                 f"{error.message} It could not be kept in {spool.folder(settings)} either ({full})."
             ) from error

@@ -599,4 +599,4 @@ def _send_unrecorded(
         sent = alerts.send(mailbox, settings.mail.sender, run.id, alarm.letter)
         if sent.went:
             with contextlib.suppress(OSError):  # it goes again then: better twice than never
-                spool.keep(settings, *alerts.mark_sent(alarm, run, sent.told))
+                spool.keep(settings, run.tenant_id, *alerts.mark_sent(alarm, sent.told))

@@ -146,6 +146,11 @@ BIGQUERYS_WORDS = (
     "unix_millis(moment) as epoch_ms(moment)",
 )
 
+# For all connections of an engine, as none may set anything later.
+IN_UTC = "set global TimeZone = 'UTC'"
+# The files that DuckDB makes of a database: itself, its log, and the log while it is written back.
+OWN_SUFFIXES = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
+
 # Work on a plan that is not worth it for a few rows.
 SPARED_OPTIMIZERS = (
     "common_subexpressions",
@@ -170,10 +175,9 @@ _GATES: dict[Path, threading.Lock] = {}
 # And one share of each control file that threads share.
 _SHARED: dict[Path, SharedFile] = {}
 
-# Engines that have no file open now: the control file is attached to one, as starting it costs most
+# An engine that has no file open now: the control file is attached to it, as starting it costs most
 # of opening.
-_SPARE: "list[duckdb.DuckDBPyConnection]" = []
-MOST_SPARE = 1
+_SPARE: "dict[Path, duckdb.DuckDBPyConnection]" = {}
 # A file's name that is no name of DuckDB's own.
 ATTACHABLE = re.compile("(?!(?:main|memory|system|temp)$)[a-z_][a-z0-9_]*", re.ASCII)
 
@@ -215,7 +219,8 @@ class DuckDBWarehouse:
         return self._transaction(self._path("control"), statements, values, when)
 
     def read_data(self, tenant: str, sql: str, **values: Value) -> list[Row]:
-        with self._open(self._path(f"tenant_{tenant}"), read_only=True) as connection:
+        path = self._path(f"tenant_{tenant}")
+        with self._open(path, read_only=True, exports_of=tenant) as connection:
             return _execute(connection, sql, values)
 
     def write_data(self, tenant: str, *statements: str, **values: Value) -> None:
@@ -345,8 +350,9 @@ class DuckDBWarehouse:
 
     @contextmanager
     def _open(
-        self, path: Path, read_only: bool, key: str = ""
+        self, path: Path, read_only: bool, key: str = "", exports_of: str = ""
     ) -> "Iterator[duckdb.DuckDBPyConnection]":
+        """A connection that reaches no other file, but the exports of a tenant if one is named."""
         deadline = time.monotonic() + self._patience_seconds
         if self._is_shared and path == self._path("control"):
             with self._open_shared(path, deadline, key) as connection:
@@ -357,7 +363,7 @@ class DuckDBWarehouse:
         if not gate.acquire(timeout=self._patience_seconds):
             raise _busy(path)
         try:
-            with self._open_alone(path, read_only, deadline) as connection:
+            with self._open_alone(path, read_only, deadline, exports_of) as connection:
                 yield connection
         finally:
             gate.release()
@@ -381,22 +387,22 @@ class DuckDBWarehouse:
 
     @contextmanager
     def _open_alone(
-        self, path: Path, read_only: bool, deadline: float
+        self, path: Path, read_only: bool, deadline: float, exports_of: str = ""
     ) -> "Iterator[duckdb.DuckDBPyConnection]":
         if not path.exists():
             raise NotInitialised(f"{path} does not exist yet: run `runner init`.")
         is_control = path == self._path("control") and ATTACHABLE.fullmatch(path.stem)
-        opened = self._attached if is_control else self._connected
-        with (
-            self._gate(path, read_only, deadline),
-            _told(path),
-            opened(path, read_only, deadline) as connection,
-        ):
+        opened = (
+            self._attached(path, read_only, deadline)
+            if is_control
+            else self._connected(path, read_only, deadline, exports_of)
+        )
+        with self._gate(path, read_only, deadline), _told(path), opened as connection:
             yield connection
 
     @contextmanager
     def _connected(
-        self, path: Path, read_only: bool, deadline: float
+        self, path: Path, read_only: bool, deadline: float, exports_of: str
     ) -> "Iterator[duckdb.DuckDBPyConnection]":
         """The file by an engine of its own, that may spill beside it."""
         import duckdb
@@ -405,17 +411,34 @@ class DuckDBWarehouse:
             path, deadline, lambda: duckdb.connect(str(path), read_only=read_only)
         )
         try:
+            connection.execute(IN_UTC)
             _prepare(connection)
+            shut_in(connection, "directories", self._export_folders(connection, exports_of))
             yield connection
         finally:
             connection.close()
+
+    def _export_folders(
+        self, connection: "duckdb.DuckDBPyConnection", tenant: str
+    ) -> Sequence[str]:
+        """Where the files are that the tenant's views read: its exports' and the landings'."""
+        if not tenant:
+            return ()
+        try:
+            statement = control_sql.OWN_EXPORTS.format(tenant=tenant)
+            rows = _execute(connection, statement, {"tenant_id": tenant})
+        except StatementRefused:  # then no view reads any
+            rows = []
+        # Of a pattern, the part that has no wildcard yet.
+        folders = [os.path.dirname(re.split(r"[*?[]", row["export_ref"])[0]) for row in rows]
+        return [*filter(None, folders), str(self._landing(tenant).parent)]
 
     @contextmanager
     def _attached(
         self, path: Path, read_only: bool, deadline: float
     ) -> "Iterator[duckdb.DuckDBPyConnection]":
         """The file by an engine that stays, under the name by which its own views call it."""
-        engine = _engine()
+        engine = _engine(path)
         is_free = False
         try:
             how = "(read_only)" if read_only else ""
@@ -425,8 +448,8 @@ class DuckDBWarehouse:
             yield engine
             is_free = _detached(engine, path)
         finally:
-            if is_free and len(_SPARE) < MOST_SPARE:
-                _SPARE.append(engine)
+            if is_free and not _SPARE:
+                _SPARE[path] = engine
             else:  # after an error it is closed with all it has
                 engine.close()
 
@@ -498,12 +521,15 @@ def _commit(connection: "duckdb.DuckDBPyConnection", path: Path) -> None:
         raise _Committed from error
 
 
-def _engine() -> "duckdb.DuckDBPyConnection":
-    """An engine without a file, for rows by the dozen."""
+def _engine(path: Path) -> "duckdb.DuckDBPyConnection":
+    """An engine for that file, which it has not open, and rows by the dozen."""
     import duckdb
 
-    with contextlib.suppress(IndexError):
-        return _SPARE.pop()
+    for known in tuple(_SPARE):
+        if spare := _SPARE.pop(known, None):
+            if known == path:
+                return spare
+            spare.close()
     engine = duckdb.connect()
     # More threads wait for each other, a fifth of a claim.
     engine.execute("set threads = 1")
@@ -512,8 +538,17 @@ def _engine() -> "duckdb.DuckDBPyConnection":
     with contextlib.suppress(duckdb.ParserException):
         spared = ",".join(SPARED_OPTIMIZERS)
         engine.execute("set disabled_optimizers = $spared", {"spared": spared})
+    engine.execute(IN_UTC)
     _prepare(engine)
+    shut_in(engine, "paths", [f"{path}{suffix}" for suffix in OWN_SUFFIXES])
     return engine
+
+
+def shut_in(connection: "duckdb.DuckDBPyConnection", kind: str, allowed: Sequence[str]) -> None:
+    """Let the engine reach its own file and these `directories` or `paths` only, for good."""
+    connection.execute(f"set allowed_{kind} = $allowed", {"allowed": list(allowed)})
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
 
 
 def _detached(engine: "duckdb.DuckDBPyConnection", path: Path) -> bool:
@@ -554,7 +589,6 @@ def _prepare(connection: "duckdb.DuckDBPyConnection", attached: Path | None = No
     """What each connection needs before its first statement."""
     if attached is not None and ATTACHABLE.fullmatch(attached.stem):
         connection.execute(f'use "{attached.stem}"')
-    connection.execute("set TimeZone = 'UTC'")
     for macro in BIGQUERYS_WORDS:
         connection.execute(f"create or replace temp macro {macro}")
 

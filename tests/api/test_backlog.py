@@ -58,6 +58,7 @@ def test_a_hand_back_that_cannot_be_written_waits_in_the_spool(
 
     # Written late, when another has the run, it changes nothing.
     assert claim.take_up(control.warehouse, "acme", run_id, 20, "elsewhere:1@2")
+    path.touch(mode=0o600)
     path.write_text(json.dumps(entry))
     assert spool.drain(scene.settings, control.warehouse) == 1
     assert whose(control) == ("RUNNING", "elsewhere:1@2")
@@ -70,7 +71,7 @@ def test_a_run_that_was_handed_back_though_its_service_died_is_not_taken_for_dea
     run_id = claimed(control)
     gone = f"{claim.this_host()}:999999@{datetime.now(UTC).timestamp():.6f}"
     assert claim.take_up(control.warehouse, "acme", run_id, 20, gone)
-    statements, values = claim.handing_back("acme", run_id, gone)
+    named, values = claim.handing_back(run_id, gone)
     with Scene(control, dbt) as scene:
         pass  # only for its settings: nothing of it is at work when the spool is filled
     control.sql(
@@ -79,7 +80,7 @@ def test_a_run_that_was_handed_back_though_its_service_died_is_not_taken_for_dea
         gone,
     )
     control.sql("delete from tenants.tenant_usage_events where event_type = 'finished'")
-    spool.keep(scene.settings, statements, values)
+    spool.keep(scene.settings, "acme", named, values)
     with Scene(control, dbt) as after:
         assert after.until(run_id, "COMPLETED", "FAILED")["status"] == "COMPLETED"
 

@@ -141,6 +141,7 @@ def control_statements() -> dict[str, Statement]:
         if name.isupper() and isinstance(text, str) and not name.startswith("_")
     }
     parts = {"RUN_COLUMNS", "KEY_COLUMNS", "STEP_ROW", "DROP_STEPS", "ADD_STEPS", "COLUMNS_DUCKDB"}
+    parts.add("SHARED_EXPORT")
     places = {"tenant": "alpha", "dataset": "alpha", "table": "x_meta_exports", "n": 0}
     found = {name: text.format(**places) for name, text in texts.items() if name not in parts}
     found["PROBE_EXPORT"] = control_sql.PROBE_EXPORT.format(table=EXPORT)
@@ -149,7 +150,8 @@ def control_statements() -> dict[str, Statement]:
     keys = {"dataset": "tenants", "table": "tenant_api_keys", "n": 0}
     for name in ("REVOKE_KEY", "USED_KEY"):
         found[name] = getattr(control_sql, name).format(**keys)
-    found |= dict(zip(("dropped", "added"), control_sql.rewrite_steps("alpha", 2), strict=True))
+    steps = control_sql.texts("alpha", [("DROP_STEPS", 2), ("ADD_STEPS", 2)])
+    found |= dict(zip(("dropped", "added"), steps, strict=True))
 
     def asked(name: str, sql: str) -> Statement:
         named = {key: re.sub(r"_\d+$", "", key) for key in re.findall(r"@(\w+)", sql)}

@@ -157,7 +157,8 @@ def test_a_failure_is_told_with_all_that_is_needed_and_so_is_its_end(
         *(scene.settings.mail, template, again, "COMPLETED", Outcome(True, None)),
         *("a@b.example", "Acme"),
     ):
-        scene.warehouse.write(*alarm.statements, now=datetime.now(UTC), **alarm.values)
+        statements = control_sql.texts("acme", alarm.named)
+        scene.warehouse.write(*statements, now=datetime.now(UTC), **alarm.values)
     assert [kind for kind, *_ in alerts(scene)] == ["failure", "recovery"], "good news is told once"
     assert scene.bill() == Bill((4, Decimal(100)), (4, Decimal(100)))
     # What fails again after good news is news.

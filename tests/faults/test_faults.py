@@ -349,6 +349,7 @@ def test_a_record_that_cannot_be_written_is_written_by_the_next_command_once(
     assert rows == 4 and steps == ran > 25, "its steps with it; proofs are none"
     # A command that died between writing an entry and removing it: again is as once.
     once = recorded(scene)
+    entry.touch(mode=0o600)
     entry.write_bytes(kept)
     assert spool.drain(scene.settings, open_warehouse(scene.settings)) == 1
     assert recorded(scene) == once
@@ -367,6 +368,7 @@ def test_a_damaged_spool_entry_is_set_aside_and_holds_up_no_other(scene: Scene) 
     assert scene.run(at=f"{FAILS},lost:runner.alerts.raised").returncode == 4
     restore(scene)
     damaged = spool.folder(scene.settings) / "20000101T000000000000-0.json"
+    damaged.touch(mode=0o600)
     damaged.write_text('{"target": "local", "statem')
     assert scene.call("quota", "--tenant", "acme").returncode == 0
     assert spool.waiting(scene.settings) == [] and damaged.with_suffix(".damaged").exists()

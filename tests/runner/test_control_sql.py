@@ -31,6 +31,8 @@ CONSTANTS = {
     "_OWN_EVENT",
     "_PUBLICATION",
     "_LATEST",
+    "_OTHERS",
+    "SHARED_EXPORT",
     "_LAYERS",
     "body",
     "last",
@@ -46,7 +48,7 @@ def test_the_statements_were_found() -> None:
 def test_a_statement_has_no_placeholders_but_the_four_identifiers(name: str) -> None:
     parts = list(Formatter().parse(STATEMENTS[name]))
     fields = {field for _, field, _, _ in parts if field is not None}
-    numbered = {"numbered"} if name in ("DROP_STEPS", "ADD_STEPS") else set()
+    numbered = {"DROP_STEPS": {"step_ids"}, "ADD_STEPS": {"step_rows"}}.get(name, set())
     assert fields <= {"tenant", "dataset", "table", "n"} | numbered
     assert not any(spec or conversion for _, _, spec, conversion in parts)
 
@@ -59,7 +61,7 @@ def test_a_statement_binds_values_by_name_only(name: str) -> None:
 
 
 def test_many_steps_are_two_statements_of_numbered_values() -> None:
-    dropped, added = control_sql.rewrite_steps("acme", 3)
+    dropped, added = control_sql.texts("acme", [("DROP_STEPS", 3), ("ADD_STEPS", 3)])
     assert dropped.endswith("in (@step_logging_id_0, @step_logging_id_1, @step_logging_id_2)")
     for n in range(3):
         assert f"@metadata_{n})" in added

@@ -165,8 +165,11 @@ def test_a_disk_that_fills_up(
 
 
 def test_what_waits_in_the_spool(look: Look, control: Control) -> None:
-    path = spool.keep(control.settings, ("select 1",), {})
+    path = spool.keep(control.settings, "acme", (), {})
     assert ends(look("spool")) == ("warn", "runner tenant list")
+    path.chmod(0o644)
+    assert ends(look("spool")) == ("fail", f"rm -i {path}")
+    path.chmod(0o600)
     damaged = path.with_suffix(".damaged")
     path.replace(damaged)
     assert ends(look("spool")) == ("fail", f"cat {damaged}; rm -i {damaged}")
@@ -696,7 +699,7 @@ def test_doctor_takes_no_tenant_that_could_not_be_one(runner: Callable[..., Resu
 
 
 def test_doctor_changes_nothing(look: Look, control: Control) -> None:
-    spool.keep(control.settings, ("select 1",), {})
+    spool.keep(control.settings, "acme", (), {})
     control.add_run("RUNNING", leased_for=timedelta(minutes=-1))
     before = control.sql("select * from acme.x_meta_pipeline_runs")
     look("runs", "--tenant", "acme")

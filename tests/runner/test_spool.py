@@ -1,5 +1,6 @@
 """What waits on disk: written in time, or set aside, and never in the way of a command."""
 
+import json
 import os
 import time
 from datetime import UTC, date, datetime
@@ -8,31 +9,120 @@ from pathlib import Path
 import pytest
 from control_file import Control
 
-from runner import spool
+from runner import control_sql, spool
+from runner.errors import RunnerError
+from runner.warehouse import Value
+
+HANDED_BACK = (("HAND_BACK", 0), ("DROP_RUN_STEPS", 0))
 
 
-def keep(control: Control, statement: str = "delete from acme.x_meta_lock", **values) -> Path:
-    return spool.keep(control.settings, (statement,), values)
+def keep(
+    control: Control,
+    tenant: str = "acme",
+    named: tuple[control_sql.Named, ...] = HANDED_BACK,
+    **values: Value,
+) -> Path:
+    given: dict[str, Value] = {
+        **{"run_id": "r", "me": "us", "queue": "queue"},
+        "lease_expires_at": datetime.now(UTC),
+        **values,
+    }
+    return spool.keep(control.settings, tenant, named, given)
 
 
 def test_what_waits_is_written_with_its_values_and_is_gone(control: Control) -> None:
     moment, day = datetime(2024, 11, 1, 3, tzinfo=UTC), date(2024, 11, 1)
-    insert = "insert into acme.x_meta_lock values (@day, @who, @at)"
-    keep(control, insert, day=day, who=None, at=moment)
+    run_id = control.add_run("RUNNING", day=day)
+    control.sql("update acme.x_meta_pipeline_runs set worker_instance = 'us'")
+    path = keep(control, run_id=run_id, lease_expires_at=moment, day=day, nothing=None)
+    assert path.stat().st_mode & 0o777 == 0o600
     assert spool.drain(control.settings, control.warehouse) == 1
     assert spool.waiting(control.settings) == []
-    rows = control.sql("select * from acme.x_meta_lock where lock_name <> 'claim'")
-    assert rows == [("2024-11-01", None, moment.replace(tzinfo=None))]
+    rows = control.sql("select status, lease_expires_at from acme.x_meta_pipeline_runs")
+    assert rows == [("PENDING", moment.replace(tzinfo=None))]
+
+
+def test_a_date_is_a_date_again(control: Control) -> None:
+    values: dict[str, Value] = {"day": date(2024, 11, 1), "at": datetime.now(UTC), "n": 1}
+    entry = json.loads(keep(control, **values).read_text())
+    read = {name: spool._unpacked(value) for name, value in entry["values"].items()}
+    assert {name: read[name] for name in values} == values
 
 
 def test_what_lacks_its_table_waits_a_week_and_holds_up_no_other(control: Control) -> None:
-    path = keep(control, "delete from acme.not_there")
+    path = keep(control, tenant="nobody")
     keep(control)
     assert spool.drain(control.settings, control.warehouse) == 1
     assert spool.waiting(control.settings) == [path]
     os.utime(path, (time.time() - 8 * 86_400,) * 2)
     assert spool.drain(control.settings, control.warehouse) == 0
     assert spool.waiting(control.settings) == [] and path.with_suffix(".damaged").exists()
+
+
+SQL = {"target": "local", "tenant": "acme", "values": {}}
+DAMAGED = {
+    "no JSON": "{",
+    "no object": "[1]",
+    "no values": '{"target": "local", "tenant": "acme", "statements": []}',
+    "SQL of its own": json.dumps({**SQL, "statements": ["drop schema acme cascade"]}),
+    "SQL for a name": json.dumps({**SQL, "statements": [["drop schema acme cascade", 0]]}),
+    "a name of no entry": json.dumps({**SQL, "statements": [["REVOKE_KEY", 0]]}),
+    "SQL for a number": json.dumps({**SQL, "statements": [["MARK_SENT", "0; drop schema acme"]]}),
+    "SQL for a tenant": json.dumps(
+        {**SQL, "tenant": "acme`.x_meta_lock; --", "statements": [["RUN", 0]]}
+    ),
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_what_is_no_entry_is_set_aside_and_nothing_of_it_is_executed(
+    control: Control, content: str
+) -> None:
+    path = keep(control)
+    path.write_text(content)
+    before = control.sql("select * from acme.x_meta_lock")
+    assert spool.drain(control.settings, control.warehouse) == 0
+    assert path.with_suffix(".damaged").exists()
+    assert control.sql("select * from acme.x_meta_lock") == before
+
+
+@pytest.mark.parametrize("how", ["other mode", "link", "other owner", "pipe", "folder"])
+def test_what_another_user_put_there_is_refused_in_one_sentence_and_left_alone(
+    control: Control, how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = keep(control)
+    if how == "other mode":
+        path.chmod(0o640)
+    elif how == "link":
+        path.rename(control.folder / "elsewhere")
+        path.symlink_to(control.folder / "elsewhere")
+    elif how == "other owner":
+        monkeypatch.setattr(os, "getuid", lambda: path.stat().st_uid + 1)
+    else:
+        path.unlink()
+        os.mkfifo(path) if how == "pipe" else path.mkdir()
+    good = keep(control)
+    if how == "other owner":
+        good.unlink()
+    assert spool.drain(control.settings, control.warehouse) == (how != "other owner")
+    assert spool.waiting(control.settings) == [path]
+    (said,) = (one.getMessage() for one in caplog.records)
+    assert str(path) in said and "was refused and left alone: it" in said
+
+
+def test_a_spooled_copy_to_reads_and_writes_no_file(control: Control, tmp_path: Path) -> None:
+    """The attack: whoever could write the folder had root copy a file that only root may read."""
+    stolen = tmp_path / "stolen"
+    sql = f"copy (select content from read_text('/etc/passwd')) to '{stolen}'"
+    path = keep(control)
+    for statements in ([sql], [[sql, 0]]):
+        path.write_text(json.dumps({**SQL, "statements": statements}))
+        spool.drain(control.settings, control.warehouse)
+        path.touch(mode=0o600)
+    # Even if a statement of the runner's said so, the engine would not do it.
+    with pytest.raises(RunnerError, match="disabled by configuration"):
+        control.warehouse.write(sql)
+    assert not stolen.exists()
 
 
 @pytest.mark.parametrize("content", ["{", '{"target": "local", "statements": ["select 1"]}'])

@@ -13,12 +13,19 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from control_file import Control
+from control_file import Control, dataset_tables
 from support import ROOT
 
 from runner import control_sql
-from runner.errors import StatementRefused, UsageProblem, WarehouseUnreachable
-from runner.warehouse import _GATES, _SPARE, SPARED_OPTIMIZERS, DuckDBWarehouse, _tenant_of
+from runner.errors import RunnerError, StatementRefused, UsageProblem, WarehouseUnreachable
+from runner.warehouse import (
+    _GATES,
+    _SPARE,
+    SPARED_OPTIMIZERS,
+    DuckDBWarehouse,
+    _tenant_of,
+    open_warehouse,
+)
 
 HOLD = """
 import duckdb, sys, time
@@ -328,12 +335,12 @@ def test_the_engine_knows_what_it_is_spared() -> None:
 
 def test_an_engine_is_kept_for_the_next_opening_but_not_after_an_error(control: Control) -> None:
     control.warehouse.read("select 1 as one")
-    engine = _SPARE[-1]
+    engine = _SPARE[control.path]
     control.warehouse.read("select 1 as one")
-    assert _SPARE[-1] is engine
+    assert _SPARE[control.path] is engine
     with pytest.raises(StatementRefused):
         control.warehouse.read("select nothing from nowhere")
-    assert engine not in _SPARE
+    assert engine not in _SPARE.values()
     assert control.warehouse.read("select 1 as one") == [{"one": 1}]
 
 
@@ -346,6 +353,51 @@ def test_a_tenants_data_is_planned_as_ever_and_spills_beside_its_file(control: C
     assert control.warehouse.read_data("acme", plain) == [{"spared": ""}]
     spills = "select current_setting('temp_directory') as place"
     assert control.warehouse.read_data("acme", spills) == [{"place": f"{data}.tmp"}]
+
+
+def test_statements_of_the_runner_reach_no_file_but_the_exports_of_the_tenant(
+    control: Control, tmp_path: Path
+) -> None:
+    """The view over an export is read, whatever its name; nothing else, by no file's connection."""
+    data = control.path.parent / "tenant_acme.duckdb"
+    wanted = tmp_path / "exports" / "of[us]" / "a" / "b.parquet"
+    landed = control.path.parent / "landing" / "shared" / "2024.parquet"
+    secret = tmp_path / "secret.parquet"
+    for path in (wanted, landed, secret):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        duckdb.execute(f"copy (select 1 as one) to '{path}'")
+    pattern = str(wanted.parent.parent / "*" / "b.parquet")
+    with duckdb.connect(str(data)) as connection:
+        connection.execute("create schema acme")
+        for statement in dataset_tables("acme"):
+            connection.execute(statement)
+        connection.execute(
+            "insert into acme.x_meta_exports by name select 'acme' as tenant_id, ? as export_ref",
+            [pattern],
+        )
+        for name, path in (("mine", pattern.replace("[", "[[]")), ("landed", landed)):
+            connection.execute(f"create view acme.{name} as select * from read_parquet('{path}')")
+    shared = open_warehouse(control.settings, is_shared=True)
+    for view in ("mine", "landed"):
+        assert shared.read_data("acme", f"select one from acme.{view}") == [{"one": 1}]
+    out = tmp_path / "out.csv"
+    for attack in (
+        f"select * from '{secret}'",
+        f"copy (select 1 as one) to '{out}'",
+        f"attach '{out}' as other",
+        "set enable_external_access = true",
+        "set allowed_directories = ['/']",
+    ):
+        for ask in (
+            lambda sql: control.warehouse.read_data("acme", sql),
+            lambda sql: control.warehouse.write_data("acme", sql),
+            control.warehouse.read,
+            control.warehouse.write,
+            shared.write,
+        ):
+            with pytest.raises(RunnerError, match=r"disabled|locked|Cannot|cannot"):
+                ask(attack)
+    assert not out.exists()
 
 
 def test_a_control_file_of_any_name_can_be_opened(control: Control) -> None:
