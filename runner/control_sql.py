@@ -163,16 +163,18 @@ select case when count(*) > 0 then error('{SHARED_EXPORT}') end as refusal
 from ({_OTHERS}) as others
 """
 
+# Updated first by who adds or repairs a tenant: two at once conflict, where on BigQuery two inserts
+# never do.
+ONBOARDING_LOCK = """
+update tenants.tenant_lock set locked_by = @tenant_id, locked_at = @now
+where lock_name = 'onboarding'
+"""
+
 ADD_ONBOARDING_LOCK = """
 insert into tenants.tenant_lock (lock_name, locked_by, locked_at)
 select 'onboarding', @tenant_id, @now
 from (select 1 as one_row) as one_row
 where not exists (select 1 from tenants.tenant_lock where lock_name = 'onboarding')
-"""
-
-ONBOARDING_LOCK = """
-update tenants.tenant_lock set locked_by = @tenant_id, locked_at = @now
-where lock_name = 'onboarding'
 """
 
 # Every export of every tenant but the landings.
@@ -204,13 +206,6 @@ insert into `{tenant}`.x_meta_lock (lock_name, locked_by, locked_at)
 select 'claim', 'tenant add', @now
 from (select 1 as one_row) as one_row
 where not exists (select 1 from `{tenant}`.x_meta_lock where lock_name = 'claim')
-"""
-
-# Makes two `tenant add` of a newcomer conflict on BigQuery, where two inserts never do.
-LOCK_NEWCOMER = """
-update `{tenant}`.x_meta_lock set locked_by = 'tenant add', locked_at = @now
-where lock_name = 'claim'
-    and not exists (select 1 from tenants.tenant_subscriptions where tenant_id = @tenant_id)
 """
 
 SET_STATUS = """

@@ -51,6 +51,7 @@ def examine(settings: Settings, tenant: str | None = None, send_mail: bool = Fal
     visit.look("tables", _central_tables, settings, warehouse, needs="warehouse")
     visit.look("clock", _clock, warehouse, needs="warehouse")
     known = visit.look("tenants", _tenants, warehouse, tenant, needs="warehouse")
+    visit.look("overlaps", _overlaps, warehouse, tenant, needs="tenants")
     if warehouse and known == OK:
         with ExitStack() as stack:
             read = _reader(settings, stack)
@@ -180,6 +181,20 @@ def _tenants(warehouse: Warehouse, tenant: str | None) -> Finding:
     if not known:
         return WARN, "there are none yet", ADD.format("ID")
     return OK, tenant or f"{len(known)}: {', '.join(known)}", None
+
+
+def _overlaps(warehouse: Warehouse, tenant: str | None) -> Finding:
+    """No charge is billed to two tenants; a parent company may mean it."""
+    found = [pair for pair in tenants.overlaps(warehouse) if tenant in (None, *pair[:2])]
+    if not found:
+        return OK, "no charge is billed to two tenants", None
+    one, other, ref = found[0]
+    more = f", and {len(found) - 1} more pairs of tenants share charges" if found[1:] else ""
+    told = f"charges of the export {ref} are billed to both {one} and {other}{more}"
+    mend = tenant or other
+    words = ("runner", "tenant", "add", mend, "--admin-email")
+    email = tenants.find(warehouse, mend).admin_email or "E"
+    return WARN, told, shlex.join([*words, email, "--export", ref, "--billing-account", "ID"])
 
 
 def _tenant_tables(warehouse: Warehouse, tenant: str, settings: Settings) -> Finding:

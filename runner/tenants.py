@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
+from itertools import combinations
 from tempfile import TemporaryDirectory
 
 from runner import claim, export_files, pipelines, slugs
 from runner import control_sql as sql
-from runner.errors import RunnerError, UsageProblem
+from runner.errors import RunnerError, StatementRefused, UsageProblem
 from runner.invoke import Event, Job, Outcome, Worker
 from runner.settings import Settings
 from runner.warehouse import Row, Value, Warehouse
@@ -167,7 +168,12 @@ def add(
                 say(f"{name}: {old[name]} -> {new[name]}")
         warehouse.prepare(tenant_id)
         _make_control(settings, warehouse, worker, tenant_id, say)
-        _write_rows(warehouse, tenant_id, after)
+        others = ", ".join(_write_rows(warehouse, tenant_id, after))
+        if others:
+            say(
+                f"WARNING: charges of {tenant_id} are billed to {others} as well: if that is"
+                " not meant, name what is whose with --billing-account and --project."
+            )
         _make_dataset(settings, warehouse, worker, tenant_id, named_exports, pipeline, say, tell)
 
 
@@ -231,9 +237,9 @@ def repair(
     warehouse.prepare(tenant_id)
     with Worker(settings, settings.log_dir / "tenants" / tenant_id) as worker:
         _make_control(settings, warehouse, worker, tenant_id, say)
-        warehouse.write(sql.ADD_LOCK.format(tenant=tenant_id), now=datetime.now(UTC))
+        _add_locks(warehouse, tenant_id)
         warehouse.write(
-            sql.LOCK_NEWCOMER.format(tenant=tenant_id),
+            sql.ONBOARDING_LOCK,
             sql.FILL_PROFILE,
             sql.ADD_SUBSCRIPTION,
             sql.FILL_SUBSCRIPTION,
@@ -435,17 +441,21 @@ def _check_exports(
         _open_exports(warehouse, worker, tenant_id, named)
     if pipeline == pipelines.LANDING:
         return
-    others = ", ".join(also_billed_to(warehouse, tenant_id, named))
-    if others and not named[0].billing_accounts and not named[0].projects:
-        raise UsageProblem(
-            f"The export {named[0].ref} is shared with tenant {others}: name what is {tenant_id}'s"
-            " with --billing-account (and --project)."
-        )
-    if others:
-        say(
-            f"WARNING: charges of {tenant_id} are billed to {others} as well: if that is"
-            " not meant, name what is whose with --billing-account and --project."
-        )
+    # For an early answer; `_write_rows` looks again, as others may be added meanwhile.
+    others = also_billed_to(warehouse, tenant_id, named)
+    if others and not _is_filtered(named):
+        raise _shared(tenant_id, named, others)
+
+
+def _is_filtered(named: list[Export]) -> bool:
+    return bool(named[0].billing_accounts or named[0].projects)
+
+
+def _shared(tenant_id: str, named: list[Export], others: list[str]) -> UsageProblem:
+    return UsageProblem(
+        f"The export {named[0].ref} is shared with tenant {', '.join(others)}: name what is"
+        f" {tenant_id}'s with --billing-account (and --project)."
+    )
 
 
 def _open_exports(
@@ -536,25 +546,48 @@ def _make_dataset(
                 _must(worker.run(job), "tables of the bill")
 
 
-def _write_rows(warehouse: Warehouse, tenant_id: str, record: _Record) -> None:
-    """The tenant's rows in the control tables, in one transaction; repeating changes nothing."""
-    # Before it, the row over which two such transactions conflict.
-    warehouse.write(sql.ADD_LOCK.format(tenant=tenant_id), now=datetime.now(UTC))
+def _write_rows(warehouse: Warehouse, tenant_id: str, record: _Record) -> list[str]:
+    """The tenant's rows in the control tables, in one transaction; repeating changes nothing.
+
+    Returns the other tenants to which some of its charges are billed as well. Raises UsageProblem,
+    and writes nothing, when there are some and the tenant's exports have no filter.
+    """
+    named, bills = record.exports, record.pipeline != pipelines.LANDING
+    _add_locks(warehouse, tenant_id)
+    try:
+        others = warehouse.write(
+            sql.ONBOARDING_LOCK,
+            sql.ADD_PROFILE,
+            sql.SET_PROFILE,
+            sql.ADD_SUBSCRIPTION,
+            sql.SET_SUBSCRIPTION,
+            sql.FILL_SUBSCRIPTION,
+            sql.FILL_RUNS.format(tenant=tenant_id),
+            *_export_statements("tenants", "tenant_exports", named),
+            *((sql.REFUSE_SHARED,) if bills and not _is_filtered(named) else ()),
+            sql.OTHERS,
+            admin_email=record.admin_email,
+            company_name=record.company_name,
+            default_pipeline=None if record.pipeline == pipelines.DEFAULT else record.pipeline,
+            template=pipelines.DEFAULT,
+            landing=pipelines.LANDING,
+            **_plan_values(record.plan),
+            **_export_values(tenant_id, named),
+        )
+    except StatementRefused as error:
+        if sql.SHARED_EXPORT not in error.message:
+            raise
+        raise _shared(tenant_id, named, also_billed_to(warehouse, tenant_id, named)) from error
+    return _billed_as_well(named, others) if bills else []
+
+
+def _add_locks(warehouse: Warehouse, tenant_id: str) -> None:
+    """The rows over which transactions conflict; by themselves, before those."""
     warehouse.write(
-        sql.LOCK_NEWCOMER.format(tenant=tenant_id),
-        sql.ADD_PROFILE,
-        sql.SET_PROFILE,
-        sql.ADD_SUBSCRIPTION,
-        sql.SET_SUBSCRIPTION,
-        sql.FILL_SUBSCRIPTION,
-        sql.FILL_RUNS.format(tenant=tenant_id),
-        *_export_statements("tenants", "tenant_exports", record.exports),
-        admin_email=record.admin_email,
-        company_name=record.company_name,
-        default_pipeline=None if record.pipeline == pipelines.DEFAULT else record.pipeline,
-        template=pipelines.DEFAULT,
-        **_plan_values(record.plan),
-        **_export_values(tenant_id, record.exports),
+        sql.ADD_LOCK.format(tenant=tenant_id),
+        sql.ADD_ONBOARDING_LOCK,
+        tenant_id=tenant_id,
+        now=datetime.now(UTC),
     )
 
 
@@ -683,11 +716,35 @@ def also_billed_to(warehouse: Warehouse, tenant_id: str, named: list[Export]) ->
 
     A parent company may want that; anybody else forgot a filter, and must be told.
     """
-    found = []
-    for export in named if warehouse.exists() else []:
-        rows = _sharers(warehouse, tenant_id, export.ref)
-        found += [row["tenant_id"] for row in rows if _share_a_charge(export, _export(row))]
-    return sorted(set(found))
+    refs = [export.ref for export in named] if warehouse.exists() else []
+    return _billed_as_well(
+        named, [row for ref in refs for row in _sharers(warehouse, tenant_id, ref)]
+    )
+
+
+def _billed_as_well(named: list[Export], others: list[Row]) -> list[str]:
+    """Of the rows of others' exports, the tenants that share a charge with these."""
+    return sorted(
+        {
+            row["tenant_id"]
+            for row in others
+            for export in named
+            if export.ref == row["export_ref"] and _share_a_charge(export, _export(row))
+        }
+    )
+
+
+def overlaps(warehouse: Warehouse) -> list[tuple[str, str, str]]:
+    """The pairs of tenants that are billed for the same charges, and of which export."""
+    rows = warehouse.read(sql.ALL_EXPORTS, landing=pipelines.LANDING)
+    whole = [row for row in rows if _whole([row])]
+    return [
+        (one["tenant_id"], other["tenant_id"], one["export_ref"])
+        for one, other in combinations(whole, 2)
+        if one["export_ref"] == other["export_ref"]
+        and one["tenant_id"] != other["tenant_id"]
+        and _share_a_charge(_export(one), _export(other))
+    ]
 
 
 def _sharers(warehouse: Warehouse, tenant_id: str, ref: str) -> list[Row]:

@@ -1,10 +1,11 @@
-"""Two runs of one tenant at the same time, for two dates: both load their date."""
+"""Two commands at the same time: runs of one tenant both load, tenants never share in silence."""
 
 import json
 import sys
 from datetime import date
 from pathlib import Path
 
+from exports import charge, write_parquet
 from world import World
 
 
@@ -36,3 +37,25 @@ def test_two_dates_of_a_tenant_run_at_once_and_both_complete(mini: World, tmp_pa
     ids = [one["pipeline_logging_id"] for one in documents]
     assert [marks[date(2024, 11, 2)], marks[date(2024, 11, 3)]] == ids
     assert marks[date(2024, 11, 1)] not in ids
+
+
+def test_two_tenants_are_added_to_one_export_at_once_and_one_is_refused(
+    empty_world: World,
+) -> None:
+    """Both used to pass the check, and every charge was billed twice."""
+    export = write_parquet(empty_world.folder / "e.parquet", [charge("2024-11-01", 1.0)])
+    ends = {
+        name: empty_world.popen(
+            *(sys.executable, "-m", "runner", "tenant", "add", name),
+            *("--admin-email", "a@b.example", "--export", str(export)),
+        )
+        for name in ("first", "second")
+    }
+    told = {name: end() for name, end in ends.items()}
+    codes = {name: answer.returncode for name, answer in told.items()}
+    assert sorted(codes.values()) == [0, 2], [answer.stderr for answer in told.values()]
+    (winner,) = (name for name in codes if codes[name] == 0)
+    (loser,) = set(codes) - {winner}
+    assert f"shared with tenant {winner}" in told[loser].stderr
+    found = empty_world.control("select tenant_id from tenants.tenant_exports")
+    assert found == [(winner,)]

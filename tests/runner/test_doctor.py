@@ -322,6 +322,31 @@ def test_no_tenants_are_a_warning(look: Look, control: Control) -> None:
     assert ends(look("tenants")) == ("warn", remedy)
 
 
+def test_tenants_that_are_billed_for_the_same_charges(look: Look, control: Control) -> None:
+    def reads(tenant: str, *accounts: str) -> None:
+        control.sql("delete from tenants.tenant_exports where tenant_id = ?", tenant)
+        control.sql(
+            "insert into tenants.tenant_exports by name select ? as tenant_id, 'p.d.t' as"
+            " export_ref, ? as billing_account_ids, '[]' as project_ids,"
+            " true as has_unallocated, 'e' as export_id",
+            tenant,
+            json.dumps(accounts),
+        )
+
+    reads("acme", "01ECB7-6EE0BA-7357F1")
+    reads("globex", "000000-000000-000001")
+    assert look("overlaps")["status"] == "ok"
+    add = "runner tenant add {} --admin-email admin@acme.example --export p.d.t"
+    for accounts in ((), ("000000-000000-000001", "01ECB7-6EE0BA-7357F1")):
+        reads("globex", *accounts)
+        check = look("overlaps")
+        assert "p.d.t are billed to both acme and globex" in check["detail"]
+        assert ends(check) == ("warn", f"{add.format('globex')} --billing-account ID")
+    assert look("overlaps", "--tenant", "acme")["remedy"].startswith(add.format("acme"))
+    control.sql("update tenants.tenant_profiles set status = 'DELETED' where tenant_id = 'acme'")
+    assert look("overlaps")["status"] == "ok"
+
+
 NEXT_YEAR = datetime.now(UTC).date() + timedelta(days=365)
 ENDED = "date '2024-01-31'"
 

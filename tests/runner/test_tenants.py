@@ -3,16 +3,13 @@
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import pytest
 from click.testing import Result
 from control_file import Control
 
 from runner import claim, export_files, tenants
 from runner.errors import UsageProblem, WarehouseUnreachable
-from runner.warehouse import _execute
 
 
 def test_tenants_are_listed_by_id(control: Control) -> None:
@@ -154,27 +151,6 @@ def test_a_tenant_is_removed_with_its_rows(control: Control) -> None:
     for table in ("tenant_subscriptions", "tenant_exports"):
         rows = control.sql(f"select * from tenants.{table} where tenant_id = 'acme'")
         assert rows == [], table
-
-
-def test_two_that_add_a_tenant_at_once_conflict(control: Control) -> None:
-    """On BigQuery inserts never do: both would have added a subscription."""
-    control.sql("delete from tenants.tenant_subscriptions")
-    sent: list[tuple[tuple[str, ...], dict[str, Any]]] = []
-
-    class Recorder:
-        def write(self, *statements: str, **values: Any) -> None:
-            sent.append((statements, values))
-
-    record = tenants._Record("a@acme.example", "", tenants.PLANS["scale"], [tenants.Export("x")])
-    tenants._write_rows(Recorder(), "acme", record)  # type: ignore[arg-type]
-    statements, values = sent[-1]
-    with duckdb.connect(str(control.path)) as one, one.cursor() as other:
-        one.execute("begin transaction")
-        other.execute("begin transaction")
-        for statement in statements:
-            _execute(one, statement, values)
-        with pytest.raises(duckdb.TransactionException):
-            _execute(other, statements[0], values)
 
 
 def test_a_warehouse_that_cannot_be_written_is_unreachable(control: Control) -> None:

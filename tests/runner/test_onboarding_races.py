@@ -1,0 +1,167 @@
+"""Two tenants that are added at the same moment: never is a charge billed to both in silence."""
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import duckdb
+import pytest
+from control_file import TENANTS, Control
+
+from runner import tenants
+from runner.errors import UsageProblem
+from runner.tenants import Export
+from runner.warehouse import _execute, open_warehouse
+
+ACCOUNTS = ("01ECB7-6EE0BA-7357F1", "000000-000000-000001")
+WHOLE = Export("/exports/shared.parquet")
+
+ADD = """
+import json, os, sys
+from runner import tenants
+from runner.errors import UsageProblem
+from runner.settings import Settings
+from runner.warehouse import open_warehouse
+from support import ROOT
+from test_onboarding_races import record
+
+warehouse = open_warehouse(Settings(ROOT, None, dict(os.environ)))
+name, *accounts = sys.argv[1:]
+mine = record(*accounts)
+early = tenants.also_billed_to(warehouse, name, mine.exports)
+print(json.dumps(early), flush=True)
+sys.stdin.readline()
+try:
+    print(json.dumps(tenants._write_rows(warehouse, name, mine)))
+except UsageProblem as problem:
+    print(json.dumps(problem.message))
+"""
+
+
+def record(*accounts: str, pipeline: str = tenants.pipelines.DEFAULT) -> tenants._Record:
+    """What is written of a tenant that reads the shared export."""
+    exports = [Export(WHOLE.ref, accounts)]
+    return tenants._Record("a@acme.example", "", tenants.PLANS["scale"], exports, pipeline)
+
+
+def registered(control: Control) -> list[str]:
+    rows = control.sql("select distinct tenant_id from tenants.tenant_exports order by 1")
+    return [name for (name,) in rows]
+
+
+def raced(control: Control, accounts: tuple[str, ...]) -> list[list[str] | str]:
+    """What the processes that add both tenants are told; neither saw the other by an early look."""
+    here = Path(__file__).parent
+    paths = ":".join(map(str, (here.parent.parent, here.parent, here)))
+    adding = [
+        subprocess.Popen(
+            [sys.executable, "-c", ADD, name, *accounts],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**control.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        for name in TENANTS
+    ]
+    for one in adding:
+        assert one.stdout and one.stdout.readline() == "[]\n"
+    for one in adding:
+        assert one.stdin
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    return [json.loads(one.communicate(timeout=60)[0]) for one in adding]
+
+
+def test_of_processes_that_add_an_unfiltered_export_exactly_one_gets_it(control: Control) -> None:
+    told = raced(control, ())
+    (winner,) = registered(control)
+    assert told.count([]) == 1
+    (refused,) = (one for one in told if one)
+    assert f"is shared with tenant {winner}: name what is" in refused
+    assert "--billing-account" in refused
+
+
+def test_of_processes_that_add_one_account_the_later_is_warned(control: Control) -> None:
+    told = raced(control, ACCOUNTS[:1])
+    assert registered(control) == list(TENANTS)
+    assert sorted(map(bool, told)) == [False, True]
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_of_threads_that_share_the_control_file_exactly_one_gets_it(
+    control: Control, turn: int
+) -> None:
+    """As in the service, where no lock of a file keeps them apart."""
+    warehouse = open_warehouse(control.settings, is_shared=True)
+    told: list[object] = []
+    start = threading.Barrier(len(TENANTS))
+
+    def add(name: str) -> None:
+        start.wait()
+        try:
+            told.append(tenants._write_rows(warehouse, name, record()))
+        except Exception as error:
+            told.append(type(error))
+
+    threads = [threading.Thread(target=add, args=(name,)) for name in TENANTS]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(registered(control)) == 1
+    assert told.count([]) == 1 and told.count(UsageProblem) == 1
+
+
+def test_of_two_transactions_at_once_the_second_does_not_pass(control: Control) -> None:
+    """Each sees the tables as they were before the other: only the lock's row makes them meet.
+
+    On BigQuery, too, where two inserts never conflict.
+    """
+    sent: list[tuple[tuple[str, ...], dict[str, object]]] = []
+
+    class Recorder:
+        def write(self, *statements: str, **values: object) -> list[object]:
+            sent.append((statements, values))
+            return []
+
+    control.warehouse.write(tenants.sql.ADD_ONBOARDING_LOCK, tenant_id="x", now=None)
+    for name in TENANTS:
+        tenants._write_rows(Recorder(), name, record())  # type: ignore[arg-type]
+    (_, first, _, second) = sent
+    with duckdb.connect(str(control.path)) as one, one.cursor() as other:
+        for connection in (one, other):
+            connection.execute("begin transaction")
+        for statement in first[0]:
+            _execute(one, statement, first[1])
+        with pytest.raises(duckdb.TransactionException, match=r"[Cc]onflict"):
+            _execute(other, second[0][0], second[1])
+
+
+def test_a_refused_transaction_leaves_no_row(control: Control) -> None:
+    tenants._write_rows(control.warehouse, "acme", record(ACCOUNTS[0]))
+    before = control.sql("select * from tenants.tenant_profiles order by all")
+    with pytest.raises(UsageProblem, match="shared with tenant acme"):
+        tenants._write_rows(control.warehouse, "globex", record())
+    assert registered(control) == ["acme"]
+    assert control.sql("select * from tenants.tenant_profiles order by all") == before
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        (record(ACCOUNTS[0]), record(ACCOUNTS[1]), []),
+        (record(ACCOUNTS[0]), record(*ACCOUNTS), ["acme"]),
+        (record(), record(ACCOUNTS[1]), ["acme"]),
+        (record(pipeline=tenants.pipelines.LANDING), record(), []),
+        (record(), record(pipeline=tenants.pipelines.LANDING), []),
+    ],
+    ids=["apart", "one account twice", "an unfiltered first", "after a landing", "a landing"],
+)
+def test_who_shares_charges_is_told_and_who_does_not_is_left_in_peace(
+    control: Control, first: tenants._Record, second: tenants._Record, told: list[str]
+) -> None:
+    assert tenants._write_rows(control.warehouse, "acme", first) == []
+    assert tenants._write_rows(control.warehouse, "globex", second) == told
+    assert bool(tenants.overlaps(control.warehouse)) == bool(told)
