@@ -5,12 +5,15 @@ import signal
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. What it makes is for this user's eyes only."""
+    os.umask(0o077)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: os._exit(128 + number))
 
+    from runner import streams
     from runner.cli import main as command_line
 
+    streams.forgive()
     command_line()
 
 

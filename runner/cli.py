@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from runner import __version__, runlog, settings, slugs
+from runner import __version__, runlog, settings, slugs, streams
 from runner.errors import Interrupted, Refused, RunnerError, UsageProblem
 from runner.settings import Settings
 
@@ -961,7 +961,26 @@ def _where(config: settings.Settings, tenant: str) -> str:
     return f"{found.fields['project']}.{tenant}"
 
 
+# What they did stands, whoever could read of it.
+KEEP_THEIR_OUTCOME = ("run", "catch-up", "serve")
+
+
 def main() -> None:
+    """Run the command line; a command whose words were lost on a full disk has failed.
+
+    Not so what runs or serves.
+    """
+    try:
+        _main()
+    except SystemExit as end:
+        if why := streams.lost_output():
+            _say(f"Not all that was to be said could be written to standard output: {why}.")
+            if not end.code and not set(KEEP_THEIR_OUTCOME) & set(sys.argv[1:2]):
+                sys.exit(1)
+        raise
+
+
+def _main() -> None:
     """Run the command line; our own mistakes go to the log in full and to people in one line.
 
     Exits 130 and 143 when stopped by Ctrl-C and SIGTERM, whatever the command.

@@ -58,6 +58,8 @@ def examine(settings: Settings, tenant: str | None = None, send_mail: bool = Fal
             for one in [tenant] if tenant else tenants.registered(warehouse):
                 _visit_tenant(visit, settings, warehouse, read, one, asked=tenant is not None)
     visit.look("spool", machine.unwritten, settings)
+    bills = [_control_path(settings).parent] if answers and _is_local(settings) else []
+    visit.look("privacy", machine.privacy, *bills, settings.log_dir)
     visit.look("disk", machine.room, settings)
     needs = "mail" if visit.look("mail", machine.mail_server, settings) == FAIL else None
     if send_mail:

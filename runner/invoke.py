@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from queue import Empty, Queue
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from runner.findings import Finding
 from runner.settings import Settings
@@ -104,8 +104,10 @@ class Worker:
     def __init__(self, settings: Settings, log_path: Path) -> None:
         self._settings = settings
         self._log_path = log_path
-        log_path.mkdir(parents=True, exist_ok=True)
-        with (log_path / "dbt.stderr.log").open("ab") as stderr:
+        with contextlib.ExitStack() as stack:
+            stderr: IO[bytes] | int = subprocess.DEVNULL
+            if _takes_a_log(log_path, "dbt.stderr.log"):
+                stderr = stack.enter_context((log_path / "dbt.stderr.log").open("ab"))
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "runner.worker"],
                 stdin=subprocess.PIPE,
@@ -206,6 +208,10 @@ class Worker:
         target = self._settings.target({"tenant_id": job.tenant_id})
         file = job.shape_vars.get("duckdb_file", "data")
         folder = self._settings.dbt_target_dir / "tenants" / job.tenant_id
+        log_path = job.log_path or self._log_path
+        level = self._settings.environ.get("RUNNER_DBT_LOG_LEVEL") or "info"
+        if not _takes_a_log(log_path, "dbt.log"):
+            log_path, level = folder, "none"
         request = {
             "command": list(job.command),
             "tenant_id": job.tenant_id,
@@ -216,8 +222,8 @@ class Worker:
             "target": target.name,
             "adapter": target.type,
             "target_path": str(folder / f"{target.name}-{file}"),
-            "log_path": str(job.log_path or self._log_path),
-            "log_level": self._settings.environ.get("RUNNER_DBT_LOG_LEVEL") or "info",
+            "log_path": str(log_path),
+            "log_level": level,
             "environ": {"WAREHOUSE_DIR": str(self._settings.warehouse_dir), **job.environ},
         }
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -228,6 +234,16 @@ class Worker:
         how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
         log = self._log_path / "dbt.stderr.log"
         return Outcome(False, f"the dbt process {how}: see {log}")
+
+
+def _takes_a_log(folder: Path, name: str) -> bool:
+    """Whether that log can be opened; else dbt would not begin without it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).open("ab").close()
+    except OSError:
+        return False
+    return True
 
 
 def timed_out(timeout: float) -> Outcome:

@@ -1,12 +1,15 @@
 """What the machine gives a run, looked at for `runner doctor`: packages, templates, disk, mail."""
 
+import contextlib
 import re
 import shlex
 import shutil
 import smtplib
 import socket
 import ssl
+import stat
 import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -88,6 +91,26 @@ def unwritten(settings: Settings) -> Finding:
     if waiting := spool.waiting(settings):
         return WARN, f"{len(waiting)} wait to be written in {folder}", "runner tenant list"
     return OK, "nothing waits", None
+
+
+def privacy(*folders: Path) -> Finding:
+    """No other user of this machine may read what commands left there, or replace it."""
+    for folder in (one for one in folders if _is_open(one)):
+        # A folder that lets nobody in needs no look inside.
+        is_writable = folder.stat().st_mode & 0o022
+        wide = folder if is_writable else next(filter(_is_open, folder.rglob("*")), None)
+        if wide:
+            mode = stat.S_IMODE(wide.stat().st_mode)
+            return WARN, f"others may use {wide} (mode {mode:o})", f"chmod -R go= {quoted(folder)}"
+    return OK, "nobody else may read the warehouse and the logs", None
+
+
+def _is_open(path: Path) -> bool:
+    """Whether its mode lets other users in; not for a link, which has none, or what is gone."""
+    with contextlib.suppress(OSError):
+        mode = path.lstat().st_mode
+        return not stat.S_ISLNK(mode) and bool(mode & 0o077)
+    return False
 
 
 def knock(settings: Settings) -> None:

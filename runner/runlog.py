@@ -1,4 +1,7 @@
-"""The logs: JSON lines, one file for all commands and one per run; secrets never stand in them."""
+"""The logs: JSON lines, one file for all commands and one per run; secrets never stand in them.
+
+A line that cannot be written is lost: a log never decides how a command ends.
+"""
 
 import contextlib
 import fcntl
@@ -13,7 +16,6 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 
-from runner.errors import UsageProblem
 from runner.settings import Settings
 
 _context: ContextVar[dict[str, str] | None] = ContextVar("log_context", default=None)
@@ -57,6 +59,26 @@ class PlainLines(logging.Formatter):
         return _blotted(super().format(record), self._secrets)
 
 
+class _NeverRaises(logging.Handler):
+    """Loses what it cannot write, such as on a full disk, where logging would raise at its end."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(OSError):
+            super().emit(record)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
+
+
+class _Log(_NeverRaises, logging.FileHandler):
+    """The log of a run."""
+
+
+class _CommonLog(_NeverRaises, logging.handlers.WatchedFileHandler):
+    """The log of all commands, which may begin anew meanwhile."""
+
+
 def _blotted(text: str, secrets: Iterable[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, "***")
@@ -66,19 +88,19 @@ def _blotted(text: str, secrets: Iterable[str]) -> str:
 def setup(settings: Settings, verbose: bool = False) -> Path:
     """Begin the log of this command, anew after 5 MB; its path. `verbose` shows it on stderr too.
 
-    Raises UsageProblem when the folder cannot be written.
+    Without a folder that can be written the command goes on, and says so on stderr.
     """
     path = settings.log_dir / "runner.jsonl"
+    handler: logging.Handler = logging.NullHandler()
     try:
         _rotate(path)
-        handler: logging.Handler = logging.handlers.WatchedFileHandler(path, encoding="utf-8")
+        handler = _CommonLog(path, encoding="utf-8")
     except OSError as error:
-        raise UsageProblem(
-            f"The log folder {settings.log_dir} cannot be written ({error.strerror}):"
-            " mend its permissions, or name another with RUNNER_LOG_DIR."
-        ) from None
+        sys.stderr.write(
+            f"WARNING: no log is written, as {settings.log_dir} cannot be written"
+            f" ({error.strerror}): mend it, or name another folder with RUNNER_LOG_DIR.\n"
+        )
     handler.setFormatter(JsonLines(_secrets(settings)))
-    # A full disk must not end a run for want of a log line.
     logging.raiseExceptions = False
     logger = logging.getLogger("runner")
     logger.setLevel(logging.INFO)
@@ -118,7 +140,7 @@ def of_run(settings: Settings, run_id: str, tenant_id: str) -> Iterator[None]:
     handler: logging.Handler = logging.NullHandler()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(folder / "run.jsonl", encoding="utf-8")
+        handler = _Log(folder / "run.jsonl", encoding="utf-8")
         handler.setFormatter(JsonLines(_secrets(settings)))
         # Runs of other tenants may go on in other threads.
         handler.addFilter(lambda record: (_context.get() or {}).get("run_id") == run_id)

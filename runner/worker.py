@@ -20,6 +20,7 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
+from runner import streams
 from runner.findings import without_rows
 
 # What a macro logs for people: a warning, or what only the operator's terminal may show.
@@ -30,9 +31,11 @@ Emit = Callable[[dict[str, Any]], None]
 
 def main() -> None:
     """Serve jobs until stdin closes, and no longer."""
+    os.umask(0o077)
     signal.signal(signal.SIGTERM, _interrupt)
     out = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)
+    streams.forgive()
 
     def emit(message: dict[str, Any]) -> None:
         out.write(json.dumps(message, default=str) + "\n")

@@ -1,6 +1,7 @@
 """Runs that were claimed: handed back, lost, suspended; and chores that break."""
 
 import json
+import logging
 import threading
 import time
 from datetime import UTC, date, datetime, timedelta
@@ -62,6 +63,23 @@ def test_a_hand_back_that_cannot_be_written_waits_in_the_spool(
     path.write_text(json.dumps(entry))
     assert spool.drain(scene.settings, control.warehouse) == 1
     assert whose(control) == ("RUNNING", "elsewhere:1@2")
+
+
+def test_a_full_disk_of_the_logs_is_no_failed_run(
+    control: Control, dbt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handler: logging.FileHandler) -> Any:
+        return open("/dev/full", "w")
+
+    monkeypatch.setattr(logging.FileHandler, "_open", full)
+    with Scene(control, dbt, workers=1) as scene:
+        run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]
+        scene.until(run_id, "COMPLETED")
+        deadline, counted = time.monotonic() + 20, ""
+        while '"} 1.0' not in counted and time.monotonic() < deadline:
+            counted = scene.client.get("/metrics").text
+    assert 'runner_runs_total{status="COMPLETED"} 1.0' in counted
+    assert 'runner_runs_total{status="FAILED"} 1.0' not in counted
 
 
 def test_a_run_that_was_handed_back_though_its_service_died_is_not_taken_for_dead(

@@ -1,5 +1,6 @@
 """Fixtures of real dbt on DuckDB: warehouses that are made once, and copied by who changes them."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import runner.tenants
 def shared_worker() -> Iterator[None]:
     """Commands called in this process share one dbt."""
     with pytest.MonkeyPatch.context() as patch:
+        os.umask(0o077)  # as the command has it
         patch.setattr("runner.pool.Worker", SharedWorker)
         patch.setattr(runner.tenants, "Worker", SharedWorker)
         yield

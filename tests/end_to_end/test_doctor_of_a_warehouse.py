@@ -78,7 +78,7 @@ def test_all_is_well(ill: World, inbox: Inbox) -> None:
     assert set(found) == {
         *("versions", "templates", "profile", "warehouse", "tables", "clock", "tenants"),
         *("tables mini", "data mini", "limits mini", "export mini", "runs mini", "alerts mini"),
-        *("layers mini", "overlaps", "spool", "disk", "mail"),
+        *("layers mini", "overlaps", "spool", "privacy", "disk", "mail"),
     }
     assert all(check["remedy"] is None for check in found.values())
 

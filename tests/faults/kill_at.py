@@ -298,7 +298,7 @@ def main() -> None:
         return be_child(points.removeprefix("in-child:"))
     for point in points.split(","):
         arrange(point)
-    from runner.cli import main as runner
+    from runner.__main__ import main as runner
 
     return runner()
 

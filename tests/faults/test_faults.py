@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from control_file import DAY
 from scene import RUN, Bill, Scene, children, document, gone, made_in, until
 from support import ROOT
 
@@ -142,6 +143,71 @@ def test_a_read_only_warehouse_is_said_and_nothing_is_changed(scene: Scene) -> N
     )
     assert looked.returncode == 0, "who only looks needs not write"
     assert prints(scene.path("control"), scene.path("tenant_acme")) == before
+
+
+# How the disk of the logs takes no more: no byte, no file, nothing at all.
+NO_LOG = """
+mkdir -p "$RUNNER_LOG_DIR"
+mount -t tmpfs -o size=1m tmpfs "$RUNNER_LOG_DIR"
+case $1 in
+    full) head -c 2m /dev/zero > "$RUNNER_LOG_DIR/filler" 2>/dev/null ;;
+    crowded) mount -o remount,nr_inodes=1 "$RUNNER_LOG_DIR" ;;
+    read-only) mount -o remount,ro "$RUNNER_LOG_DIR" ;;
+esac
+shift
+exec "$@"
+"""
+
+
+@mounts
+@pytest.mark.parametrize("how", ["full", "crowded", "read-only"])
+def test_a_disk_that_takes_no_log_decides_no_runs_end(scene: Scene, how: str) -> None:
+    done = scene.run(under=("unshare", "-m", "bash", "-c", NO_LOG, "log", how))
+    assert done.returncode == 0, done.stderr
+    assert document(done)["status"] == "COMPLETED" and scene.statuses() == ["COMPLETED"]
+    assert scene.bill().billing == (4, Decimal(100))
+    assert how == "full" or "WARNING: no log is written" in done.stderr
+
+
+@pytest.mark.parametrize("gone", ["reader", "disk"])
+def test_a_run_whose_words_nobody_can_read_is_complete(scene: Scene, gone: str) -> None:
+    """Its progress and its summary: a pipe that was closed, or a file on a full disk."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    full = os.open("/dev/full", os.O_WRONLY)
+    to = writes if gone == "reader" else full
+    command = (sys.executable, "-m", "runner", "run", "--tenant", "acme", "--date", str(DAY))
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **scene.environ}, stdout=to, stderr=to, timeout=240
+    )
+    for number in (writes, full):
+        os.close(number)
+    assert done.returncode == 0 and scene.statuses() == ["COMPLETED"]
+
+
+def test_a_command_whose_answer_is_lost_says_so_but_a_reader_may_stop_reading(
+    scene: Scene,
+) -> None:
+    def listed(stdout: int) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "runner", "tenant", "list"],
+            cwd=ROOT,
+            env={**os.environ, **scene.environ},
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    reads, writes = os.pipe()
+    os.close(reads)
+    done = listed(writes)
+    assert (done.returncode, done.stderr) == (0, "")
+    full = os.open("/dev/full", os.O_WRONLY)
+    done = listed(full)
+    assert done.returncode == 1 and "standard output: No space left" in done.stderr
+    assert done.stderr.count("\n") == 1
+    for number in (writes, full):
+        os.close(number)
 
 
 def test_a_warehouse_folder_that_is_a_file_starts_nothing(scene: Scene) -> None:

@@ -1,6 +1,7 @@
 """What `runner doctor` finds on a machine and in the control tables, and what it tells to do."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -162,6 +163,32 @@ def test_a_disk_that_fills_up(
     folder = control.folder / "warehouse"
     remedy = None if status == "ok" else f"du -xh {folder} | sort -h | tail"
     assert ends(look("disk")) == (status, remedy)
+
+
+@pytest.fixture
+def umask() -> Iterator[None]:
+    """As the command has it."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+def test_what_other_users_may_read(look: Look, control: Control, umask: None) -> None:
+    warehouse, logs = control.path.parent, control.folder / "logs"
+    logs.mkdir(mode=0o700)
+    warehouse.chmod(0o755)
+    control.path.chmod(0o640)
+    check = look("privacy")
+    assert f"{control.path} (mode 640)" in check["detail"]
+    assert ends(check) == ("warn", f"chmod -R go= {warehouse}")
+    subprocess.run(["chmod", "-R", "go=", str(warehouse)], check=True)
+    assert look("privacy")["status"] == "ok"
+    warehouse.chmod(0o755)
+    for path in warehouse.iterdir():
+        path.chmod(0o600)
+    assert look("privacy")["status"] == "ok", "they see names and nothing else"
+    logs.chmod(0o733)
+    assert ends(look("privacy")) == ("warn", f"chmod -R go= {logs}")
 
 
 def test_what_waits_in_the_spool(look: Look, control: Control) -> None:

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,37 @@ def test_each_line_says_which_run_and_tenant_it_is_about(logged: Settings) -> No
     assert "run_id" not in outside
     own = path.parent / "runs" / "run1" / "run.jsonl"
     assert [json.loads(line)["message"] for line in own.read_text().splitlines()] == ["inside"]
+
+
+def test_lines_that_a_full_disk_does_not_take_are_lost_and_no_more(logged: Settings) -> None:
+    """Its end, too: what is left in the buffer cannot be written either."""
+    folder = logged.log_dir
+    (folder / "runs" / "run1").mkdir(parents=True)
+    for name in ("runner.jsonl", "runs/run1/run.jsonl"):
+        (folder / name).symlink_to("/dev/full")
+    runlog.setup(logged)
+    with runlog.of_run(logged, "run1", "acme"):
+        logging.getLogger("runner.x").info("nobody will read this")
+    logging.shutdown()
+
+
+def test_a_log_folder_that_goes_away_ends_nothing(logged: Settings, tmp_path: Path) -> None:
+    settings = replace(logged, environ={"RUNNER_LOG_DIR": str(tmp_path / "logs")})
+    runlog.setup(settings)
+    (tmp_path / "logs").rename(tmp_path / "away")
+    (tmp_path / "logs").write_text("no folder")
+    with runlog.of_run(settings, "run1", "acme"):
+        logging.getLogger("runner.x").info("nobody will read this")
+
+
+def test_without_a_folder_for_the_log_the_command_goes_on_and_says_so(
+    logged: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "logs").write_text("no folder")
+    runlog.setup(replace(logged, environ={"RUNNER_LOG_DIR": str(tmp_path / "logs")}))
+    said = capsys.readouterr().err
+    assert said.startswith("WARNING: no log is written, as") and said.count("\n") == 1
+    assert "RUNNER_LOG_DIR" in said
 
 
 @pytest.fixture
