@@ -156,17 +156,17 @@ def look(
     ends = moved.last_ends(
         moved.Ended(row["status"] == "COMPLETED", row["run_date"], row["to_date"]) for row in rows
     )
-    told: set[str] = set()
+    say_once = tenants.once(say)
 
-    def wait() -> None:
+    def wait(told: str) -> None:
+        say_once(told)
         _unless(stopped_by)
-        if not told:
-            say(f"another command has the data of {tenant}")
-        told.add(tenant)
 
     with warehouse.alone_with(tenant, wait):
         bill = landings.bill_of(template)
         has_bill = bill in warehouse.columns(tenant, data=True)
+        if not has_bill:  # it was deleted, if it was ever loaded: then all is to be loaded
+            since = None
         exported = _exported(warehouse, tenant, since or _BEGINNING, _END, _BEGINNING, _END)
         # A complete run that left a table behind does not build it: it would be behind for ever.
         complete = {row["pipeline_logging_id"] for row in rows if row["status"] == "COMPLETED"}

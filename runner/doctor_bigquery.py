@@ -57,14 +57,16 @@ def permissions(warehouse: Warehouse, tenant: str) -> Finding:
 
 def refused_jobs(warehouse: Warehouse, settings: Settings) -> Finding:
     """None of our writing jobs of a day was refused for a rate or a quota."""
-    region = str(settings.target({"tenant_id": "none"}).fields.get("location") or "US").lower()
+    fields = settings.target({"tenant_id": "none"}).fields
+    region = str(fields.get("location") or "US").lower()
     if not all(part.isalnum() for part in region.split("-")):
         raise UsageProblem(f"'{region}' is no BigQuery location: set BIGQUERY_LOCATION.")
     statement = sql.REFUSED_JOBS.format(dataset=f"region-{region}")
     (row,) = warehouse.read(statement, since=datetime.now(UTC) - DAY)
     told = f"{row['jobs']} writing jobs in 24 hours, {row['refused']} refused for a rate or a quota"
     if row["refused"]:
-        return WARN, told, "gcloud alpha services quota list --service=bigquery.googleapis.com"
+        listed = "gcloud alpha services quota list --service=bigquery.googleapis.com"
+        return WARN, told, f"{listed} --consumer=projects/{fields['project']}"
     return OK, told, None
 
 

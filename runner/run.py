@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 EXPORT_CHANGED = "the export changed while it was read"
 # BigQuery's words for a transaction that was cancelled, for another changed the same table.
 CONFLICT = "aborted due to concurrent update"
+# And for a 403: a role that is missing, or a service that is not enabled.
+ACCESS_DENIED = "Access Denied"
 # How much more often than the others the run looks whose turn is next: each look costs a query.
 NEXT_LOOKS = 3
 
@@ -161,11 +163,16 @@ def is_over_quota(run: claim.Run) -> bool:
 
 
 def _what_to_do(warehouse: Warehouse, run: claim.Run) -> str:
-    """What helps a refused tenant: time, where a limit is reached, else a command."""
+    """What helps a refused tenant: time or a higher limit, where one is reached, else a command."""
     tenant, why = run.tenant_id, run.error_message or ""
     if is_over_quota(run):
-        left = quota.of(warehouse, tenant).in_words()
-        return f"{left} See `runner quota --tenant {tenant}`."
+        found = quota.of(warehouse, tenant)
+        name = why.split(" limit reached")[0]
+        now = next(one.limit for one in found.limits if one.name == name)
+        return (
+            f"{found.in_words()} Raise it with `runner tenant update {tenant} --{name}-limit N`,"
+            f" which is {now} now, or see `runner quota --tenant {tenant}`."
+        )
     if why.startswith("tenant is"):
         return f"Let it run again with `runner tenant resume {tenant}`."
     return f"`runner doctor --tenant {tenant}` names the command that mends it."
@@ -365,9 +372,9 @@ def _build(
             raise _ClosedElsewhere
         next_look = time.monotonic() + warehouse.seconds_between_looks
 
-    def wait() -> None:
+    def wait(told: str) -> None:
+        on_event(Event("waiting", name=told))
         look()
-        on_event(Event("waiting", name=f"another command has the data of {run.tenant_id}"))
 
     job = Job(
         tenant_id=run.tenant_id,
@@ -428,7 +435,7 @@ def _build(
                 steps.published = read_back.published(warehouse, run)
         outcome = replace(
             outcome,
-            error=_in_words(outcome.error),
+            error=_in_words(outcome.error, run.tenant_id),
             nodes=tuple(replace(node, message=_in_words(node.message)) for node in outcome.nodes),
         )
         if steps.has_begun_a_model:
@@ -438,10 +445,18 @@ def _build(
         return outcome, _totals(warehouse, run) if outcome.success else ()
 
 
-def _in_words(message: str | None) -> str | None:
-    """A message of dbt's, after the reason in plain words where BigQuery names only the symptom."""
+def _in_words(message: str | None, tenant: str = "") -> str | None:
+    """A message of dbt's, with the reason in plain words where BigQuery names only the symptom.
+
+    `tenant`: for whom the remedy of a 403 is named.
+    """
     if message and CONFLICT in message:
         return f"another dbt run of this tenant is writing ({message})"
+    if message and tenant and ACCESS_DENIED in message:
+        return (
+            f"{message.rstrip('.')}: run `runner doctor --tenant {tenant}`, which names the"
+            " command that grants what is missing"
+        )
     return message
 
 

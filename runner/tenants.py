@@ -508,7 +508,7 @@ def _make_dataset(
     """Have dbt make or complete the tenant's dataset and the view over its export."""
     say("making the tenant's dataset")
     real = {"WAREHOUSE_DIR": str(settings.warehouse_dir)}
-    with warehouse.alone_with(tenant_id):
+    with warehouse.alone_with(tenant_id, once(say)):
         _must(
             worker.run(Job(tenant_id, ("run", "--selector", "dataset"), environ=real)),
             "dataset",
@@ -544,6 +544,18 @@ def _make_dataset(
                     environ=real,
                 )
                 _must(worker.run(job), "tables of the bill")
+
+
+def once(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Says each text the first time only."""
+    said: set[str] = set()
+
+    def say_it(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            say(text)
+
+    return say_it
 
 
 def _write_rows(warehouse: Warehouse, tenant_id: str, record: _Record) -> list[str]:

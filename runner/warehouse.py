@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 Value = str | int | bool | date | datetime | Decimal | None
 When = Callable[[], Mapping[str, Value]]
+Look = Callable[[str], None]
 Row = Mapping[str, Any]
 
 
@@ -65,11 +66,13 @@ class Warehouse(Protocol):
         """Run the statements over the tenant's data tables in one transaction."""
 
     def alone_with(
-        self, tenant: str, look: Callable[[], None] = lambda: None
+        self, tenant: str, look: Look = lambda told: None
     ) -> AbstractContextManager[None]:
         """Hold the tenant's data where the engine lets only one process in; wait for it.
 
-        Meanwhile `look` is called every `seconds_between_looks`; what it raises ends the wait.
+        Meanwhile `look` is called every `seconds_between_looks` with what is waited for; what it
+        raises ends the wait. Raises WarehouseUnreachable when a program that is none of ours has
+        the data for too long.
         """
 
     def alone_with_control(self) -> AbstractContextManager[None]:
@@ -79,7 +82,7 @@ class Warehouse(Protocol):
         """Raises WarehouseProblem or UsageProblem when we may not read it, or not from here."""
 
     def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
-        """Before a run. Raises UsageProblem when a file of an export is damaged."""
+        """Before a run. Raises UsageProblem when a file of an export, or of the data, is lost."""
 
     def bytes_read(self, sql: str, **values: Value) -> int | None:
         """Bytes that a query would read, asked without running it; None where nothing is billed."""
@@ -219,17 +222,46 @@ class DuckDBWarehouse:
         return self._transaction(self._path("control"), statements, values, when)
 
     def read_data(self, tenant: str, sql: str, **values: Value) -> list[Row]:
-        path = self._path(f"tenant_{tenant}")
+        path = self._data(tenant)
         with self._open(path, read_only=True, exports_of=tenant) as connection:
             return _execute(connection, sql, values)
 
     def write_data(self, tenant: str, *statements: str, **values: Value) -> None:
-        self._transaction(self._path(f"tenant_{tenant}"), statements, values)
+        self._transaction(self._data(tenant), statements, values)
+
+    def _data(self, tenant: str) -> Path:
+        """The tenant's file. Raises NotInitialised when it is not there."""
+        path = self._path(f"tenant_{tenant}")
+        if not path.exists():
+            raise NotInitialised(
+                f"The data of tenant {tenant} was deleted, there is no {path}: run `runner tenant"
+                f" repair {tenant}`, then `runner catch-up --tenant {tenant}` to load its dates"
+                " again."
+            )
+        return path
 
     @contextmanager
-    def alone_with(self, tenant: str, look: Callable[[], None] = lambda: None) -> Iterator[None]:
-        with self._alone(self._path(f"tenant_{tenant}"), look):
+    def alone_with(self, tenant: str, look: Look = lambda told: None) -> Iterator[None]:
+        path = self._path(f"tenant_{tenant}")
+        with self._alone(path, lambda: look(f"another command has the data of {tenant}")):
+            if path.exists():
+                self._await_others(path, look)
             yield
+
+    def _await_others(self, path: Path, look: Look) -> None:
+        """Wait until no other program has the file: dbt would do so in silence, again and again."""
+        import duckdb
+
+        deadline = time.monotonic() + self._patience_seconds
+
+        def open_it() -> None:
+            with (
+                _GATES.setdefault(path, threading.Lock()),
+                self._gate(path, False, deadline),
+            ):
+                duckdb.connect(str(path)).close()
+
+        self._when_free(path, deadline, open_it, look)
 
     @contextmanager
     def _alone(self, path: Path, look: Callable[[], None] = lambda: None) -> Iterator[None]:
@@ -257,7 +289,7 @@ class DuckDBWarehouse:
         export_files.check([ref])
 
     def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
-        checked = self._path(f"tenant_{tenant}").with_suffix(".checked")
+        checked = self._data(tenant).with_suffix(".checked")
         export_files.check((ref for ref in refs if not ref.startswith("tenant:")), checked)
 
     def bytes_read(self, sql: str, **values: Value) -> int | None:
@@ -486,10 +518,17 @@ class DuckDBWarehouse:
             stack.close()
             yield
 
-    def _when_free(self, path: Path, deadline: float, open_it: Callable[[], Any]) -> Any:
-        """Open the file, and wait for who has it."""
+    def _when_free(
+        self,
+        path: Path,
+        deadline: float,
+        open_it: Callable[[], Any],
+        look: Look = lambda told: None,
+    ) -> Any:
+        """Open the file, and wait for who has it; tell `look` at once, and again and again."""
         import duckdb
 
+        next_look = time.monotonic()
         while True:
             try:
                 return open_it()
@@ -501,6 +540,12 @@ class DuckDBWarehouse:
                         f"{path} is held open by another program for over"
                         f" {self._patience_seconds:.0f} s ({_holder(error)}): close that first."
                     ) from error
+                if time.monotonic() >= next_look:
+                    look(
+                        f"{path} is held open by another program ({_holder(error)}): waiting up to"
+                        f" {self._patience_seconds:.0f} s for it"
+                    )
+                    next_look = time.monotonic() + self.seconds_between_looks
                 time.sleep(random.uniform(0.005, 0.05))
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from runner import control_sql
 from runner.errors import StatementRefused, UsageProblem, WarehouseProblem, WarehouseUnreachable
 from runner.settings import Target
-from runner.warehouse import Row, Value, When, by_table
+from runner.warehouse import Look, Row, Value, When, by_table
 
 if TYPE_CHECKING:
     from google.cloud import bigquery
@@ -33,6 +33,26 @@ ATTEMPTS_TO_CONNECT = 3
 NOT_NOW = {"rateLimitExceeded", "jobRateLimitExceeded", "backendError"}
 # How BigQuery speaks of a column that is missing.
 LACKING = re.compile(r"Unrecognized name|Name \S+ not found|Column \S+ is not present")
+# What BigQuery refuses with 403 though no role is wanting, and what helps; {0} is the project.
+NO_GRANT_HELPS = (
+    (
+        "has not been used in project|API is disabled|it is disabled",
+        "run `gcloud services enable bigquery.googleapis.com --project={0}`",
+    ),
+    (
+        "[Bb]illing has not been enabled|free tier|sandbox",
+        "run `gcloud billing projects link {0} --billing-account=ID`",
+    ),
+    (
+        "[Qq]uota exceeded|exceeded .*quota",
+        "wait until it resets, or raise it; it is listed by `gcloud alpha services quota list"
+        " --service=bigquery.googleapis.com --consumer=projects/{0}`",
+    ),
+    (
+        "organization's policy|VPC Service Controls",
+        "ask the administrator of your organization, and name the identifier in the message",
+    ),
+)
 APP = "gcp_tenant_cost"
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 ROLES = {
@@ -82,7 +102,7 @@ class BigQueryWarehouse:
         self.write(*statements, **values)
 
     def alone_with(
-        self, tenant: str, look: Callable[[], None] = lambda: None
+        self, tenant: str, look: Look = lambda told: None
     ) -> AbstractContextManager[None]:
         return nullcontext()
 
@@ -399,10 +419,13 @@ def _told(error: Any, project: str) -> str:
 
 
 def _grant(message: str, project: str) -> str:
-    """The command that gives what BigQuery says is wanting."""
+    """What to do about a 403: mostly the command that gives what BigQuery says is wanting."""
+    for pattern, remedy in NO_GRANT_HELPS:
+        if re.search(pattern, message):
+            return remedy.format(project)
     is_list = "INFORMATION_SCHEMA.JOBS" in message
     permission = next((name for name in ROLES if name in message), None)
-    named = re.search(r"(Table|Dataset) ([\w.-]+):([\w-]+)(\.[\w-]+)?", message)
+    named = re.search(r"(?i)\b(table|view|dataset) ([\w.-]+):([\w-]+)(\.[\w-]+)?", message)
     if permission is None and named and not is_list:
         _, home, dataset, table = named.groups()
         # What is in our own project we write, what is elsewhere we read.
@@ -414,8 +437,9 @@ def _grant(message: str, project: str) -> str:
         )
     if is_list:
         permission = "bigquery.jobs.list"
-    role = ROLES.get(permission or "", ROLES["bigquery.jobs.create"])
+    if permission is None:
+        return "run `runner doctor`, and compare the account's roles with docs/bigquery.md"
     return (
-        f"run `gcloud projects add-iam-policy-binding {project} --member=M --role={role}`,"
-        " see docs/bigquery.md"
+        f"run `gcloud projects add-iam-policy-binding {project} --member=M"
+        f" --role={ROLES[permission]}`, see docs/bigquery.md"
     )

@@ -13,7 +13,7 @@ from google.cloud import bigquery
 from requests.exceptions import ConnectionError as ConnectionLost
 from support import ROOT
 
-from runner import warehouse_bigquery
+from runner import control_sql, tenants, warehouse_bigquery
 from runner.errors import StatementRefused, UsageProblem, WarehouseProblem, WarehouseUnreachable
 from runner.settings import Target
 from runner.warehouse_bigquery import (
@@ -106,6 +106,36 @@ def test_an_aborted_transaction_is_tried_again_as_a_new_job(pauses: list[float])
     assert len(set(client.ids)) == 2 and len(pauses) == 1
 
 
+def test_adding_a_tenant_is_one_script_that_raises_before_its_commit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of two at once the second sees the first's export, and none of its rows is written."""
+    sent: list[str] = []
+
+    class Kept(Scripted):
+        def query(self, sql: str, job_id: str, **options: Any) -> Job:
+            sent.append(sql)
+            return super().query(sql, job_id, **options)
+
+    monkeypatch.setattr(tenants, "also_billed_to", lambda *args: ["alpha"])
+    raised = f"Query error: {control_sql.SHARED_EXPORT} at [40:9]"
+    warehouse = a_warehouse(Kept(Job(), Job(exceptions.BadRequest(raised))))
+    exports = [tenants.Export("p.d.t")]
+    record = tenants._Record("a@b.example", "", tenants.PLANS["scale"], exports)
+    with pytest.raises(UsageProblem, match=r"p\.d\.t is shared with tenant alpha"):
+        tenants._write_rows(warehouse, "beta", record)
+    places = [
+        sent[1].index(part)
+        for part in (
+            "begin transaction;\nupdate tenants.tenant_lock",
+            "insert into `tenants`.tenant_exports",
+            f"error('{control_sql.SHARED_EXPORT}')",
+            "commit transaction;",
+        )
+    ]
+    assert places == sorted(places) and len(sent) == 2
+
+
 def test_a_transaction_that_loses_again_and_again_asks_longer_but_not_for_ever(
     pauses: list[float],
 ) -> None:
@@ -172,6 +202,32 @@ def test_a_network_that_is_down_is_told_soon(pauses: list[float]) -> None:
                 " have permission"
             ),
             ("add-iam-policy-binding local", "roles/bigquery.user"),
+        ),
+        (
+            exceptions.Forbidden("Permission bigquery.tables.getData denied on table p:d.t (or"),
+            ("GRANT `roles/bigquery.dataViewer` ON TABLE `p.d.t`",),
+        ),
+        (
+            exceptions.Forbidden("BigQuery API has not been used in project 12 before or it is"),
+            ("gcloud services enable bigquery.googleapis.com --project=local",),
+        ),
+        (
+            exceptions.Forbidden("Billing has not been enabled for this project. Enable billing"),
+            ("gcloud billing projects link local --billing-account=ID",),
+        ),
+        (
+            exceptions.Forbidden("Quota exceeded: Your usage exceeded the custom quota"),
+            ("wait until it resets", "quota list", "--consumer=projects/local"),
+        ),
+        (
+            exceptions.Forbidden("Request is prohibited by organization's policy. x: y"),
+            ("administrator of your organization",),
+        ),
+        (
+            exceptions.Forbidden(
+                "Access Denied: Permission denied while getting Drive credentials"
+            ),
+            ("`runner doctor`", "docs/bigquery.md"),
         ),
         (
             exceptions.Forbidden("Access Denied: User lacks bigquery.datasets.create"),

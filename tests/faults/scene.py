@@ -156,6 +156,16 @@ class Scene:
             holder.kill()
             holder.communicate()
 
+    @contextlib.contextmanager
+    def stuck(self, run: "subprocess.Popen[str]") -> Iterator[None]:
+        """Take acme's file from a run that has begun: its dbt waits for it, which the run does not.
+
+        Before its dbt is there, the run itself would wait.
+        """
+        until(lambda: self.statuses() and children(run))
+        with self.holding("tenant_acme"):
+            yield
+
     def end(self) -> None:
         """Let no process outlive its test."""
         for process in self._started:

@@ -263,6 +263,39 @@ def test_control_tables_held_beyond_patience_are_exit_4_and_the_holder_is_named(
     assert scene.statuses() == []
 
 
+def test_a_held_tenant_file_is_told_at_once_and_waited_for_once(scene: Scene) -> None:
+    """Without this dbt waited in silence, for three minutes; `patience` stands for the minute."""
+    with scene.holding("tenant_acme"):
+        began = time.monotonic()
+        run = scene.start(*RUN, at="patience:8")
+        assert run.stderr
+        told = run.stderr.readline()
+        heard = time.monotonic() - began
+        _, rest = run.communicate(timeout=60)
+        ended = time.monotonic() - began
+    path = scene.path("tenant_acme")
+    assert told.startswith(f"{path} is held open by another program (process ")
+    assert told.endswith("): waiting up to 8 s for it\n") and heard < 8
+    assert 8 <= ended < heard + 8 + 5, "once, and no dbt after it"
+    assert run.returncode == 4 and "held open by another program for over 8 s" in rest
+    assert scene.statuses() == ["FAILED"] and scene.hanging() == []
+    assert "close that first" in scene.last_run()["error_message"]
+
+
+def test_a_deleted_tenant_file_is_told_and_repaired_and_loaded_again(scene: Scene) -> None:
+    path = scene.path("tenant_acme")
+    path.unlink()
+    done = scene.run()
+    assert done.returncode == 1
+    told = document(done)["error"]
+    assert told.startswith(f"The data of tenant acme was deleted, there is no {path}: run")
+    assert "`runner tenant repair acme`" in told and "`runner catch-up --tenant acme`" in told
+    assert not path.exists(), "dbt was not asked"
+    looked = scene.call("doctor", "--tenant", "acme", "--json")
+    remedies = {one["remedy"] for one in document(looked)["checks"] if one["status"] == "fail"}
+    assert "runner tenant repair acme" in remedies
+
+
 def test_dbt_too_waits_for_thirty_seconds() -> None:
     """The issue's 30 s, reckoned: dbt-duckdb waits 2**n seconds after each attempt but the last."""
     profile = yaml.safe_load((ROOT / "profiles.yml.example").read_text())
@@ -272,8 +305,8 @@ def test_dbt_too_waits_for_thirty_seconds() -> None:
 
 def test_a_failed_run_does_not_wait_for_its_mails_sample_rows(scene: Scene) -> None:
     """What made the run fail may hold the file for long: the end is recorded first."""
-    with scene.holding("tenant_acme"):
-        run = scene.start(*RUN, at="patience:6,timeout:0.03")
+    run = scene.start(*RUN, at="patience:6,timeout:0.03")
+    with scene.stuck(run):
         until(lambda: scene.statuses() == ["RUNNING"] and children(run))
         assert gone(children(run), 20)
         began = time.monotonic()
@@ -324,8 +357,8 @@ def test_a_corrupt_control_file_is_named_and_nothing_else_is_touched(
 
 def test_a_run_is_fenced_off_when_another_clock_takes_its_lease_for_over(scene: Scene) -> None:
     """A command whose clock is a day ahead closes the run; its process stops, nothing is lost."""
-    with scene.holding("tenant_acme"):
-        run = scene.start(*RUN)
+    run = scene.start(*RUN)
+    with scene.stuck(run):
         until(lambda: scene.statuses() == ["RUNNING"] and children(run))
         dbt = children(run)
         ahead = scene.call("quota", "--tenant", "acme", at=f"clock:{DAY_LONG}")

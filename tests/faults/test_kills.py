@@ -225,8 +225,8 @@ def test_a_signal_right_after_the_claim_cancels_the_run_too(loaded: Scene) -> No
 
 
 def test_a_second_signal_does_not_stop_the_record_of_the_first(loaded: Scene) -> None:
-    with loaded.holding("tenant_acme"):
-        run = loaded.start(*RUN)
+    run = loaded.start(*RUN)
+    with loaded.stuck(run):
         dbt = at_work(loaded, run)
         run.send_signal(signal.SIGTERM)
         for _ in range(3):
@@ -240,8 +240,8 @@ def test_a_second_signal_does_not_stop_the_record_of_the_first(loaded: Scene) ->
 
 
 def test_a_run_beyond_its_templates_timeout_failed_and_dbt_is_gone(loaded: Scene) -> None:
-    with loaded.holding("tenant_acme"):
-        run = loaded.start(*RUN, at="timeout:0.1")
+    run = loaded.start(*RUN, at="timeout:0.1")
+    with loaded.stuck(run):
         dbt = at_work(loaded, run)
         assert gone(dbt, 30)
     out, _ = run.communicate(timeout=60)
@@ -253,8 +253,8 @@ def test_a_run_beyond_its_templates_timeout_failed_and_dbt_is_gone(loaded: Scene
 
 
 def test_a_run_cancelled_by_another_command_ends_within_seconds(loaded: Scene) -> None:
-    with loaded.holding("tenant_acme"):
-        run = loaded.start(*RUN)
+    run = loaded.start(*RUN)
+    with loaded.stuck(run):
         dbt = at_work(loaded, run)
         run_id = loaded.last_run()["pipeline_logging_id"]
         cancelled = loaded.call("cancel", run_id, "--tenant", "acme")
@@ -269,8 +269,8 @@ def test_a_run_cancelled_by_another_command_ends_within_seconds(loaded: Scene) -
 
 def test_a_run_that_waits_for_another_of_its_tenant_can_be_cancelled(loaded: Scene) -> None:
     """Two dates of one tenant: the second waits for its turn, and is to hear of it there, too."""
-    with loaded.holding("tenant_acme"):
-        first = loaded.start(*RUN)
+    first = loaded.start(*RUN)
+    with loaded.stuck(first):
         at_work(loaded, first)
         second = loaded.start("run", "--tenant", "acme", "--date", "2024-11-02", "--json")
         until(lambda: loaded.statuses()[-2:] == ["RUNNING", "PENDING"])

@@ -60,8 +60,8 @@ def test_ten_runs_of_a_tenant_at_once_all_complete_one_after_another_oldest_firs
 def test_who_waits_is_held_up_neither_by_a_dead_run_that_waited_nor_by_one_that_built(
     place: Scene,
 ) -> None:
-    with place.holding("tenant_acme"):
-        builds = begin(place, 0)
+    builds = begin(place, 0)
+    with place.stuck(builds):
         until(lambda: place.statuses() == ["RUNNING"] and children(builds))
         waiting = []
         for n in range(1, 4):

@@ -81,10 +81,13 @@ def test_a_tenants_dataset_is_asked_for_with_an_insert_that_is_not_run() -> None
 def test_jobs_refused_for_a_quota_are_told(
     monkeypatch: pytest.MonkeyPatch, settings: Settings, refused: int, location: str, status: str
 ) -> None:
-    target = Target("bigquery", "bigquery", {"location": location})
+    target = Target("bigquery", "bigquery", {"location": location, "project": "ours"})
     monkeypatch.setattr(Settings, "target", lambda *args: target)
     answers = Answers({"jobs": 7, "refused": refused})
-    assert doctor_bigquery.refused_jobs(answers, settings)[0] == status
+    found, _, remedy = doctor_bigquery.refused_jobs(answers, settings)
+    assert found == status
+    # The command asks for nothing without whose quota it is.
+    assert (remedy or "--consumer=projects/ours").endswith("--consumer=projects/ours")
     assert f"`region-{location.lower()}`" in answers.asked[0]
 
 

@@ -1,6 +1,9 @@
 """One run in order: claim, dbt, record, notify. dbt's outcome is given; all else is real."""
 
 import gzip
+import re
+import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -9,6 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from click.testing import Result
 from control_file import DAY, Control, control_tables, request
 from given import GOOD
 from support import Inbox, free_port
@@ -289,6 +293,29 @@ def test_a_run_that_lost_its_lease_midway_does_not_say_that_it_completed(
     report = run(control)
     assert control.runs() == [("CANCELLED", "op")]
     assert report.status == "CANCELLED"
+
+
+def test_a_403_of_dbts_names_who_names_the_grant(control, dbt) -> None:
+    dbt.outcome = Outcome(False, "Access Denied: Table p:d.t: User does not have permission.")
+    report = run(control)
+    assert report.outcome and report.outcome.error
+    assert "User does not have permission: run `runner doctor --tenant acme`" in (
+        report.outcome.error
+    )
+
+
+@pytest.mark.parametrize("name", ["daily", "monthly", "concurrent"])
+def test_a_quota_refusal_names_the_command_that_raises_it_and_that_helps(
+    control, dbt, runner: Callable[..., Result], name: str
+) -> None:
+    control.subscribe(**{f"{name}_limit": 0})
+    with pytest.raises(Refused) as caught:
+        run(control)
+    (command,) = re.findall(r"`(runner tenant update .*?)`, which is 0 now", caught.value.message)
+    assert command == f"runner tenant update acme --{name}-limit N"
+    done = runner(*shlex.split(command.replace("N", "9"))[1:])
+    assert done.exit_code == 0, done.output
+    assert run(control).status == "COMPLETED"
 
 
 def test_a_refusal_starts_no_dbt_and_sends_no_mail(control, dbt, inbox: Inbox) -> None:

@@ -17,7 +17,13 @@ from control_file import Control, dataset_tables
 from support import ROOT
 
 from runner import control_sql
-from runner.errors import RunnerError, StatementRefused, UsageProblem, WarehouseUnreachable
+from runner.errors import (
+    NotInitialised,
+    RunnerError,
+    StatementRefused,
+    UsageProblem,
+    WarehouseUnreachable,
+)
 from runner.warehouse import (
     _GATES,
     _SPARE,
@@ -168,6 +174,35 @@ def test_a_file_held_beyond_patience_is_unreachable_and_names_who_holds_it(
     assert caught.value.exit_code == 4
     assert f"process {holder.pid}" in caught.value.message
     assert str(control.path) in caught.value.message and "\n" not in caught.value.message
+
+
+def test_who_waits_for_another_program_hears_of_it_at_once_and_again(control: Control) -> None:
+    path = control.path.with_name("tenant_acme.duckdb")
+    duckdb.connect(str(path)).close()
+    told: list[str] = []
+    patient = impatient(control, 30)
+    patient.seconds_between_looks = 0.2
+    with held(path, 2) as holder, patient.alone_with("acme", told.append):
+        pass
+    assert len(told) > 2 and set(told) == {
+        f"{path} is held open by another program (process {holder.pid}): waiting up to 30 s for it"
+    }
+
+    def stop(text: str) -> None:
+        raise KeyboardInterrupt
+
+    with held(path, 30), pytest.raises(KeyboardInterrupt), patient.alone_with("acme", stop):
+        raise AssertionError("it was not waited for")
+
+
+def test_a_deleted_file_of_a_tenant_is_told_with_what_brings_it_back(control: Control) -> None:
+    for ask in (
+        lambda: control.warehouse.read_data("acme", "select 1"),
+        lambda: control.warehouse.write_data("acme", "select 1"),
+        lambda: control.warehouse.check_exports("acme", []),
+    ):
+        with pytest.raises(NotInitialised, match=r"acme was deleted.*runner tenant repair acme"):
+            ask()
 
 
 def test_a_missing_file_names_the_command_that_makes_it(control: Control) -> None:
