@@ -51,7 +51,8 @@ def examine(settings: Settings, tenant: str | None = None, send_mail: bool = Fal
     visit.look("tables", _central_tables, settings, warehouse, needs="warehouse")
     visit.look("clock", _clock, warehouse, needs="warehouse")
     known = visit.look("tenants", _tenants, warehouse, tenant, needs="warehouse")
-    visit.look("overlaps", _overlaps, warehouse, tenant, needs="tenants")
+    mend = f"runner tenant repair {tenant or 'ID'}"
+    visit.look("overlaps", _overlaps, warehouse, tenant, needs="tenants", remedy=mend)
     if warehouse and known == OK:
         with ExitStack() as stack:
             read = _reader(settings, stack)

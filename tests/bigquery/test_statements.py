@@ -140,8 +140,8 @@ def control_statements() -> dict[str, Statement]:
         for name, text in vars(control_sql).items()
         if name.isupper() and isinstance(text, str) and not name.startswith("_")
     }
-    parts = {"RUN_COLUMNS", "KEY_COLUMNS", "STEP_ROW", "DROP_STEPS", "ADD_STEPS", "COLUMNS_DUCKDB"}
-    parts.add("SHARED_EXPORT")
+    steps = {"STEP_ROW", "DROP_STEPS", "ADD_STEPS"}
+    parts = {"RUN_COLUMNS", "KEY_COLUMNS", "COLUMNS_DUCKDB", "SHARED_EXPORT"} | steps
     places = {"tenant": "alpha", "dataset": "alpha", "table": "x_meta_exports", "n": 0}
     found = {name: text.format(**places) for name, text in texts.items() if name not in parts}
     found["PROBE_EXPORT"] = control_sql.PROBE_EXPORT.format(table=EXPORT)
@@ -150,8 +150,8 @@ def control_statements() -> dict[str, Statement]:
     keys = {"dataset": "tenants", "table": "tenant_api_keys", "n": 0}
     for name in ("REVOKE_KEY", "USED_KEY"):
         found[name] = getattr(control_sql, name).format(**keys)
-    steps = control_sql.texts("alpha", [("DROP_STEPS", 2), ("ADD_STEPS", 2)])
-    found |= dict(zip(("dropped", "added"), steps, strict=True))
+    rewritten = control_sql.texts("alpha", [("DROP_STEPS", 2), ("ADD_STEPS", 2)])
+    found |= dict(zip(("dropped", "added"), rewritten, strict=True))
 
     def asked(name: str, sql: str) -> Statement:
         named = {key: re.sub(r"_\d+$", "", key) for key in re.findall(r"@(\w+)", sql)}

@@ -1,6 +1,7 @@
 """`runner doctor` on a real warehouse: what it finds is there, and its remedies mend it."""
 
 import json
+import re
 import shlex
 import shutil
 from collections.abc import Callable
@@ -256,3 +257,25 @@ def test_an_export_that_lost_a_column(ill: World, own_export: Callable[..., Path
     assert check["status"] == "fail" and "lacks the columns" in check["detail"]
     assert "currency" in check["detail"] and "export_time" in check["detail"]
     assert "--export NEW_EXPORT" in check["remedy"]
+
+
+def test_a_deleted_file_of_a_tenant_is_repaired_and_all_its_dates_are_loaded_again(
+    empty_world: World,
+) -> None:
+    """Those, too, that lie before what catch-up looked at last."""
+    rows = [charge("2024-09-01", 1.0), charge("2024-11-20", 2.0)]
+    empty_world.add("mini", write_parquet(empty_world.folder / "e.parquet", rows))
+    follow(empty_world, "runner catch-up --tenant mini")
+    before = empty_world.bill("mini")
+    assert set(before) == {date(2024, 9, 1), date(2024, 11, 20)}
+    (empty_world.warehouse / "tenant_mini.duckdb").unlink()
+
+    refused = empty_world("run", "--tenant", "mini", "--date", "2024-11-20", "--json")
+    assert refused.exit_code == 1
+    told = json.loads(refused.stdout)["error"]
+    assert "The data of tenant mini was deleted" in told
+    remedies = re.findall("`(runner [^`]+)`", told)
+    assert remedies == ["runner tenant repair mini", "runner catch-up --tenant mini"]
+    for remedy in remedies:
+        follow(empty_world, remedy)
+    assert empty_world.bill("mini") == before

@@ -180,7 +180,7 @@ def test_who_waits_for_another_program_hears_of_it_at_once_and_again(control: Co
     path = control.path.with_name("tenant_acme.duckdb")
     duckdb.connect(str(path)).close()
     told: list[str] = []
-    patient = impatient(control, 30)
+    patient = open_warehouse(control.settings, 30)
     patient.seconds_between_looks = 0.2
     with held(path, 2) as holder, patient.alone_with("acme", told.append):
         pass
