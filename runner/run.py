@@ -423,7 +423,11 @@ def _build(
                 _pause(warehouse.seconds_between_looks, stopped_by)
 
     known = landed()
-    with warehouse.alone_with(run.tenant_id, wait):
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(warehouse.alone_with(run.tenant_id, wait))
+        except WarehouseUnreachable as problem:  # only the data: the record can be written
+            return Outcome(False, problem.message), ()
         try:
             outcome = dbt_build()
             if EXPORT_CHANGED in (outcome.error or ""):
