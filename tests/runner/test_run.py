@@ -251,9 +251,23 @@ def test_a_warning_of_a_test_is_told_and_the_run_completes(control, dbt) -> None
     assert report.status == "COMPLETED" and report.warnings == ("freshness found 2 rows.",)
 
 
-def test_totals_that_cannot_be_read_fail_the_run(control, dbt, inbox: Inbox) -> None:
+def test_a_damaged_file_of_the_tenant_is_told_before_dbt_is_asked(control, dbt) -> None:
+    asked = len(dbt.jobs)
     path = control.path.parent / "tenant_acme.duckdb"
     path.write_bytes(b"no database" * 1000)
+    report = run(control)
+    assert report.status == "FAILED" and len(dbt.jobs) == asked
+    assert control.runs()[0][1].startswith(f"{path} is damaged")
+
+
+def test_totals_that_cannot_be_read_fail_the_run(
+    control, dbt, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks_it(*args: Any, **values: Any) -> Outcome:
+        (control.path.parent / "tenant_acme.duckdb").write_bytes(b"no database" * 1000)
+        return GOOD
+
+    monkeypatch.setattr(dbt, "run", breaks_it)
     with pytest.raises(WarehouseUnreachable):
         run(control, inbox.port)
     assert control.runs()[0][0] == "FAILED"
