@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from runner import batch, fanout
+    from runner.credentials import Credentials
     from runner.pipelines import Template
     from runner.run import Report
     from runner.warehouse import Warehouse
@@ -480,6 +481,68 @@ def admin_key_create(config: Settings, as_json: bool) -> None:
     _say("Keep it now: it is not shown again. Start `runner serve` with this setting:")
     for name, value in setting.items():
         _say(f"export {name}={value}")
+
+
+@tenant.group("credentials", cls=NearMatches)
+def tenant_credentials() -> None:
+    """Name the service account as which a tenant's data is read and written on BigQuery."""
+
+
+@tenant_credentials.command("set")
+@common
+@json_option
+@tenant_option
+@click.option(
+    "--impersonate",
+    "account",
+    required=True,
+    metavar="SA",
+    help="Its address, such as acme-billing@my-project.iam.gserviceaccount.com.",
+)
+def tenant_credentials_set(config: Settings, as_json: bool, tenant: str, account: str) -> None:
+    """Act as this service account for the tenant's data, from the next command on.
+
+    Only its address is kept. dbt, costs and whatever else reads the tenant's data act as it; the
+    control tables stay with the process's own account.
+    """
+    from runner import credentials
+
+    slugs.service_account(account)
+    _tell_credentials(config, as_json, credentials.put(_open(config), tenant, account, _who()))
+
+
+@tenant_credentials.command("show")
+@common
+@json_option
+@tenant_option
+def tenant_credentials_show(config: Settings, as_json: bool, tenant: str) -> None:
+    """Show which service account a tenant has, and who set it when."""
+    from runner import credentials
+
+    _tell_credentials(config, as_json, credentials.of(_open(config), tenant))
+
+
+@tenant_credentials.command("clear")
+@common
+@json_option
+@tenant_option
+def tenant_credentials_clear(config: Settings, as_json: bool, tenant: str) -> None:
+    """Go back to the process's own account for the tenant's data."""
+    from runner import credentials
+
+    _tell_credentials(config, as_json, credentials.clear(_open(config), tenant, _who()))
+
+
+def _tell_credentials(config: Settings, as_json: bool, told: "Credentials") -> None:
+    from runner import show
+
+    click.echo(show.as_json(told.__dict__) if as_json else show.credentials(told))
+    if told.impersonate is None:
+        return
+    if config.target({"tenant_id": "none"}).type == "duckdb":
+        _say("On this local (DuckDB) target it is kept and not used: no Google account is asked.")
+    else:
+        _say(f"Try it: runner doctor --tenant {told.tenant_id}")
 
 
 @cli.command()

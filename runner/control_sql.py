@@ -28,6 +28,9 @@ PROFILE_STATUS = "select status from tenants.tenant_profiles where tenant_id = @
 
 PLAN_NAME = "select plan_name from tenants.tenant_subscriptions where tenant_id = @tenant_id"
 
+# All columns, so that a warehouse that lacks this one can still be repaired.
+PROFILE = "select * from tenants.tenant_profiles where tenant_id = @tenant_id"
+
 EXPORTS = """
 select export_ref, billing_account_ids, project_ids, has_unallocated
 from tenants.tenant_exports
@@ -244,7 +247,7 @@ where tenant_id = @tenant_id
 
 # After CLAIM_LOCK: no run is claimed between the look and the end.
 DELETE_PROFILE = """
-update tenants.tenant_profiles set status = 'DELETED', updated_at = @now
+update tenants.tenant_profiles set status = 'DELETED', service_account = null, updated_at = @now
 where tenant_id = @tenant_id
     and not exists (
         select 1 from `{tenant}`.x_meta_pipeline_runs where status in ('PENDING', 'RUNNING')
@@ -949,6 +952,53 @@ where tenant_id = @tenant_id and api_key_id = @api_key_id and is_active
 USED_KEY = """
 update `{dataset}`.{table} set last_used_at = @last_used_at_{n}
 where api_key_id = @api_key_id_{n} and coalesce(last_used_at, created_at) <= @last_used_at_{n}
+"""
+
+# -- The service account of a tenant: in its profile, which the runner obeys and the tenant's own
+# account cannot write, and beside it in the tenant's dataset, with who set it and what was before.
+
+# An account that another tenant has is not taken; an empty one clears.
+SET_ACCOUNT = """
+update tenants.tenant_profiles
+set service_account = nullif(@service_account, ''), updated_at = @now
+where tenant_id = @tenant_id
+    and not exists (
+        select 1 from tenants.tenant_profiles as others
+        where others.tenant_id <> @tenant_id and others.service_account = @service_account
+    )
+"""
+END_CREDENTIALS = """
+update `{tenant}`.x_meta_cloud_credentials
+set is_active = false, updated_at = @now
+where is_active
+    and exists (
+        select 1 from tenants.tenant_profiles
+        where tenant_id = @tenant_id and coalesce(service_account, '') = @service_account
+    )
+"""
+ADD_CREDENTIALS = """
+insert into `{tenant}`.x_meta_cloud_credentials (
+    credential_id, tenant_id, provider, credential_type, project_id, secret_ref, created_at,
+    updated_at, is_active, created_by
+)
+select
+    @credential_id, tenant_id, 'gcp', 'impersonation', @project_id, service_account, @now, @now,
+    true, @created_by
+from tenants.tenant_profiles
+where tenant_id = @tenant_id and service_account = @service_account
+"""
+ACCOUNT_HOLDER = """
+select tenant_id from tenants.tenant_profiles where service_account = @service_account
+"""
+CREDENTIALS = """
+select profiles.service_account, own.created_at, own.created_by
+from tenants.tenant_profiles as profiles
+left join `{tenant}`.x_meta_cloud_credentials as own
+    on profiles.tenant_id = own.tenant_id and profiles.service_account = own.secret_ref
+    and own.is_active
+where profiles.tenant_id = @tenant_id
+order by own.created_at desc
+limit 1
 """
 
 RUN = f"""

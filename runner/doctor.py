@@ -26,7 +26,7 @@ from runner.invoke import Job, Outcome, Worker
 from runner.settings import Settings
 from runner.warehouse import Warehouse, open_warehouse
 
-Reader = Callable[[list[tenants.Export]], Outcome]
+Reader = Callable[[list[tenants.Export], str], Outcome]
 
 # A runner has the control file open for milliseconds: who has it for longer is found out here.
 PATIENCE_SECONDS = 5.0
@@ -83,18 +83,21 @@ def _visit_tenant(
         return visit.look(name, find, warehouse, tenant, *more, tenant=tenant, remedy=remedy)
 
     local = _is_local(settings)
-    look("tables", _tenant_tables, settings)
-    if asked:
+    # Whom its data is asked as; refused, each look at the data would only say so again.
+    is_let_in = local or look("credentials", doctor_bigquery.credentials) == OK
+    if is_let_in:
+        look("tables", _tenant_tables, settings)
+    if is_let_in and asked:
         look("data", _data_tables, settings)
         look("layers", _layers, local)
     look("limits", _limits, FAIL if asked else WARN)
-    if look("export", _export, read, local) == OK:
+    if is_let_in and look("export", _export, read, local) == OK:
         look("freshness", _freshness, local)
         # A landing has other partitions than an export, and is looked at itself.
         if not local and not tenants.landing_of(tenants.exports(warehouse, tenant)[0].ref):
             look("pruning", doctor_bigquery.pruning)
             look("partitions", doctor_bigquery.partitions)
-    if not local:
+    if is_let_in and not local:
         look("permissions", doctor_bigquery.permissions)
     look("runs", _runs)
     look("alerts", _alerts)
@@ -302,7 +305,7 @@ def _export(warehouse: Warehouse, tenant: str, read: Reader, local: bool) -> Fin
     if name := tenants.landing_of(refs[0]):
         status = tenants.find(warehouse, name).status.lower()
         return OK, f"{refs[0]}, which is {status}", None
-    outcome = read(named)
+    outcome = read(named, warehouse.account_of(tenant))
     if outcome.success:
         return OK, f"{', '.join(refs)}: opens, no column is missing", None
     if not local:
@@ -321,11 +324,11 @@ def _reader(settings: Settings, stack: ExitStack) -> Reader:
     workers: list[Worker] = []
     environ: dict[str, str] = {}
 
-    def read(named: list[tenants.Export]) -> Outcome:
+    def read(named: list[tenants.Export], account: str) -> Outcome:
         if not workers:
             environ["WAREHOUSE_DIR"] = stack.enter_context(TemporaryDirectory())
             workers.append(stack.enter_context(Worker(settings, settings.log_dir / "doctor")))
-        job = Job("none", tenants.check_command(named), environ=environ)
+        job = Job("none", tenants.check_command(named), environ=environ, account=account)
         outcome = workers[-1].run(job, timeout=300)
         if not outcome.success:
             workers.pop().stop()

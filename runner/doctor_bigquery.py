@@ -4,22 +4,40 @@ from datetime import UTC, datetime, timedelta
 
 from runner import control_sql as sql
 from runner import tenants
-from runner.check import FAIL, OK, WARN, Finding
-from runner.errors import StatementRefused, UsageProblem
+from runner.check import FAIL, OK, WARN, Finding, remedy_for
+from runner.errors import StatementRefused, UsageProblem, WarehouseProblem
 from runner.settings import Settings
 from runner.warehouse import Warehouse
 
 MONTH, WEEK, DAY = timedelta(days=30), timedelta(days=7), timedelta(days=1)
 
 
+def credentials(warehouse: Warehouse, tenant: str) -> Finding:
+    """The process can act as the tenant's account, and that may run jobs: a dry run says so."""
+    try:
+        account = warehouse.account_of(tenant)
+        if not account:
+            return OK, "no account of its own: the process's is asked", None
+        warehouse.bytes_read(tenant, sql.PROBE)
+    except WarehouseProblem as error:
+        remedy = remedy_for(
+            error.message,
+            ("`(gcloud [^`]*)`", "{0}"),
+            ("", f"runner tenant credentials show --tenant {tenant}"),
+        )
+        return FAIL, error.message, remedy
+    return OK, f"acts as {account}, which may run jobs", None
+
+
 def pruning(warehouse: Warehouse, tenant: str) -> Finding:
     """Dry runs: a day of the export is read at the price of a day, and a date of the bill is."""
     now = datetime.now(UTC)
     export = sql.EXPORT_BYTES.format(tenant=tenant)
-    day = warehouse.bytes_read(export, since=now - DAY) or 0
-    whole = warehouse.bytes_read(export, since=datetime(1970, 1, 1, tzinfo=UTC)) or 0
+    day = warehouse.bytes_read(tenant, export, since=now - DAY) or 0
+    whole = warehouse.bytes_read(tenant, export, since=datetime(1970, 1, 1, tzinfo=UTC)) or 0
     try:
-        warehouse.bytes_read(sql.BILL_BYTES.format(tenant=tenant), day=(now - DAY).date())
+        statement = sql.BILL_BYTES.format(tenant=tenant)
+        warehouse.bytes_read(tenant, statement, day=(now - DAY).date())
     except StatementRefused as error:
         if type(error.__cause__).__name__ != "NotFound":  # before the first run
             return FAIL, f"a date of the bill cannot be asked for: {error.message}", _show(tenant)
@@ -51,7 +69,7 @@ def partitions(warehouse: Warehouse, tenant: str) -> Finding:
 
 def permissions(warehouse: Warehouse, tenant: str) -> Finding:
     """Jobs may be run and the tenant's dataset written: a dry run of an insert says so."""
-    warehouse.bytes_read(sql.MAY_WRITE.format(tenant=tenant))
+    warehouse.bytes_read(tenant, sql.MAY_WRITE.format(tenant=tenant))
     return OK, f"may run jobs and write {tenant}", None
 
 

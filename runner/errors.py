@@ -58,3 +58,7 @@ class WarehouseUnreachable(WarehouseProblem):
     """The warehouse could not be opened or did not answer. Exit 4."""
 
     exit_code = 4
+
+
+class AccountRefused(WarehouseUnreachable):
+    """The process cannot act as the service account of a tenant. Exit 4."""

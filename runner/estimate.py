@@ -70,6 +70,7 @@ def of(
                 tenant_id=tenant_id,
                 command=("compile", "--selector", template.step.selector.removesuffix("_run")),
                 vars={"from_date": from_date.isoformat(), "to_date": to_date.isoformat()},
+                account=warehouse.account_of(tenant_id),
             ),
             on_event,
         )
@@ -83,7 +84,8 @@ def of(
         if not is_read or not node.compiled_code:
             continue
         try:
-            models.append(ModelEstimate(node.name, warehouse.bytes_read(node.compiled_code)))
+            read = warehouse.bytes_read(tenant_id, node.compiled_code)
+            models.append(ModelEstimate(node.name, read))
         except WarehouseProblem as error:
             # A model whose input is made by the first run cannot be asked for before it.
             unmade = type(error.__cause__).__name__ == "NotFound"

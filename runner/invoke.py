@@ -25,7 +25,8 @@ class Job:
     """One dbt command for one tenant.
 
     `shape_vars` are read when dbt parses (which file), and are the same for all dates; `vars` when
-    statements run. `log_path`: where dbt's log goes, else the worker's.
+    statements run. `log_path`: where dbt's log goes, else the worker's. `account`: the tenant's
+    service account, as which dbt asks BigQuery; empty for the process's own.
     """
 
     tenant_id: str
@@ -34,6 +35,7 @@ class Job:
     shape_vars: Mapping[str, str] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
     log_path: Path | None = None
+    account: str = ""
 
 
 @dataclass(frozen=True)
@@ -224,7 +226,11 @@ class Worker:
             "target_path": str(folder / f"{target.name}-{file}"),
             "log_path": str(log_path),
             "log_level": level,
-            "environ": {"WAREHOUSE_DIR": str(self._settings.warehouse_dir), **job.environ},
+            "environ": {
+                "WAREHOUSE_DIR": str(self._settings.warehouse_dir),
+                **self._settings.environ_as(job.account),
+                **job.environ,
+            },
         }
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
         self._process.stdin.flush()

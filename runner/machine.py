@@ -115,8 +115,8 @@ def _is_open(path: Path) -> bool:
 
 def knock(settings: Settings) -> None:
     """Raises WarehouseUnreachable at once where BigQuery's client would try for ten minutes."""
-    named = settings.environ.get("BIGQUERY_EMULATOR_HOST") or "https://bigquery.googleapis.com"
-    url = urlsplit(named if "://" in named else f"http://{named}")
+    named = settings.target({"tenant_id": "none"}).fields.get("api_endpoint")
+    url = urlsplit(named or "https://bigquery.googleapis.com")
     if getproxies().get(url.scheme):
         return
     try:

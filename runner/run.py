@@ -15,6 +15,7 @@ from runner import (
     alerts,
     claim,
     control_sql,
+    credentials,
     landings,
     notify,
     pipelines,
@@ -27,6 +28,7 @@ from runner import (
     tenants,
 )
 from runner.errors import (
+    AccountRefused,
     Interrupted,
     Refused,
     StatementRefused,
@@ -352,6 +354,10 @@ def _build(
 
     Raises DatesNotLanded before dbt starts.
     """
+    try:
+        account = warehouse.account_of(run.tenant_id)
+    except AccountRefused as refused:
+        return Outcome(False, refused.message), ()
 
     def follow(event: Event) -> None:
         log.info("%s %s", event.kind, event.status, extra={"step": event.unique_id})
@@ -390,6 +396,7 @@ def _build(
             **({"user_id": run.user_id} if run.user_id else {}),
         },
         log_path=settings.log_dir / "runs" / run.id,
+        account=account,
     )
 
     def dbt_build() -> Outcome:
@@ -439,8 +446,10 @@ def _build(
                 steps.published = read_back.published(warehouse, run)
         outcome = replace(
             outcome,
-            error=_in_words(outcome.error, run.tenant_id),
-            nodes=tuple(replace(node, message=_in_words(node.message)) for node in outcome.nodes),
+            error=_in_words(outcome.error, account, run.tenant_id),
+            nodes=tuple(
+                replace(node, message=_in_words(node.message, account)) for node in outcome.nodes
+            ),
         )
         if steps.has_begun_a_model:
             outcome = read_back.explained(warehouse, run, outcome)
@@ -449,11 +458,13 @@ def _build(
         return outcome, _totals(warehouse, run) if outcome.success else ()
 
 
-def _in_words(message: str | None, tenant: str = "") -> str | None:
+def _in_words(message: str | None, account: str, tenant: str = "") -> str | None:
     """A message of dbt's, with the reason in plain words where BigQuery names only the symptom.
 
     `tenant`: for whom the remedy of a 403 is named.
     """
+    if message and account and credentials.REFUSED in message:
+        return credentials.refusal(account, message)
     if message and CONFLICT in message:
         return f"another dbt run of this tenant is writing ({message})"
     if message and tenant and ACCESS_DENIED in message:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,6 +102,25 @@ class Settings:
                 f"{name} is '{text}': set it to a number, such as {example}."
             ) from None
 
+    def environ_as(self, account: str) -> dict[str, str]:
+        """What makes dbt act as the service account; as the environment says where it is empty.
+
+        Never left out: a process that serves one tenant after another keeps what it was given.
+        Raises UsageProblem when profiles.yml does not hand the account on.
+        """
+        name = "BIGQUERY_IMPERSONATE"
+        if not account:
+            return {name: self.environ.get(name, "")}
+        chosen = {name: account}
+        target = replace(self, environ={**self.environ, **chosen}).target({"tenant_id": "none"})
+        told = target.fields.get("impersonate_service_account")
+        if told != account and not self.environ.get("BIGQUERY_EMULATOR_HOST"):
+            raise UsageProblem(
+                f"{self.profiles_path}: target '{target.name}' would not act as {account}: give it"
+                " the line impersonate_service_account of profiles.yml.example."
+            )
+        return chosen
+
     def target(self, dbt_vars: Mapping[str, str] | None = None) -> Target:
         """The chosen output of profiles.yml, rendered as dbt would with these vars.
 
@@ -188,10 +207,11 @@ def _render(path: Path, value: Any, environ: Mapping[str, str], dbt_vars: Mappin
         return source.get(name, default)
 
     try:
-        return _compiled(value).render(
+        rendered = _compiled(value).render(
             env_var=lambda name, *default: lookup(environ, "environment variable", name, *default),
             var=lambda name, *default: lookup(dbt_vars, "dbt var", name, *default),
         )
+        return None if rendered == "None" else rendered
     except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError) as error:
         raise UsageProblem(f"{path}: '{value}' cannot be rendered ({error}): mend it.") from None
 

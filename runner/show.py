@@ -12,6 +12,7 @@ from runner import batch
 from runner.catch_up import CatchUp, spans
 from runner.check import Check
 from runner.claim import Run
+from runner.credentials import Credentials
 from runner.errors import Refused
 from runner.estimate import Estimate
 from runner.fanout import Done
@@ -296,6 +297,14 @@ def key_list(found: Sequence[Key]) -> str:
         for key in found
     ]
     return "\n".join(columns(rows))
+
+
+def credentials(told: Credentials) -> str:
+    """Which account a tenant's data is read and written as."""
+    if told.impersonate is None:
+        return f"Tenant {told.tenant_id} has no account of its own: the process's own is used."
+    when = f", set {told.set_at:%Y-%m-%d %H:%M} UTC by {told.set_by}" if told.set_at else ""
+    return f"Tenant {told.tenant_id} is read and written as {told.impersonate}{when}."
 
 
 def tenant(one: Tenant, named: Sequence[Export]) -> str:

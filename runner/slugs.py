@@ -19,6 +19,10 @@ EMAIL = re.compile(rf"{_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_LABEL}")
 # The control characters of ASCII and Latin-1, Unicode's line ends, and what turns the direction of
 # the text that follows: in a log, a table or a mail each would show something else than is there.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+SERVICE_ACCOUNT = re.compile(
+    r"[a-z][a-z0-9-]{4,28}[a-z0-9]"
+    r"@(?P<project>[a-z][a-z0-9-]{4,28}[a-z0-9](\.[a-z0-9-]+)*)\.iam\.gserviceaccount\.com"
+)
 TABLE = re.compile(r"[A-Za-z0-9:.-]+\.[A-Za-z0-9_]{1,1024}\.[A-Za-z0-9_-]{1,1024}")
 
 
@@ -93,6 +97,16 @@ def project(text: str) -> str:
     if not PROJECT.fullmatch(text):
         raise UsageProblem(
             f"'{text}' is no project id: write the id (not the name or number), such as acme-prod."
+        )
+    return text
+
+
+def service_account(text: str) -> str:
+    """The address of a service account; else UsageProblem."""
+    if not SERVICE_ACCOUNT.fullmatch(text):
+        raise UsageProblem(
+            f"'{text}' is no service account: write its address, such as"
+            " acme-billing@my-project.iam.gserviceaccount.com."
         )
     return text
 

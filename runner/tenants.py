@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from itertools import combinations
+from functools import partial
 from tempfile import TemporaryDirectory
 
 from runner import claim, export_files, pipelines, slugs
@@ -463,7 +464,7 @@ def _open_exports(
 ) -> None:
     """Raises UsageProblem with what is wrong with the exports."""
     for ref in dict.fromkeys(export.ref for export in named):
-        warehouse.look_at_export(ref)
+        warehouse.look_at_export(tenant_id, ref)
     with TemporaryDirectory() as scratch:
         checked = worker.run(
             Job(
@@ -471,6 +472,7 @@ def _open_exports(
                 check_command(named),
                 # Checked in a warehouse of its own: a refused tenant leaves nothing behind.
                 environ={"WAREHOUSE_DIR": scratch},
+                account=warehouse.account_of(tenant_id),
             )
         )
     if not checked.success:
@@ -507,10 +509,15 @@ def _make_dataset(
 ) -> None:
     """Have dbt make or complete the tenant's dataset and the view over its export."""
     say("making the tenant's dataset")
-    real = {"WAREHOUSE_DIR": str(settings.warehouse_dir)}
+    job = partial(
+        Job,
+        tenant_id,
+        environ={"WAREHOUSE_DIR": str(settings.warehouse_dir)},
+        account=warehouse.account_of(tenant_id),
+    )
     with warehouse.alone_with(tenant_id, once(say)):
         _must(
-            worker.run(Job(tenant_id, ("run", "--selector", "dataset"), environ=real)),
+            worker.run(job(("run", "--selector", "dataset"))),
             "dataset",
         )
         warehouse.write_data(
@@ -526,24 +533,18 @@ def _make_dataset(
             elif event.kind == "terminal":
                 tell(event.name)
 
-        _must(worker.run(Job(tenant_id, view, environ=real), on_event), "view over the export")
+        _must(worker.run(job(view), on_event), "view over the export")
         if pipeline == pipelines.LANDING:
             # Empty, for the views of those that will read it.
             warehouse.prepare_landing(tenant_id)
             made = ("run", "--empty", "--select", "export_landing")
-            job = Job(tenant_id, made, {"date": "1970-01-01"}, environ=real)
-            _must(worker.run(job), "landing")
+            _must(worker.run(job(made, {"date": "1970-01-01"})), "landing")
         elif not warehouse.has_one_writer:
             # Of two first runs at once each would make the tables, the later over the earlier.
             # Not the views: with --empty they would be views over nothing.
             for command in (("seed",), ("run", "--empty")):
-                job = Job(
-                    tenant_id,
-                    (*command, "--selector", "tables"),
-                    {"date": "1970-01-01"},
-                    environ=real,
-                )
-                _must(worker.run(job), "tables of the bill")
+                made = (*command, "--selector", "tables")
+                _must(worker.run(job(made, {"date": "1970-01-01"})), "tables of the bill")
 
 
 def once(say: Callable[[str], None]) -> Callable[[str], None]:

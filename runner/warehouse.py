@@ -78,13 +78,20 @@ class Warehouse(Protocol):
     def alone_with_control(self) -> AbstractContextManager[None]:
         """Hold the control tables likewise, while dbt makes or completes them."""
 
-    def look_at_export(self, ref: str) -> None:
+    def account_of(self, tenant: str) -> str:
+        """The service account as which a tenant's data is read and written; empty: our own.
+
+        What the tenant's data is asked for below is asked as it. Raises AccountRefused when the
+        process cannot act as it.
+        """
+
+    def look_at_export(self, tenant: str, ref: str) -> None:
         """Raises WarehouseProblem or UsageProblem when we may not read it, or not from here."""
 
     def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
         """Before a run. Raises UsageProblem when a file of an export, or of the data, is lost."""
 
-    def bytes_read(self, sql: str, **values: Value) -> int | None:
+    def bytes_read(self, tenant: str, sql: str, **values: Value) -> int | None:
         """Bytes that a query would read, asked without running it; None where nothing is billed."""
 
     def prepare(self, tenant: str) -> None:
@@ -285,14 +292,17 @@ class DuckDBWarehouse:
         ):
             yield
 
-    def look_at_export(self, ref: str) -> None:
+    def account_of(self, tenant: str) -> str:
+        return ""
+
+    def look_at_export(self, tenant: str, ref: str) -> None:
         export_files.check([ref])
 
     def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
         checked = self._data(tenant).with_suffix(".checked")
         export_files.check((ref for ref in refs if not ref.startswith("tenant:")), checked)
 
-    def bytes_read(self, sql: str, **values: Value) -> int | None:
+    def bytes_read(self, tenant: str, sql: str, **values: Value) -> int | None:
         return None
 
     def prepare(self, tenant: str) -> None:

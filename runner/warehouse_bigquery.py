@@ -11,8 +11,14 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from runner import control_sql
-from runner.errors import StatementRefused, UsageProblem, WarehouseProblem, WarehouseUnreachable
+from runner import control_sql, credentials
+from runner.errors import (
+    AccountRefused,
+    StatementRefused,
+    UsageProblem,
+    WarehouseProblem,
+    WarehouseUnreachable,
+)
 from runner.settings import Target
 from runner.warehouse import Look, Row, Value, When, by_table
 
@@ -53,6 +59,10 @@ NO_GRANT_HELPS = (
         "ask the administrator of your organization, and name the identifier in the message",
     ),
 )
+# A tenant's account is looked up again after so long; of so many at once the client is kept.
+ACCOUNT_SECONDS = 30.0
+CLIENTS = 32
+SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 APP = "gcp_tenant_cost"
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 ROLES = {
@@ -72,7 +82,9 @@ class BigQueryWarehouse:
     def __init__(self, target: Target, environ: Mapping[str, str]) -> None:
         self._fields = target.fields
         self._environ = environ
-        self._made: bigquery.Client | None = None
+        # By account; empty is the process's own, which alone touches control tables.
+        self._client_as = functools.lru_cache(CLIENTS)(self._connect)
+        self._accounts: dict[str, tuple[float, str]] = {}
 
     def read(self, sql: str, **values: Value) -> list[Row]:
         return self._query(sql, values)
@@ -81,25 +93,52 @@ class BigQueryWarehouse:
         return self.write_in_turn(dict, *statements, **values)
 
     def write_in_turn(self, when: When, *statements: str, **values: Value) -> list[Row]:
+        return self._transaction("", when, statements, values)
+
+    def _transaction(
+        self, account: str, when: When, statements: Sequence[str], values: Mapping[str, Value]
+    ) -> list[Row]:
         script = ";\n".join(statement.strip() for statement in statements)
         queries = statements[-1].lstrip().lower().startswith("select")
         if len(statements) == 1 and not queries:
             # By itself it waits for others that change the table; a transaction would be cancelled.
-            return self._query(script, values, when)
+            return self._query(script, values, when, account)
         body, last = script.rsplit(";\n", 1) if queries else (script, "select 1 as done")
         # The last statement's rows are the script's: a query is asked after the commit too.
         rows = self._query(
             f"begin transaction;\n{body};\ncommit transaction;\n{last};",
             values,
             when,
+            account,
         )
         return rows if queries else []
 
+    def account_of(self, tenant: str) -> str:
+        until, account = self._accounts.get(tenant, (0.0, ""))
+        if until <= time.monotonic():
+            account = self._account_set(tenant)
+            self._accounts[tenant] = (time.monotonic() + ACCOUNT_SECONDS, account)
+        if account:
+            self._client_as(account)
+        return account
+
+    def _account_set(self, tenant: str) -> str:
+        from google.api_core.exceptions import NotFound
+
+        try:
+            rows = self.read(control_sql.PROFILE, tenant_id=tenant)
+        except StatementRefused as refused:
+            # Before the first tenant is added there is no table of them.
+            if not isinstance(refused.__cause__, NotFound):
+                raise
+            rows = []
+        return next((row.get("service_account") or "" for row in rows), "")
+
     def read_data(self, tenant: str, sql: str, **values: Value) -> list[Row]:
-        return self._query(sql, values)
+        return self._query(sql, values, account=self.account_of(tenant))
 
     def write_data(self, tenant: str, *statements: str, **values: Value) -> None:
-        self.write(*statements, **values)
+        self._transaction(self.account_of(tenant), dict, statements, values)
 
     def alone_with(
         self, tenant: str, look: Look = lambda told: None
@@ -109,31 +148,36 @@ class BigQueryWarehouse:
     def alone_with_control(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def bytes_read(self, sql: str, **values: Value) -> int | None:
+    def bytes_read(self, tenant: str, sql: str, **values: Value) -> int | None:
         config = _config(sql, values, dry_run=True, use_query_cache=False)
+        account = self.account_of(tenant)
         return self._call(
             lambda: int(
-                self._client.query(
-                    sql, job_config=config, retry=None, timeout=TIMEOUT_SECONDS
-                ).total_bytes_processed
-            )
+                self._client_as(account)
+                .query(sql, job_config=config, retry=None, timeout=TIMEOUT_SECONDS)
+                .total_bytes_processed
+            ),
+            account,
         )
 
-    def look_at_export(self, ref: str) -> None:
+    def look_at_export(self, tenant: str, ref: str) -> None:
         from google.api_core.exceptions import NotFound
 
+        account = self.account_of(tenant)
+
         def get() -> str:
-            table = self._client.get_table(ref, retry=None, timeout=TIMEOUT_SECONDS)
+            client = self._client_as(account)
+            table = client.get_table(ref, retry=None, timeout=TIMEOUT_SECONDS)
             return str(table.location or "")
 
         try:
-            location = self._call(get)
+            location = self._call(get, account)
         except StatementRefused as refused:
             if not isinstance(refused.__cause__, NotFound):
                 raise
             raise UsageProblem(f"The export {ref} was not found: check its name.") from refused
         self._must_be_here(ref, location)
-        self.bytes_read(control_sql.PROBE_EXPORT.format(table=ref))
+        self.bytes_read(tenant, control_sql.PROBE_EXPORT.format(table=ref))
 
     def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
         """A table has no files."""
@@ -192,8 +236,10 @@ class BigQueryWarehouse:
     def columns(self, dataset: str, data: bool = False) -> dict[str, set[str]]:
         from google.api_core.exceptions import NotFound
 
+        account = self.account_of(dataset) if data else ""
+        statement = control_sql.COLUMNS_BIGQUERY.format(dataset=dataset)
         try:
-            return by_table(self._query(control_sql.COLUMNS_BIGQUERY.format(dataset=dataset), {}))
+            return by_table(self._query(statement, {}, account=account))
         except StatementRefused as error:
             if isinstance(error.__cause__, NotFound):
                 return {}
@@ -226,54 +272,63 @@ class BigQueryWarehouse:
 
     @property
     def _client(self) -> "bigquery.Client":
-        if self._made is None:
-            from google.api_core.client_options import ClientOptions
-            from google.auth.credentials import AnonymousCredentials
-            from google.auth.exceptions import GoogleAuthError
-            from google.cloud import bigquery
+        return self._client_as("")
 
-            emulator = self._environ.get("BIGQUERY_EMULATOR_HOST", "")
-            common = {"project": self._fields["project"], "location": self._fields.get("location")}
-            try:
-                if emulator:
-                    url = emulator if "://" in emulator else f"http://{emulator}"
-                    self._made = bigquery.Client(
-                        **common,
-                        credentials=AnonymousCredentials(),
-                        client_options=ClientOptions(api_endpoint=url),
-                    )
-                else:
-                    self._made = bigquery.Client(**common, credentials=self._credentials())
-            except (GoogleAuthError, OSError, ValueError) as error:
-                raise WarehouseUnreachable(
-                    f"BigQuery credentials cannot be used ({error}): run"
-                    " `gcloud auth application-default login`, or set BIGQUERY_METHOD and"
-                    " GOOGLE_APPLICATION_CREDENTIALS."
-                ) from error
-        return self._made
+    def _connect(self, account: str) -> "bigquery.Client":
+        """A client that acts as the account, or as the process itself where that is empty."""
+        from google.api_core.client_options import ClientOptions
+        from google.auth.credentials import AnonymousCredentials
+        from google.auth.exceptions import GoogleAuthError
+        from google.auth.transport.requests import Request
+        from google.cloud import bigquery
 
-    def _credentials(self) -> Any:
-        """A key file's, else the machine's own; on behalf of another account where one is named."""
+        emulator = self._environ.get("BIGQUERY_EMULATOR_HOST", "")
+        common = {"project": self._fields["project"], "location": self._fields.get("location")}
+        # Where dbt's profile sends it, so that both clients talk to one place.
+        url = str(self._fields.get("api_endpoint") or "")
+        if url:
+            common["client_options"] = ClientOptions(api_endpoint=url)
+        try:
+            if emulator:
+                return bigquery.Client(**common, credentials=AnonymousCredentials())
+            found = self._credentials(account)
+            if account:
+                # Here, where the refusal can be told from one of a statement.
+                found.refresh(Request())
+            return bigquery.Client(**common, credentials=found)
+        except (GoogleAuthError, OSError, ValueError) as error:
+            if account:
+                raise _refused(error, account) from error
+            raise WarehouseUnreachable(
+                f"BigQuery credentials cannot be used ({error}): run"
+                " `gcloud auth application-default login`, or set BIGQUERY_METHOD and"
+                " GOOGLE_APPLICATION_CREDENTIALS."
+            ) from error
+
+    def _credentials(self, account: str) -> Any:
+        """A key file's, else the machine's own; acting as the account, else as the profile says."""
         import google.auth
         from google.auth import impersonated_credentials
 
-        scopes = ["https://www.googleapis.com/auth/cloud-platform"]
         if self._fields.get("method") == "service-account":
             found, _ = google.auth.load_credentials_from_file(
-                str(self._fields["keyfile"]), scopes=scopes
+                str(self._fields["keyfile"]), scopes=SCOPES
             )
         else:
-            found, _ = google.auth.default(scopes=scopes)
-        principal = self._environ.get("BIGQUERY_IMPERSONATE", "")
+            found, _ = google.auth.default(scopes=SCOPES)
+        principal = account or self._fields.get("impersonate_service_account")
         if not principal:
             return found
         return impersonated_credentials.Credentials(
-            source_credentials=found, target_principal=principal, target_scopes=scopes
+            source_credentials=found, target_principal=principal, target_scopes=SCOPES
         )
 
-    def _query(self, sql: str, values: Mapping[str, Value], when: When = dict) -> list[Row]:
+    def _query(
+        self, sql: str, values: Mapping[str, Value], when: When = dict, account: str = ""
+    ) -> list[Row]:
         from google.api_core import exceptions
 
+        client = self._client_as(account)
         # The id stays until its job has failed: a request that is sent again, because its
         # answer was lost, meets the job it made the first time.
         job_id = f"runner-{uuid.uuid4()}"
@@ -284,7 +339,7 @@ class BigQueryWarehouse:
             bound = {**values, **when()}
             config = _config(sql, bound)
             try:
-                job = self._client.query(
+                job = client.query(
                     sql,
                     job_config=config,
                     job_id=job_id,
@@ -293,7 +348,7 @@ class BigQueryWarehouse:
                     timeout=TIMEOUT_SECONDS,
                 )
             except exceptions.Conflict:
-                job = self._client.get_job(job_id, retry=None, timeout=TIMEOUT_SECONDS)
+                job = client.get_job(job_id, retry=None, timeout=TIMEOUT_SECONDS)
             try:
                 rows = job.result(timeout=TIMEOUT_SECONDS, job_retry=None)
             except exceptions.GoogleAPICallError:
@@ -302,9 +357,9 @@ class BigQueryWarehouse:
                 raise
             return [dict(row.items()) for row in rows]
 
-        return self._call(ask)
+        return self._call(ask, account)
 
-    def _call(self, ask: Callable[[], Answer]) -> Answer:
+    def _call(self, ask: Callable[[], Answer], account: str = "") -> Answer:
         """Ask, and again with growing pauses when BigQuery says that it may go next time."""
         from google.api_core import exceptions
         from google.auth.exceptions import GoogleAuthError
@@ -316,10 +371,12 @@ class BigQueryWarehouse:
             except exceptions.GoogleAPICallError as error:
                 attempts = ATTEMPTS_TO_COMMIT if _was_cancelled(error) else ATTEMPTS
                 if not _may_go_next_time(error) or attempt >= attempts:
-                    raise _problem(error, self._fields["project"]) from error
+                    raise _problem(error, self._fields["project"], account) from error
                 if _was_cancelled(error):
                     doublings = min(attempt, LONGEST_DOUBLING)
             except GoogleAuthError as error:
+                if account:
+                    raise _refused(error, account) from error
                 raise WarehouseUnreachable(_unknown_caller(str(error))) from error
             except (exceptions.RetryError, OSError, TimeoutError) as error:
                 if not isinstance(error, OSError) or attempt >= ATTEMPTS_TO_CONNECT:
@@ -391,16 +448,20 @@ def _unknown_caller(message: str) -> str:
     )
 
 
-def _problem(error: Any, project: str) -> WarehouseProblem:
+def _refused(error: Exception, account: str) -> AccountRefused:
+    return AccountRefused(credentials.refusal(account, str(error)))
+
+
+def _problem(error: Any, project: str, account: str) -> WarehouseProblem:
     """BigQuery's refusal as ours: of this statement, or of all that we may ask now."""
     from google.api_core import exceptions
 
     is_final = isinstance(error, exceptions.NotFound | exceptions.BadRequest)
     kind = StatementRefused if is_final and not _may_go_next_time(error) else WarehouseUnreachable
-    return kind(_told(error, project))
+    return kind(_told(error, project, account))
 
 
-def _told(error: Any, project: str) -> str:
+def _told(error: Any, project: str, account: str) -> str:
     """BigQuery's refusal in one sentence, with the command that mends it."""
     from google.api_core import exceptions
 
@@ -409,7 +470,7 @@ def _told(error: Any, project: str) -> str:
     if isinstance(error, exceptions.Unauthorized):
         return _unknown_caller(message)
     if isinstance(error, exceptions.Forbidden):
-        return f"BigQuery refused ({message}): {_grant(message, project)}."
+        return f"BigQuery refused ({message}): {_grant(message, project, account)}."
     if isinstance(error, exceptions.NotFound) or LACKING.search(message):
         return (
             f"BigQuery has no such thing ({message}): run `runner doctor` to see what is missing,"
@@ -418,8 +479,11 @@ def _told(error: Any, project: str) -> str:
     return f"BigQuery failed ({message}): try again."
 
 
-def _grant(message: str, project: str) -> str:
-    """What to do about a 403: mostly the command that gives what BigQuery says is wanting."""
+def _grant(message: str, project: str, account: str) -> str:
+    """What to do about a 403: mostly the command that gives what BigQuery says is wanting.
+
+    `account`: who lacks it, our own login if empty; then M stands for it.
+    """
     for pattern, remedy in NO_GRANT_HELPS:
         if re.search(pattern, message):
             return remedy.format(project)
@@ -432,14 +496,16 @@ def _grant(message: str, project: str) -> str:
         role = "dataEditor" if home == project else "dataViewer"
         of = f"TABLE `{home}.{dataset}{table}`" if table else f"SCHEMA `{home}.{dataset}`"
         return (
-            f"run \"GRANT `roles/bigquery.{role}` ON {of} TO 'serviceAccount:SA'\" as its owner,"
+            f'run "GRANT `roles/bigquery.{role}` ON {of} TO'
+            f" 'serviceAccount:{account or 'SA'}'\" as its owner,"
             " see docs/bigquery.md"
         )
     if is_list:
         permission = "bigquery.jobs.list"
     if permission is None:
         return "run `runner doctor`, and compare the account's roles with docs/bigquery.md"
+    member = f"serviceAccount:{account}" if account else "M"
     return (
-        f"run `gcloud projects add-iam-policy-binding {project} --member=M"
+        f"run `gcloud projects add-iam-policy-binding {project} --member={member}"
         f" --role={ROLES[permission]}`, see docs/bigquery.md"
     )

@@ -25,6 +25,7 @@ from starlette.types import Scope
 from runner import (
     __version__,
     claim,
+    credentials,
     findings,
     keys,
     landings,
@@ -44,7 +45,14 @@ from runner.api.backlog import Backlog
 from runner.api.errors import Problem
 from runner.api.limits import Frame
 from runner.api.metrics import Metrics
-from runner.errors import NotInitialised, Refused, RunnerError, UsageProblem, WarehouseProblem
+from runner.errors import (
+    AccountRefused,
+    NotInitialised,
+    Refused,
+    RunnerError,
+    UsageProblem,
+    WarehouseProblem,
+)
 from runner.settings import Settings
 from runner.warehouse import Row, Warehouse, open_warehouse
 
@@ -129,6 +137,8 @@ class Service:
         with _place(self._readers, tenant_id), _place(of_tenant, tenant_id):
             try:
                 return warehouse.read_data(tenant_id, statement.format(tenant=tenant_id), **values)
+            except AccountRefused:
+                raise  # which passes by no waiting
             except WarehouseProblem as error:
                 raise _no_data_now(tenant_id) from error
             except UsageProblem:
@@ -522,6 +532,32 @@ def _routes(app: FastAPI) -> None:
             models.Cost(**{**row, **{name: show.money(row[name]) for name in amounts}})
             for row in rows
         ]
+
+    of_an_account = "/api/v1/tenants/{tenant_id}/credentials"
+
+    @app.get(of_an_account, tags=["tenants"], responses=problems(404, 422))
+    def account(service: The, who: Reader, tenant_id: TenantId) -> models.Credentials:
+        """Which service account the tenant's data is read and written as."""
+        warehouse = service.warehouse()
+        told = credentials.of(warehouse, _known(warehouse, tenant_id).id)
+        return models.Credentials.model_validate(told, from_attributes=True)
+
+    @app.put(of_an_account, tags=["tenants"], responses=problems(404, 422))
+    def set_account(
+        service: The, who: Admin, tenant_id: TenantId, body: models.Account
+    ) -> models.Credentials:
+        """Act as this service account for the tenant's data, within half a minute."""
+        warehouse = service.warehouse()
+        tenant = _known(warehouse, tenant_id).id
+        told = credentials.put(warehouse, tenant, body.impersonate, who.id)
+        return models.Credentials.model_validate(told, from_attributes=True)
+
+    @app.delete(of_an_account, tags=["tenants"], responses=problems(404, 422))
+    def clear_account(service: The, who: Admin, tenant_id: TenantId) -> models.Credentials:
+        """Go back to the service's own account for the tenant's data."""
+        warehouse = service.warehouse()
+        told = credentials.clear(warehouse, _known(warehouse, tenant_id).id, who.id)
+        return models.Credentials.model_validate(told, from_attributes=True)
 
     @app.post(
         "/api/v1/tenants/onboard",

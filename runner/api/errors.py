@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from runner.errors import (
+    AccountRefused,
     NotInitialised,
     RunnerError,
     StatementRefused,
@@ -70,6 +71,8 @@ def of_runner(error: RunnerError) -> Problem:
         return Problem(422, "invalid_request", error.message)
     if isinstance(error, StatementRefused):
         return Problem(503, "warehouse_incomplete", error.message, {"Retry-After": "60"})
+    if isinstance(error, AccountRefused):
+        return Problem(503, "account_refused", error.message)
     if isinstance(error, WarehouseProblem):
         return busy(error.message)
     return Problem(500, "failed", error.message)

@@ -80,6 +80,25 @@ class Trigger(Body):
         return self.from_date, self.to_date
 
 
+class Account(Body):
+    """The service account as which a tenant's data is read and written: its address, no secret."""
+
+    impersonate: Annotated[str, _checked(slugs.service_account)] = Field(
+        examples=["acme-billing@my-project.iam.gserviceaccount.com"]
+    )
+
+
+class Credentials(BaseModel):
+    """The service account of a tenant, null for the service's own, and since when."""
+
+    tenant_id: str = Field(examples=["acme1281"])
+    impersonate: str | None = Field(
+        examples=["acme-billing@my-project.iam.gserviceaccount.com"],
+        description="Its address. On a local (DuckDB) target it is kept and not used.",
+    )
+    set_at: datetime | None
+
+
 class Onboarding(Body):
     """A tenant to add, or to bring up to date: what is not named stays."""
 

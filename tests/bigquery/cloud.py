@@ -143,7 +143,7 @@ def live(emulator: Emulator, folder: Path) -> Story:
     }
     story = Story(emulator, client, environ)
     _make_exports(client)
-    with _one_dbt():
+    with one_dbt():
         _onboard(story)
         story.remember("add alpha")
         # The bill alone, for a node costs a second there; gamma's run is the whole one.
@@ -393,7 +393,8 @@ class _OneDbt:
 
 
 @contextmanager
-def _one_dbt() -> Iterator[None]:
+def one_dbt() -> Iterator[None]:
+    """All commands of this process have one dbt process, warm from the tenant before."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("runner.pool.Worker", _OneDbt)
         patch.setattr(runner.tenants, "Worker", _OneDbt)

@@ -35,7 +35,8 @@ def calls_without_timeout(source: str) -> tuple[int, list[str]]:
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         owner = ast.unparse(node.func.value)
-        if owner.endswith("._client") or (owner == "job" and node.func.attr == "result"):
+        is_client = owner.endswith(("._client", "._client_as(account)")) or owner == "client"
+        if is_client or (owner == "job" and node.func.attr == "result"):
             found += 1
             if not any(keyword.arg == "timeout" for keyword in node.keywords):
                 bad.append(ast.unparse(node))
@@ -70,7 +71,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def a_warehouse(client: object) -> BigQueryWarehouse:
     fields = {"project": "local", "location": "US"}
     warehouse = BigQueryWarehouse(Target("bigquery", "bigquery", fields), {})
-    warehouse._made = client  # type: ignore[assignment]
+    warehouse._client_as = lambda account: client  # type: ignore[assignment,method-assign]
     return warehouse
 
 

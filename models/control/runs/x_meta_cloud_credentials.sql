@@ -1,4 +1,5 @@
 {#
-    One row per credential of the tenant: a reference to where the secret is, never the secret.
+    One row per service account that the tenant was given, the active one and those before: a
+    reference, never a secret.
 #}
 {{ declared_rows() }}

@@ -1,0 +1,219 @@
+"""Each tenant's data is asked as the tenant's account, by dbt and by the runner; see gate.py.
+
+All commands share one dbt process, as tenants do one after the other in a service.
+"""
+
+import json
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import google.auth
+import gate_login
+import pytest
+from billing_export import append_rows, ddl
+from click.testing import CliRunner, Result
+from cloud import ACCOUNTS, BETA, EXPORT, SCHEMA, lines, one_dbt
+from connection import connect
+from emulator import running_emulator
+from exports import charge
+from fastapi.testclient import TestClient
+from gate import Gate, open_gate
+from gate_login import OWN
+from google.auth import iam
+from google.cloud import bigquery
+from support import ROOT, environment_in, only
+
+from runner import settings
+from runner.api import app, auth
+from runner.cli import cli
+
+HERE = Path(__file__).parent
+SA = {name: f"{name}-billing@acme-iam.iam.gserviceaccount.com" for name in ACCOUNTS}
+SET = {name: f"tenant credentials set --tenant {name} --impersonate {SA[name]}" for name in SA}
+
+
+@dataclass
+class World:
+    """Two tenants behind the gate, a client that passes by it, and a way to give commands."""
+
+    gate: Gate
+    client: bigquery.Client
+    environ: dict[str, str]
+
+    def give(self, command: str, **more: str) -> Result:
+        return CliRunner().invoke(
+            cli, shlex.split(command), env={**self.environ, **more}, catch_exceptions=False
+        )
+
+    def done(self, command: str, **more: str) -> str:
+        result = self.give(command, **more)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def askers(self, command: str, **more: str) -> tuple[set[str], set[str], set[str]]:
+        """Who asked as what meanwhile: dbt; the runner for data; the runner for control tables."""
+        self.gate.asked.clear()
+        self.done(command, **more)
+        ours = [one for one in self.gate.asked if one.sql and not one.is_dbt]
+        dbts = {one.account for one in self.gate.asked if one.is_dbt}
+        data = [one for one in ours if "billing_cost_daily" in one.sql]
+        control = [one for one in ours if "x_meta_pipeline_runs" in one.sql]
+        return dbts, {one.account for one in data}, {one.account for one in control}
+
+
+@pytest.fixture(scope="module")
+def world(emulator_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Alpha and beta, added by the process's own account, and then given one each."""
+    folder = tmp_path_factory.mktemp("accounts")
+    environ = {
+        **environment_in(folder),
+        "DBT_TARGET": "bigquery",
+        "GCP_PROJECT": "local",
+        "PYTHONPATH": f"{HERE / 'as_google'}:{HERE}:{ROOT}",
+    }
+    with (
+        running_emulator(emulator_venv, folder / "bigquery") as emulator,
+        open_gate(emulator) as gate,
+        pytest.MonkeyPatch.context() as patch,
+        one_dbt(),
+    ):
+        client = connect(emulator)
+        client.create_dataset("billing")
+        client.query_and_wait(ddl(EXPORT, json.loads(SCHEMA.read_text())))
+        for tenant in ACCOUNTS:
+            append_rows(client, EXPORT, SCHEMA, lines([charge(BETA, 1.5)], tenant))
+        profile = folder / "profiles" / "profiles.yml"
+        told = profile.read_text().splitlines()
+        [n] = [n for n, line in enumerate(told) if "api_endpoint:" in line]
+        told[n] = f"      api_endpoint: {gate.url}"
+        profile.write_text("\n".join(told))
+        environ["GATE_URL"] = gate.url
+        patch.setattr(google.auth, "default", None)
+        patch.setattr(iam, "_IAM_ENDPOINT", "")
+        gate_login.aim(gate.url)
+        made = World(gate, client, environ)
+        for tenant, account in ACCOUNTS.items():
+            made.done(
+                f"tenant add {tenant} --admin-email a@b.example --plan scale --export {EXPORT}"
+                f" --billing-account {account}"
+            )
+            gate.granted[SA[tenant]] = {tenant, "billing"}
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def alike(world: World) -> Iterator[None]:
+    """Each test begins with each tenant's own account, and none that is refused."""
+    for name in SA:
+        world.done(SET[name])
+    yield
+    world.gate.refuses.clear()
+
+
+def test_two_tenants_one_after_the_other_in_one_dbt_process_share_no_account(world: World) -> None:
+    """The whole bill: it needs nothing of `tenants` and of other tenants, or the gate refuses it."""
+    for name in SA:
+        with only("bill_run" if name == "alpha" else "dataset"):
+            asked = world.askers(f"run --tenant {name} --date {BETA}")
+        assert asked == ({SA[name]}, {SA[name]}, {OWN}), name
+
+
+def test_a_tenant_without_one_is_asked_as_the_process_right_after_one_that_has(
+    world: World,
+) -> None:
+    world.done("tenant credentials clear --tenant beta")
+    with only("dataset"):
+        assert world.askers(f"run --tenant alpha --date {BETA}")[0] == {SA["alpha"]}
+        assert world.askers(f"run --tenant beta --date {BETA}") == ({OWN}, {OWN}, {OWN})
+
+
+def test_a_run_as_another_tenants_account_is_refused_by_bigquery(world: World) -> None:
+    """Somebody wrote beta's account into alpha's profile: it opens nothing of alpha."""
+    world.client.query_and_wait(
+        f"update tenants.tenant_profiles set service_account = '{SA['beta']}'"
+        " where tenant_id = 'alpha'"
+    )
+    with only("dataset"):
+        result = world.give(f"run --tenant alpha --date {BETA} --json")
+    assert result.exit_code == 1
+    assert "Access Denied" in json.loads(result.stdout)["error"]
+
+
+def test_what_the_tenants_dataset_says_of_its_account_is_not_obeyed(world: World) -> None:
+    """Its own account may write there: it must not choose as whom the process acts."""
+    world.client.query_and_wait(
+        f"update alpha.x_meta_cloud_credentials set secret_ref = '{SA['beta']}' where true"
+    )
+    with only("dataset"):
+        assert world.askers(f"run --tenant alpha --date {BETA}")[0] == {SA["alpha"]}
+
+
+def test_costs_are_read_as_the_tenants_account(world: World) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in world.environ.items():
+            patch.setenv(name, value)
+        patch.setenv("DISABLE_AUTH", "true")
+        config = settings.load(None, None)
+        client = TestClient(
+            app.create(config, auth.access(config), 1, 1),
+            base_url="http://127.0.0.1",
+            client=("127.0.0.1", 50000),
+        )
+        day = {"from_date": BETA, "to_date": BETA}
+        for name in (*SA, *SA):
+            world.gate.asked.clear()
+            answer = client.get(f"/api/v1/tenants/{name}/costs", params=day)
+            assert answer.status_code == 200, answer.text
+            read = [one for one in world.gate.asked if "cost_by_service_daily" in one.sql]
+            assert {one.account for one in read} == {SA[name]}
+        world.gate.refuses[SA["beta"]] = 0
+        fresh = TestClient(
+            app.create(config, auth.access(config), 1, 1),
+            base_url="http://127.0.0.1",
+            client=("127.0.0.1", 50000),
+        )
+        answer = fresh.get("/api/v1/tenants/beta/costs", params=day)
+        assert (answer.status_code, answer.json()["error"]) == (503, "account_refused")
+        assert "serviceAccountTokenCreator" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("mints", [0, 1], ids=["at the start", "once dbt has begun"])
+def test_an_account_that_cannot_be_acted_as_fails_the_run_in_one_sentence(
+    world: World, mints: int
+) -> None:
+    world.gate.refuses[SA["alpha"]] = mints
+    with only("dataset"):
+        result = world.give(f"run --tenant alpha --date {BETA} --json")
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["status"]) == (1, "FAILED")
+    assert told["error"].startswith(f"The runner cannot act as {SA['alpha']}"), told["error"]
+    assert f"`gcloud iam service-accounts add-iam-policy-binding {SA['alpha']}" in told["error"]
+    assert "Traceback" not in result.output
+
+
+def test_doctor_tries_the_account_and_names_what_is_not_granted(world: World) -> None:
+    def looks() -> dict[str, dict[str, str]]:
+        result = world.give("doctor --tenant alpha --json")
+        return {one["name"]: one for one in json.loads(result.stdout)["checks"]}
+
+    found = looks()
+    assert found["credentials"]["detail"] == f"acts as {SA['alpha']}, which may run jobs"
+    assert {"tables", "export", "permissions"} <= set(found)
+    world.gate.refuses[SA["alpha"]] = 0
+    found = looks()
+    assert found["credentials"]["status"] == "fail"
+    assert "serviceAccountTokenCreator" in found["credentials"]["detail"]
+    assert found["credentials"]["remedy"].startswith("gcloud iam service-accounts add-iam-policy")
+    assert "export" not in found, "it would only say so again"
+
+
+def test_a_dry_run_and_catch_up_ask_as_the_tenants_account(world: World) -> None:
+    for command in (
+        f"run --tenant alpha --date {BETA} --dry-run --json",
+        "catch-up --tenant alpha --dry-run --json",
+    ):
+        with only("bill_run"):
+            dbts, data, _ = world.askers(command)
+        assert dbts <= {SA["alpha"]} and data == {SA["alpha"]}, command
