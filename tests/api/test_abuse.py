@@ -62,6 +62,15 @@ def test_injections_in_every_field_are_refused_and_change_nothing(scene: Scene) 
             scene.post(f"{RUNS}/{path}/cancel"),
             scene.get(f"/api/v1/tenants/{path}/quota"),
             scene.get(f"/api/v1/tenants/{path}/costs", ADMIN_KEY),
+            scene.get(f"/api/v1/tenants/{path}/credentials", ADMIN_KEY),
+            *(
+                scene.client.put(
+                    f"/api/v1/tenants/{tenant}/credentials",
+                    json={"impersonate": account},
+                    headers={"X-API-Key": ADMIN_KEY},
+                )
+                for tenant, account in (("acme", text), (path, "a-name@a-project.example"))
+            ),
             scene.get("/api/v1/tenants/acme/costs", from_date=text),
             scene.get(RUNS, tenant_id=text),
             scene.get(RUNS, ADMIN_KEY, tenant_id=text),

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import google.auth
 import gate_login
+import google.auth
 import pytest
 from billing_export import append_rows, ddl
 from click.testing import CliRunner, Result
@@ -113,7 +113,7 @@ def alike(world: World) -> Iterator[None]:
 
 
 def test_two_tenants_one_after_the_other_in_one_dbt_process_share_no_account(world: World) -> None:
-    """The whole bill: it needs nothing of `tenants` and of other tenants, or the gate refuses it."""
+    """Alpha has the whole bill: the gate refuses whatever of it names more than its dataset."""
     for name in SA:
         with only("bill_run" if name == "alpha" else "dataset"):
             asked = world.askers(f"run --tenant {name} --date {BETA}")

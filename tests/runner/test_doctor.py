@@ -528,7 +528,7 @@ def test_an_export_that_cannot_be_opened_does_not_spoil_the_next(
     with ExitStack() as stack:
         read = doctor._reader(control.settings, stack)
         named = [[Export(ref)] for ref in ("good", "bad", "good", "good")]
-        assert [read(exports).success for exports in named] == [True, False, True, True]
+        assert [read(exports, "").success for exports in named] == [True, False, True, True]
     assert told == ["made", "stopped", "made"]
 
 
