@@ -90,6 +90,6 @@ def refusal(account: str, told: str) -> str:
         why = " ".join(told.split())[:300].rstrip(".")
         mend = "run `runner doctor` to try it again"
     return (
-        f"The runner cannot act as {account}, the tenant's service account ({why}): {mend};"
-        " see docs/bigquery.md."
+        f"The runner cannot act as the service account {account} ({why}): {mend}; see"
+        " docs/bigquery.md."
     )

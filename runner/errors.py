@@ -61,4 +61,4 @@ class WarehouseUnreachable(WarehouseProblem):
 
 
 class AccountRefused(WarehouseUnreachable):
-    """The process cannot act as the service account of a tenant. Exit 4."""
+    """The process cannot act as a service account: a tenant's, or its own. Exit 4."""

@@ -297,8 +297,8 @@ class BigQueryWarehouse:
                 found.refresh(Request())
             return bigquery.Client(**common, credentials=found)
         except (GoogleAuthError, OSError, ValueError) as error:
-            if account:
-                raise _refused(error, account) from error
+            if credentials.REFUSED in str(error):
+                raise AccountRefused(credentials.refusal(account, str(error))) from error
             raise WarehouseUnreachable(
                 f"BigQuery credentials cannot be used ({error}): run"
                 " `gcloud auth application-default login`, or set BIGQUERY_METHOD and"
@@ -375,8 +375,9 @@ class BigQueryWarehouse:
                 if _was_cancelled(error):
                     doublings = min(attempt, LONGEST_DOUBLING)
             except GoogleAuthError as error:
-                if account:
-                    raise _refused(error, account) from error
+                acts_as = account or self._fields.get("impersonate_service_account")
+                if acts_as and credentials.REFUSED in str(error):
+                    raise AccountRefused(credentials.refusal(acts_as, str(error))) from error
                 raise WarehouseUnreachable(_unknown_caller(str(error))) from error
             except (exceptions.RetryError, OSError, TimeoutError) as error:
                 if not isinstance(error, OSError) or attempt >= ATTEMPTS_TO_CONNECT:
@@ -446,10 +447,6 @@ def _unknown_caller(message: str) -> str:
         f"BigQuery does not know who asks ({message}): run"
         " `gcloud auth application-default login`, or see docs/bigquery.md, credentials."
     )
-
-
-def _refused(error: Exception, account: str) -> AccountRefused:
-    return AccountRefused(credentials.refusal(account, str(error)))
 
 
 def _problem(error: Any, project: str, account: str) -> WarehouseProblem:

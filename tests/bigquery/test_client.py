@@ -14,7 +14,13 @@ from requests.exceptions import ConnectionError as ConnectionLost
 from support import ROOT
 
 from runner import control_sql, tenants, warehouse_bigquery
-from runner.errors import StatementRefused, UsageProblem, WarehouseProblem, WarehouseUnreachable
+from runner.errors import (
+    AccountRefused,
+    StatementRefused,
+    UsageProblem,
+    WarehouseProblem,
+    WarehouseUnreachable,
+)
 from runner.settings import Target
 from runner.warehouse_bigquery import (
     ATTEMPTS,
@@ -174,6 +180,32 @@ def test_a_network_that_is_down_is_told_soon(pauses: list[float]) -> None:
     with pytest.raises(WarehouseUnreachable, match="check the network"):
         a_warehouse(client).read("select 1")
     assert len(client.ids) == ATTEMPTS_TO_CONNECT
+
+
+def test_an_own_account_that_cannot_be_acted_as_is_named(pauses: list[float]) -> None:
+    """BIGQUERY_IMPERSONATE names one, and its grant is missing."""
+    refused = RefreshError("Unable to acquire impersonated credentials", "PERMISSION_DENIED")
+    warehouse = a_warehouse(Scripted(refused))
+    warehouse._fields = {**warehouse._fields, "impersonate_service_account": "sa@p"}
+    with pytest.raises(AccountRefused, match="cannot act as the service account sa@p"):
+        warehouse.read("select 1")
+
+
+def test_what_a_tenants_account_lacks_is_granted_to_that_account(pauses: list[float]) -> None:
+    class ByAccount(Scripted):
+        def query(self, sql: str, job_id: str = "", **options: Any) -> Any:
+            if "tenant_profiles" in sql:
+                answer = Job()
+                answer.result = lambda **o: [bigquery.Row(("sa@p",), {"service_account": 0})]
+                return answer
+            return super().query(sql, job_id, **options)
+
+    lacks = "Access Denied: Dataset local:acme: User lacks bigquery.jobs.create"
+    with pytest.raises(WarehouseUnreachable, match="--member=serviceAccount:sa@p"):
+        a_warehouse(ByAccount(exceptions.Forbidden(lacks))).bytes_read("acme", "select 1")
+    lacks = "Access Denied: Dataset local:acme: Permission denied"
+    with pytest.raises(WarehouseUnreachable, match="TO 'serviceAccount:sa@p'"):
+        a_warehouse(ByAccount(exceptions.Forbidden(lacks))).read_data("acme", "select 1")
 
 
 @pytest.mark.parametrize(
