@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
-from itertools import combinations
 from functools import partial
+from itertools import combinations
 from tempfile import TemporaryDirectory
 
 from runner import claim, export_files, pipelines, slugs
