@@ -1095,6 +1095,13 @@ _PUBLICATION = """
     read_tables, published_at
 """
 
+NEWEST_DEPLOYMENT = """
+select project_hash
+from `{tenant}`.x_meta_deployments
+order by deployed_at desc, project_hash desc
+limit 1
+"""
+
 PUBLICATIONS_OF_RUN = f"""
 select {_PUBLICATION}
 from (

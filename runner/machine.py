@@ -72,8 +72,9 @@ def templates(settings: Settings) -> Finding:
             for text in texts:
                 if re.search("[{}]", pipelines.fill(text, dict.fromkeys(pipelines.VARIABLES, ""))):
                     raise UsageProblem(f"{name}: '{text}' has a brace too many or too few.")
-            if template.step.selector not in selectors:
-                raise UsageProblem(f"{name}: selectors.yml has no '{template.step.selector}'.")
+            for selector in (template.step.selector, template.step.dates_selector):
+                if selector not in selectors:
+                    raise UsageProblem(f"{name}: selectors.yml has no '{selector}'.")
         except UsageProblem as error:
             return FAIL, error.message, f"${{EDITOR:-vi}} {folder}/{name}.yml"
     return OK, ", ".join(pipelines.names()), None

@@ -33,11 +33,15 @@ _VARIABLE = re.compile(r"\{([^{}]*)\}")
 
 @dataclass(frozen=True)
 class Step:
-    """One dbt build of a selector; timeout in minutes."""
+    """One dbt build; timeout in minutes.
+
+    `selector` builds all, `dates_selector` what is left when the dataset has what is deployed once.
+    """
 
     id: str
     name: str
     selector: str
+    dates_selector: str
     timeout_minutes: float
 
 
@@ -105,6 +109,7 @@ def load(name: str) -> Template:
                 str(steps[0]["id"]),
                 str(steps[0].get("name", steps[0]["id"])),
                 str(steps[0]["selector"]),
+                str(steps[0].get("dates_selector", steps[0]["selector"])),
                 minutes,
             ),
             alerts=tuple(

@@ -16,6 +16,7 @@ from runner import (
     claim,
     control_sql,
     credentials,
+    deployment,
     landings,
     notify,
     pipelines,
@@ -382,22 +383,28 @@ def _build(
         on_event(Event("waiting", name=told))
         look()
 
-    job = Job(
-        tenant_id=run.tenant_id,
-        command=(
-            *("build", "--selector", template.step.selector),
-            *("--exclude-resource-type", "unit_test"),
-        ),
-        vars={
-            "from_date": run.run_date.isoformat(),
-            "to_date": run.to_date.isoformat(),
-            "pipeline_logging_id": run.id,
-            "pipeline": template.name,
-            **({"user_id": run.user_id} if run.user_id else {}),
-        },
-        log_path=settings.log_dir / "runs" / run.id,
-        account=account,
-    )
+    def job() -> Job:
+        step = template.step
+        adapter = settings.target({"tenant_id": run.tenant_id}).type
+        project = deployment.project_hash(settings.project_dir, adapter, step.selector)
+        is_deployed = deployment.has(warehouse, run.tenant_id, project)
+        return Job(
+            tenant_id=run.tenant_id,
+            command=(
+                *("build", "--selector", step.dates_selector if is_deployed else step.selector),
+                *("--exclude-resource-type", "unit_test"),
+            ),
+            vars={
+                "from_date": run.run_date.isoformat(),
+                "to_date": run.to_date.isoformat(),
+                "pipeline_logging_id": run.id,
+                "pipeline": template.name,
+                **({"user_id": run.user_id} if run.user_id else {}),
+                **({} if is_deployed else {"project_hash": project}),
+            },
+            log_path=settings.log_dir / "runs" / run.id,
+            account=account,
+        )
 
     def dbt_build() -> Outcome:
         """Its files looked at first: DuckDB does not look at the checksum of a gzip file."""
@@ -409,7 +416,7 @@ def _build(
         with pool.lend() as worker:
             on_event(Event("waiting", name="starting dbt"))
             return worker.run(
-                job,
+                job(),
                 follow,
                 timeout=timeout,
                 on_tick=look,

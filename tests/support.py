@@ -42,7 +42,9 @@ def only(selector: str) -> Iterator[None]:
         template = load(name)
         if template.step.selector != "cost_billing_run":
             return template
-        return replace(template, step=replace(template.step, selector=selector))
+        dates = selector.removesuffix("_run") + "_dates"
+        step = replace(template.step, selector=selector, dates_selector=dates)
+        return replace(template, step=step)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipelines, "load", load_with_selector)

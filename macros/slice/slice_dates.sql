@@ -8,6 +8,12 @@
     {%- if not execute -%}
         {{ return(['1970-01-01', '1970-01-01']) }}
     {%- endif -%}
+    {%- if model.resource_type == 'model' and is_deployed_once(graph.nodes.get(model.unique_id)) -%}
+        {%- do exceptions.raise_compiler_error(
+            "The view " ~ model.name ~ " uses the dates of a call, but it is built once for all dates: leave"
+            ~ " them to who reads it, or make it a table."
+        ) -%}
+    {%- endif -%}
     {%- set first = var('from_date', none) or var('date', none) -%}
     {%- set last = var('to_date', none) or var('date', none) -%}
     {%- if not has_slice() and invocation_args_dict.get('which') in ['compile', 'generate'] -%}

@@ -1,0 +1,117 @@
+"""Views, seeds and control tables are built when the project changed, not in every run."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from support import ROOT
+from world import World
+
+DAY = "2024-11-01"
+RUN = ("run", "--tenant", "mini", "--date", DAY)
+
+
+@pytest.fixture
+def mine(mini: World, tmp_path: Path) -> World:
+    return mini.copy(tmp_path)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project to change."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    for name in ("dbt_project.yml", "selectors.yml", "profiles.yml.example"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("models", "macros", "tests/dbt", "dbt_project"):
+        shutil.copytree(ROOT / name, folder / name)
+    return folder
+
+
+def built(world: World) -> dict[str, str]:
+    """Names of what dbt did in the newest run, with their kinds."""
+    return dict(
+        world.control(
+            "select step_name, step_type from mini.x_meta_step_logs where step_id like '%.%'"
+            " and pipeline_logging_id = ("
+            "select max_by(pipeline_logging_id, start_time) from mini.x_meta_pipeline_runs)"
+        )
+    )
+
+
+def newest_hash(world: World) -> str | None:
+    (row,) = world.data(
+        "mini",
+        "select project_hash from mini.x_meta_deployments order by deployed_at desc limit 1",
+    )
+    return None if row[0] is None else str(row[0])
+
+
+def test_the_same_project_is_deployed_once(mine: World) -> None:
+    deployed = newest_hash(mine)
+    assert deployed
+    mine.run("mini", DAY)
+    steps = built(mine)
+    models = {name for name, kind in steps.items() if kind == "model"}
+    assert "stg_gcp_billing__export" in models and "gcp_silver_cost" in models
+    assert not models & {"usage_calendar", "cost_movers", "x_meta_exports"}
+    assert "seed" not in steps.values()
+    assert "cost_movers_expectations" in steps, "its rows are new, so they are tested"
+    assert len(steps) <= 60
+    assert newest_hash(mine) == deployed
+
+
+def test_after_bare_dbt_built_a_view_the_next_run_builds_all_again(mine: World) -> None:
+    deployed = newest_hash(mine)
+    done = mine.dbt("run", "--select", "usage_calendar", "--vars", "{tenant_id: mini}")
+    assert done.returncode == 0 and newest_hash(mine) is None, done.stdout
+    mine.run("mini", DAY)
+    assert {"usage_calendar", "budgets", "x_meta_exports"} <= set(built(mine))
+    assert newest_hash(mine) == deployed
+
+
+def test_repair_has_the_next_run_build_all_again(mine: World) -> None:
+    answer = mine("tenant", "repair", "mini")
+    assert answer.exit_code == 0 and newest_hash(mine) is None, answer.output
+
+
+def test_a_changed_view_and_a_changed_seed_are_built_by_the_next_run(
+    mine: World, project: Path
+) -> None:
+    view = next(project.rglob("usage_calendar.sql"))
+    text = view.read_text()
+    view.write_text(text + "\nwhere {{ date_in_slice('usage_date') }}\n")
+    wrong = mine.cli(*RUN, "--project-dir", str(project))
+    assert wrong.returncode == 1 and newest_hash(mine) is None
+    assert "The view usage_calendar uses the dates of a call" in wrong.stderr + wrong.stdout
+
+    of_one_day = f"where usage_date = date '{DAY}'"
+    view.write_text(f"select * from (\n{text}\n) as of_all_days {of_one_day}\n")
+    budgets = project / "dbt_project" / "seeds" / "budgets.csv"
+    with budgets.open("a") as file:
+        file.write("mini,202411,all,,USD,5\n")
+    right = mine.cli(*RUN, "--project-dir", str(project))
+    assert right.returncode == 0, right.stderr + right.stdout
+    assert mine.data("mini", "select count(*) from mini.usage_calendar") == [(1,)]
+    assert mine.data("mini", "select count(*) from mini.budgets") == [(1,)]
+    deployed = newest_hash(mine)
+    assert deployed
+    mine.run("mini", DAY)
+    assert "usage_calendar" in built(mine) and newest_hash(mine) != deployed
+
+
+def test_selector_and_macro_name_the_same_nodes(mine: World) -> None:
+    """Of the default selector's nodes: the runner leaves out what hooks count as deployed."""
+    listed = mine.dbt(
+        *("ls", "--quiet", "--selector", "deployed_once", "--output", "name"),
+        *("--resource-type", "model", "seed", "--vars", "{tenant_id: mini}"),
+    )
+    inline = (
+        "{% for node in graph.nodes.values() if is_deployed_once(node) %}"
+        "deployed: {{ node.name }}\n{% endfor %}"
+    )
+    compiled = mine.dbt("compile", "--quiet", "--inline", inline, "--vars", "{tenant_id: mini}")
+    by_macro = {
+        line.split()[1] for line in compiled.stdout.splitlines() if line.startswith("deployed: ")
+    }
+    assert by_macro and set(listed.stdout.split()) == by_macro, listed.stdout + compiled.stdout
