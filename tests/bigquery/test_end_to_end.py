@@ -149,6 +149,28 @@ def test_through_a_landing_the_bill_is_the_same_and_the_export_is_not_read(story
     assert sent and not [sql for sql in sent if "gcp_billing_export_resource" in sql]
 
 
+@pytest.mark.parametrize(
+    ("name", "most_jobs", "most_tables"),
+    [("add gamma", 150, 130), ("gamma again", 75, 140), ("caught up", 14, 20)],
+)
+def test_a_command_is_few_jobs_that_name_few_tables(
+    story: Story, name: str, most_jobs: int, most_tables: int
+) -> None:
+    """Each job takes a second or more, and each table that it names is billed as 10 MB."""
+    step = story.steps[name]
+    assert step.result.exit_code == 0, step.result.output
+    sent = [one for one in story.emulator.statements() if step.since <= one.at <= step.until]
+    tables = sum(len(tables_of(one.sql)) for one in sent)
+    print(f"{name}: {len(sent)} jobs, {tables} references to tables")
+    assert len(sent) <= most_jobs and tables <= most_tables
+
+
+def tables_of(sql: str) -> set[str]:
+    """The tables that a statement names, each once, whatever quotes it uses."""
+    names = "|".join((*ACCOUNTS, "gamma", "shared", "tenants", "billing"))
+    return set(re.findall(rf"\b((?:{names})\.\w+)", sql.replace("`", "")))
+
+
 def test_an_emptied_date_is_empty_downstream_too(story: Story) -> None:
     days = story.rows(
         "select distinct usage_date from alpha.gcp_silver_cost where usage_date > '2000-01-01'"
