@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 
-.PHONY: run test environments lint types unit api dbt-unit end-to-end faults bigquery focus \
+.PHONY: run test check browser environments lint types unit api dbt-unit end-to-end faults bigquery focus \
 	smoke-bigquery bench clean
 
 run: .venv/.runs
@@ -23,9 +23,22 @@ run: .venv/.runs
 
 # Two at a time, each part's output in one piece, the longest first.
 test:
+	@rm -rf target/test-times && mkdir -p target/test-times
 	@$(MAKE) --no-print-directory -j2 environments
 	@$(MAKE) --no-print-directory -j2 $(SYNC) faults bigquery end-to-end focus api unit lint types \
 		dbt-unit
+	@echo "The ten files of tests that took longest, in seconds:"
+	@cat target/test-times/* | sort -rn | awk 'NR <= 10'
+	@command -v chromium chromium-browser >/dev/null \
+		|| echo "The page was NOT tested: there is no Chromium. \`make browser\` installs it."
+
+# For the inner loop: what needs no dbt and no emulator.
+check:
+	@$(MAKE) --no-print-directory -j2 $(SYNC) unit lint types
+
+# Chromium for the page's tests, where apt-get can install it.
+browser:
+	apt-get install --yes chromium
 
 environments: .venv/.tests .venvs/lint/.made .venvs/emulator/.ready .venvs/analyzer/.ready \
 	.venvs/validator/.ready

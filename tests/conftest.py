@@ -5,12 +5,13 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
 from aiosmtpd.controller import Controller
 from hypothesis.configuration import set_hypothesis_home_dir
-from support import Inbox, free_port
+from support import ROOT, Inbox, free_port
 
 # What a shell may have set, and would lead a test to somebody's warehouse or mail server.
 OURS = ("WAREHOUSE_", "RUNNER_", "DBT_", "SMTP_", "ALERT_", "BIGQUERY_", "GOOGLE_", "GCP_")
@@ -19,6 +20,20 @@ sys.dont_write_bytecode = True
 set_hypothesis_home_dir(tempfile.mkdtemp(prefix="hypothesis-"))
 # Before tests/, where the folder tests/runner would pass for a package of that name.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Leave how long each file took, for `make test` to name the slowest."""
+    seconds: dict[str, float] = {}
+    for report in chain.from_iterable(terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport):
+            file = report.nodeid.partition("::")[0]
+            seconds[file] = seconds.get(file, 0.0) + report.duration
+    folder = ROOT / "target" / "test-times"
+    # `make test` makes the folder; a worker of pytest-xdist has only its own share.
+    if folder.is_dir() and not hasattr(terminalreporter.config, "workerinput"):
+        lines = (f"{spent:8.0f}  {file}\n" for file, spent in seconds.items())
+        (folder / f"{os.getpid()}.txt").write_text("".join(lines))
 
 
 @pytest.fixture(scope="session", autouse=True)
