@@ -9,7 +9,9 @@
     {%- for unique_id in selected_resources if execute and is_deployed_once(graph.nodes.get(unique_id)) -%}
         {%- do begun.append(unique_id) -%}
     {%- endfor -%}
-    {%- if begun and load_relation(deployments) is not none -%}
-        {{ deployment_row(deployments, none) }}
+    {#- not what ref gives: with --empty that is a query -#}
+    {%- set table = load_relation(deployments) if begun else none -%}
+    {%- if table is not none -%}
+        {{ deployment_row(table, none) }}
     {%- endif -%}
 {%- endmacro %}
