@@ -92,6 +92,7 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
         project_dir: str | None, target: str | None, verbose: bool, **rest: Any
     ) -> Any:
         config = settings.load(project_dir, target)
+        config.require_own_folders()
         runlog.setup(config, verbose)
         return command(config, **rest)
 

@@ -102,6 +102,32 @@ class Settings:
                 f"{name} is '{text}': set it to a number, such as {example}."
             ) from None
 
+    def require_own_folders(self) -> None:
+        """Raises UsageProblem for a folder into which another user could put files as if ours.
+
+        dbt runs what stands in its target folder, and a link among the logs leads anywhere.
+        """
+        for name, folder in (
+            ("WAREHOUSE_DIR", self.warehouse_dir),
+            ("RUNNER_LOG_DIR", self.log_dir),
+            ("RUNNER_TARGET_DIR", self.dbt_target_dir),
+        ):
+            try:
+                found = folder.stat()
+            except OSError:  # made, or said to be unusable, where it is needed
+                continue
+            if found.st_uid not in (os.getuid(), 0):
+                why, mend = f"belongs to user {found.st_uid}", "run this as that user"
+            elif found.st_mode & 0o002:
+                why = "can be written by every user of this machine"
+                mend = f"run chmod o-w {folder}"
+            else:
+                continue
+            raise UsageProblem(
+                f"{folder} {why}, who could have commands run what they put there: {mend}, or name"
+                f" another folder with {name}."
+            )
+
     def environ_as(self, account: str) -> dict[str, str]:
         """What makes dbt act as the service account; as the environment says where it is empty.
 

@@ -1,5 +1,6 @@
 """Where a test finds the project, and folders of its own."""
 
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ def only(selector: str) -> Iterator[None]:
         template = load(name)
         if template.step.selector != "cost_billing_run":
             return template
-        dates = selector.removesuffix("_run") + "_dates"
+        dates = re.sub("_run$", "_dates", selector)
         step = replace(template.step, selector=selector, dates_selector=dates)
         return replace(template, step=step)
 

@@ -764,7 +764,9 @@ def _told(who: Caller, row: Row) -> dict[str, Any]:
 def _run(service: Service, who: Caller, row: Row) -> models.Run:
     is_at_work = row["status"] == "RUNNING"
     at = service.backlog.progress(row["pipeline_logging_id"]) if is_at_work else None
-    progress = models.RunProgress(done=at.done, total=at.total, at_work=at.at_work) if at else None
+    progress = at and models.RunProgress(
+        done=at.done, total=at.total, at_work=_for(who, at.at_work) or ""
+    )
     told = _told(who, row)
     name = (row["template"] or row["pipeline_id"] or "").rpartition("/")[2]
     message = f"Templated pipeline {name} is {row['status']} for {row['tenant_id']}"

@@ -25,6 +25,10 @@ log = logging.getLogger(__name__)
 # a path ends with them; elsewhere a folder's name may have blanks between its words.
 _WORD = r"[^\s/:;,'\"()]+"
 _FOLDERS = re.compile(rf"""(?<=")/(?!/)[^"]*/|(?<![\w/:.])/(?:{_WORD}(?: +{_WORD})*/)+""")
+# A file of data at the end of a path is known by its name; folders before it may have any.
+_OF_DATA = re.compile(
+    r"""(?<![\w/:.])/(?!/)(?:(?!://)[^\n"])*?/(?=[^/\s"]+\.(?:csv|tsv|json|jsonl|ndjson|parquet|gz|duckdb)\b)"""
+)
 _PROCESS = re.compile(r"\b(?:process|pid|PID) \d+\b")
 
 BROKE = (
@@ -60,7 +64,7 @@ def busy(message: str, seconds: int = 5) -> Problem:
 
 def plain(text: str) -> str:
     """A sentence without what is nobody's business but ours: folders, and processes' numbers."""
-    return _PROCESS.sub("another process", _FOLDERS.sub("", text))
+    return _PROCESS.sub("another process", _FOLDERS.sub("", _OF_DATA.sub("", text)))
 
 
 def of_runner(error: RunnerError) -> Problem:

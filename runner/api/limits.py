@@ -38,7 +38,7 @@ HERE = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?")
 PROXIES = re.compile(
     r"(^|-)(via|\w*forward\w*|proxy\w*|proxied|original|originating|rewrite|real|remote|cf|cdn|amzn"
     r"|amz|appengine|azure|arr|akamai|cloud|envoy|fastly|varnish|vercel|tailscale|surrogate|front|ssl"
-    r"|scheme|authenticated|principal|address|addr|host)(-|$)|(^|-|client|socket)ip$"
+    r"|scheme|auth|authenticated|authentik|goog|haproxy|jwt|pomerium|principal|address|addr|host)(-|$)|(^|-|client|socket)ip$"
 )
 
 

@@ -39,6 +39,8 @@ def serve(
     if how.is_open:
         log.warning(OPEN)
         say(f"{'*' * 78}\n{OPEN}\n{'*' * 78}")
+    # Whoever asks for another protocol would have the operator told to install packages.
+    logging.getLogger("uvicorn.error").addFilter(lambda line: "[standard]" not in str(line.msg))
     listener = _listen(host, port)
     config = config_of(app.create(settings, how, workers, grace_seconds))
     # Calls that come before the application is ready wait in the socket's own queue.

@@ -9,6 +9,7 @@ from serving import ADMIN_KEY, DAY, RUN, RUNS, Scene
 from test_warehouse import held
 
 from runner import control_sql as sql
+from runner.api import errors
 from runner.warehouse import DuckDBWarehouse
 
 
@@ -73,6 +74,9 @@ def test_a_warehouse_that_was_never_made_is_503_and_names_no_folder(control, dbt
 
 
 def test_no_folder_and_no_process_of_ours_is_told_to_a_tenant(scene: Scene) -> None:
+    assert errors.plain("/srv/a (b's), x;y/e-1.csv has a cut in line 3") == (
+        "e-1.csv has a cut in line 3"
+    )
     run_id = scene.control.add_run("FAILED")
     scene.control.sql(
         "update acme.x_meta_pipeline_runs set error_message = ?",

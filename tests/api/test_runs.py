@@ -11,6 +11,7 @@ from control_file import judge, publish
 from serving import ADMIN_KEY, DAY, RUN, RUNS, Held, Scene
 
 from runner import claim, pipelines
+from runner.api.backlog import Backlog, Progress
 from runner.invoke import Outcome
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -102,6 +103,11 @@ def test_a_run_tells_how_far_it_is(scene: Scene) -> None:
     assert held.began.wait(20)
     progress = scene.until(run_id, "RUNNING")["progress"]
     assert progress == {"done": 0, "total": 4, "at_work": "billing_cost_daily"}
+    waits = "/srv/w/tenant_acme.duckdb is held open by another program (process 4711)"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Backlog, "progress", lambda self, run: Progress(4, 0, waits))
+        at_work = scene.get(f"{RUNS}/{run_id}").json()["progress"]["at_work"]
+    assert at_work == "tenant_acme.duckdb is held open by another program (another process)"
     held.go.set()
     assert scene.until(run_id, "COMPLETED")["progress"] is None
     names = [step["step_name"] for step in scene.get(f"{RUNS}/{run_id}/steps").json()]

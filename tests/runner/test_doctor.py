@@ -187,7 +187,7 @@ def test_what_other_users_may_read(look: Look, control: Control, umask: None) ->
     for path in warehouse.iterdir():
         path.chmod(0o600)
     assert look("privacy")["status"] == "ok", "they see names and nothing else"
-    logs.chmod(0o733)
+    logs.chmod(0o730)
     assert ends(look("privacy")) == ("warn", f"chmod -R go= {logs}")
 
 

@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from support import ROOT
 
 from runner import settings
+from runner.cli import cli
 from runner.errors import UsageProblem
+from runner.settings import Settings
 
 
 @pytest.fixture
@@ -223,3 +226,33 @@ def test_the_home_folder_does_not_matter(tmp_path: Path) -> None:
             text=True,
         )
         assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.parametrize("name", ["WAREHOUSE_DIR", "RUNNER_LOG_DIR", "RUNNER_TARGET_DIR"])
+def test_a_folder_that_every_user_may_write_is_refused_before_anything_is_done(
+    tmp_path: Path, name: str
+) -> None:
+    """dbt runs what stands in its target folder, and a link among the logs leads anywhere."""
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.write_text("kept")
+    (folder / "runner.jsonl").symlink_to(elsewhere)
+    folder.chmod(0o777)
+    answer = CliRunner().invoke(cli, ["quota", "--tenant", "acme"], env={name: str(folder)})
+    assert answer.exit_code == 2
+    assert f"run chmod o-w {folder}, or name another folder with {name}" in answer.stderr
+    assert elsewhere.read_text() == "kept"
+    folder.chmod(0o755)
+    answer = CliRunner().invoke(cli, ["quota", "--tenant", "acme"], env={name: str(folder)})
+    assert "can be written by every user" not in answer.stderr
+
+
+def test_a_folder_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = tmp_path.stat().st_uid
+    monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+    if owner == 0:  # root may read everything of this user's anyway
+        os.chown(tmp_path, 4711, -1)
+    with pytest.raises(UsageProblem, match="belongs to user"):
+        Settings(tmp_path, None, {"WAREHOUSE_DIR": str(tmp_path)}).require_own_folders()
