@@ -177,7 +177,9 @@ def set_selector(selector: str) -> None:
 
     def load_with_selector(name: str) -> Any:
         template = load(name)
-        return replace(template, step=replace(template.step, selector=selector))
+        dates = re.sub("_run$", "_dates", selector)
+        step = replace(template.step, selector=selector, dates_selector=dates)
+        return replace(template, step=step)
 
     pipelines.load = load_with_selector
 
