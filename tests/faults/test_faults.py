@@ -55,7 +55,7 @@ FULL_DISK = """
 set -e
 room=$1; shift
 cp -a "$WAREHOUSE_DIR" "$SAVED"
-mount -t tmpfs -o size=48m tmpfs "$WAREHOUSE_DIR"
+mount -t tmpfs -o mode=700,size=48m tmpfs "$WAREHOUSE_DIR"
 cp -a "$SAVED/." "$WAREHOUSE_DIR"
 free=$(df --output=avail -k "$WAREHOUSE_DIR" | tail -n 1)
 head -c $(( (free - room) * 1024 )) /dev/zero > "$WAREHOUSE_DIR/filler"
@@ -149,7 +149,7 @@ def test_a_read_only_warehouse_is_said_and_nothing_is_changed(scene: Scene) -> N
 # How the disk of the logs takes no more: no byte, no file, nothing at all.
 NO_LOG = """
 mkdir -p "$RUNNER_LOG_DIR"
-mount -t tmpfs -o size=1m tmpfs "$RUNNER_LOG_DIR"
+mount -t tmpfs -o mode=700,size=1m tmpfs "$RUNNER_LOG_DIR"
 case $1 in
     full) head -c 2m /dev/zero > "$RUNNER_LOG_DIR/filler" 2>/dev/null ;;
     crowded) mount -o remount,nr_inodes=1 "$RUNNER_LOG_DIR" ;;
