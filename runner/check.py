@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.errors import RunnerError
+from runner.errors import RunnerError, WarehouseUnreachable
 from runner.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,8 @@ class Visit:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.checks: list[Check] = []
+        # Whether the last look had no answer from the warehouse: nor will the next have one.
+        self.is_unanswered = False
 
     def look(
         self,
@@ -47,8 +49,10 @@ class Visit:
     ) -> str:
         """Look, keep what was found and return its status; what breaks the look is a failure.
 
-        `needs` is a look that must have been well; `remedy` is for a look that breaks.
+        `needs` is a look that must have been well; `remedy` is for a look that breaks, unless it
+        had no answer.
         """
+        self.is_unanswered = False
         if any(check.name == needs and check.status != OK for check in self.checks):
             found: Finding = (WARN, f"not looked at: '{needs}' comes first", None)
         else:
@@ -57,7 +61,9 @@ class Visit:
             except Exception as error:  # whatever it is, the other looks go on
                 log.exception("the look at '%s' broke", name)
                 told = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-                found = (FAIL, error.message if isinstance(error, RunnerError) else told, remedy)
+                told = error.message if isinstance(error, RunnerError) else told
+                self.is_unanswered = isinstance(error, WarehouseUnreachable)
+                found = (FAIL, told, _holders(told) if self.is_unanswered else remedy)
         status, detail, command = found
         target = self._settings.target_name
         if command and command.startswith("runner ") and target and "--target" not in command:
@@ -78,6 +84,11 @@ def remedy_for(message: str, *pairs: tuple[str, str]) -> str | None:
         if found := re.search(pattern, message):
             return remedy.format(*found.groups()) if found.groups() else remedy
     return None
+
+
+def _holders(message: str) -> str | None:
+    """Who has the file that a message speaks of; else the message says itself what to do."""
+    return remedy_for(message, (r"\(process (\d+)\)", "ps -fp {0}"))
 
 
 def quoted(path: Path | str) -> str:

@@ -41,21 +41,9 @@ order by export_ref
 # The tenant's own copy of the same, over its data.
 OWN_EXPORTS = EXPORTS.replace("tenants.tenant_exports", "`{tenant}`.x_meta_exports")
 
-# A landing bills nobody.
-EXPORT_SHARERS = """
-select
-    exports.tenant_id, exports.export_ref, exports.billing_account_ids, exports.project_ids,
-    exports.has_unallocated
-from tenants.tenant_exports as exports
-left join tenants.tenant_profiles as profiles on exports.tenant_id = profiles.tenant_id
-where exports.export_ref = @export_ref and exports.tenant_id <> @tenant_id
-    and coalesce(profiles.default_pipeline, '') <> @landing
-order by exports.tenant_id
-"""
-
-# The same where the table of profiles is gone, or from before there were landings.
-ALL_SHARERS = """
-select tenant_id, export_ref, billing_account_ids, project_ids, has_unallocated
+# Who else reads an export, such as a landing.
+READERS = """
+select tenant_id
 from tenants.tenant_exports
 where export_ref = @export_ref and tenant_id <> @tenant_id
 order by tenant_id
@@ -144,26 +132,26 @@ where to_date is null or template is null
     or (status in ('PENDING', 'RUNNING') and lease_expires_at is null)
 """
 
-# The tenants, but landings, that read an export of this tenant, as they stand now.
-_OTHERS = """
-select
-    others.tenant_id, others.export_ref, others.billing_account_ids, others.project_ids,
-    others.has_unallocated
-from tenants.tenant_exports as own
-inner join tenants.tenant_exports as others
-    on others.export_ref = own.export_ref and others.tenant_id <> own.tenant_id
-left join tenants.tenant_profiles as profiles on profiles.tenant_id = others.tenant_id
-where own.tenant_id = @tenant_id and coalesce(profiles.default_pipeline, '') <> @landing
-"""
-
-OTHERS = f"{_OTHERS}order by others.tenant_id"
-
 # Ends the transaction that has just written the exports of a tenant without any filter, when
-# somebody else reads one of them. After ONBOARDING_LOCK: of two that write at once, one is first.
+# somebody else, but a landing, reads one of them, be it by a landing that takes all of it. After
+# ONBOARDING_LOCK: of two that write at once, one is first.
 SHARED_EXPORT = "the export is shared and has no filter"
 REFUSE_SHARED = f"""
 select case when count(*) > 0 then error('{SHARED_EXPORT}') end as refusal
-from ({_OTHERS}) as others
+from tenants.tenant_exports as own
+left join tenants.tenant_exports as own_landing
+    on own.export_ref = concat('tenant:', own_landing.tenant_id)
+    and own_landing.billing_account_ids = '[]' and own_landing.project_ids = '[]'
+inner join tenants.tenant_exports as others on others.tenant_id <> own.tenant_id
+left join tenants.tenant_exports as others_landing
+    on others.export_ref = concat('tenant:', others_landing.tenant_id)
+    and others_landing.billing_account_ids = '[]' and others_landing.project_ids = '[]'
+left join tenants.tenant_profiles as profiles on profiles.tenant_id = others.tenant_id
+where own.tenant_id = @tenant_id
+    and coalesce(own_landing.export_ref, own.export_ref)
+        = coalesce(others_landing.export_ref, others.export_ref)
+    and coalesce(profiles.default_pipeline, '') <> @landing
+    and coalesce(profiles.status, '') <> 'DELETED'
 """
 
 # Updated first by who adds or repairs a tenant: two at once conflict, where on BigQuery two inserts
@@ -180,15 +168,23 @@ from (select 1 as one_row) as one_row
 where not exists (select 1 from tenants.tenant_lock where lock_name = 'onboarding')
 """
 
-# Every export of every tenant but the landings.
+# Every export of every tenant.
 ALL_EXPORTS = """
 select
     exports.tenant_id, exports.export_ref, exports.billing_account_ids, exports.project_ids,
-    exports.has_unallocated
+    exports.has_unallocated, coalesce(profiles.default_pipeline, '') = @landing as is_landing
 from tenants.tenant_exports as exports
-inner join tenants.tenant_profiles as profiles on profiles.tenant_id = exports.tenant_id
-where coalesce(profiles.default_pipeline, '') <> @landing and profiles.status <> 'DELETED'
+left join tenants.tenant_profiles as profiles on profiles.tenant_id = exports.tenant_id
+where coalesce(profiles.status, '') <> 'DELETED'
 order by exports.tenant_id, exports.export_ref
+"""
+
+# The same where the table of profiles is gone, or from before there were landings.
+ALL_EXPORTS_ALONE = """
+select
+    tenant_id, export_ref, billing_account_ids, project_ids, has_unallocated, false as is_landing
+from tenants.tenant_exports
+order by tenant_id, export_ref
 """
 
 DROP_EXPORTS = "delete from `{dataset}`.{table} where tenant_id = @tenant_id"

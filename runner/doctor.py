@@ -77,18 +77,24 @@ def _visit_tenant(
     asked: bool,
 ) -> None:
     """The looks at one tenant. What refuses its runs is a failure only for who asks about it."""
+    is_let_in = True
 
     def look(name: str, find: Callable[..., Finding], *more: object) -> str:
+        nonlocal is_let_in
         remedy = f"runner tenant repair {tenant}"
-        return visit.look(name, find, warehouse, tenant, *more, tenant=tenant, remedy=remedy)
+        status = visit.look(name, find, warehouse, tenant, *more, tenant=tenant, remedy=remedy)
+        is_let_in = is_let_in and not visit.is_unanswered
+        return status
 
     local = _is_local(settings)
-    # Whom its data is asked as; refused, each look at the data would only say so again.
+    # Whom its data is asked as; refused, or without an answer, each look at the data would only
+    # say so again.
     is_let_in = local or look("credentials", doctor_bigquery.credentials) == OK
     if is_let_in:
         look("tables", _tenant_tables, settings)
     if is_let_in and asked:
         look("data", _data_tables, settings)
+    if is_let_in and asked:
         look("layers", _layers, local)
     look("limits", _limits, FAIL if asked else WARN)
     if is_let_in and look("export", _export, read, local) == OK:
@@ -200,7 +206,8 @@ def _overlaps(warehouse: Warehouse, tenant: str | None) -> Finding:
     mend = tenant or other
     words = ("runner", "tenant", "add", mend, "--admin-email")
     email = tenants.find(warehouse, mend).admin_email or "E"
-    return WARN, told, shlex.join([*words, email, "--export", ref, "--billing-account", "ID"])
+    refs = [part for own in tenants.exports(warehouse, mend) for part in ("--export", own.ref)]
+    return WARN, told, shlex.join([*words, email, *refs, "--billing-account", "ID"])
 
 
 def _tenant_tables(warehouse: Warehouse, tenant: str, settings: Settings) -> Finding:

@@ -46,6 +46,11 @@ def files_of(path: str) -> list[str]:
         return [row[0] for row in engine.execute("from glob(?) order by all", [path]).fetchall()]
 
 
+def real_files(ref: str) -> set[str]:
+    """The files that a local export reads now, without links on the way to them."""
+    return {os.path.realpath(path) for path in files_of(ref)}
+
+
 def check(refs: Iterable[str], checked: Path | None = None) -> None:
     """Read the gzip files of local exports through; DuckDB does not look at their checksums.
 

@@ -3,12 +3,12 @@
 import json
 import shutil
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
-from functools import partial
-from itertools import combinations
+from functools import cache, partial
+from itertools import combinations, product
 from tempfile import TemporaryDirectory
 
 from runner import claim, export_files, pipelines, slugs
@@ -318,8 +318,8 @@ def remove(warehouse: Warehouse, tenant_id: str) -> None:
     """
     slugs.tenant_id(tenant_id)
     known = warehouse.read(sql.PROFILE_STATUS, tenant_id=tenant_id) if warehouse.exists() else []
-    readers = _sharers(warehouse, tenant_id, f"tenant:{tenant_id}") if known else []
-    if readers:
+    values = {"tenant_id": tenant_id, "export_ref": f"tenant:{tenant_id}"}
+    if readers := warehouse.read(sql.READERS, **values) if known else []:
         who = ", ".join(row["tenant_id"] for row in readers)
         raise UsageProblem(
             f"Tenant {tenant_id} is the landing that {who} read: give them another export first"
@@ -568,7 +568,7 @@ def _write_rows(warehouse: Warehouse, tenant_id: str, record: _Record) -> list[s
     named, bills = record.exports, record.pipeline != pipelines.LANDING
     _add_locks(warehouse, tenant_id)
     try:
-        others = warehouse.write(
+        everyones = warehouse.write(
             sql.ONBOARDING_LOCK,
             sql.ADD_PROFILE,
             sql.SET_PROFILE,
@@ -578,7 +578,7 @@ def _write_rows(warehouse: Warehouse, tenant_id: str, record: _Record) -> list[s
             sql.FILL_RUNS.format(tenant=tenant_id),
             *_export_statements("tenants", "tenant_exports", named),
             *((sql.REFUSE_SHARED,) if bills and not _is_filtered(named) else ()),
-            sql.OTHERS,
+            sql.ALL_EXPORTS,
             admin_email=record.admin_email,
             company_name=record.company_name,
             default_pipeline=None if record.pipeline == pipelines.DEFAULT else record.pipeline,
@@ -591,7 +591,7 @@ def _write_rows(warehouse: Warehouse, tenant_id: str, record: _Record) -> list[s
         if sql.SHARED_EXPORT not in error.message:
             raise
         raise _shared(tenant_id, named, also_billed_to(warehouse, tenant_id, named)) from error
-    return _billed_as_well(named, others) if bills else []
+    return _billed_as_well(tenant_id, named, everyones) if bills else []
 
 
 def _add_locks(warehouse: Warehouse, tenant_id: str) -> None:
@@ -729,42 +729,85 @@ def also_billed_to(warehouse: Warehouse, tenant_id: str, named: list[Export]) ->
 
     A parent company may want that; anybody else forgot a filter, and must be told.
     """
-    refs = [export.ref for export in named] if warehouse.exists() else []
-    return _billed_as_well(
-        named, [row for ref in refs for row in _sharers(warehouse, tenant_id, ref)]
-    )
+    everyones = _everyones_exports(warehouse) if warehouse.exists() else []
+    return _billed_as_well(tenant_id, named, everyones)
 
 
-def _billed_as_well(named: list[Export], others: list[Row]) -> list[str]:
-    """Of the rows of others' exports, the tenants that share a charge with these."""
-    return sorted(
-        {
-            row["tenant_id"]
-            for row in others
-            for export in named
-            if export.ref == row["export_ref"] and _share_a_charge(export, _export(row))
-        }
-    )
+def _billed_as_well(tenant_id: str, named: list[Export], everyones: list[Row]) -> list[str]:
+    """The other tenants that share a charge with a tenant that has these exports."""
+    landings = _landings(everyones)
+    mine = _bills([(tenant_id, export) for export in named], landings)
+    others = [bill for bill in _bills(_billed(everyones), landings) if bill.tenant_id != tenant_id]
+    return sorted({other.tenant_id for _, other in _shared_bills(product(mine, others))})
 
 
 def overlaps(warehouse: Warehouse) -> list[tuple[str, str, str]]:
-    """The pairs of tenants that are billed for the same charges, and of which export."""
-    rows = warehouse.read(sql.ALL_EXPORTS, landing=pipelines.LANDING)
-    whole = [row for row in rows if _whole([row])]
-    return [
-        (one["tenant_id"], other["tenant_id"], one["export_ref"])
-        for one, other in combinations(whole, 2)
-        if one["export_ref"] == other["export_ref"]
-        and one["tenant_id"] != other["tenant_id"]
-        and _share_a_charge(_export(one), _export(other))
-    ]
+    """The pairs of tenants that are billed for the same charges, and an export of the first."""
+    everyones = _everyones_exports(warehouse)
+    pairs = combinations(_bills(_billed(everyones), _landings(everyones)), 2)
+    found: dict[tuple[str, str], str] = {}
+    for one, other in _shared_bills(pairs):
+        found.setdefault((one.tenant_id, other.tenant_id), one.ref)
+    return [(*both, ref) for both, ref in found.items()]
 
 
-def _sharers(warehouse: Warehouse, tenant_id: str, ref: str) -> list[Row]:
-    if "default_pipeline" not in warehouse.columns("tenants").get("tenant_profiles", ()):
-        return warehouse.read(sql.ALL_SHARERS, tenant_id=tenant_id, export_ref=ref)
-    values = {"tenant_id": tenant_id, "export_ref": ref, "landing": pipelines.LANDING}
-    return warehouse.read(sql.EXPORT_SHARERS, **values)
+def _everyones_exports(warehouse: Warehouse) -> list[Row]:
+    if warehouse.columns("tenants").get("tenant_profiles", set()) >= {"default_pipeline", "status"}:
+        return warehouse.read(sql.ALL_EXPORTS, landing=pipelines.LANDING)
+    return warehouse.read(sql.ALL_EXPORTS_ALONE)
+
+
+@dataclass(frozen=True)
+class _Bill:
+    """That a tenant is billed for the rows of a file or table which both filters let through."""
+
+    tenant_id: str
+    ref: str
+    filters: tuple[Export, Export]
+
+    @property
+    def source(self) -> str:
+        return self.filters[0].ref
+
+
+def _landings(everyones: list[Row]) -> dict[str, list[Export]]:
+    found: dict[str, list[Export]] = {}
+    for row in everyones:
+        if row["is_landing"] and _whole([row]):
+            found.setdefault(row["tenant_id"], []).append(_export(row))
+    return found
+
+
+def _billed(everyones: list[Row]) -> list[tuple[str, Export]]:
+    """Every export that somebody is billed for: a landing bills nobody."""
+    billed = [row for row in everyones if _whole([row]) and not row["is_landing"]]
+    return [(row["tenant_id"], _export(row)) for row in billed]
+
+
+def _bills(exports: list[tuple[str, Export]], landings: dict[str, list[Export]]) -> list[_Bill]:
+    """From what each is read in the end: of a landing, from the landing's own exports."""
+    found = []
+    for tenant_id, export in exports:
+        landed = landings.get(landing_of(export.ref) or "", [])
+        filters = [(one, export) for one in landed] or [(export, export)]
+        found += [_Bill(tenant_id, export.ref, both) for both in filters]
+    return found
+
+
+def _shared_bills(pairs: Iterable[tuple[_Bill, _Bill]]) -> Iterator[tuple[_Bill, _Bill]]:
+    """The pairs of two tenants that share a charge; a pattern or a link stands for its files."""
+    files = cache(export_files.real_files)
+
+    @cache
+    def meet(one: str, other: str) -> bool:
+        is_local = one.startswith("/") and other.startswith("/")
+        return one == other or (is_local and not files(one).isdisjoint(files(other)))
+
+    for one, other in pairs:
+        if one.tenant_id == other.tenant_id or not meet(one.source, other.source):
+            continue
+        if all(_share_a_charge(a, b) for a, b in product(one.filters, other.filters)):
+            yield one, other
 
 
 def _share_a_charge(one: Export, other: Export) -> bool:

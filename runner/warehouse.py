@@ -8,10 +8,12 @@ import atexit
 import contextlib
 import fcntl
 import logging
+import math
 import os
 import random
 import re
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -172,6 +174,8 @@ SPARED_OPTIMIZERS = (
 
 # How DuckDB speaks of a file that another process, or another engine of this one, has open.
 IN_USE = re.compile("Could not set lock|Unique file handle conflict")
+# Who waits for it longer is told so.
+SECONDS_IN_SILENCE = 0.5
 # And of one that is cut off, overwritten or none of its own.
 DAMAGED = re.compile("not a valid DuckDB|Could not read enough bytes|[Cc]orrupt")
 
@@ -533,12 +537,15 @@ class DuckDBWarehouse:
         path: Path,
         deadline: float,
         open_it: Callable[[], Any],
-        look: Look = lambda told: None,
+        look: Look | None = None,
     ) -> Any:
-        """Open the file, and wait for who has it; tell `look` at once, and again and again."""
+        """Open the file, and wait for who has it; tell `look` at once, and again and again.
+
+        Without one who waits is told once, when that is longer than programs of ours take.
+        """
         import duckdb
 
-        next_look = time.monotonic()
+        next_look = time.monotonic() + (0.0 if look else SECONDS_IN_SILENCE)
         while True:
             try:
                 return open_it()
@@ -551,11 +558,15 @@ class DuckDBWarehouse:
                         f" {self._patience_seconds:.0f} s ({_holder(error)}): close that first."
                     ) from error
                 if time.monotonic() >= next_look:
-                    look(
+                    told = (
                         f"{path} is held open by another program ({_holder(error)}): waiting up to"
                         f" {self._patience_seconds:.0f} s for it"
                     )
-                    next_look = time.monotonic() + self.seconds_between_looks
+                    if look:
+                        look(told)
+                    else:
+                        sys.stderr.write(f"{told}\n")
+                    next_look = time.monotonic() + self.seconds_between_looks if look else math.inf
                 time.sleep(random.uniform(0.005, 0.05))
 
 

@@ -31,7 +31,6 @@ CONSTANTS = {
     "_OWN_EVENT",
     "_PUBLICATION",
     "_LATEST",
-    "_OTHERS",
     "SHARED_EXPORT",
     "_LAYERS",
     "body",

@@ -250,6 +250,33 @@ def test_a_control_file_that_another_program_holds(
         holder.wait()
 
 
+def test_a_tenants_file_that_another_program_holds(
+    runner: Callable[..., Result], control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its data is looked at once, and no repair is asked for: it would wait for the same."""
+    monkeypatch.setattr(doctor, "PATIENCE_SECONDS", 1.0)
+    path = control.path.with_name("tenant_acme.duckdb")
+    code = f"import duckdb, time; c = duckdb.connect({str(path)!r}); print(1, flush=True)"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", f"{code}; time.sleep(60)"], stdout=subprocess.PIPE
+    )
+    try:
+        assert holder.stdout and holder.stdout.readline()
+        result = runner("doctor", "--json", "--tenant", "acme")
+    finally:
+        holder.kill()
+        holder.wait()
+    found = json.loads(result.stdout)["checks"]
+    failed = [check for check in found if "held open" in check["detail"]]
+    assert [(one["name"], *ends(one)) for one in failed] == [
+        ("tables", "fail", f"ps -fp {holder.pid}")
+    ]
+    assert f"(process {holder.pid}): close that first" in failed[0]["detail"]
+    assert not {"data", "layers", "export", "freshness"} & {check["name"] for check in found}
+    assert {"limits", "runs", "alerts"} <= {check["name"] for check in found}
+    assert f"(process {holder.pid}): waiting up to 1 s for it\n" in result.stderr
+
+
 def test_a_bigquery_that_does_not_answer_is_told_at_once(look: Look) -> None:
     place = f"http://127.0.0.1:{free_port()}"
     began = time.monotonic()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from control_file import TENANTS, Control
+from control_file import TENANTS, Control, control_tables
 
 from runner import tenants
 from runner.errors import UsageProblem
@@ -165,3 +165,83 @@ def test_who_shares_charges_is_told_and_who_does_not_is_left_in_peace(
     assert tenants._write_rows(control.warehouse, "acme", first) == []
     assert tenants._write_rows(control.warehouse, "globex", second) == told
     assert bool(tenants.overlaps(control.warehouse)) == bool(told)
+
+
+def on(control: Control, name: str, *refs: str, account: str = "", landing: bool = False) -> None:
+    """The tenant's rows, written whatever others have."""
+    accounts = (account,) if account else ()
+    pipeline = tenants.pipelines.LANDING if landing else tenants.pipelines.DEFAULT
+    exports = [Export(ref, accounts) for ref in refs]
+    plan = tenants.PLANS["scale"]
+    one = tenants._Record("a@acme.example", "", plan, exports, pipeline)
+    tenants._write_rows(control.warehouse, name, one)
+
+
+def have_landing(control: Control, ref: str, account: str = "") -> None:
+    for statement in control_tables(("shared",)):
+        if "shared" in statement:
+            control.sql(statement)
+    on(control, "shared", ref, account=account, landing=True)
+
+
+def files(folder: Path) -> Path:
+    """A folder with two exports and, in another, a link to one of them."""
+    (folder / "exports").mkdir()
+    (folder / "links").mkdir()
+    for name in ("a.parquet", "b.parquet"):
+        (folder / "exports" / name).touch()
+    (folder / "links" / "x.parquet").symlink_to(folder / "exports" / "a.parquet")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("ref", "told"),
+    [
+        ("exports/*.parquet", ["acme"]),
+        ("ex*/a.parquet", ["acme"]),
+        ("links/x.parquet", ["acme"]),
+        ("links/*", ["acme"]),
+        ("exports/b.parquet", []),
+        ("exports/b*", []),
+    ],
+)
+def test_one_file_by_two_names_is_one_export(
+    control: Control, tmp_path: Path, ref: str, told: list[str]
+) -> None:
+    folder = files(tmp_path)
+    on(control, "acme", f"{folder}/exports/a.parquet", account=ACCOUNTS[0])
+    named = [Export(f"{folder}/{ref}")]
+    assert tenants.also_billed_to(control.warehouse, "globex", named) == told
+    other = [Export(f"{folder}/{ref}", ACCOUNTS[1:])]
+    assert tenants.also_billed_to(control.warehouse, "globex", other) == []
+    one = tenants._Record("a@acme.example", "", tenants.PLANS["scale"], named)
+    assert tenants._write_rows(control.warehouse, "globex", one) == told
+    pairs = [("acme", "globex", f"{folder}/exports/a.parquet")]
+    assert tenants.overlaps(control.warehouse) == (pairs if told else [])
+
+
+@pytest.mark.parametrize("own", [WHOLE.ref, "p.d.t"])
+def test_a_landing_and_what_it_lands_are_one_export(control: Control, own: str) -> None:
+    on(control, "acme", own)
+    have_landing(control, own)
+    assert tenants.overlaps(control.warehouse) == []
+    named = [Export("tenant:shared")]
+    assert tenants.also_billed_to(control.warehouse, "globex", named) == ["acme"]
+    # In the transaction, too, whoever came first.
+    with pytest.raises(UsageProblem, match="shared with tenant acme"):
+        on(control, "globex", "tenant:shared")
+    on(control, "globex", "tenant:shared", account=ACCOUNTS[0])
+    assert tenants.overlaps(control.warehouse) == [("acme", "globex", own)]
+    on(control, "acme", own, account=ACCOUNTS[1])
+    assert tenants.overlaps(control.warehouse) == []
+    with pytest.raises(UsageProblem, match="shared with tenant globex"):
+        on(control, "acme", own)
+
+
+def test_a_landings_filter_is_its_readers(control: Control) -> None:
+    have_landing(control, WHOLE.ref, ACCOUNTS[0])
+    on(control, "acme", WHOLE.ref, account=ACCOUNTS[1])
+    on(control, "globex", "tenant:shared")
+    assert tenants.overlaps(control.warehouse) == []
+    on(control, "acme", WHOLE.ref, account=ACCOUNTS[0])
+    assert tenants.overlaps(control.warehouse) == [("acme", "globex", WHOLE.ref)]

@@ -195,6 +195,25 @@ def test_who_waits_for_another_program_hears_of_it_at_once_and_again(control: Co
         raise AssertionError("it was not waited for")
 
 
+@pytest.mark.parametrize("file", ["control", "tenant_acme"])
+def test_who_waits_in_the_middle_of_something_else_is_told_once(
+    control: Control, capsys: pytest.CaptureFixture[str], file: str
+) -> None:
+    path = control.path.with_name(f"{file}.duckdb")
+    duckdb.connect(str(path)).close()
+    patient = open_warehouse(control.settings, 30)
+    patient.seconds_between_looks = 0.1
+    with held(path, 2) as holder:
+        if file == "control":
+            patient.write("select 1")
+        else:
+            patient.read_data("acme", "select 1")
+    assert capsys.readouterr().err == (
+        f"{path} is held open by another program (process {holder.pid}): waiting up to 30 s"
+        " for it\n"
+    )
+
+
 def test_a_deleted_file_of_a_tenant_is_told_with_what_brings_it_back(control: Control) -> None:
     for ask in (
         lambda: control.warehouse.read_data("acme", "select 1"),
