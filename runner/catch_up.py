@@ -135,8 +135,8 @@ def look(
     """Compare the export's newest partitions, three columns of them, with what was loaded.
 
     All partitions when there was no complete catch-up yet, when the tenant's exports are others
-    than then, and of a landing: its rows keep the partitions of the export, and old dates may be
-    landed late. Dates whose layers disagree are among them. On DuckDB it waits for who has the
+    than then, of a landing, whose rows keep the partitions of the export while old dates may be
+    landed late, and of files, whose labels bound nothing. Dates whose layers disagree are among them. On DuckDB it waits for who has the
     tenant's file.
     """
     claim.end_dead_leases(warehouse, tenant)
@@ -149,7 +149,8 @@ def look(
     marks = warehouse.read(sql.CATCH_UP_MARK.format(tenant=tenant), pipeline_id=pipeline)
     mark = marks[0] if marks and marks[0]["exports"] == exports else None
     since = None
-    if mark and mark["newest_partition"] and not any(tenants.landing_of(x.ref) for x in named):
+    is_landed = any(tenants.landing_of(x.ref) for x in named)
+    if mark and mark["newest_partition"] and warehouse.prunes_exports and not is_landed:
         # Never by a partition that was yet to come then: nothing is newer for years.
         since = min(mark["newest_partition"], mark["looked_at"].date()) - MARGIN
     rows = warehouse.read(sql.ENDED_RUNS.format(tenant=tenant), pipeline_id=pipeline)
@@ -173,7 +174,7 @@ def look(
         again = {row["usage_date"] for row in publications.disagreeing(warehouse, tenant, complete)}
         again |= {day for day, completed in ends.items() if not completed}
         copied = _copied(warehouse, tenant, bill, exported, since, again) if has_bill else {}
-        days = again | moved.differing(exported, copied, since)
+        days = again | moved.differing(exported, copied, since, warehouse.prunes_exports)
         days |= _never_loaded(exported, copied, since, ends)
         first, last = min(days, default=_END), max(days, default=_BEGINNING)
         loaded = (parts for day, parts in copied.items() if first <= day <= last)
@@ -203,7 +204,7 @@ def look(
         tuple(sorted(days - left_alone)),
         tuple(sorted(ranges, reverse=True)),
         tuple(sorted(left_alone)),
-        moved.unread_rows(exported),
+        moved.unread_rows(exported, warehouse.prunes_exports),
         frozenset(never),
         frozenset(failed),
         moved.has_stopped(exported, copied, looked_at),

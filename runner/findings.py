@@ -10,7 +10,7 @@ _IN_MESSAGE = re.compile(r"<findings>(.*)</findings>", re.DOTALL)
 # Where DuckDB begins to quote a file's line or a value; it names the file of a CSV line after it.
 _QUOTED = re.compile(
     r"\s*(?:\bOriginal Line:|\bExpected \w+, but got |\bInput: \"|\bCould not parse string )"
-    r"|(?<=\bConversion Error:)(?! CSV Error)",
+    r"|(?<=\bConversion Error:)(?! CSV Error)|(?<=: )Object (?=\{)",
 )
 _FILE = re.compile(r"\n *file = (.*)\n")
 # An example may be a row with long labels: a message stays readable without them.

@@ -60,22 +60,28 @@ class Range:
         return (self.first + n * DAY for n in range(self.days))
 
 
-def is_read(usage_date: date, partition: date | None) -> bool:
-    """Whether a run of the date would read the partition: else no run can ever load its rows."""
-    return usage_date >= EARLIEST and (partition is None or partition >= usage_date - DAY)
+def is_read(usage_date: date, partition: date | None, prunes: bool) -> bool:
+    """Whether a run of the date would read the partition: else no run can ever load its rows.
+
+    `prunes`: whether runs read an export by its partitions, as they do on BigQuery.
+    """
+    is_in_time = not prunes or partition is None or partition >= usage_date - DAY
+    return usage_date >= EARLIEST and is_in_time
 
 
-def unread_rows(exported: Held) -> int:
+def unread_rows(exported: Held, prunes: bool = True) -> int:
     """Rows of the export that no run of their date reads."""
     return sum(
         rows
         for day, parts in exported.items()
         for source, (rows, _) in parts.items()
-        if not is_read(day, source.partition)
+        if not is_read(day, source.partition, prunes)
     )
 
 
-def differing(exported: Held, copied: Held, since: date | None) -> set[date]:
+def differing(
+    exported: Held, copied: Held, since: date | None, prunes: bool = True
+) -> set[date]:
     """Dates whose rows in these partitions are not those that were loaded from them.
 
     Counted, not only dated: a row may become visible long after its export time. What no run
@@ -86,7 +92,7 @@ def differing(exported: Held, copied: Held, since: date | None) -> set[date]:
         return {
             source: rows
             for source, rows in held.get(day, {}).items()
-            if is_read(day, source.partition)
+            if is_read(day, source.partition, prunes)
             and (since is None or source.partition is None or source.partition >= since)
         }
 

@@ -51,6 +51,8 @@ class Warehouse(Protocol):
     seconds_between_looks: float
     # Whether two runs of one tenant wait for each other; else dbt must find its tables made.
     has_one_writer: bool
+    # Whether an export is read by its partitions; else all of it, whatever its rows' labels are.
+    prunes_exports: bool
 
     def read(self, sql: str, **values: Value) -> list[Row]:
         """The rows of one query over the control tables."""
@@ -211,6 +213,7 @@ class DuckDBWarehouse:
 
     seconds_between_looks = 1.0
     has_one_writer = True
+    prunes_exports = False
 
     def __init__(
         self,

@@ -78,6 +78,7 @@ class BigQueryWarehouse:
     # A look is a query: often enough for a cancel, seldom enough for the bill.
     seconds_between_looks = 15.0
     has_one_writer = False
+    prunes_exports = True
 
     def __init__(self, target: Target, environ: Mapping[str, str]) -> None:
         self._fields = target.fields

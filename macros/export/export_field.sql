@@ -25,7 +25,7 @@
         cast({{ value }} as timestamptz) at time zone 'UTC'
     {%- elif type == 'money' and export.form == 'typed' and is_float(export, path) -%}
         {%- set number = 'cast(' ~ value ~ ' as double)' -%}
-        {{ numeric_of_float(number, amount_fault(export, path, number)) }}
+        {{ numeric_of_float(number, amount_fault(export, path)) }}
     {%- elif type != 'text' and export.form == 'text' -%}
         {{ text_value(export, path, value, type) }}
     {%- else -%}

@@ -38,7 +38,7 @@
             lambda item: struct_pack(
                 {%- for name, type in fields %}
                 {%- set value = 'item."' ~ name ~ '"' %}
-                "{{ name }}" := {{ numeric_of_float(value, amount_fault(export, path ~ '.' ~ name, value))
+                "{{ name }}" := {{ numeric_of_float(value, amount_fault(export, path ~ '.' ~ name))
                     if name in floats else value }}
                 {{- ',' if not loop.last }}
                 {%- endfor %}

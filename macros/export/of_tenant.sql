@@ -16,7 +16,7 @@
         and (
             {{ project }} in ({% for id in export.projects %}{{ quote_text(id) }}{{ ', ' if not loop.last }}{% endfor %})
             {%- if export.has_unallocated %}
-            or {{ project }} is null
+            or coalesce(trim({{ project }}), '') = ''
             {%- endif %}
         )
     {%- endif %}

@@ -33,13 +33,16 @@
                 "The export's file " ~ file ~ " has another delimiter than " ~ files[0] ~ "."
             ) -%}
         {%- endif -%}
-        {%- set columns = {} -%}
+        {%- set columns, lower_names = {}, [] -%}
         {%- for name in names if name -%}
-            {%- if name in columns -%}
+            {#- DuckDB would read the first of `Cost` and `cost` as both -#}
+            {%- if name | lower in lower_names -%}
                 {%- do exceptions.raise_compiler_error(
-                    "The export's file " ~ file ~ " has the column " ~ name ~ " twice."
+                    "The export's file " ~ file ~ " has the column " ~ name ~ " twice"
+                    ~ ('.' if name in columns else ' (names that differ only in case).')
                 ) -%}
             {%- endif -%}
+            {%- do lower_names.append(name | lower) -%}
             {%- do columns.update({name: 'VARCHAR'}) -%}
         {%- endfor -%}
         {%- do fields.update(columns) -%}

@@ -35,6 +35,12 @@
     {%- set opened = read_parquet_export(pattern, files) if found[0] == 'parquet'
         else read_json_export(pattern, files) if found[0] == 'json'
         else read_csv_export(pattern, files) -%}
+    {%- for shape in opened.shapes if found[0] != 'json' and 'x_meta_file_name' in shape.fields | map('lower') -%}
+        {%- do exceptions.raise_compiler_error(
+            "The export's file " ~ shape.files[0] ~ " has a column x_meta_file_name, which is this tool's own"
+            ~ " name for where a row is from: rename or drop it."
+        ) -%}
+    {%- endfor -%}
     {%- do opened.update({'ref': ref, 'kind': found[0], 'has_partitions': true}) -%}
     {{ return(opened) }}
 {%- endmacro %}

@@ -5,7 +5,7 @@
 #}
 {% macro without_rows(error) -%}
     {%- set parts = modules.re.split(
-        '\\s*(?:\\bOriginal Line:|\\bExpected \\w+, but got |\\bInput: "|\\bCould not parse string )|(?<=\\bConversion Error:)(?! CSV Error)',
+        '\\s*(?:\\bOriginal Line:|\\bExpected \\w+, but got |\\bInput: "|\\bCould not parse string )|(?<=\\bConversion Error:)(?! CSV Error)|(?<=: )Object (?=\\{)',
         error or '', 1
     ) -%}
     {%- if parts | length == 1 -%}

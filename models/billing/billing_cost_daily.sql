@@ -1,7 +1,7 @@
 {#
     One row per charge row of the export, for the tenant and the dates in the vars.
     The whole date is replaced, so a retry, a backfill or late data leaves the same rows as
-    one clean run, and a date that has become empty stays empty. All partitions from the day
+    one clean run, and a date that has become empty stays empty. On BigQuery all partitions from the day
     before the first date up to now are read: corrections come weeks later with the old
     usage date, and a window with an end would lose them.
 #}

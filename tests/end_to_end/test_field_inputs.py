@@ -458,6 +458,87 @@ def test_what_compresses_delimits_and_ends_lines_changes_no_row(empty_world: Wor
     assert found == [(seller,)]
 
 
+# -- Rows that are the tenant's though a name, a time or a label is not as Google writes it.
+
+
+@pytest.mark.parametrize("order", [("Cost", "cost"), ("cost", "Cost")])
+def test_columns_whose_names_differ_only_in_case_are_refused(
+    empty_world: World, order: tuple[str, str]
+) -> None:
+    """DuckDB reads the first of them under both names."""
+    folder = empty_world.folder
+    write_csv(folder / "e-0.csv", rows(1))
+    columns = [*order, *(name for name in DETAILED if name != "cost")]
+    write_csv(folder / "e-1.csv", [{**row, "Cost": "1000"} for row in rows(1, 2)], columns)
+    told = refused(empty_world, folder / "e-*.csv")
+    assert "e-1.csv has the column" in told and "twice (names that differ only in case)" in told
+
+
+@pytest.mark.parametrize("moment", ["01-11-24 12:00", "11/1/24", "24/11/01", "1-11-24T12:00:00Z"])
+def test_a_time_without_a_year_of_four_digits_is_refused(empty_world: World, moment: str) -> None:
+    """DuckDB reads it as a day of the first century: the row would be of no date."""
+    folder = empty_world.folder
+    write_csv(folder / "e-0.csv", rows(1))
+    write_csv(folder / "e-1.csv", [{**row, "usage_start_time": moment} for row in rows(2)])
+    told = refused(empty_world, folder / "e-*.csv")
+    assert "usage_start_time a value that does not fit TIMESTAMP" in told and moment not in told
+
+
+def test_every_text_of_a_moment_is_read(empty_world: World) -> None:
+    moments = (
+        *("2024-11-01 12:00:00 UTC", "2024-11-01T12:00:00Z", "2024-11-01T12:00:00.000000Z"),
+        *("2024-11-01 12:00:00", " 2024-11-01 12:00", "2024/11/01 12:00:00", "2024-11-1 12:00:00"),
+        *("2024-11-01 14:00:00+02", "2024-11-01T12:00:00+00:00"),
+    )
+    charges = [{**row, "usage_start_time": one} for one in moments for row in rows(1)]
+    export = write_csv(empty_world.folder / "e.csv", charges)
+    assert loaded(empty_world, export) == (len(moments), Decimal(len(moments)))
+    found = empty_world.data("field", "select distinct usage_start_time from field.billing_cost_daily")
+    assert [str(value) for (value,) in found] == [f"{DAY} 12:00:00"]
+
+
+def test_a_file_is_read_whole_whatever_its_partition_label_is(empty_world: World) -> None:
+    """Such as a download of a table partitioned by month."""
+    early = [
+        charge(DAY, cost, _PARTITIONTIME=f"{label} 00:00:00+00")
+        for cost, label in ((10.0, "2024-10-28"), (100.0, "2024-10-01"))
+    ]
+    export = write_parquet(empty_world.folder / "e.parquet", [*rows(1), *early])
+    assert loaded(empty_world, export) == (3, Decimal(111))
+    answer = empty_world("catch-up", "--tenant", "field")
+    assert answer.exit_code == 0, answer.output
+    assert "nothing to run" in answer.output and "partitions more than a day" not in answer.output
+    write_parquet(export, [*rows(1), *early[:1], {**early[1], "cost": 200.0}, early[1]])
+    answer = empty_world("catch-up", "--tenant", "field")
+    assert answer.exit_code == 0, answer.output
+    found = empty_world.data("field", "select sum(cost) from field.billing_cost_daily")
+    assert found == [(Decimal(311),)]
+
+
+def test_charges_of_an_empty_project_are_of_no_project(empty_world: World) -> None:
+    charges = [
+        *rows(1),
+        *(charge(DAY, cost, project={"id": id}) for cost, id in ((2.0, ""), (4.0, " "), (8.0, None))),
+        charge(DAY, 100.0, project={"id": "proj-two"}),
+    ]
+    export = write_ndjson(empty_world.folder / "e.ndjson.gz", charges)
+    options = ("--project", "proj-one", "--with-unallocated")
+    assert loaded(empty_world, export, *options) == (4, Decimal(15))
+    found = empty_world.data(
+        "field", "select sum(billed_cost) from field.gcp_silver_cost where is_unallocated"
+    )
+    assert found == [(Decimal(14),)]
+
+
+@pytest.mark.parametrize("write", [write_csv, write_parquet])
+def test_a_column_with_the_name_of_our_own_is_refused(empty_world: World, write: Any) -> None:
+    named = [{**row, "X_meta_file_name": "x"} for row in rows(1)]
+    ending = "csv" if write is write_csv else "parquet"
+    columns = {**DETAILED, "X_meta_file_name": "varchar"}
+    told = refused(empty_world, write(empty_world.folder / f"e.{ending}", named, columns))
+    assert f"e.{ending} has a column x_meta_file_name" in told and "Binder" not in told
+
+
 # -- Files that cannot be had, and paths with any characters.
 
 

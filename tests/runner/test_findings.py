@@ -163,6 +163,11 @@ def by_macro(error: str) -> str:
             " columns = {{id: 'varchar', a: 'int'}})",
             "line 2",
         ),
+        (
+            "select * from read_json({twice}, format = 'newline_delimited',"
+            " columns = {{id: 'varchar'}})",
+            "line 2",
+        ),
         ("select * from read_csv({csv}, columns = {{a: 'int', b: 'int'}}, {how})", "Line: 3"),
         (
             "select * from read_csv({csv}, columns = {{a: 'varchar', b: 'varchar'}}, {how})",
@@ -183,13 +188,18 @@ def test_an_error_of_the_engine_shows_no_row_of_an_export(
     """As dbt wraps it, and as one line; a row may look like the rest of the error."""
     json_file, csv_file = tmp_path / "a.ndjson", tmp_path / "a.csv"
     json_file.write_text('{"id": "1"}\n["SECRET"]\n')
+    twice = tmp_path / "twice" / json_file.name
+    twice.parent.mkdir()
+    twice.write_text('{"id": "1"}\n{"id": "SECRET", "id": "2"}\n')
     csv_file.write_text('a,b\n1,2\n"SECRET\n  file = SECRET\n"\n')
     how = "header = true, delim = ',', quote = '\"', strict_mode = true, auto_detect = false"
     with duckdb.connect() as engine:
         engine.execute("create table secrets as select '{SECRET' as secret")
         with pytest.raises(duckdb.Error) as raised:
             engine.execute(
-                statement.format(json=f"'{json_file}'", csv=f"'{csv_file}'", how=how)
+                statement.format(
+                    json=f"'{json_file}'", twice=f"'{twice}'", csv=f"'{csv_file}'", how=how
+                )
             ).fetchall()
     error = str(raised.value)
     assert "SECRET" in error
