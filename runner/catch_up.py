@@ -136,8 +136,8 @@ def look(
 
     All partitions when there was no complete catch-up yet, when the tenant's exports are others
     than then, of a landing, whose rows keep the partitions of the export while old dates may be
-    landed late, and of files, whose labels bound nothing. Dates whose layers disagree are among them. On DuckDB it waits for who has the
-    tenant's file.
+    landed late, and of files, whose labels bound nothing. Dates whose layers disagree are among
+    them. On DuckDB it waits for who has the tenant's file.
     """
     claim.end_dead_leases(warehouse, tenant)
     pipeline = _pipeline_of(template, tenant)

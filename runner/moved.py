@@ -79,9 +79,7 @@ def unread_rows(exported: Held, prunes: bool = True) -> int:
     )
 
 
-def differing(
-    exported: Held, copied: Held, since: date | None, prunes: bool = True
-) -> set[date]:
+def differing(exported: Held, copied: Held, since: date | None, prunes: bool = True) -> set[date]:
     """Dates whose rows in these partitions are not those that were loaded from them.
 
     Counted, not only dated: a row may become visible long after its export time. What no run

@@ -6,7 +6,7 @@
 #}
 {% macro of_tenant(export) -%}
     {%- set account = export_field(export, 'billing_account_id') -%}
-    {%- set project = export_field(export, 'project.id') -%}
+    {%- set project = project_of(export) -%}
     {%- if export.accounts -%}
         {{ account }} in ({% for id in export.accounts %}{{ quote_text(id) }}{{ ', ' if not loop.last }}{% endfor %})
     {%- else -%}
@@ -16,7 +16,7 @@
         and (
             {{ project }} in ({% for id in export.projects %}{{ quote_text(id) }}{{ ', ' if not loop.last }}{% endfor %})
             {%- if export.has_unallocated %}
-            or coalesce(trim({{ project }}), '') = ''
+            or {{ project }} is null
             {%- endif %}
         )
     {%- endif %}

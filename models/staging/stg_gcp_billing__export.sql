@@ -13,9 +13,7 @@ select
     {{ export_field(export, 'billing_account_id') }} as billing_account_id,
     {{ export_field(export, 'service.id') }} as service_id,
     {{ export_field(export, 'sku.id') }} as sku_id,
-    case
-        when trim({{ export_field(export, 'project.id') }}) <> '' then {{ export_field(export, 'project.id') }}
-    end as project_id,
+    {{ project_of(export) }} as project_id,
     {{ export_field(export, 'invoice.month') }} as invoice_month,
 
     -- attributes

@@ -493,7 +493,9 @@ def test_every_text_of_a_moment_is_read(empty_world: World) -> None:
     charges = [{**row, "usage_start_time": one} for one in moments for row in rows(1)]
     export = write_csv(empty_world.folder / "e.csv", charges)
     assert loaded(empty_world, export) == (len(moments), Decimal(len(moments)))
-    found = empty_world.data("field", "select distinct usage_start_time from field.billing_cost_daily")
+    found = empty_world.data(
+        "field", "select distinct usage_start_time from field.billing_cost_daily"
+    )
     assert [str(value) for (value,) in found] == [f"{DAY} 12:00:00"]
 
 
@@ -518,7 +520,10 @@ def test_a_file_is_read_whole_whatever_its_partition_label_is(empty_world: World
 def test_charges_of_an_empty_project_are_of_no_project(empty_world: World) -> None:
     charges = [
         *rows(1),
-        *(charge(DAY, cost, project={"id": id}) for cost, id in ((2.0, ""), (4.0, " "), (8.0, None))),
+        *(
+            charge(DAY, cost, project={"id": id})
+            for cost, id in ((2.0, ""), (4.0, " "), (8.0, None))
+        ),
         charge(DAY, 100.0, project={"id": "proj-two"}),
     ]
     export = write_ndjson(empty_world.folder / "e.ndjson.gz", charges)
