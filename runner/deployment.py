@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from runner import control_sql as sql
-from runner.errors import StatementRefused
+from runner.errors import WarehouseProblem
 from runner.warehouse import Warehouse
 
 _PATHS = ("model-paths", "macro-paths", "seed-paths", "test-paths")
@@ -41,6 +41,6 @@ def has(warehouse: Warehouse, tenant: str, wanted: str) -> bool:
     """Whether the newest deployment into the tenant's dataset was completed with this hash."""
     try:
         rows = warehouse.read_data(tenant, sql.NEWEST_DEPLOYMENT.format(tenant=tenant))
-    except StatementRefused:  # a dataset of before has no such table
+    except WarehouseProblem:  # no such table yet; and what else is wrong, dbt will say
         return False
     return bool(rows) and rows[0]["project_hash"] == wanted
