@@ -43,13 +43,13 @@ def with_findings(outcome: Outcome, recorded: Iterable[Finding]) -> Outcome:
     by_node: dict[str, list[Finding]] = {}
     for one in recorded:
         by_node.setdefault(one.node, []).append(one)
-    views = {node.name for node in outcome.nodes if node.materialized == "view"}
+    dated = {node.name for node in outcome.nodes if node.materialized == "incremental"}
     nodes: list[Node] = []
     found: list[Finding] = []
     for node in outcome.nodes:
         its = (by_node.get(node.unique_id) or _by_dbt(node)) if _is_told(node) else []
         found += its
-        nodes.append(_worded(node, its, views))
+        nodes.append(_worded(node, its, dated))
     error = outcome.error
     before = outcome.failed_node
     after = next((node for node in nodes if node.failed), None)
@@ -71,14 +71,14 @@ def _by_dbt(node: Node) -> list[Finding]:
     return []
 
 
-def _worded(node: Node, found: list[Finding], views: set[str]) -> Node:
+def _worded(node: Node, found: list[Finding], dated: set[str]) -> Node:
     if not found:
         return replace(node, message=findings.without_findings(node.message))
     table = found[0].table
     if node.type == "model":
         before = f"{node.name} was not published: "
-    elif table in views and node.failed:
-        before = f"The published tables are proved, and the view {table} is wrong: "
+    elif table and table not in dated and node.failed:
+        before = f"The published tables are proved, and {table} is wrong: "
     else:
         before = f"{table}: " if table else ""
     rows = [one.rows for one in found if one.rows is not None]

@@ -124,15 +124,8 @@ class BigQueryWarehouse:
         return account
 
     def _account_set(self, tenant: str) -> str:
-        from google.api_core.exceptions import NotFound
-
-        try:
-            rows = self.read(control_sql.PROFILE, tenant_id=tenant)
-        except StatementRefused as refused:
-            # Before the first tenant is added there is no table of them.
-            if not isinstance(refused.__cause__, NotFound):
-                raise
-            rows = []
+        # Before the first tenant is added there is no table of them.
+        rows = self.read(control_sql.PROFILE, tenant_id=tenant) if self.exists() else []
         return next((row.get("service_account") or "" for row in rows), "")
 
     def read_data(self, tenant: str, sql: str, **values: Value) -> list[Row]:

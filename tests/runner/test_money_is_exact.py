@@ -149,9 +149,11 @@ def test_an_amount_that_numeric_does_not_hold_is_named_with_its_column(
     duck: duckdb.DuckDBPyConnection, tmp_path: Path, ending: str
 ) -> None:
     export = Export(duck, tmp_path / f"rows.{ending}", [1.0, -1e30])
-    with pytest.raises(duckdb.Error, match=r"column cost as -1e\+?30, .* range of NUMERIC"):
+    with pytest.raises(
+        duckdb.Error, match="in the column cost a value outside the range of NUMERIC"
+    ):
         duck.execute(f"select {export.field('cost', 'money')} from {export.relation}").fetchall()
-    with pytest.raises(duckdb.Error, match=r"the column (cost|credits\.amount) as"):
+    with pytest.raises(duckdb.Error, match=r"in the column (cost|credits\.amount) a value"):
         export.amounts()
 
 
