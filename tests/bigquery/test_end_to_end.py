@@ -329,12 +329,12 @@ def test_a_column_that_is_gone_or_retyped_stops_the_run_until_it_is_repaired(sto
 
 def test_the_ledger_gives_the_same_rows_before_and_after_its_delete(story: Story) -> None:
     """It reads its own table: on BigQuery once its run's old rows are gone, on DuckDB before."""
-    script = story.script("gamma", "restatement_ledger", story.steps["gamma"])
+    script = story.script("gamma", "restatement_ledger")
     [insert] = [
         part for part in parts_of(script) if part.startswith("insert into `local`.`gamma`.`rest")
     ]
     columns, query = re.fullmatch(r"insert into \S+ \((.*?)\)(.*)", insert, re.DOTALL).groups()
-    run_id = story.steps["gamma"].document["pipeline_logging_id"]
+    run_id = story.steps["gamma again"].document["pipeline_logging_id"]
     compared = "select * except (recorded_at) from"
     before = story.rows(f"{compared} ({query})")
     story.client.query_and_wait(script)
