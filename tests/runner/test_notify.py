@@ -45,7 +45,9 @@ def a_node(name: str, status: str, kind: str = "test", failures: int | None = No
     none = dict.fromkeys(
         ("rows", "bytes_processed", "bytes_billed", "job_id", "started_at", "completed_at")
     )
-    return Node(f"{kind}.p.{name}", name, kind, status, "Got it", failures, "error", **none)
+    built = "incremental" if kind == "model" else ""
+    told = (f"{kind}.p.{name}", name, kind, status, "Got it", failures, "error")
+    return Node(*told, **none, materialized=built)
 
 
 FAILED = Outcome(
