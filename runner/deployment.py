@@ -9,7 +9,8 @@ from runner import control_sql as sql
 from runner.errors import WarehouseProblem
 from runner.warehouse import Warehouse
 
-_PATHS = ("model-paths", "macro-paths", "seed-paths", "test-paths")
+# Without the tests that are no macros: nothing is deployed of them.
+_PATHS = ("model-paths", "macro-paths", "seed-paths")
 _FILES = ("dbt_project.yml", "selectors.yml", "packages.yml", "package-lock.yml")
 
 

@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import chain
 from typing import Any
 
 from runner import control_sql as sql
@@ -147,9 +146,13 @@ def as_text(published: Iterable[Publication] | None) -> str | None:
 def of_records(rows: Iterable[Row], first: date, last: date) -> list[Standing]:
     """What stands for the dates by the records of the runs that share some."""
     records = list(rows)
-    found = (of_record(row["pipeline_logging_id"], row["publications"]) for row in records)
     complete = {row["pipeline_logging_id"] for row in records if row["status"] == "COMPLETED"}
-    return standing((one for published in found for one in published), complete, first, last)
+    return standing(_recorded(records), complete, first, last)
+
+
+def _recorded(records: Iterable[Row]) -> Iterator[Publication]:
+    for row in records:
+        yield from of_record(row["pipeline_logging_id"], row["publications"])
 
 
 def published_dates(warehouse: Warehouse, run: Run) -> tuple[list[Row], list[Standing]]:
@@ -171,18 +174,16 @@ def readers_see_by_record(warehouse: Warehouse, run: Run, is_known: bool) -> str
 
     `is_known`: whether it is known what the run itself published. Never raises RunnerError.
     """
-    try:
-        rows = _records(warehouse, run)
-    except RunnerError as error:
-        return f"It could not be looked up: {error.message}"
     if not is_known:
         return (
             "It is not recorded what this run published before it ended: see"
             f" runner doctor --tenant {run.tenant_id}."
         )
-    published = (of_record(row["pipeline_logging_id"], row["publications"]) for row in rows)
-    of_dates = _by_date(chain.from_iterable(published), run.run_date, run.to_date)
-    return readers_see(run.id, list(of_dates))
+    try:
+        published = _recorded(_records(warehouse, run))
+    except RunnerError as error:
+        return f"It could not be looked up: {error.message}"
+    return readers_see(run.id, list(_by_date(published, run.run_date, run.to_date)))
 
 
 def unrecorded(rows: Iterable[Row]) -> tuple[str, ...]:
