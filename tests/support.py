@@ -17,6 +17,16 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
 
+def project_copy(folder: Path) -> Path:
+    """A copy of the dbt project there, for a test that changes it."""
+    folder.mkdir()
+    for name in ("dbt_project.yml", "selectors.yml", "profiles.yml.example"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("models", "macros", "tests/dbt", "dbt_project"):
+        shutil.copytree(ROOT / name, folder / name)
+    return folder
+
+
 def environment_in(folder: Path) -> dict[str, str]:
     """The variables that keep warehouse, profile, logs and artefacts within a folder."""
     profiles = folder / "profiles"

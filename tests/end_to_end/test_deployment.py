@@ -1,10 +1,9 @@
 """Views, seeds and control tables are built when the project changed, not in every run."""
 
-import shutil
 from pathlib import Path
 
 import pytest
-from support import ROOT
+from support import project_copy
 from world import World
 
 DAY = "2024-11-01"
@@ -18,14 +17,7 @@ def mine(mini: World, tmp_path: Path) -> World:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of the project to change."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    for name in ("dbt_project.yml", "selectors.yml", "profiles.yml.example"):
-        shutil.copy(ROOT / name, folder)
-    for name in ("models", "macros", "tests/dbt", "dbt_project"):
-        shutil.copytree(ROOT / name, folder / name)
-    return folder
+    return project_copy(tmp_path / "project")
 
 
 def built(world: World) -> dict[str, str]:

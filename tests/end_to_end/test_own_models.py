@@ -1,10 +1,9 @@
 """An analyst adds a model to the project: the next run builds it, and no Python is touched."""
 
-import shutil
 from decimal import Decimal
 from pathlib import Path
 
-from support import ROOT
+from support import project_copy
 from world import World
 
 MODEL = """{# One row per usage date, region and currency: where the money goes on the map. #}
@@ -46,12 +45,7 @@ YAML = """models:
 def test_a_model_that_an_analyst_adds_is_built_and_tested_by_the_next_run(
     shop: World, tmp_path: Path
 ) -> None:
-    project = tmp_path / "project"
-    project.mkdir()
-    for name in ("dbt_project.yml", "selectors.yml", "profiles.yml.example"):
-        shutil.copy(ROOT / name, project)
-    for name in ("models", "macros", "tests/dbt", "dbt_project"):
-        shutil.copytree(ROOT / name, project / name)
+    project = project_copy(tmp_path / "project")
     (project / "models" / "marts" / "cost_by_region_daily.sql").write_text(MODEL)
     (project / "models" / "marts" / "_regions.yml").write_text(YAML)
     before = sorted(project.rglob("*"))

@@ -1,11 +1,10 @@
 """Each tenant has its own parse: whole the first time, then only of what has changed."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
-from support import ROOT, environment_in
+from support import ROOT, environment_in, project_copy
 
 from runner.invoke import Job, Worker
 from runner.settings import Settings
@@ -17,12 +16,7 @@ COMPILE = ("compile", "--select", "own_model")
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """A project of the test's own, with a model that a test may change."""
-    project = tmp_path / "project"
-    project.mkdir()
-    for name in ("dbt_project.yml", "selectors.yml"):
-        shutil.copy(ROOT / name, project)
-    for name in ("models", "macros", "tests/dbt", "dbt_project"):
-        shutil.copytree(ROOT / name, project / name)
+    project = project_copy(tmp_path / "project")
     (project / "models" / "marts" / "own_model.sql").write_text(MODEL.format(1))
     (tmp_path / "warehouse").mkdir()
     own = {"RUNNER_TARGET_DIR": str(tmp_path / "target"), "PYTHONPATH": str(ROOT)}

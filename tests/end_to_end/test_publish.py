@@ -6,7 +6,6 @@ The project of these tests is a copy in which each table of TABLES loses its row
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 from exports import charge, credit, write_parquet
-from support import ROOT, environment_in
+from support import ROOT, environment_in, project_copy
 from world import World
 
 from runner.invoke import Job, Outcome, Worker
@@ -176,11 +175,7 @@ def named(run: str) -> str:
 
 def project_in(folder: Path) -> Path:
     """A copy of the project with a mart of an analyst's, and tables that can lose their rows."""
-    folder.mkdir()
-    for name in ("dbt_project.yml", "selectors.yml", "profiles.yml.example"):
-        shutil.copy(ROOT / name, folder)
-    for name in ("models", "macros", "tests/dbt", "dbt_project"):
-        shutil.copytree(ROOT / name, folder / name)
+    project_copy(folder)
     marts = folder / "models" / "marts"
     (marts / f"{OWN}.sql").write_text(MART)
     (marts / "_own.yml").write_text(MARTS_YAML)

@@ -2,20 +2,15 @@
 
 import fcntl
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
-from control_file import DAY, Control
+from control_file import DAY, Control, at_once
 from scene import RUN, Bill, Scene, made_in, until
-from support import ROOT
 
 from runner import control_sql as sql
 
@@ -58,26 +53,10 @@ sys.stdin.readline()
 
 def claimed(control: Control, hold: float, patient: bool, shares: list[list[str]]) -> list[Any]:
     """What processes that claim their dates side by side are told, each its share of dates."""
-    here = Path(__file__).parent
-    paths = ":".join(map(str, (ROOT, here.parent, here.parent / "runner")))
-    claimants = [
-        subprocess.Popen(
-            [sys.executable, "-c", CLAIMANT, str(hold), str(int(patient)), *share],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **control.environ, "PYTHONPATH": paths},
-        )
-        for share in shares
-    ]
+    calls = [(str(hold), str(int(patient)), *share) for share in shares]
+    claimants = at_once(control, CLAIMANT, calls)
     told: list[Any] = []
     try:
-        for one in claimants:
-            assert one.stdout and one.stdout.readline() == "ready\n"
-        for one in claimants:
-            assert one.stdin
-            one.stdin.write("go\n")
-            one.stdin.flush()
         # None ends before all are done: the run of a process that is gone would be closed.
         for one in claimants:
             assert one.stdout

@@ -2,8 +2,10 @@
 
 import fcntl
 import json
+import subprocess
+import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,30 @@ def dataset_tables(tenant: str) -> Iterator[str]:
             f"{column['name']} {_rendered(column['data_type'])}" for column in model["columns"]
         )
         yield f"create table {tenant}.{model['name']} ({columns})"
+
+
+def at_once(
+    control: "Control", script: str, calls: Iterable[Sequence[str]], ready: str = "ready"
+) -> "list[subprocess.Popen[str]]":
+    """Processes that run a script, one per list of arguments, let go when each has said `ready`."""
+    paths = ":".join(map(str, (ROOT, ROOT / "tests", Path(__file__).parent)))
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**control.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        for arguments in calls
+    ]
+    for one in processes:
+        assert one.stdout and one.stdout.readline() == f"{ready}\n"
+    for one in processes:
+        assert one.stdin
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    return processes
 
 
 def publish(

@@ -1,12 +1,9 @@
 """Many claims at the same moment: exactly one wins, and limits hold."""
 
 import json
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
-from control_file import DAY, Control
+from control_file import DAY, Control, at_once
 
 from runner import claim
 
@@ -31,24 +28,7 @@ print(json.dumps([run.id, run.status, run.deduplicated]), flush=True)
 
 def raced(control: Control, days: list[str]) -> list[tuple[str, str, bool]]:
     """What processes that claim at the same moment are told, one per day given."""
-    here = Path(__file__).parent
-    paths = ":".join(map(str, (here.parent.parent, here.parent, here)))
-    claimants = [
-        subprocess.Popen(
-            [sys.executable, "-c", CLAIM, day],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**control.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"},
-        )
-        for day in days
-    ]
-    for one in claimants:
-        assert one.stdout and one.stdout.readline() == "ready\n"
-    for one in claimants:
-        assert one.stdin
-        one.stdin.write("go\n")
-        one.stdin.flush()
+    claimants = at_once(control, CLAIM, [[day] for day in days])
     return [tuple(json.loads(one.communicate(timeout=60)[0])) for one in claimants]
 
 

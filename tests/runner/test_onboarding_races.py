@@ -1,14 +1,12 @@
 """Two tenants that are added at the same moment: never is a charge billed to both in silence."""
 
 import json
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import duckdb
 import pytest
-from control_file import TENANTS, Control, control_tables
+from control_file import TENANTS, Control, at_once, control_tables
 
 from runner import tenants
 from runner.errors import UsageProblem
@@ -53,24 +51,7 @@ def registered(control: Control) -> list[str]:
 
 def raced(control: Control, accounts: tuple[str, ...]) -> list[list[str] | str]:
     """What the processes that add both tenants are told; neither saw the other by an early look."""
-    here = Path(__file__).parent
-    paths = ":".join(map(str, (here.parent.parent, here.parent, here)))
-    adding = [
-        subprocess.Popen(
-            [sys.executable, "-c", ADD, name, *accounts],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**control.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"},
-        )
-        for name in TENANTS
-    ]
-    for one in adding:
-        assert one.stdout and one.stdout.readline() == "[]\n"
-    for one in adding:
-        assert one.stdin
-        one.stdin.write("go\n")
-        one.stdin.flush()
+    adding = at_once(control, ADD, [(name, *accounts) for name in TENANTS], ready="[]")
     return [json.loads(one.communicate(timeout=60)[0]) for one in adding]
 
 
