@@ -20,16 +20,7 @@
         1 as failing_rows,
         [{{ json_object(keys) }}] as samples
     from (
-        select
-            max(export_time) as newest_export_time,
-            least({{ now_utc() }}, timestamp '{{ shift_date(last_date, 1) }} 00:00:00') as expected_by
-        from {{ export }}
-        where
-            {{ exported_since_slice('export_partition_time', days_before=8) if has_slice() else '1 = 0' }}
-            and (
-                export_partition_time is null
-                or export_time >= timestamp '{{ shift_date(first_date, -8) }} 00:00:00'
-            )
+        {{ newest_export_time(export) }}
     ) as newest
     cross join (
         select count(*) as charge_rows

@@ -7,20 +7,9 @@
 #}
 {% test was_written_lately(model, hours) %}
 
-{%- set first_date = slice_dates()[0] if has_slice() else '1970-01-01' %}
-{%- set last_date = slice_dates()[1] if has_slice() else '1970-01-01' %}
 with newest as (
 
-    select
-        max(export_time) as newest_export_time,
-        least({{ now_utc() }}, timestamp '{{ shift_date(last_date, 1) }} 00:00:00') as expected_by
-    from {{ model }}
-    where
-        {{ exported_since_slice('export_partition_time', days_before=8) if has_slice() else '1 = 0' }}
-        and (
-            export_partition_time is null
-            or export_time >= timestamp '{{ shift_date(first_date, -8) }} 00:00:00'
-        )
+    {{ newest_export_time(model) }}
 
 )
 
