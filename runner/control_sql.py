@@ -14,76 +14,76 @@ select
     subscriptions.status as subscription_status, subscriptions.daily_limit,
     subscriptions.monthly_limit, subscriptions.concurrent_limit, subscriptions.trial_end_date,
     subscriptions.subscription_end_date
-from tenants.tenant_profiles as profiles
-left join tenants.tenant_subscriptions as subscriptions
+from `tenants.tenant_profiles` as profiles
+left join `tenants.tenant_subscriptions` as subscriptions
     on profiles.tenant_id = subscriptions.tenant_id
 where profiles.status <> 'DELETED'
 order by profiles.tenant_id
 """
 
 # Whatever columns the table has left: for who looks at a warehouse that may be damaged.
-REGISTERED = "select * from tenants.tenant_profiles order by tenant_id"
+REGISTERED = "select * from `tenants.tenant_profiles` order by tenant_id"
 
-PROFILE_STATUS = "select status from tenants.tenant_profiles where tenant_id = @tenant_id"
+PROFILE_STATUS = "select status from `tenants.tenant_profiles` where tenant_id = @tenant_id"
 
-PLAN_NAME = "select plan_name from tenants.tenant_subscriptions where tenant_id = @tenant_id"
+PLAN_NAME = "select plan_name from `tenants.tenant_subscriptions` where tenant_id = @tenant_id"
 
 # All columns, so that a warehouse that lacks this one can still be repaired.
-PROFILE = "select * from tenants.tenant_profiles where tenant_id = @tenant_id"
+PROFILE = "select * from `tenants.tenant_profiles` where tenant_id = @tenant_id"
 
 EXPORTS = """
 select export_ref, billing_account_ids, project_ids, has_unallocated
-from tenants.tenant_exports
+from `tenants.tenant_exports`
 where tenant_id = @tenant_id
 order by export_ref
 """
 
 # The tenant's own copy of the same, over its data.
-OWN_EXPORTS = EXPORTS.replace("tenants.tenant_exports", "`{tenant}`.x_meta_exports")
+OWN_EXPORTS = EXPORTS.replace("`tenants.tenant_exports`", "`{tenant}`.x_meta_exports")
 
 # Who else reads an export, such as a landing.
 READERS = """
 select tenant_id
-from tenants.tenant_exports
+from `tenants.tenant_exports`
 where export_ref = @export_ref and tenant_id <> @tenant_id
 order by tenant_id
 """
 
 ADD_PROFILE = """
-insert into tenants.tenant_profiles (
+insert into `tenants.tenant_profiles` (
     tenant_id, company_name, admin_email, tenant_dataset_id, status, subscription_plan,
     created_at, updated_at, default_pipeline
 )
 select
     @tenant_id, @company_name, @admin_email, @tenant_id, 'ACTIVE', @plan, @now, @now,
-    cast(@default_pipeline as string)
+    @default_pipeline
 from (select 1 as one_row) as one_row
-where not exists (select 1 from tenants.tenant_profiles where tenant_id = @tenant_id)
+where not exists (select 1 from `tenants.tenant_profiles` where tenant_id = @tenant_id)
 """
 
 SET_PROFILE = """
-update tenants.tenant_profiles
+update `tenants.tenant_profiles`
 set company_name = @company_name, admin_email = @admin_email, subscription_plan = @plan,
-    default_pipeline = cast(@default_pipeline as string),
+    default_pipeline = @default_pipeline,
     status = case when status = 'DELETED' then 'ACTIVE' else status end, updated_at = @now
 where tenant_id = @tenant_id
     and (
         coalesce(company_name, '') <> @company_name or admin_email <> @admin_email
         or subscription_plan <> @plan or status = 'DELETED'
-        or coalesce(default_pipeline, '') <> coalesce(cast(@default_pipeline as string), '')
+        or coalesce(default_pipeline, '') <> coalesce(@default_pipeline, '')
     )
 """
 
 ADD_SUBSCRIPTION = """
-insert into tenants.tenant_subscriptions (subscription_id, tenant_id, status, created_at)
+insert into `tenants.tenant_subscriptions` (subscription_id, tenant_id, status, created_at)
 select @subscription_id, @tenant_id, 'ACTIVE', @now
 from (select 1 as one_row) as one_row
-where not exists (select 1 from tenants.tenant_subscriptions where tenant_id = @tenant_id)
+where not exists (select 1 from `tenants.tenant_subscriptions` where tenant_id = @tenant_id)
 """
 
 # Another plan brings its limits; what somebody set on the same plan stays.
 SET_SUBSCRIPTION = """
-update tenants.tenant_subscriptions
+update `tenants.tenant_subscriptions`
 set plan_name = @plan, daily_limit = @daily_limit, monthly_limit = @monthly_limit,
     concurrent_limit = @concurrent_limit, max_team_members = @max_team_members,
     max_providers = @max_providers, max_pipelines_per_day = @daily_limit,
@@ -93,14 +93,14 @@ where tenant_id = @tenant_id and plan_name <> @plan
 
 # Repair fills what is null and changes nothing else: a limit that somebody set stays.
 FILL_PROFILE = """
-update tenants.tenant_profiles
+update `tenants.tenant_profiles`
 set status = coalesce(status, 'SUSPENDED'), subscription_plan = coalesce(subscription_plan, @plan),
     updated_at = @now
 where tenant_id = @tenant_id and (status is null or subscription_plan is null)
 """
 
 FILL_SUBSCRIPTION = """
-update tenants.tenant_subscriptions
+update `tenants.tenant_subscriptions`
 set plan_name = coalesce(plan_name, @plan), status = coalesce(status, 'ACTIVE'),
     daily_limit = coalesce(daily_limit, @daily_limit),
     monthly_limit = coalesce(monthly_limit, @monthly_limit),
@@ -120,33 +120,21 @@ where tenant_id = @tenant_id
     )
 """
 
-# Runs that were recorded before these columns were.
-FILL_RUNS = """
-update `{tenant}`.x_meta_pipeline_runs
-set to_date = coalesce(to_date, run_date), template = coalesce(template, @template),
-    lease_expires_at = case
-        when status in ('PENDING', 'RUNNING') then coalesce(lease_expires_at, start_time)
-        else lease_expires_at
-    end
-where to_date is null or template is null
-    or (status in ('PENDING', 'RUNNING') and lease_expires_at is null)
-"""
-
 # Ends the transaction that has just written the exports of a tenant without any filter, when
 # somebody else, but a landing, reads one of them, be it by a landing that takes all of it. After
 # ONBOARDING_LOCK: of two that write at once, one is first.
 SHARED_EXPORT = "the export is shared and has no filter"
 REFUSE_SHARED = f"""
 select case when count(*) > 0 then error('{SHARED_EXPORT}') end as refusal
-from tenants.tenant_exports as own
-left join tenants.tenant_exports as own_landing
-    on own.export_ref = concat('tenant:', own_landing.tenant_id)
+from `tenants.tenant_exports` as own
+left join `tenants.tenant_exports` as own_landing
+    on own.export_ref = 'tenant:' || own_landing.tenant_id
     and own_landing.billing_account_ids = '[]' and own_landing.project_ids = '[]'
-inner join tenants.tenant_exports as others on others.tenant_id <> own.tenant_id
-left join tenants.tenant_exports as others_landing
-    on others.export_ref = concat('tenant:', others_landing.tenant_id)
+inner join `tenants.tenant_exports` as others on others.tenant_id <> own.tenant_id
+left join `tenants.tenant_exports` as others_landing
+    on others.export_ref = 'tenant:' || others_landing.tenant_id
     and others_landing.billing_account_ids = '[]' and others_landing.project_ids = '[]'
-left join tenants.tenant_profiles as profiles on profiles.tenant_id = others.tenant_id
+left join `tenants.tenant_profiles` as profiles on profiles.tenant_id = others.tenant_id
 where own.tenant_id = @tenant_id
     and coalesce(own_landing.export_ref, own.export_ref)
         = coalesce(others_landing.export_ref, others.export_ref)
@@ -157,15 +145,15 @@ where own.tenant_id = @tenant_id
 # Updated first by who adds or repairs a tenant: two at once conflict, where on BigQuery two inserts
 # never do.
 ONBOARDING_LOCK = """
-update tenants.tenant_lock set locked_by = @tenant_id, locked_at = @now
+update `tenants.tenant_lock` set locked_by = @tenant_id, locked_at = @now
 where lock_name = 'onboarding'
 """
 
 ADD_ONBOARDING_LOCK = """
-insert into tenants.tenant_lock (lock_name, locked_by, locked_at)
+insert into `tenants.tenant_lock` (lock_name, locked_by, locked_at)
 select 'onboarding', @tenant_id, @now
 from (select 1 as one_row) as one_row
-where not exists (select 1 from tenants.tenant_lock where lock_name = 'onboarding')
+where not exists (select 1 from `tenants.tenant_lock` where lock_name = 'onboarding')
 """
 
 # Every export of every tenant.
@@ -173,8 +161,8 @@ ALL_EXPORTS = """
 select
     exports.tenant_id, exports.export_ref, exports.billing_account_ids, exports.project_ids,
     exports.has_unallocated, coalesce(profiles.default_pipeline, '') = @landing as is_landing
-from tenants.tenant_exports as exports
-left join tenants.tenant_profiles as profiles on profiles.tenant_id = exports.tenant_id
+from `tenants.tenant_exports` as exports
+left join `tenants.tenant_profiles` as profiles on profiles.tenant_id = exports.tenant_id
 where coalesce(profiles.status, '') <> 'DELETED'
 order by exports.tenant_id, exports.export_ref
 """
@@ -183,14 +171,15 @@ order by exports.tenant_id, exports.export_ref
 ALL_EXPORTS_ALONE = """
 select
     tenant_id, export_ref, billing_account_ids, project_ids, has_unallocated, false as is_landing
-from tenants.tenant_exports
+from `tenants.tenant_exports`
 order by tenant_id, export_ref
 """
 
-DROP_EXPORTS = "delete from `{dataset}`.{table} where tenant_id = @tenant_id"
+# `table`: the central one, or the tenant's own copy.
+DROP_EXPORTS = "delete from {table} where tenant_id = @tenant_id"
 
 ADD_EXPORT = """
-insert into `{dataset}`.{table} (
+insert into {table} (
     export_id, tenant_id, export_ref, billing_account_ids, project_ids, has_unallocated,
     created_at, updated_at
 )
@@ -201,82 +190,79 @@ values (
 """
 
 ADD_LOCK = """
-insert into `{tenant}`.x_meta_lock (lock_name, locked_by, locked_at)
+insert into `{tenant}.x_meta_lock` (lock_name, locked_by, locked_at)
 select 'claim', 'tenant add', @now
 from (select 1 as one_row) as one_row
-where not exists (select 1 from `{tenant}`.x_meta_lock where lock_name = 'claim')
+where not exists (select 1 from `{tenant}.x_meta_lock` where lock_name = 'claim')
 """
 
 SET_STATUS = """
-update tenants.tenant_profiles set status = @status, updated_at = @now where tenant_id = @tenant_id
+update `tenants.tenant_profiles` set status = @status, updated_at = @now
+where tenant_id = @tenant_id
 """
 
 UPDATE_PROFILE = """
-update tenants.tenant_profiles
-set company_name = coalesce(cast(@company_name as string), company_name),
-    admin_email = coalesce(cast(@admin_email as string), admin_email),
-    subscription_plan = coalesce(cast(@plan as string), subscription_plan), updated_at = @now
+update `tenants.tenant_profiles`
+set company_name = coalesce(@company_name, company_name),
+    admin_email = coalesce(@admin_email, admin_email),
+    subscription_plan = coalesce(@plan, subscription_plan), updated_at = @now
 where tenant_id = @tenant_id
 """
 
 # A last day of 9999-12-31 is none.
 UPDATE_SUBSCRIPTION = """
-update tenants.tenant_subscriptions
-set plan_name = coalesce(cast(@plan as string), plan_name),
-    status = coalesce(cast(@subscription_status as string), status),
-    daily_limit = coalesce(cast(@daily_limit as int64), daily_limit),
-    monthly_limit = coalesce(cast(@monthly_limit as int64), monthly_limit),
-    concurrent_limit = coalesce(cast(@concurrent_limit as int64), concurrent_limit),
-    max_pipelines_per_day = coalesce(cast(@daily_limit as int64), max_pipelines_per_day),
-    max_concurrent_pipelines = coalesce(cast(@concurrent_limit as int64), max_concurrent_pipelines),
-    max_team_members = coalesce(cast(@max_team_members as int64), max_team_members),
-    max_providers = coalesce(cast(@max_providers as int64), max_providers),
-    trial_end_date = nullif(
-        coalesce(cast(@trial_end_date as date), trial_end_date), date '9999-12-31'
-    ),
-    subscription_end_date = nullif(
-        coalesce(cast(@end_date as date), subscription_end_date), date '9999-12-31'
-    ),
+update `tenants.tenant_subscriptions`
+set plan_name = coalesce(@plan, plan_name),
+    status = coalesce(@subscription_status, status),
+    daily_limit = coalesce(@daily_limit, daily_limit),
+    monthly_limit = coalesce(@monthly_limit, monthly_limit),
+    concurrent_limit = coalesce(@concurrent_limit, concurrent_limit),
+    max_pipelines_per_day = coalesce(@daily_limit, max_pipelines_per_day),
+    max_concurrent_pipelines = coalesce(@concurrent_limit, max_concurrent_pipelines),
+    max_team_members = coalesce(@max_team_members, max_team_members),
+    max_providers = coalesce(@max_providers, max_providers),
+    trial_end_date = nullif(coalesce(@trial_end_date, trial_end_date), @never_date),
+    subscription_end_date = nullif(coalesce(@end_date, subscription_end_date), @never_date),
     updated_at = @now
 where tenant_id = @tenant_id
 """
 
 # After CLAIM_LOCK: no run is claimed between the look and the end.
 DELETE_PROFILE = """
-update tenants.tenant_profiles set status = 'DELETED', service_account = null, updated_at = @now
+update `tenants.tenant_profiles` set status = 'DELETED', service_account = null, updated_at = @now
 where tenant_id = @tenant_id
     and not exists (
-        select 1 from `{tenant}`.x_meta_pipeline_runs where status in ('PENDING', 'RUNNING')
+        select 1 from `{tenant}.x_meta_pipeline_runs` where status in ('PENDING', 'RUNNING')
     )
 """
 
 FORGET_TENANT = (
-    "delete from tenants.tenant_subscriptions where tenant_id = @tenant_id",
-    "delete from tenants.tenant_exports where tenant_id = @tenant_id",
-    "delete from tenants.tenant_api_keys where tenant_id = @tenant_id",
+    "delete from `tenants.tenant_subscriptions` where tenant_id = @tenant_id",
+    "delete from `tenants.tenant_exports` where tenant_id = @tenant_id",
+    "delete from `tenants.tenant_api_keys` where tenant_id = @tenant_id",
 )
 
 # -- The claim: one transaction of the statements below, in this order.
 
 # Updated first: on BigQuery a transaction that updates a row cancels any other that does.
 CLAIM_LOCK = """
-update `{tenant}`.x_meta_lock set locked_by = @run_id, locked_at = @now where lock_name = 'claim'
+update `{tenant}.x_meta_lock` set locked_by = @run_id, locked_at = @now where lock_name = 'claim'
 """
 
 CLAIM_EXPIRE_STEPS = """
-update `{tenant}`.x_meta_step_logs
+update `{tenant}.x_meta_step_logs`
 set status = 'FAILED', end_time = @now,
     duration_ms = unix_millis(@now) - unix_millis(start_time),
     error_message = 'lease expired: the process that ran it ended without a word'
 where status = 'RUNNING' and pipeline_logging_id in (
     select pipeline_logging_id
-    from `{tenant}`.x_meta_pipeline_runs
-    where status in ('PENDING', 'RUNNING') and coalesce(lease_expires_at, start_time) <= @now
+    from `{tenant}.x_meta_pipeline_runs`
+    where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
 )
 """
 
 CLAIM_EXPIRE = """
-update `{tenant}`.x_meta_pipeline_runs
+update `{tenant}.x_meta_pipeline_runs`
 set status = 'FAILED', end_time = @now,
     duration_ms = unix_millis(@now) - unix_millis(start_time),
     error_message = case
@@ -284,23 +270,23 @@ set status = 'FAILED', end_time = @now,
             then 'no service took it up within a day: start one with runner serve'
         else 'lease expired: the process that ran it ended without a word'
     end
-where status in ('PENDING', 'RUNNING') and coalesce(lease_expires_at, start_time) <= @now
+where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
 """
 
 # Whoever ended a run, by hand in SQL too: the usage view counts starts and ends.
 _MISSING = """
 select
-    concat(runs.pipeline_logging_id, '-finished'), runs.tenant_id, runs.pipeline_logging_id,
-    'finished', runs.status, cast(runs.start_time as date), @now
-from `{tenant}`.x_meta_pipeline_runs as runs
-left join tenants.tenant_usage_events as events
+    runs.pipeline_logging_id || '-finished', runs.tenant_id, runs.pipeline_logging_id,
+    'finished', runs.status, date(runs.start_time, 'UTC'), @now
+from `{tenant}.x_meta_pipeline_runs` as runs
+left join `tenants.tenant_usage_events` as events
     on events.tenant_id = runs.tenant_id
-    and events.event_id = concat(runs.pipeline_logging_id, '-finished')
+    and events.event_id = runs.pipeline_logging_id || '-finished'
 where runs.status in ('COMPLETED', 'FAILED', 'CANCELLED') and events.event_id is null
 """
 
 MISSING_EVENTS = f"""
-insert into tenants.tenant_usage_events (
+insert into `tenants.tenant_usage_events` (
     event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
 )
 {_MISSING}
@@ -308,18 +294,15 @@ insert into tenants.tenant_usage_events (
 
 # A run whose process on this host is gone is dead at once: its lease ends now.
 END_LEASE = """
-update `{tenant}`.x_meta_pipeline_runs set lease_expires_at = @now
+update `{tenant}.x_meta_pipeline_runs` set lease_expires_at = @now
 where pipeline_logging_id = @dead_{n} and status in ('PENDING', 'RUNNING')
 """
 
-# A run without a lease is from before there were leases: it is over.
 ACTIVE_RUNS = """
 select
-    pipeline_logging_id, status, worker_instance, pipeline_id, run_date,
-    coalesce(to_date, run_date) as to_date,
-    coalesce(start_time, timestamp '1970-01-01 00:00:00') as start_time,
-    coalesce(lease_expires_at, start_time, timestamp '1970-01-01 00:00:00') as lease_expires_at
-from `{tenant}`.x_meta_pipeline_runs
+    pipeline_logging_id, status, worker_instance, pipeline_id, run_date, to_date, start_time,
+    lease_expires_at
+from `{tenant}.x_meta_pipeline_runs`
 where status in ('PENDING', 'RUNNING')
 """
 
@@ -328,49 +311,47 @@ REFUSAL = """
 select
     case
         when profiles.status <> 'ACTIVE'
-            then concat('tenant is ', lower(profiles.status))
+            then 'tenant is ' || lower(profiles.status)
         when subscriptions.tenant_id is null
             then 'tenant has no subscription'
         when subscriptions.status not in ('ACTIVE', 'TRIAL')
-            then concat('subscription is ', lower(subscriptions.status))
+            then 'subscription is ' || lower(subscriptions.status)
         when subscriptions.status = 'TRIAL' and subscriptions.trial_end_date < @today
-            then concat('trial ended on ', cast(subscriptions.trial_end_date as string))
+            then format('trial ended on %t', subscriptions.trial_end_date)
         when subscriptions.subscription_end_date < @today
-            then concat(
-                'subscription ended on ', cast(subscriptions.subscription_end_date as string)
-            )
+            then format('subscription ended on %t', subscriptions.subscription_end_date)
         when subscriptions.daily_limit is null or subscriptions.monthly_limit is null
             or subscriptions.concurrent_limit is null
             then 'subscription has no limits: a limit is not set'
         when used.runs_today >= subscriptions.daily_limit
-            then concat(
-                'daily limit reached: ', cast(used.runs_today as string), ' of ',
-                cast(subscriptions.daily_limit as string), ' runs used today'
+            then format(
+                'daily limit reached: %t of %t runs used today',
+                used.runs_today, subscriptions.daily_limit
             )
         when used.runs_this_month >= subscriptions.monthly_limit
-            then concat(
-                'monthly limit reached: ', cast(used.runs_this_month as string), ' of ',
-                cast(subscriptions.monthly_limit as string), ' runs used this month'
+            then format(
+                'monthly limit reached: %t of %t runs used this month',
+                used.runs_this_month, subscriptions.monthly_limit
             )
         when used.active_runs >= subscriptions.concurrent_limit
-            then concat(
-                'concurrent limit reached: ', cast(used.active_runs as string), ' of ',
-                cast(subscriptions.concurrent_limit as string), ' runs are active now'
+            then format(
+                'concurrent limit reached: %t of %t runs are active now',
+                used.active_runs, subscriptions.concurrent_limit
             )
     end as refusal
-from tenants.tenant_profiles as profiles
-left join tenants.tenant_subscriptions as subscriptions
+from `tenants.tenant_profiles` as profiles
+left join `tenants.tenant_subscriptions` as subscriptions
     on profiles.tenant_id = subscriptions.tenant_id
 cross join (
     select
         count(case
-            when status <> 'REFUSED' and cast(start_time as date) = @today then 1
+            when status <> 'REFUSED' and date(start_time, 'UTC') = @today then 1
         end) as runs_today,
         count(case
-            when status <> 'REFUSED' and cast(start_time as date) >= @month_start then 1
+            when status <> 'REFUSED' and date(start_time, 'UTC') >= @month_start then 1
         end) as runs_this_month,
         count(case when status in ('PENDING', 'RUNNING') then 1 end) as active_runs
-    from `{tenant}`.x_meta_pipeline_runs
+    from `{tenant}.x_meta_pipeline_runs`
 ) as used
 where profiles.tenant_id = @tenant_id
 """
@@ -388,7 +369,7 @@ left join (select 1 as one_row, runs.* from ({ACTIVE_RUNS}) as runs) as active
 # A duplicate inserts nothing; a refusal is a row. Counted, never stored: no counter can drift.
 # Without the lock's row no two claims would conflict on BigQuery: nothing is inserted.
 CLAIM_INSERT = f"""
-insert into `{{tenant}}`.x_meta_pipeline_runs (
+insert into `{{tenant}}.x_meta_pipeline_runs` (
     pipeline_logging_id, pipeline_id, tenant_id, status, trigger_type, trigger_by, user_id,
     start_time, end_time, duration_ms, config_version, worker_instance, error_message, run_date,
     to_date, parameters, template, lease_expires_at
@@ -396,7 +377,7 @@ insert into `{{tenant}}`.x_meta_pipeline_runs (
 select
     @run_id, @pipeline_id, @tenant_id,
     case when refusal is null then 'PENDING' else 'REFUSED' end,
-    @trigger_type, @trigger_by, cast(@user_id as string), @now,
+    @trigger_type, @trigger_by, @user_id, @now,
     case when refusal is null then null else @now end,
     case when refusal is null then null else 0 end,
     @config_version, @worker_instance, refusal, @from_date, @to_date, parse_json(@parameters),
@@ -406,30 +387,30 @@ from (
 ) as judged
 where not exists (
     select 1
-    from `{{tenant}}`.x_meta_pipeline_runs
+    from `{{tenant}}.x_meta_pipeline_runs`
     where pipeline_logging_id = @run_id
         or (
             pipeline_id = @pipeline_id and status in ('PENDING', 'RUNNING')
             and run_date <= @to_date and to_date >= @from_date
         )
 )
-    and exists (select 1 from `{{tenant}}`.x_meta_lock where lock_name = 'claim')
+    and exists (select 1 from `{{tenant}}.x_meta_lock` where lock_name = 'claim')
 """
 
 # Refused before the claim looks at quota or dates, for a reason of the caller's.
 REFUSE = """
-insert into `{tenant}`.x_meta_pipeline_runs (
+insert into `{tenant}.x_meta_pipeline_runs` (
     pipeline_logging_id, pipeline_id, tenant_id, status, trigger_type, trigger_by, user_id,
     start_time, end_time, duration_ms, config_version, worker_instance, error_message, run_date,
     to_date, parameters, template
 )
 select
     @run_id, @pipeline_id, @tenant_id, 'REFUSED', @trigger_type, @trigger_by,
-    cast(@user_id as string), @now, @now, 0, @config_version, @worker_instance, @reason,
+    @user_id, @now, @now, 0, @config_version, @worker_instance, @reason,
     @from_date, @to_date, parse_json(@parameters), @template
 from (select 1 as one_row) as one_row
 where not exists (
-    select 1 from `{tenant}`.x_meta_pipeline_runs where pipeline_logging_id = @run_id
+    select 1 from `{tenant}.x_meta_pipeline_runs` where pipeline_logging_id = @run_id
 )
 """
 
@@ -437,21 +418,19 @@ where not exists (
 # only so many wait for it.
 _OWN_EVENT = """
 select
-    concat(
-        runs.pipeline_logging_id,
-        case when runs.status = 'REFUSED' then '-refused' else '-started' end
-    ),
+    runs.pipeline_logging_id
+    || case when runs.status = 'REFUSED' then '-refused' else '-started' end,
     runs.tenant_id, runs.pipeline_logging_id,
     case when runs.status = 'REFUSED' then 'refused' else 'started' end,
-    runs.status, cast(runs.start_time as date), runs.start_time
-from `{tenant}`.x_meta_pipeline_runs as runs
-left join tenants.tenant_usage_events as events
+    runs.status, date(runs.start_time, 'UTC'), runs.start_time
+from `{tenant}.x_meta_pipeline_runs` as runs
+left join `tenants.tenant_usage_events` as events
     on events.tenant_id = runs.tenant_id and events.pipeline_logging_id = @run_id
 where runs.pipeline_logging_id = @run_id and events.event_id is null
 """
 
 CLAIM_EVENT = f"""
-insert into tenants.tenant_usage_events (
+insert into `tenants.tenant_usage_events` (
     event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
 )
 {_OWN_EVENT}
@@ -461,7 +440,7 @@ union all
 
 # The same for who has swept a moment ago.
 CLAIM_OWN_EVENT = f"""
-insert into tenants.tenant_usage_events (
+insert into `tenants.tenant_usage_events` (
     event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
 )
 {_OWN_EVENT}
@@ -476,7 +455,7 @@ run_date, to_date, template, row_count
 # The own row, if there is one, and active runs that stand or stood in the way.
 CLAIM_OUTCOME = f"""
 select {RUN_COLUMNS}
-from `{{tenant}}`.x_meta_pipeline_runs
+from `{{tenant}}.x_meta_pipeline_runs`
 where pipeline_logging_id = @run_id
     or (
         pipeline_id = @pipeline_id and status in ('PENDING', 'RUNNING')
@@ -488,36 +467,36 @@ where pipeline_logging_id = @run_id
 # other run of the tenant builds or waits for its turn. Its tenant may have been suspended since it
 # was asked for. After CLAIM_LOCK.
 TAKE_UP = """
-update `{tenant}`.x_meta_pipeline_runs
+update `{tenant}.x_meta_pipeline_runs`
 set status = 'RUNNING', worker_instance = @worker_instance, lease_expires_at = @lease_expires_at
 where pipeline_logging_id = @run_id and status = 'PENDING' and worker_instance = @queue
     and exists (
-        select 1 from tenants.tenant_profiles where tenant_id = @tenant_id and status = 'ACTIVE'
+        select 1 from `tenants.tenant_profiles` where tenant_id = @tenant_id and status = 'ACTIVE'
     )
     and not exists (
         select 1
-        from `{tenant}`.x_meta_pipeline_runs
+        from `{tenant}.x_meta_pipeline_runs`
         where status in ('PENDING', 'RUNNING') and coalesce(worker_instance, '') <> @queue
     )
 """
 
 TAKEN_UP = f"""
-select {RUN_COLUMNS} from `{{tenant}}`.x_meta_pipeline_runs
+select {RUN_COLUMNS} from `{{tenant}}.x_meta_pipeline_runs`
 where pipeline_logging_id = @run_id and worker_instance = @worker_instance
 """
 
 # Only from who has it: what comes late, from the spool, must not take it from who has it now.
 HAND_BACK = """
-update `{tenant}`.x_meta_pipeline_runs
+update `{tenant}.x_meta_pipeline_runs`
 set status = 'PENDING', worker_instance = @queue, lease_expires_at = @lease_expires_at
 where pipeline_logging_id = @run_id and status = 'RUNNING' and worker_instance = @me
 """
 
 DROP_RUN_STEPS = """
-delete from `{tenant}`.x_meta_step_logs
+delete from `{tenant}.x_meta_step_logs`
 where pipeline_logging_id in (
     select pipeline_logging_id
-    from `{tenant}`.x_meta_pipeline_runs
+    from `{tenant}.x_meta_pipeline_runs`
     where pipeline_logging_id = @run_id and status = 'PENDING'
 )
 """
@@ -525,8 +504,8 @@ where pipeline_logging_id in (
 # Who has a run that has not ended, from the one table that all tenants share.
 BUSY_TENANTS = """
 select distinct started.tenant_id
-from tenants.tenant_usage_events as started
-left join tenants.tenant_usage_events as finished
+from `tenants.tenant_usage_events` as started
+left join `tenants.tenant_usage_events` as finished
     on finished.tenant_id = started.tenant_id
     and finished.pipeline_logging_id = started.pipeline_logging_id
     and finished.event_type = 'finished' and finished.occurred_at >= @since
@@ -536,18 +515,18 @@ order by started.tenant_id
 """
 
 TENANT_OF_RUN = """
-select tenant_id from tenants.tenant_usage_events where pipeline_logging_id = @run_id limit 1
+select tenant_id from `tenants.tenant_usage_events` where pipeline_logging_id = @run_id limit 1
 """
 
 # A run builds when no other run of the tenant does and none that waits for its turn is older. Runs
 # in the service's queue have no turn. After CLAIM_LOCK: of two that ask at once, one is cancelled.
 START = """
-update `{tenant}`.x_meta_pipeline_runs
+update `{tenant}.x_meta_pipeline_runs`
 set status = 'RUNNING', lease_expires_at = @lease_expires_at
 where pipeline_logging_id = @run_id and status = 'PENDING'
     and not exists (
         select 1
-        from `{tenant}`.x_meta_pipeline_runs
+        from `{tenant}.x_meta_pipeline_runs`
         where coalesce(worker_instance, '') <> @queue and pipeline_logging_id <> @run_id
             and (
                 status = 'RUNNING'
@@ -564,47 +543,47 @@ where pipeline_logging_id = @run_id and status = 'PENDING'
 
 # A run that waits for its turn is alive.
 RENEW = """
-update `{tenant}`.x_meta_pipeline_runs set lease_expires_at = @lease_expires_at
+update `{tenant}.x_meta_pipeline_runs` set lease_expires_at = @lease_expires_at
 where pipeline_logging_id = @run_id and status = 'PENDING'
 """
 
 # Only a run that is still active is finished: one closed by another command stays closed.
 FINISH = """
-update `{tenant}`.x_meta_pipeline_runs
+update `{tenant}.x_meta_pipeline_runs`
 set status = @status, end_time = @now, duration_ms = @duration_ms,
-    error_message = cast(@error_message as string), warnings = parse_json(@warnings),
-    row_count = cast(@row_count as bigint), publications = parse_json(cast(@publications as string))
+    error_message = @error_message, warnings = parse_json(@warnings),
+    row_count = @row_count, publications = parse_json(@publications)
 where pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')
 """
 
 # For a run that another command has closed: what it published stands all the same.
 KEEP_PUBLICATIONS = """
-update `{tenant}`.x_meta_pipeline_runs
-set publications = parse_json(cast(@publications as string))
+update `{tenant}.x_meta_pipeline_runs`
+set publications = parse_json(@publications)
 where pipeline_logging_id = @run_id and publications is null
 """
 
 # After FINISH or CANCEL, and with what the run then is.
 FINISH_EVENT = """
-insert into tenants.tenant_usage_events (
+insert into `tenants.tenant_usage_events` (
     event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
 )
 select
-    concat(pipeline_logging_id, '-finished'), tenant_id, pipeline_logging_id, 'finished', status,
-    cast(start_time as date), @now
-from `{tenant}`.x_meta_pipeline_runs
+    pipeline_logging_id || '-finished', tenant_id, pipeline_logging_id, 'finished', status,
+    date(start_time, 'UTC'), @now
+from `{tenant}.x_meta_pipeline_runs`
 where pipeline_logging_id = @run_id and status in ('COMPLETED', 'FAILED', 'CANCELLED')
     and not exists (
         select 1
-        from tenants.tenant_usage_events
-        where event_id = concat(@run_id, '-finished')
+        from `tenants.tenant_usage_events`
+        where event_id = @run_id || '-finished'
     )
 """
 
-DROP_STEPS = "delete from `{tenant}`.x_meta_step_logs where step_logging_id in ({step_ids})"
+DROP_STEPS = "delete from `{tenant}.x_meta_step_logs` where step_logging_id in ({step_ids})"
 
 ADD_STEPS = """
-insert into `{tenant}`.x_meta_step_logs (
+insert into `{tenant}.x_meta_step_logs` (
     step_logging_id, pipeline_logging_id, step_id, step_name, step_type, step_index, status,
     start_time, end_time, duration_ms, row_count, rows_processed, error_message, warnings, user_id,
     metadata
@@ -614,41 +593,41 @@ values {step_rows}
 
 STEP_ROW = """(
     @step_logging_id_{n}, @run_id, @step_id_{n}, @step_name_{n}, @step_type_{n}, @step_index_{n},
-    @status_{n}, @start_time_{n}, cast(@end_time_{n} as timestamp),
-    cast(@duration_ms_{n} as bigint), cast(@row_count_{n} as bigint),
-    cast(@row_count_{n} as bigint), cast(@error_message_{n} as string), parse_json(@warnings_{n}),
-    cast(@user_id as string), parse_json(@metadata_{n})
+    @status_{n}, @start_time_{n}, @end_time_{n},
+    @duration_ms_{n}, @row_count_{n},
+    @row_count_{n}, @error_message_{n}, parse_json(@warnings_{n}),
+    @user_id, parse_json(@metadata_{n})
 )"""
 
 
 # Somebody's wish, not the runner's own word: the process sees it at its next look.
 CANCEL_STEPS = """
-update `{tenant}`.x_meta_step_logs
+update `{tenant}.x_meta_step_logs`
 set status = 'CANCELLED', end_time = @now,
     duration_ms = unix_millis(@now) - unix_millis(start_time)
 where status = 'RUNNING' and pipeline_logging_id in (
     select pipeline_logging_id
-    from `{tenant}`.x_meta_pipeline_runs
+    from `{tenant}.x_meta_pipeline_runs`
     where pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')
 )
 """
 
 CANCEL = """
-update `{tenant}`.x_meta_pipeline_runs
+update `{tenant}.x_meta_pipeline_runs`
 set status = 'CANCELLED', end_time = @now,
     duration_ms = unix_millis(@now) - unix_millis(start_time), error_message = @error_message
 where pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')
 """
 
 RUN_STATUS = """
-select status from `{tenant}`.x_meta_pipeline_runs where pipeline_logging_id = @run_id
+select status from `{tenant}.x_meta_pipeline_runs` where pipeline_logging_id = @run_id
 """
 
 # -- The outbox: an alert is a row before it is a mail.
 
 # The same failure again within some hours is told once: the later row says SUPPRESSED.
 ADD_FAILURE_ALERT = """
-insert into `{tenant}`.x_meta_alerts (
+insert into `{tenant}.x_meta_alerts` (
     alert_id, pipeline_logging_id, tenant_id, pipeline_id, kind, fingerprint, status, recipients,
     subject, body_text, body_html, run_date, to_date, attempts, created_at, next_attempt_at
 )
@@ -659,24 +638,24 @@ select
     @now
 from (
     select count(*) as failures
-    from `{tenant}`.x_meta_alerts as failure
+    from `{tenant}.x_meta_alerts` as failure
     where kind = 'failure' and fingerprint = @fingerprint_{n} and created_at > @quiet_since
         and status in ('PENDING', 'SENDING', 'SENT')
         and not exists (
             select 1
-            from `{tenant}`.x_meta_alerts as recovery
+            from `{tenant}.x_meta_alerts` as recovery
             where recovery.kind = 'recovery' and recovery.pipeline_id = @pipeline_id
                 and recovery.created_at >= failure.created_at
                 and recovery.run_date <= failure.to_date
                 and recovery.to_date >= failure.run_date
         )
 ) as repeated
-where not exists (select 1 from `{tenant}`.x_meta_alerts where alert_id = @alert_id_{n})
+where not exists (select 1 from `{tenant}.x_meta_alerts` where alert_id = @alert_id_{n})
 """
 
 # Only when a failure of these dates was told and no recovery since.
 ADD_RECOVERY_ALERT = """
-insert into `{tenant}`.x_meta_alerts (
+insert into `{tenant}.x_meta_alerts` (
     alert_id, pipeline_logging_id, tenant_id, pipeline_id, kind, fingerprint, status, recipients,
     subject, body_text, body_html, run_date, to_date, attempts, created_at, next_attempt_at
 )
@@ -684,16 +663,16 @@ select
     @alert_id_{n}, @run_id, @tenant_id, @pipeline_id, 'recovery', '', 'PENDING', @recipients_{n},
     @subject_{n}, @body_text_{n}, @body_html_{n}, @run_date, @to_date, 0, @now, @now
 from (select 1 as one_row) as one_row
-where not exists (select 1 from `{tenant}`.x_meta_alerts where alert_id = @alert_id_{n})
+where not exists (select 1 from `{tenant}.x_meta_alerts` where alert_id = @alert_id_{n})
     and exists (
         select 1
-        from `{tenant}`.x_meta_alerts as failure
+        from `{tenant}.x_meta_alerts` as failure
         where failure.kind = 'failure' and failure.pipeline_id = @pipeline_id
             and failure.status in ('PENDING', 'SENDING', 'SENT')
             and failure.run_date <= @to_date and failure.to_date >= @run_date
             and not exists (
                 select 1
-                from `{tenant}`.x_meta_alerts as recovery
+                from `{tenant}.x_meta_alerts` as recovery
                 where recovery.kind = 'recovery' and recovery.pipeline_id = @pipeline_id
                     and recovery.created_at > failure.created_at
                     and recovery.pipeline_logging_id <> @run_id
@@ -708,14 +687,14 @@ DUE_ALERTS = """
 select
     alert_id, pipeline_logging_id, kind, recipients, subject, body_text, body_html, attempts,
     created_at
-from `{tenant}`.x_meta_alerts
+from `{tenant}.x_meta_alerts`
 where (status = 'PENDING' and next_attempt_at <= @now)
     or (status = 'SENDING' and next_attempt_at <= @stale_since)
 order by created_at, alert_id
 """
 
 TAKE_ALERT = """
-update `{tenant}`.x_meta_alerts
+update `{tenant}.x_meta_alerts`
 set status = 'SENDING', attempts = attempts + 1, next_attempt_at = @now, taken_by = @taken_by
 where alert_id = @alert_id
     and (
@@ -725,20 +704,20 @@ where alert_id = @alert_id
 """
 
 TAKEN_ALERT = """
-select alert_id from `{tenant}`.x_meta_alerts
+select alert_id from `{tenant}.x_meta_alerts`
 where alert_id = @alert_id and status = 'SENDING' and taken_by = @taken_by
 """
 
 CLOSE_ALERT = """
-update `{tenant}`.x_meta_alerts
-set status = @status, last_error = cast(@last_error as string), next_attempt_at = @next_attempt_at,
-    sent_at = cast(@sent_at as timestamp)
+update `{tenant}.x_meta_alerts`
+set status = @status, last_error = @last_error, next_attempt_at = @next_attempt_at,
+    sent_at = @sent_at
 where alert_id = @alert_id and status = 'SENDING' and taken_by = @taken_by
 """
 
 # The mail's step has the alert's id. Somebody is at it, or will be, until it is closed.
 ADD_MAIL_STEP = """
-insert into `{tenant}`.x_meta_step_logs (
+insert into `{tenant}.x_meta_step_logs` (
     step_logging_id, pipeline_logging_id, step_id, step_name, step_type, step_index, status,
     start_time, end_time, duration_ms, error_message, user_id
 )
@@ -753,49 +732,49 @@ select
         when alerts.status = 'SUPPRESSED'
             then 'the same failure was told within the quiet hours'
     end,
-    cast(@user_id as string)
-from `{tenant}`.x_meta_alerts as alerts
+    @user_id
+from `{tenant}.x_meta_alerts` as alerts
 cross join (
     select coalesce(max(step_index), -1) + 1 as next_index
-    from `{tenant}`.x_meta_step_logs
+    from `{tenant}.x_meta_step_logs`
     where pipeline_logging_id = @run_id
 ) as steps
 where alerts.alert_id = @alert_id_{n}
     and not exists (
-        select 1 from `{tenant}`.x_meta_step_logs where step_logging_id = @alert_id_{n}
+        select 1 from `{tenant}.x_meta_step_logs` where step_logging_id = @alert_id_{n}
     )
 """
 
 CLOSE_MAIL_STEP = """
-update `{tenant}`.x_meta_step_logs
+update `{tenant}.x_meta_step_logs`
 set status = @step_status, end_time = @now,
     duration_ms = unix_millis(@now) - unix_millis(start_time),
-    error_message = cast(@step_error as string)
+    error_message = @step_error
 where step_logging_id = @alert_id
 """
 
 # For a mail that went while the warehouse was down; its alert waited in the spool.
 MARK_SENT = """
-update `{tenant}`.x_meta_alerts
-set status = 'SENT', attempts = 1, sent_at = @now, last_error = cast(@last_error as string)
+update `{tenant}.x_meta_alerts`
+set status = 'SENT', attempts = 1, sent_at = @now, last_error = @last_error
 where alert_id = @alert_id and status = 'PENDING'
 """
 
 # Failures that nobody was told of: whoever closed them had no words, such as for a dead run.
 UNTOLD = """
 select runs.*, profiles.admin_email, profiles.company_name
-from `{tenant}`.x_meta_pipeline_runs as runs
-inner join tenants.tenant_profiles as profiles on runs.tenant_id = profiles.tenant_id
+from `{tenant}.x_meta_pipeline_runs` as runs
+inner join `tenants.tenant_profiles` as profiles on runs.tenant_id = profiles.tenant_id
 where runs.status = 'FAILED' and runs.end_time > @since
     and runs.pipeline_logging_id not in (
-        select pipeline_logging_id from `{tenant}`.x_meta_alerts where kind = 'failure'
+        select pipeline_logging_id from `{tenant}.x_meta_alerts` where kind = 'failure'
     )
 order by runs.start_time
 """
 
 # What a run that died was at.
 FAILED_STEPS = """
-select step_name from `{tenant}`.x_meta_step_logs
+select step_name from `{tenant}.x_meta_step_logs`
 where pipeline_logging_id = @run_id and status = 'FAILED' and step_type <> 'notify'
 order by step_index
 """
@@ -803,7 +782,7 @@ order by step_index
 # What was given up long ago is history.
 UNSENT_ALERTS = """
 select pipeline_logging_id, subject, status, attempts, last_error, created_at
-from `{tenant}`.x_meta_alerts
+from `{tenant}.x_meta_alerts`
 where status in ('PENDING', 'SENDING') or (status = 'ABANDONED' and created_at > @since)
 order by created_at
 """
@@ -811,12 +790,12 @@ order by created_at
 # Nothing that came later and shares a date may have failed, or be at it still.
 LOADED_LATELY = """
 select runs.pipeline_logging_id
-from `{tenant}`.x_meta_pipeline_runs as runs
+from `{tenant}.x_meta_pipeline_runs` as runs
 where runs.status = 'COMPLETED' and runs.template = @template and runs.start_time >= @since
     and runs.run_date <= @from_date and runs.to_date >= @to_date
     and not exists (
         select 1
-        from `{tenant}`.x_meta_pipeline_runs as later
+        from `{tenant}.x_meta_pipeline_runs` as later
         where later.template = @template and later.start_time > runs.start_time
             and later.status not in ('COMPLETED', 'REFUSED')
             and later.run_date <= @to_date and later.to_date >= @from_date
@@ -828,19 +807,19 @@ order by runs.start_time desc
 
 PROBE = "select 1 as answer"
 
-NOW = "select cast(current_timestamp as timestamp) as now_at"
+NOW = "select current_timestamp as now_at"
 
-NEWEST_EVENT = "select max(occurred_at) as newest from tenants.tenant_usage_events"
+NEWEST_EVENT = "select max(occurred_at) as newest_at from `tenants.tenant_usage_events`"
 
-LOCK = "select 1 as there from `{tenant}`.x_meta_lock where lock_name = 'claim'"
+LOCK = "select 1 as there from `{tenant}.x_meta_lock` where lock_name = 'claim'"
 
 COMPLETE_RUNS = """
-select pipeline_logging_id from `{tenant}`.x_meta_pipeline_runs where status = 'COMPLETED'
+select pipeline_logging_id from `{tenant}.x_meta_pipeline_runs` where status = 'COMPLETED'
 """
 
 LOADED_DATES = """
 select min(run_date) as first_date, max(to_date) as last_date
-from `{tenant}`.x_meta_pipeline_runs
+from `{tenant}.x_meta_pipeline_runs`
 where status = 'COMPLETED'
 """
 
@@ -868,8 +847,8 @@ select sum(cost) as cost from `{tenant}`.billing_cost_daily where date(ingestion
 """
 
 MAY_WRITE = """
-insert into `{tenant}`.x_meta_lock (lock_name)
-select lock_name from `{tenant}`.x_meta_lock where false
+insert into `{tenant}.x_meta_lock` (lock_name)
+select lock_name from `{tenant}.x_meta_lock` where false
 """
 
 # Where Google's partition label stands against the times in the row, in days.
@@ -910,43 +889,43 @@ from `{dataset}`.INFORMATION_SCHEMA.COLUMNS
 KEY_COLUMNS = "api_key_id, tenant_id, api_key_hash, scopes, is_active, expires_at, created_at"
 
 ADD_KEY = f"""
-insert into tenants.tenant_api_keys ({KEY_COLUMNS})
+insert into `tenants.tenant_api_keys` ({KEY_COLUMNS})
 values (
     @api_key_id, @tenant_id, @api_key_hash, split(@scopes, ','), true,
-    cast(@expires_at as timestamp), @now
+    @expires_at, @now
 )
 """
 
 # The tenant's own copy, with whose key it is.
 ADD_OWN_KEY = f"""
-insert into `{{tenant}}`.x_meta_api_keys ({KEY_COLUMNS}, created_by, description)
+insert into `{{tenant}}.x_meta_api_keys` ({KEY_COLUMNS}, created_by, description)
 values (
     @api_key_id, @tenant_id, @api_key_hash, split(@scopes, ','), true,
-    cast(@expires_at as timestamp), @now, @created_by, @description
+    @expires_at, @now, @created_by, @description
 )
 """
 
 KEY_OF_HASH = f"""
-select {KEY_COLUMNS} from tenants.tenant_api_keys where api_key_hash = @api_key_hash
+select {KEY_COLUMNS} from `tenants.tenant_api_keys` where api_key_hash = @api_key_hash
 """
 
 KEYS = """
 select
     keys.api_key_id, keys.tenant_id, keys.scopes, keys.is_active, keys.expires_at, keys.created_at,
     keys.last_used_at, own.created_by, own.description
-from tenants.tenant_api_keys as keys
-left join `{tenant}`.x_meta_api_keys as own on keys.api_key_id = own.api_key_id
+from `tenants.tenant_api_keys` as keys
+left join `{tenant}.x_meta_api_keys` as own on keys.api_key_id = own.api_key_id
 where keys.tenant_id = @tenant_id
 order by keys.created_at, keys.api_key_id
 """
 
 REVOKE_KEY = """
-update `{dataset}`.{table} set is_active = false
+update `{dataset}.{table}` set is_active = false
 where tenant_id = @tenant_id and api_key_id = @api_key_id and is_active
 """
 
 USED_KEY = """
-update `{dataset}`.{table} set last_used_at = @last_used_at_{n}
+update `{dataset}.{table}` set last_used_at = @last_used_at_{n}
 where api_key_id = @api_key_id_{n} and coalesce(last_used_at, created_at) <= @last_used_at_{n}
 """
 
@@ -955,41 +934,41 @@ where api_key_id = @api_key_id_{n} and coalesce(last_used_at, created_at) <= @la
 
 # An account that another tenant has is not taken; an empty one clears.
 SET_ACCOUNT = """
-update tenants.tenant_profiles
+update `tenants.tenant_profiles`
 set service_account = nullif(@service_account, ''), updated_at = @now
 where tenant_id = @tenant_id
     and not exists (
-        select 1 from tenants.tenant_profiles as others
+        select 1 from `tenants.tenant_profiles` as others
         where others.tenant_id <> @tenant_id and others.service_account = @service_account
     )
 """
 END_CREDENTIALS = """
-update `{tenant}`.x_meta_cloud_credentials
+update `{tenant}.x_meta_cloud_credentials`
 set is_active = false, updated_at = @now
 where is_active
     and exists (
-        select 1 from tenants.tenant_profiles
+        select 1 from `tenants.tenant_profiles`
         where tenant_id = @tenant_id and coalesce(service_account, '') = @service_account
     )
 """
 ADD_CREDENTIALS = """
-insert into `{tenant}`.x_meta_cloud_credentials (
+insert into `{tenant}.x_meta_cloud_credentials` (
     credential_id, tenant_id, provider, credential_type, project_id, secret_ref, created_at,
     updated_at, is_active, created_by
 )
 select
     @credential_id, tenant_id, 'gcp', 'impersonation', @project_id, service_account, @now, @now,
     true, @created_by
-from tenants.tenant_profiles
+from `tenants.tenant_profiles`
 where tenant_id = @tenant_id and service_account = @service_account
 """
 ACCOUNT_HOLDER = """
-select tenant_id from tenants.tenant_profiles where service_account = @service_account
+select tenant_id from `tenants.tenant_profiles` where service_account = @service_account
 """
 CREDENTIALS = """
 select profiles.service_account, own.created_at, own.created_by
-from tenants.tenant_profiles as profiles
-left join `{tenant}`.x_meta_cloud_credentials as own
+from `tenants.tenant_profiles` as profiles
+left join `{tenant}.x_meta_cloud_credentials` as own
     on profiles.tenant_id = own.tenant_id and profiles.service_account = own.secret_ref
     and own.is_active
 where profiles.tenant_id = @tenant_id
@@ -999,14 +978,14 @@ limit 1
 
 RUN = f"""
 select {RUN_COLUMNS}, publications
-from `{{tenant}}`.x_meta_pipeline_runs
+from `{{tenant}}.x_meta_pipeline_runs`
 where pipeline_logging_id = @run_id
 """
 
 # What runs recorded of the dates; a null is of one that died, whose publications only its data has.
 RECORDED_PUBLICATIONS = """
 select pipeline_logging_id, status, publications
-from `{tenant}`.x_meta_pipeline_runs
+from `{tenant}.x_meta_pipeline_runs`
 where run_date <= @to_date and to_date >= @from_date
     and (
         publications is not null
@@ -1018,12 +997,12 @@ limit 500
 
 RUNS = f"""
 select {RUN_COLUMNS}
-from `{{tenant}}`.x_meta_pipeline_runs
+from `{{tenant}}.x_meta_pipeline_runs`
 where (@status = '' or status = @status)
     and (@pipeline = '' or pipeline_id = @pipeline or template = @pipeline)
     and (
-        cast(@day as date) is null
-        or (run_date <= cast(@day as date) and to_date >= cast(@day as date))
+        @day is null
+        or (run_date <= @day and to_date >= @day)
     )
 order by start_time desc, pipeline_logging_id
 limit @limit
@@ -1033,7 +1012,7 @@ STEPS = """
 select
     step_id, step_name, step_type, step_index, status, start_time, end_time, duration_ms,
     row_count, error_message, warnings
-from `{tenant}`.x_meta_step_logs
+from `{tenant}.x_meta_step_logs`
 where pipeline_logging_id = @run_id
 order by step_index
 """
@@ -1046,20 +1025,20 @@ select
     coalesce(used.runs_today, 0) as runs_today,
     coalesce(used.runs_this_month, 0) as runs_this_month,
     coalesce(used.active_runs, 0) as active_runs
-from tenants.tenant_profiles as profiles
-left join tenants.tenant_subscriptions as subscriptions
+from `tenants.tenant_profiles` as profiles
+left join `tenants.tenant_subscriptions` as subscriptions
     on profiles.tenant_id = subscriptions.tenant_id
 cross join (
     select
-        sum(case when status <> 'REFUSED' and cast(start_time as date) = @today then 1 else 0 end)
+        sum(case when status <> 'REFUSED' and date(start_time, 'UTC') = @today then 1 else 0 end)
             as runs_today,
         sum(case
-            when status <> 'REFUSED' and cast(start_time as date) >= @month_start then 1 else 0
+            when status <> 'REFUSED' and date(start_time, 'UTC') >= @month_start then 1 else 0
         end) as runs_this_month,
         sum(case
             when status in ('PENDING', 'RUNNING') and lease_expires_at > @now then 1 else 0
         end) as active_runs
-    from `{tenant}`.x_meta_pipeline_runs
+    from `{tenant}.x_meta_pipeline_runs`
 ) as used
 where profiles.tenant_id = @tenant_id
 """
@@ -1204,7 +1183,7 @@ order by currency
 # Of a landing, for who reads it.
 LANDING_RUNS = f"""
 select {RUN_COLUMNS}
-from `{{tenant}}`.x_meta_pipeline_runs
+from `{{tenant}}.x_meta_pipeline_runs`
 where pipeline_id = @pipeline_id and status <> 'REFUSED'
     and run_date <= @to_date and to_date >= @from_date
 order by start_time desc, pipeline_logging_id
@@ -1212,27 +1191,27 @@ order by start_time desc, pipeline_logging_id
 
 ENDED_RUNS = """
 select pipeline_logging_id, status, run_date, to_date
-from `{tenant}`.x_meta_pipeline_runs
+from `{tenant}.x_meta_pipeline_runs`
 where pipeline_id = @pipeline_id and status in ('COMPLETED', 'FAILED', 'CANCELLED')
 order by start_time desc
 """
 
 CATCH_UP_MARK = """
 select newest_partition, exports, looked_at
-from `{tenant}`.x_meta_catch_ups
+from `{tenant}.x_meta_catch_ups`
 where pipeline_id = @pipeline_id and is_complete
 order by looked_at desc
 limit 1
 """
 
 ADD_CATCH_UP = """
-insert into `{tenant}`.x_meta_catch_ups (
+insert into `{tenant}.x_meta_catch_ups` (
     catch_up_id, tenant_id, pipeline_id, trigger_by, looked_at, ended_at, partitions_from,
     newest_partition, exports, moved_dates, moved_ranges, run_ids, is_complete
 )
 values (
     @catch_up_id, @tenant_id, @pipeline_id, @trigger_by, @looked_at, @ended_at,
-    cast(@partitions_from as date), cast(@newest_partition as date), @exports, @moved_dates,
+    @partitions_from, @newest_partition, @exports, @moved_dates,
     @moved_ranges, @run_ids, @is_complete
 )
 """

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from runner import tenants
+from runner.dataset.duckdb import shut_in
 from runner.errors import UsageProblem, WarehouseUnreachable
 from runner.settings import Settings
-from runner.warehouse import open_warehouse, shut_in
+from runner.warehouse import open_warehouse
 
 TENANT = "acme1281"
 # A dollar and a euro account; the other accounts of the sample are other tenants'.
@@ -57,7 +58,7 @@ def write_sample(settings: Settings, path: Path, rows: int | None) -> None:
             if rows is not None:
                 connection.execute("set variable rows = ?", [rows])
             connection.execute("set variable path = ?", [str(partial)])
-            shut_in(connection, "directories", [str(path.parent)])
+            shut_in(connection, [str(path.parent)])
             connection.execute(script.read_text(encoding="utf-8"))
         partial.replace(path)
     except (OSError, duckdb.IOException) as error:
@@ -84,8 +85,8 @@ def _profile(settings: Settings) -> str:
 
 
 def _sample(settings: Settings, rows: int | None, say: Callable[[str], None]) -> Path:
-    control = Path(str(settings.target({"duckdb_file": "control"}).fields["path"]))
-    path = control.parent / "sample" / "gcp_billing_export_resource_v1_01ECB7_6EE0BA_7357F1.parquet"
+    folder = Path(str(settings.target({"tenant_id": TENANT}).fields["path"])).parent
+    path = folder / "sample" / "gcp_billing_export_resource_v1_01ECB7_6EE0BA_7357F1.parquet"
     if rows is not None or not path.exists():
         say("writing the sample export")
         write_sample(settings, path, rows)

@@ -154,7 +154,7 @@ def _warehouse(settings: Settings) -> Finding:
             ("is damaged", f"mv {place} {place}.damaged && runner init"),
             (r"^(\S+) does not take", "curl -sSI {0}"),
             ("credentials", "gcloud auth application-default login"),
-            (r"\.duckdb", f"chmod u+rw {place}; df -h {place}"),
+            (r"cannot be (used|written)", f"chmod u+rw {place}; df -h {place}"),
             ("", f"bq --project_id={place} query --use_legacy_sql=false 'select 1'"),
         )
         return FAIL, error.message, remedy
@@ -178,7 +178,7 @@ def _clock(warehouse: Warehouse) -> Finding:
     theirs = warehouse.read(sql.NOW)[0]["now_at"]
     if abs(theirs - now) > CLOCK_TOLERANCE:
         return WARN, f"the warehouse's clock is at {_minute(theirs)}, ours at {_minute(now)}", sync
-    newest = warehouse.read(sql.NEWEST_EVENT)[0]["newest"]
+    newest = warehouse.read(sql.NEWEST_EVENT)[0]["newest_at"]
     if newest and newest > now + CLOCK_TOLERANCE:
         return FAIL, f"the newest event is of {_minute(newest)}, and now is {_minute(now)}", sync
     return OK, f"{_minute(now)}, no event is later", None
@@ -435,7 +435,9 @@ def _is_local(settings: Settings) -> bool:
 
 
 def _control_path(settings: Settings) -> Path:
-    return Path(str(settings.target({"duckdb_file": "control"}).fields.get("path")))
+    return Path(str(settings.target({"tenant_id": "none"}).fields.get("path"))).with_name(
+        "control.db"
+    )
 
 
 def _minute(moment: datetime) -> str:

@@ -24,15 +24,13 @@ from runner.settings import Settings
 class Job:
     """One dbt command for one tenant.
 
-    `shape_vars` are read when dbt parses (which file), and are the same for all dates; `vars` when
-    statements run. `log_path`: where dbt's log goes, else the worker's. `account`: the tenant's
+    `log_path`: where dbt's log goes, else the worker's. `account`: the tenant's
     service account, as which dbt asks BigQuery; empty for the process's own.
     """
 
     tenant_id: str
     command: tuple[str, ...]
     vars: Mapping[str, str] = field(default_factory=dict)
-    shape_vars: Mapping[str, str] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
     log_path: Path | None = None
     account: str = ""
@@ -208,7 +206,6 @@ class Worker:
     def _send(self, job: Job) -> None:
         assert self._process.stdin
         target = self._settings.target({"tenant_id": job.tenant_id})
-        file = job.shape_vars.get("duckdb_file", "data")
         folder = self._settings.dbt_target_dir / "tenants" / job.tenant_id
         log_path = job.log_path or self._log_path
         level = self._settings.environ.get("RUNNER_DBT_LOG_LEVEL") or "info"
@@ -218,12 +215,11 @@ class Worker:
             "command": list(job.command),
             "tenant_id": job.tenant_id,
             "vars": dict(job.vars),
-            "shape_vars": dict(job.shape_vars),
             "project_dir": str(self._settings.project_dir),
             "profiles_dir": str(self._settings.profiles_path.parent),
             "target": target.name,
             "adapter": target.type,
-            "target_path": str(folder / f"{target.name}-{file}"),
+            "target_path": str(folder / target.name),
             "log_path": str(log_path),
             "log_level": level,
             "environ": {

@@ -244,9 +244,7 @@ def repair(
             sql.FILL_PROFILE,
             sql.ADD_SUBSCRIPTION,
             sql.FILL_SUBSCRIPTION,
-            sql.FILL_RUNS.format(tenant=tenant_id),
             tenant_id=tenant_id,
-            template=pipelines.DEFAULT,
             now=datetime.now(UTC),
             **_plan_values(plan),
         )
@@ -296,6 +294,7 @@ def update(
         subscription_status=subscription_status,
         end_date=end_date,
         trial_end_date=trial_end_date,
+        never_date=date.max,
         daily_limit=daily_limit,
         monthly_limit=monthly_limit,
         concurrent_limit=concurrent_limit,
@@ -488,13 +487,10 @@ def _make_control(
     tenant_id: str,
     say: Callable[[str], None],
 ) -> None:
-    """Have dbt make or complete the central tables and the tenant's control tables."""
+    """Make or complete the central tables and the tenant's control tables."""
     say("making the control tables")
-    real = {"WAREHOUSE_DIR": str(settings.warehouse_dir)}
-    control = warehouse.dbt_vars_for_control()
-    with warehouse.alone_with_control():
-        made = worker.run(Job(tenant_id, ("run", "--selector", "control"), {}, control, real))
-    _must(made, "control tables")
+    if not warehouse.complete_control(tenant_id):
+        _must(worker.run(Job(tenant_id, ("run", "--selector", "control"))), "control tables")
 
 
 def _make_dataset(
@@ -522,7 +518,7 @@ def _make_dataset(
         )
         warehouse.write_data(
             tenant_id,
-            *_export_statements(tenant_id, "x_meta_exports", named_exports),
+            *_export_statements(f"`{tenant_id}`.x_meta_exports", named_exports),
             **_export_values(tenant_id, named_exports),
         )
         view = ("run", "--select", "stg_gcp_billing__export")
@@ -575,14 +571,12 @@ def _write_rows(warehouse: Warehouse, tenant_id: str, record: _Record) -> list[s
             sql.ADD_SUBSCRIPTION,
             sql.SET_SUBSCRIPTION,
             sql.FILL_SUBSCRIPTION,
-            sql.FILL_RUNS.format(tenant=tenant_id),
-            *_export_statements("tenants", "tenant_exports", named),
+            *_export_statements("`tenants.tenant_exports`", named),
             *((sql.REFUSE_SHARED,) if bills and not _is_filtered(named) else ()),
             sql.ALL_EXPORTS,
             admin_email=record.admin_email,
             company_name=record.company_name,
             default_pipeline=None if record.pipeline == pipelines.DEFAULT else record.pipeline,
-            template=pipelines.DEFAULT,
             landing=pipelines.LANDING,
             **_plan_values(record.plan),
             **_export_values(tenant_id, named),
@@ -628,7 +622,7 @@ def _known_exports(warehouse: Warehouse, tenant_id: str) -> list[Export]:
             f" {tenant_id}` with its --admin-email, --export and --billing-account."
         )
     if not _whole(warehouse.read(sql.EXPORTS, tenant_id=tenant_id)):
-        statements = _export_statements("tenants", "tenant_exports", named)
+        statements = _export_statements("`tenants.tenant_exports`", named)
         warehouse.write(*statements, **_export_values(tenant_id, named))
     return named
 
@@ -703,10 +697,10 @@ def _unknown(tenant_id: str, known: Iterable[str]) -> UsageProblem:
     return UsageProblem(f"There is no tenant '{tenant_id}': {hint}")
 
 
-def _export_statements(dataset: str, table: str, named: list[Export]) -> list[str]:
+def _export_statements(table: str, named: list[Export]) -> list[str]:
     return [
-        sql.DROP_EXPORTS.format(dataset=dataset, table=table),
-        *(sql.ADD_EXPORT.format(dataset=dataset, table=table, n=n) for n in range(len(named))),
+        sql.DROP_EXPORTS.format(table=table),
+        *(sql.ADD_EXPORT.format(table=table, n=n) for n in range(len(named))),
     ]
 
 

@@ -139,9 +139,6 @@ class BigQueryWarehouse:
     ) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def alone_with_control(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
     def bytes_read(self, tenant: str, sql: str, **values: Value) -> int | None:
         config = _config(sql, values, dry_run=True, use_query_cache=False)
         account = self.account_of(tenant)
@@ -261,8 +258,8 @@ class BigQueryWarehouse:
 
         self._call(drop)
 
-    def dbt_vars_for_control(self) -> dict[str, str]:
-        return {}
+    def complete_control(self, tenant: str) -> bool:
+        return False  # dbt does, see models/control
 
     @property
     def _client(self) -> "bigquery.Client":
@@ -394,7 +391,7 @@ def _config(sql: str, values: Mapping[str, Value], **more: bool) -> "bigquery.Qu
     named = set(re.findall(r"@(\w+)", sql))
     return bigquery.QueryJobConfig(
         query_parameters=[
-            bigquery.ScalarQueryParameter(name, _type_of(value), value)
+            bigquery.ScalarQueryParameter(name, _type_of(name, value), value)
             for name, value in values.items()
             if name in named
         ],
@@ -422,7 +419,17 @@ def _was_cancelled(error: Any) -> bool:
     return "transaction" in text and "abort" in text
 
 
-def _type_of(value: Value) -> str:
+# What a null is, by the end of its parameter's name; else a string.
+TYPES_OF_NULL = (
+    (re.compile(r"(_at|_time)(_\d+)?$"), "TIMESTAMP"),
+    (re.compile(r"(_date|day|partitions_from|newest_partition)$"), "DATE"),
+    (re.compile(r"(_limit|_count|_ms|max_\w+?)(_\d+)?$"), "INT64"),
+)
+
+
+def _type_of(name: str, value: Value) -> str:
+    if value is None:
+        return next((kind for end, kind in TYPES_OF_NULL if end.search(name)), "STRING")
     if isinstance(value, bool):
         return "BOOL"
     if isinstance(value, int):

@@ -105,7 +105,7 @@ def _run(job: dict[str, Any], emit: Emit) -> dict[str, Any]:
             *(*job["command"], *_options(job)),
             # The outcome is told here: the files that dbt would write of it cost a second.
             *("--log-level-file", job["log_level"], "--vars"),
-            json.dumps({"tenant_id": job["tenant_id"], **job["shape_vars"], **job["vars"]}),
+            json.dumps({"tenant_id": job["tenant_id"], **job["vars"]}),
         ]
     )
     results = getattr(invoked.result, "results", None) or []
@@ -128,7 +128,7 @@ def _parse(job: dict[str, Any]) -> Any:
 
     folder = Path(job["target_path"])
     folder.mkdir(parents=True, exist_ok=True)
-    shape = json.dumps({"tenant_id": job["tenant_id"], **job["shape_vars"]})
+    shape = json.dumps({"tenant_id": job["tenant_id"]})
     with (folder / "parse.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         os.environ["WAREHOUSE_DIR"] = "not-opened"

@@ -151,7 +151,7 @@ class Service:
     def _own(self, name: str, patience_seconds: float) -> Warehouse:
         found: Warehouse | None = getattr(self._local, name, None)
         if found is None:
-            found = open_warehouse(self.settings, patience_seconds, is_shared=True)
+            found = open_warehouse(self.settings, patience_seconds)
             setattr(self._local, name, found)
         return found
 

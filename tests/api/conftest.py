@@ -19,7 +19,7 @@ from runner import pool
 def template_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse with two tenants, to be copied."""
     folder = tmp_path_factory.mktemp("warehouse")
-    write_control_file(folder / "control.duckdb")
+    write_control_file(folder / "control.db")
     for tenant in ("acme", "globex"):
         write_tenant_file(folder / f"tenant_{tenant}.duckdb", tenant)
     return folder

@@ -63,7 +63,7 @@ def test_threads_share_the_open_file_and_claims_stay_exact(control: Control, ope
     control.subscribe(daily_limit=7, concurrent_limit=100)
 
     def take(n: int) -> str:
-        mine = open_warehouse(control.settings, 30, is_shared=True)
+        mine = open_warehouse(control.settings, 30)
         day = date(2024, 1, 1) + timedelta(days=n % 10)
         look = (lambda: None) if n % 2 else None
         return claim.take(mine, request(day), ROOT, on_likely=look).id
@@ -92,7 +92,7 @@ def test_two_tenants_are_written_for_at_once_and_one_in_turn(
     at_work: list[str] = []
 
     def write(tenant: str, when: Callable[[], dict[str, object]]) -> None:
-        mine = open_warehouse(control.settings, 30, is_shared=True)
+        mine = open_warehouse(control.settings, 30)
         mine.write_in_turn(when, statement.format(tenant=tenant), tenant_id=tenant)
 
     def meet() -> dict[str, object]:
@@ -234,7 +234,7 @@ def test_threads_that_end_together_do_not_take_each_other_for_a_command(
     control: Control, opened: list[float]
 ) -> None:
     control.path.with_suffix(".wanted").touch()  # somebody has waited once
-    mine = open_warehouse(control.settings, 30, is_shared=True)
+    mine = open_warehouse(control.settings, 30)
 
     def work(n: int) -> None:
         until = time.monotonic() + 0.6
@@ -253,7 +253,7 @@ def test_a_service_that_ends_right_after_a_call_takes_its_engine_down(control: C
         "from pathlib import Path; from control_file import Control\n"
         "from runner.warehouse import open_warehouse\n"
         "control = Control(Path(sys.argv[3]), dict(os.environ))\n"
-        "open_warehouse(control.settings, 30, is_shared=True).read('select 1 as one')\n"
+        "open_warehouse(control.settings, 30).read('select 1 as one')\n"
     )
     ended = subprocess.run(
         [sys.executable, "-c", script, str(ROOT / "tests" / "runner"), str(ROOT), control.folder],
@@ -280,7 +280,7 @@ def test_an_answer_is_not_held_up_until_its_beginning_is_acknowledged() -> None:
 def test_another_command_has_its_turn_while_the_service_is_busy(control: Control) -> None:
     """Though the service would use the file without end."""
     stop = threading.Event()
-    mine = open_warehouse(control.settings, 30, is_shared=True)
+    mine = open_warehouse(control.settings, 30)
 
     def work() -> None:
         while not stop.is_set():
@@ -305,7 +305,7 @@ def test_another_command_has_its_turn_while_the_service_is_busy(control: Control
 
 
 def test_the_file_is_let_go_of_soon_after_its_last_use(control: Control) -> None:
-    mine = open_warehouse(control.settings, 30, is_shared=True)
+    mine = open_warehouse(control.settings, 30)
     mine.read("select 1 as one")
     deadline = time.monotonic() + 20
     while warehouse._SHARED[control.path].is_open:
@@ -315,7 +315,7 @@ def test_the_file_is_let_go_of_soon_after_its_last_use(control: Control) -> None
 
 
 def test_an_error_closes_the_file_and_leaves_it_usable(control: Control) -> None:
-    mine = open_warehouse(control.settings, 30, is_shared=True)
+    mine = open_warehouse(control.settings, 30)
     with pytest.raises(StatementRefused):
         mine.write(
             "update tenants.tenant_profiles set status = 'SUSPENDED'",
@@ -334,7 +334,7 @@ def test_a_killed_service_loses_no_claim(control: Control) -> None:
         "from pathlib import Path; from control_file import Control, request\n"
         "from runner import claim; from runner.warehouse import open_warehouse\n"
         "control = Control(Path(sys.argv[3]), dict(os.environ))\n"
-        "mine = open_warehouse(control.settings, 30, is_shared=True)\n"
+        "mine = open_warehouse(control.settings, 30)\n"
         "claim.take(mine, request(queued=True), control.settings.project_dir)\n"
         "os.kill(os.getpid(), 9)\n"
     )

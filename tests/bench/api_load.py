@@ -68,7 +68,7 @@ def main(at_once: int, requests: int) -> None:
     folder = Path(tempfile.mkdtemp(prefix="load-"))
     environ = environment_in(folder)
     (folder / "warehouse").mkdir()
-    write_control_file(folder / "warehouse" / "control.duckdb", TENANTS)
+    write_control_file(folder / "warehouse" / "control.db", TENANTS)
     control = Control(folder, environ)
     for tenant in TENANTS:
         write_tenant_file(folder / "warehouse" / f"tenant_{tenant}.duckdb", tenant)

@@ -56,7 +56,7 @@ def leave(count: int) -> None:
 
 
 def _control(sql: str, *values: object) -> None:
-    path = Path(load(None, None).warehouse_dir) / "control.duckdb"
+    path = Path(load(None, None).warehouse_dir) / "control.db"
     with duckdb.connect(str(path)) as connection:
         connection.execute(sql, list(values) or None)
 

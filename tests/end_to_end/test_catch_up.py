@@ -173,7 +173,7 @@ def test_a_date_whose_layers_disagree_is_left_alone_when_the_export_has_dropped_
     assert SharedWorker.process is not None
     place = {"WAREHOUSE_DIR": str(scene.world.warehouse)}
     layers = ("build", "--select", "gcp_silver_cost+", "--exclude-resource-type", "unit_test")
-    built = SharedWorker.process.run(Job("late", layers, {"date": "2024-11-01"}, {}, place))
+    built = SharedWorker.process.run(Job("late", layers, {"date": "2024-11-01"}, place))
     assert built.success, built.error
     assert "layers disagree" not in scene.world("doctor", "--tenant", "late").stdout
     assert scene.costs()[1] == 1

@@ -265,7 +265,7 @@ def test_a_row_that_somebody_wrote_is_found(
     place = {"WAREHOUSE_DIR": str(mine.warehouse)}
     assert SharedWorker.process is not None
     for vars, failures in (({"date": "2024-11-02"}, 1), ({"date": "2024-11-03"}, 0), ({}, 1)):
-        tested = SharedWorker.process.run(Job("shop", ("test", "--select", name), vars, {}, place))
+        tested = SharedWorker.process.run(Job("shop", ("test", "--select", name), vars, place))
         assert found(tested, name) == failures, tested.error
         rows = mine.data(
             "shop",
@@ -282,7 +282,7 @@ def test_a_tenant_of_projects_may_have_those_and_none_else(split: World, tmp_pat
     for project, failures in (("'proj-b'", 0), ("'proj-c'", 1), ("null", 1)):
         mine.data("split", f"update split.billing_cost_daily set project_id = {project}")
         tested = SharedWorker.process.run(
-            Job("split", ("test", "--select", name), {}, {}, {"WAREHOUSE_DIR": str(mine.warehouse)})
+            Job("split", ("test", "--select", name), {}, {"WAREHOUSE_DIR": str(mine.warehouse)})
         )
         assert found(tested, name) == failures, (project, tested.error)
 

@@ -198,7 +198,7 @@ def test_exports_that_the_central_table_forgot_come_back_from_the_tenants_own(il
 
 
 def test_a_warehouse_whose_control_file_is_gone_knows_no_tenant(ill: World) -> None:
-    (ill.warehouse / "control.duckdb").unlink()
+    (ill.warehouse / "control.db").unlink()
     found = examine(ill)
     assert (found["warehouse"]["status"], found["warehouse"]["remedy"]) == ("fail", "runner init")
 

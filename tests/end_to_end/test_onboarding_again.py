@@ -45,7 +45,7 @@ def test_a_table_that_lost_a_column_gets_it_back_and_no_row_is_lost(
 ) -> None:
     """The predecessor's onboarding failed on `Column max_team_members is not present`."""
     before = rows(again)
-    with duckdb.connect(str(again.warehouse / "control.duckdb")) as connection:
+    with duckdb.connect(str(again.warehouse / "control.db")) as connection:
         connection.execute("alter table tenants.tenant_subscriptions drop column max_team_members")
     again.add("mini", export, *COMPANY)
     ours = "select max_team_members from tenants.tenant_subscriptions where tenant_id = 'mini'"
@@ -135,7 +135,7 @@ def test_a_tenant_without_its_profile_keeps_its_plan_and_its_accounts(
     world = mini.copy(tmp_path)
     add = ("tenant", "add", "mini", "--admin-email", EMAIL, "--export", str(export))
     assert world(*add, "--billing-account", ACCOUNT).exit_code == 0
-    with duckdb.connect(str(world.warehouse / "control.duckdb")) as connection:
+    with duckdb.connect(str(world.warehouse / "control.db")) as connection:
         connection.execute("drop table tenants.tenant_profiles cascade")
     answer = world(*add)
     assert answer.exit_code == 0, answer.output

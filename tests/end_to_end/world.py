@@ -18,6 +18,7 @@ from typing import Any
 
 import duckdb
 from click.testing import CliRunner, Result
+from control_db import ask
 from support import ROOT, environment_in
 
 from runner.cli import cli as command_line
@@ -57,7 +58,7 @@ class SharedWorker:
     ) -> Outcome:
         assert self.process is not None
         environ = {"WAREHOUSE_DIR": self._warehouse, **job.environ}
-        moved = Job(job.tenant_id, job.command, job.vars, job.shape_vars, environ)
+        moved = Job(job.tenant_id, job.command, job.vars, environ)
         # All tenants at once are threads: they take turns at the one process.
         with self.turn:
             return self.process.run(moved, on_event, min(timeout, 400), **ticks)
@@ -128,16 +129,13 @@ class World:
 
     def data(self, tenant: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Ask the tenant's file."""
-        return self._ask(f"tenant_{tenant}", sql, values)
+        with duckdb.connect(str(self.warehouse / f"tenant_{tenant}.duckdb")) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            return connection.execute(sql, list(values)).fetchall()
 
     def control(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Ask the control file."""
-        return self._ask("control", sql, values)
-
-    def _ask(self, file: str, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(self.warehouse / f"{file}.duckdb")) as connection:
-            connection.execute("set TimeZone = 'UTC'")
-            return connection.execute(sql, list(values)).fetchall()
+        return ask(self.warehouse / "control.db", sql, values)
 
     def findings(self, tenant: str, row: str, expectation: str) -> list[dict[str, Any]]:
         """What an expectation found in each call, in order, its samples as objects; {} if it held.

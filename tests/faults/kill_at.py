@@ -251,7 +251,7 @@ def lose(path: str) -> None:
 
     def around(inner: Callable[..., Any], *args: Any, **named: Any) -> Any:
         answer = inner(*args, **named)
-        control = Path(os.environ["WAREHOUSE_DIR"]) / "control.duckdb"
+        control = Path(os.environ["WAREHOUSE_DIR"]) / "control.db"
         if not control.with_suffix(".kept").exists():
             control.rename(control.with_suffix(".kept"))
             control.write_bytes(b"no database " * 1000)

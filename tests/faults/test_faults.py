@@ -350,7 +350,7 @@ def test_a_corrupt_control_file_is_named_and_nothing_else_is_touched(
     assert prints(data, scene.folder / "export_acme.parquet") == before
     assert control.read_bytes() == was, "what may be saved by hand is left for that"
     files = {path.name for path in control.parent.iterdir() if path.suffix in (".duckdb", ".wal")}
-    assert files == {"control.duckdb", "tenant_acme.duckdb"}
+    assert files == {"control.db", "tenant_acme.duckdb"}
 
 
 # -- The clock

@@ -20,7 +20,7 @@ from runner.invoke import Event, Outcome
 @pytest.fixture(scope="session")
 def control_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A control file with the tenants acme and globex, to be copied."""
-    path = tmp_path_factory.mktemp("control") / "control.duckdb"
+    path = tmp_path_factory.mktemp("control") / "control.db"
     write_control_file(path)
     return path
 
@@ -30,7 +30,7 @@ def control(tmp_path: Path, control_file: Path) -> Control:
     """A control file of this test's own."""
     environ = environment_in(tmp_path)
     (tmp_path / "warehouse").mkdir()
-    shutil.copyfile(control_file, tmp_path / "warehouse" / "control.duckdb")
+    shutil.copyfile(control_file, tmp_path / "warehouse" / "control.db")
     return Control(tmp_path, environ)
 
 

@@ -1,6 +1,5 @@
 """A real control file without dbt: plain tables, made from the contracts that dbt enforces."""
 
-import fcntl
 import json
 import subprocess
 import sys
@@ -13,34 +12,17 @@ from typing import Any
 import duckdb
 import jinja2
 import yaml
+from control_db import ask
 from support import ROOT
 
 from runner import claim
+from runner.control.sqlite import SqliteStore
 from runner.settings import Settings
 from runner.warehouse import open_warehouse
 
 TENANTS = ("acme", "globex")
 PIPELINE = "gcp-cost-billing"
 DAY = date(2024, 11, 1)
-
-
-def control_tables(tenants: tuple[str, ...]) -> Iterator[str]:
-    """The DDL of the central dataset and of each tenant's runs."""
-    for folder, schemas in (("tenants", ("tenants",)), ("runs", tenants)):
-        models = ROOT / "models" / "control" / folder
-        document = yaml.safe_load((models / f"_{folder}.yml").read_text())
-        for schema in schemas:
-            yield f"create schema if not exists {schema}"
-            for model in document["models"]:
-                columns = ", ".join(
-                    f"{column['name']} {_rendered(column['data_type'])}"
-                    for column in model["columns"]
-                )
-                text = (models / f"{model['name']}.sql").read_text()
-                if "declared_rows()" in text:
-                    yield f"create table {schema}.{model['name']} ({columns})"
-                else:
-                    yield f"create view {schema}.{model['name']} as {_rendered(text)}"
 
 
 def dataset_tables(tenant: str) -> Iterator[str]:
@@ -127,40 +109,33 @@ def judge(
     )
 
 
-def _rendered(text: str) -> str:
-    """A contract's type or a view's SQL as dbt renders it for DuckDB."""
-    environment = jinja2.Environment()
-    return environment.from_string(text).render(
-        target={"type": "duckdb"},
-        config=lambda **values: "",
-        ref=lambda name: f"tenants.{name}",
-        now_utc=lambda: "make_timestamp(epoch_us(now()))",
-        engine_type=lambda name: {"text": "varchar", "money": "decimal(38, 9)"}[name],
-    )
+def _rendered(data_type: str) -> str:
+    """A contract's type as dbt renders it for DuckDB."""
+    return jinja2.Template(data_type).render(target={"type": "duckdb"})
 
 
 def write_control_file(path: Path, tenants: tuple[str, ...] = TENANTS) -> None:
     """A control file with these tenants, all alike."""
-    with duckdb.connect(str(path)) as connection:
-        for statement in control_tables(tenants):
-            connection.execute(statement)
-        for tenant in tenants:
-            connection.execute(
-                "insert into tenants.tenant_profiles by name select ? as tenant_id,"
-                " 'Acme & Sons' as company_name, 'admin@acme.example' as admin_email,"
-                " 'ACTIVE' as status, 'PROFESSIONAL' as subscription_plan,"
-                " timestamp '2024-01-01' as created_at",
-                [tenant],
-            )
-            connection.execute(
-                "insert into tenants.tenant_subscriptions by name select 's' as subscription_id,"
-                " ? as tenant_id, 'PROFESSIONAL' as plan_name, 'ACTIVE' as status,"
-                " 25 as daily_limit, 750 as monthly_limit, 5 as concurrent_limit",
-                [tenant],
-            )
-            connection.execute(
-                f"insert into {tenant}.x_meta_lock by name select 'claim' as lock_name"
-            )
+    store = SqliteStore(path, ROOT, 60)
+    for tenant in tenants:
+        store.complete(tenant)
+        ask(
+            path,
+            "insert into tenants.tenant_profiles by name select ? as tenant_id,"
+            " 'Acme & Sons' as company_name, 'admin@acme.example' as admin_email,"
+            " 'ACTIVE' as status, 'PROFESSIONAL' as subscription_plan, ? as created_at",
+            (tenant, datetime(2024, 1, 1)),
+        )
+        ask(
+            path,
+            "insert into tenants.tenant_subscriptions by name select 's' as subscription_id,"
+            " ? as tenant_id, 'PROFESSIONAL' as plan_name, 'ACTIVE' as status,"
+            " 25 as daily_limit, 750 as monthly_limit, 5 as concurrent_limit",
+            (tenant,),
+        )
+        ask(path, f"insert into {tenant}.x_meta_lock by name select 'claim' as lock_name")
+    # Into the file itself, so that a copy of it has everything.
+    ask(path, "pragma wal_checkpoint(truncate)")
 
 
 class Control:
@@ -174,18 +149,10 @@ class Control:
 
     @property
     def path(self) -> Path:
-        return self.folder / "warehouse" / "control.duckdb"
+        return self.folder / "warehouse" / "control.db"
 
     def sql(self, text: str, *values: Any) -> list[tuple[Any, ...]]:
-        # As a command has its turn: a service in this process may have the file open.
-        with self.path.with_suffix(".gate").open("a") as gate:
-            fcntl.flock(gate, fcntl.LOCK_EX)
-            return self._sql(text, values)
-
-    def _sql(self, text: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(self.path)) as connection:
-            connection.execute("set TimeZone = 'UTC'")
-            return connection.execute(text, values).fetchall()
+        return ask(self.path, text, values)
 
     def value(self, text: str, *values: Any) -> Any:
         return self.sql(text, *values)[0][0]

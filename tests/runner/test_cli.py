@@ -240,8 +240,8 @@ def test_a_date_that_no_export_has_spends_no_slot(runner, control: Control) -> N
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
-        ((*RUN, "--date", "2024-11-01"), 4, "control.duckdb"),
-        (("quota", "--tenant", "acme"), 4, "control.duckdb"),
+        ((*RUN, "--date", "2024-11-01"), 4, "control.db"),
+        (("quota", "--tenant", "acme"), 4, "control.db"),
         ((*RUN, "--dat", "2024-11-01"), 2, "--dat"),
         (RUN, 2, "Name the dates"),
     ],

@@ -75,7 +75,7 @@ def test_of_threads_that_share_the_control_file_exactly_one_gets_it(
     control: Control, turn: int
 ) -> None:
     """As in the service, where no lock of a file keeps them apart."""
-    warehouse = open_warehouse(control.settings, is_shared=True)
+    warehouse = open_warehouse(control.settings)
     told: list[object] = []
     start = threading.Barrier(len(TENANTS))
 

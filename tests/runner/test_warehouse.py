@@ -268,7 +268,7 @@ def test_a_damaged_block_is_unreachable_at_once(control: Control) -> None:
 
 
 def test_a_folder_whose_name_has_lock_in_it_is_no_lock(tmp_path: Path) -> None:
-    path = tmp_path / "clocks" / "control.duckdb"
+    path = tmp_path / "clocks" / "control.db"
     path.parent.mkdir()
     path.write_bytes(b"this is no database at all" * 500)
     warehouse = DuckDBWarehouse(lambda file: path, patience_seconds=3)
@@ -431,7 +431,7 @@ def test_statements_of_the_runner_reach_no_file_but_the_exports_of_the_tenant(
         )
         for name, path in (("mine", pattern.replace("[", "[[]")), ("landed", landed)):
             connection.execute(f"create view acme.{name} as select * from read_parquet('{path}')")
-    shared = open_warehouse(control.settings, is_shared=True)
+    shared = open_warehouse(control.settings)
     for view in ("mine", "landed"):
         assert shared.read_data("acme", f"select one from acme.{view}") == [{"one": 1}]
     out = tmp_path / "out.csv"

@@ -3,8 +3,6 @@
     A view over the events and the subscriptions, so today's row needs no nightly reset and
     no counter can drift.
 #}
-{{ config(materialized='view', incremental_strategy=none) }}
-
 with events as (
 
     select * from {{ ref('tenant_usage_events') }}

@@ -1,0 +1,1 @@
+"""The control tables: tenants, runs, steps, alerts and API keys."""

@@ -1,0 +1,1 @@
+"""A tenant's bill: the data that dbt builds, where the runner reads it."""

@@ -1,0 +1,378 @@
+"""The data of tenants on the local target: a DuckDB file for each."""
+
+import contextlib
+import fcntl
+import logging
+import math
+import os
+import random
+import re
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from runner import control_sql, export_files
+from runner.control.sqlite import Row, Value, lacking
+from runner.errors import NotInitialised, StatementRefused, UsageProblem, WarehouseUnreachable
+from runner.findings import without_rows
+
+if TYPE_CHECKING:
+    import duckdb
+
+log = logging.getLogger(__name__)
+
+Look = Callable[[str], None]
+
+# For all connections of an engine, as none may set anything later.
+IN_UTC = "set global TimeZone = 'UTC'"
+# DuckDB's message about a file that another process, or another engine of this one, has open.
+IN_USE = re.compile("Could not set lock|Unique file handle conflict")
+# A longer wait is reported.
+SECONDS_IN_SILENCE = 0.5
+# And about a file that is cut off, overwritten or not DuckDB's.
+DAMAGED = re.compile("not a valid DuckDB|Could not read enough bytes|[Cc]orrupt")
+
+# One gate a file, for the threads of this process: DuckDB refuses a file opened both ways.
+_GATES: dict[Path, threading.Lock] = {}
+
+
+class DuckDBDataset:
+    """Each tenant's data in a file of its own.
+
+    One process at a time may have a DuckDB file open, so an open file is waited for: up to
+    `patience_seconds`, then WarehouseUnreachable.
+    """
+
+    seconds_between_looks = 1.0
+
+    def __init__(self, path_of: Callable[[str], Path], patience_seconds: float) -> None:
+        """`path_of`: the file of a tenant."""
+        self._path_of = path_of
+        self._patience_seconds = patience_seconds
+
+    def read(self, tenant: str, sql: str, values: Mapping[str, Value]) -> list[Row]:
+        """The rows of one query, which may read the tenant's exports through its views."""
+        with self._open(self._must_exist(tenant), exports_of=tenant) as connection:
+            return _execute(connection, sql, values)
+
+    def write(self, tenant: str, statements: Sequence[str], values: Mapping[str, Value]) -> None:
+        """Run the statements in one transaction."""
+        import duckdb
+
+        path = self._must_exist(tenant)
+        with contextlib.suppress(_Committed), self._open(path, read_only=False) as connection:
+            connection.execute("begin transaction")
+            try:
+                for statement in statements:
+                    _execute(connection, statement, values)
+                _commit(connection, path)
+            except BaseException:
+                with contextlib.suppress(duckdb.Error):
+                    connection.execute("rollback")
+                raise
+
+    def columns(self, tenant: str) -> list[Row]:
+        """Every table_name and column_name of the tenant's dataset."""
+        path = self._path_of(tenant)
+        if not path.exists():
+            return []
+        with self._open(path) as connection:
+            return _execute(connection, control_sql.COLUMNS_DUCKDB, {"dataset": tenant})
+
+    def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
+        """Raises UsageProblem when a file of an export, or of the data, is lost."""
+        checked = self._must_exist(tenant).with_suffix(".checked")
+        export_files.check((ref for ref in refs if not ref.startswith("tenant:")), checked)
+
+    def prepare(self, tenant: str) -> None:
+        """Make the folder. Raises WarehouseUnreachable when it or a file cannot be written."""
+        path = self._path_of(tenant)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+        except OSError as error:
+            raise WarehouseUnreachable(
+                f"The warehouse folder {path.parent} cannot be written ({error.strerror}):"
+                " mend its permissions, or name another with WAREHOUSE_DIR."
+            ) from error
+        if path.exists() and not os.access(path, os.W_OK):
+            raise WarehouseUnreachable(f"{path} cannot be written: mend its permissions.")
+
+    def prepare_landing(self, tenant: str) -> None:
+        """Make the folder from which other tenants read what the landing publishes."""
+        self._landing(tenant).mkdir(parents=True, exist_ok=True)
+
+    def drop(self, tenant: str) -> None:
+        """Delete the tenant's data. Nothing to delete is fine."""
+        path = self._path_of(tenant)
+        with self.alone_with(tenant):
+            for file in (path, path.with_name(f"{path.name}.wal"), path.with_suffix(".gate")):
+                file.unlink(missing_ok=True)
+        for suffix in (".lock", ".checked"):
+            path.with_suffix(suffix).unlink(missing_ok=True)
+        shutil.rmtree(self._landing(tenant), ignore_errors=True)
+
+    @contextmanager
+    def alone_with(self, tenant: str, look: Look = lambda told: None) -> Iterator[None]:
+        """Hold the tenant's data; meanwhile `look` is called with what is waited for.
+
+        What `look` raises ends the wait.
+        """
+        path = self._path_of(tenant)
+        # The kernel lets go of the lock with the process, however that ends.
+        with path.with_suffix(".lock").open("a") as file:
+            next_look = time.monotonic()
+            while not _locked(file, fcntl.LOCK_EX):
+                if time.monotonic() >= next_look:
+                    look(f"another command has the data of {tenant}")
+                    next_look = time.monotonic() + self.seconds_between_looks
+                time.sleep(random.uniform(0.02, 0.1))
+            if path.exists():
+                self._await_others(path, look)
+            yield
+
+    def _await_others(self, path: Path, look: Look) -> None:
+        """Wait until no other program has the file: dbt would do so in silence, again and again."""
+        import duckdb
+
+        deadline = time.monotonic() + self._patience_seconds
+
+        def open_it() -> None:
+            with _GATES.setdefault(path, threading.Lock()), self._gate(path, False, deadline):
+                duckdb.connect(str(path)).close()
+
+        self._when_free(path, deadline, open_it, look)
+
+    def _must_exist(self, tenant: str) -> Path:
+        """The tenant's file. Raises NotInitialised when it is not there."""
+        path = self._path_of(tenant)
+        if not path.exists():
+            raise NotInitialised(
+                f"The data of tenant {tenant} was deleted, there is no {path}: run `runner tenant"
+                f" repair {tenant}`, then `runner catch-up --tenant {tenant}` to load its dates"
+                " again."
+            )
+        return path
+
+    def _landing(self, tenant: str) -> Path:
+        # Beside the tenant's file, as the macro landing_folder has it.
+        return self._path_of(tenant).parent / "landing" / tenant
+
+    @contextmanager
+    def _open(
+        self, path: Path, read_only: bool = True, exports_of: str = ""
+    ) -> "Iterator[duckdb.DuckDBPyConnection]":
+        """A connection that reaches no other file, but the exports of a tenant if one is named."""
+        import duckdb
+
+        deadline = time.monotonic() + self._patience_seconds
+        gate = _GATES.setdefault(path, threading.Lock())
+        if not gate.acquire(timeout=self._patience_seconds):
+            raise WarehouseUnreachable(f"{path} is busy: try again in a moment.")
+        try:
+            with self._gate(path, read_only, deadline), _translated_errors(path):
+                connection = self._when_free(
+                    path, deadline, lambda: duckdb.connect(str(path), read_only=read_only)
+                )
+                try:
+                    connection.execute(IN_UTC)
+                    folders = self._export_folders(connection, exports_of)
+                    shut_in(connection, folders)
+                    yield connection
+                finally:
+                    connection.close()
+        finally:
+            gate.release()
+
+    def _export_folders(
+        self, connection: "duckdb.DuckDBPyConnection", tenant: str
+    ) -> Sequence[str]:
+        """Where the files are that the tenant's views read: its exports' and the landings'."""
+        if not tenant:
+            return ()
+        try:
+            statement = control_sql.OWN_EXPORTS.format(tenant=tenant)
+            rows = _execute(connection, statement, {"tenant_id": tenant})
+        except StatementRefused:  # then no view reads any
+            rows = []
+        # Of a pattern, the part that has no wildcard yet.
+        folders = [os.path.dirname(re.split(r"[*?[]", row["export_ref"])[0]) for row in rows]
+        return [*filter(None, folders), str(self._landing(tenant).parent)]
+
+    @contextmanager
+    def _gate(self, path: Path, read_only: bool, deadline: float) -> Iterator[None]:
+        """Keep other commands out from before the file is opened until after it is closed.
+
+        DuckDB's own lock is not enough: of two processes that write one after the other, the
+        second may open the file while the first is still tidying up, and miss what it wrote
+        (seen once in about 200 claims; DECISIONS has the measurement).
+        """
+        try:
+            file = path.with_suffix(".gate").open("a")
+        except OSError as error:
+            if not read_only:
+                raise _unreachable(path, error) from error
+            yield  # a warehouse that no process can write has nothing to wait for
+            return
+        with file:
+            while not _locked(file, fcntl.LOCK_SH if read_only else fcntl.LOCK_EX):
+                if time.monotonic() > deadline:
+                    raise WarehouseUnreachable(
+                        f"{path} is in use by another command for over"
+                        f" {self._patience_seconds:.0f} s: wait for that, or end it."
+                    )
+                time.sleep(random.uniform(0.002, 0.02))
+            yield
+
+    def _when_free(
+        self,
+        path: Path,
+        deadline: float,
+        open_it: Callable[[], Any],
+        look: Look | None = None,
+    ) -> Any:
+        """Open the file, and wait for who has it; tell `look` at once, and again and again.
+
+        Without one a wait that is longer than programs of ours take is reported once.
+        """
+        import duckdb
+
+        next_look = time.monotonic() + (0.0 if look else SECONDS_IN_SILENCE)
+        while True:
+            try:
+                return open_it()
+            except duckdb.Error as error:
+                if not IN_USE.search(str(error)):
+                    raise _unreachable(path, error) from error
+                if time.monotonic() > deadline:
+                    raise WarehouseUnreachable(
+                        f"{path} is held open by another program for over"
+                        f" {self._patience_seconds:.0f} s ({_holder(error)}): close that first."
+                    ) from error
+                if time.monotonic() >= next_look:
+                    message = (
+                        f"{path} is held open by another program ({_holder(error)}): waiting up to"
+                        f" {self._patience_seconds:.0f} s for it"
+                    )
+                    if look:
+                        look(message)
+                    else:
+                        sys.stderr.write(f"{message}\n")
+                    next_look = time.monotonic() + self.seconds_between_looks if look else math.inf
+                time.sleep(random.uniform(0.005, 0.05))
+
+
+class _Committed(Exception):
+    """It is, though nothing more can be done with the connection."""
+
+
+def _commit(connection: "duckdb.DuckDBPyConnection", path: Path) -> None:
+    """Commit the transaction. Raises _Committed for what is in the log and not in the file."""
+    import duckdb
+
+    try:
+        connection.execute("commit")
+    except duckdb.Error as error:
+        if "COMMIT succeeded" not in str(error):
+            raise
+        log.warning("%s keeps its log: %s", path, " ".join(str(error).split()))
+        raise _Committed from error
+
+
+def shut_in(connection: "duckdb.DuckDBPyConnection", folders: Sequence[str]) -> None:
+    """Let the engine reach its own file and these folders only, for good."""
+    connection.execute("set allowed_directories = $folders", {"folders": list(folders)})
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+
+
+@contextmanager
+def _translated_errors(path: Path) -> Iterator[None]:
+    """Raise DuckDB's errors about the file as ours."""
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.ProgrammingError, duckdb.DataError, duckdb.IntegrityError) as error:
+        raise StatementRefused(
+            f"{path} refused a statement ({first_line(error)}): run `runner doctor`."
+        ) from error
+    except duckdb.Error as error:
+        if missing := re.search('No files found that match the pattern "(.*?)"', str(error)):
+            name = re.sub(r"\[(.)\]", r"\1", missing.group(1))
+            raise UsageProblem(f"The export {name} was not found: no file is there.") from error
+        raise _unreachable(path, error) from error
+
+
+def _locked(file: IO[str], how: int) -> bool:
+    """Whether the kernel gave the lock; it never waits for it."""
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _execute(
+    connection: "duckdb.DuckDBPyConnection", sql: str, values: Mapping[str, Value]
+) -> list[Row]:
+    """Run one statement; @name becomes DuckDB's $name, and each statement gets only its own."""
+    import duckdb
+
+    names = set(re.findall(r"@(\w+)", sql))
+    statement = re.sub(r"@(\w+)", r"$\1", sql).replace("`", '"')
+    bound = {name: _to_duckdb(values[name]) for name in names}
+    try:
+        cursor = connection.execute(statement, bound or None)
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        raise lacking(first_line(error), sql, values) from error
+    if not cursor.description:
+        return []
+    columns = [column[0] for column in cursor.description]
+    return [
+        {name: _from_duckdb(value) for name, value in zip(columns, row, strict=True)}
+        for row in cursor.fetchall()
+    ]
+
+
+def _to_duckdb(value: Value) -> Value:
+    if isinstance(value, datetime) and value.tzinfo:
+        return value.astimezone(UTC).replace(tzinfo=None)
+    return value
+
+
+def _from_duckdb(value: Any) -> Any:
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    return value
+
+
+def _holder(error: Exception) -> str:
+    found = re.search(r"PID (\d+)", str(error))
+    return f"process {found.group(1)}" if found else "its process is not known"
+
+
+def first_line(error: Exception) -> str:
+    """What DuckDB says, without the rows that it quotes."""
+    return without_rows(str(error)).strip().splitlines()[0].rstrip("!.")
+
+
+def _unreachable(path: Path, error: Exception) -> WarehouseUnreachable:
+    first = first_line(error)
+    if DAMAGED.search(first) and (str(path) in first or "database file" in first):
+        return WarehouseUnreachable(
+            f"{path} is damaged ({first}): put an older copy in its place, or move it away and"
+            " run `runner doctor`."
+        )
+    return WarehouseUnreachable(
+        f"{path} cannot be used ({first}): check its permissions and the disk's free space,"
+        " or name another folder with WAREHOUSE_DIR."
+    )
