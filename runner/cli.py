@@ -5,6 +5,7 @@ import functools
 import itertools
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -873,6 +874,39 @@ def quota(config: Settings, as_json: bool, tenant: str) -> None:
 
     told = quotas.of(_open(config, tenant), tenant)
     click.echo(show.as_json(told.document()) if as_json else show.quota(told))
+
+
+@cli.command("query")
+@common
+@click.argument("sql")
+@click.option(
+    "--tenant", default=None, metavar="ID", help="Whose tables are named without a dataset."
+)
+@json_option
+@click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values with a header line.")
+def run_query(config: Settings, as_json: bool, sql: str, tenant: str | None, as_csv: bool) -> None:
+    """Run one SELECT over bills, runs and quotas.
+
+    Tables are named as in BigQuery, such as acme1281.cost_daily, acme1281.x_meta_pipeline_runs or
+    tenants.tenant_usage_quotas, and may be joined. Nothing can be changed.
+    """
+    from runner import show, tenants
+
+    if as_json and as_csv:
+        raise UsageProblem("Name one form: either --json or --csv.")
+    warehouse = _open(config)
+    known = list(tenants.registered(warehouse)) if warehouse.exists() else []
+    if tenant is not None:
+        tenants.find(warehouse, tenant)
+    named = [one for one in known if one == tenant or re.search(rf"\b{one}\W", sql)]
+    named.sort(key=lambda one: one != tenant)
+    columns, rows = warehouse.query(sql, named)
+    if as_json:
+        click.echo(show.as_json([dict(zip(columns, row, strict=True)) for row in rows]))
+    elif as_csv:
+        click.echo(show.as_csv(columns, rows), nl=False)
+    else:
+        click.echo(show.query_result(columns, rows))
 
 
 @cli.command()

@@ -1,5 +1,7 @@
 """What people see: progress while dbt works, summaries and tables after it."""
 
+import csv
+import io
 import json
 import sys
 import time
@@ -37,6 +39,33 @@ def as_json(document: Any) -> str:
         raise TypeError(type(value).__name__)
 
     return json.dumps(document, indent=2, default=plain)
+
+
+def as_csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A header and a line for each row; money exact, times as ISO 8601, nothing for null."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(["" if value is None else _text(value) for value in row] for row in rows)
+    return out.getvalue()
+
+
+def query_result(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A table for people, numbers to the right, and how many rows it has."""
+    numbers = {
+        n for n in range(len(names)) if any(isinstance(row[n], int | Decimal) for row in rows)
+    }
+    cells = [["-" if value is None else _text(value) for value in row] for row in rows]
+    count = f"{len(rows)} row{'' if len(rows) == 1 else 's'}"
+    return "\n".join([*columns([names, *cells], tuple(numbers)), f"({count})"])
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return money(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat(" ") if isinstance(value, datetime) else value.isoformat()
+    return json.dumps(value, default=str) if isinstance(value, dict | list) else str(value)
 
 
 def money(amount: Decimal) -> str:

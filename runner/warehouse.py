@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from runner import export_files
 from runner.control.sqlite import SqliteStore
+from runner.dataset import query
 from runner.dataset.duckdb import DuckDBDataset
 from runner.errors import UsageProblem
 from runner.settings import Settings
@@ -101,6 +102,12 @@ class Warehouse(Protocol):
 
     def drop_control(self, tenant: str) -> None:
         """Delete the tenant's own control tables, and nothing of another's."""
+
+    def query(self, sql: str, tenants: Sequence[str]) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The columns and rows of one SELECT over these tenants' tables and the central ones.
+
+        Tables without a dataset are the first tenant's. Raises UsageProblem for anything else.
+        """
 
     def complete_control(self, tenant: str) -> bool:
         """Create what is missing of the control tables; False where dbt does that."""
@@ -201,6 +208,9 @@ class DuckDBWarehouse:
 
     def drop_control(self, tenant: str) -> None:
         self._control.drop(tenant)
+
+    def query(self, sql: str, tenants: Sequence[str]) -> tuple[list[str], list[tuple[Any, ...]]]:
+        return query.run(self._control, self._data, self._project_dir, tenants, sql)
 
     def complete_control(self, tenant: str) -> bool:
         self._control.complete(tenant)

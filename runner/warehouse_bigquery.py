@@ -258,6 +258,25 @@ class BigQueryWarehouse:
 
         self._call(drop)
 
+    def query(self, sql: str, tenants: Sequence[str]) -> tuple[list[str], list[tuple[Any, ...]]]:
+        account = self.account_of(tenants[0]) if len(tenants) == 1 else ""
+        default = f"{self._client_as(account).project}.{tenants[0]}" if tenants else None
+        limit = int(self._fields.get("maximum_bytes_billed") or 0) or None
+
+        def ask() -> tuple[list[str], list[tuple[Any, ...]]]:
+            from google.cloud import bigquery
+
+            client = self._client_as(account)
+            dry_run = bigquery.QueryJobConfig(dry_run=True, default_dataset=default)
+            tried = client.query(sql, dry_run)
+            if tried.statement_type != "SELECT":
+                raise UsageProblem("A query is one SELECT: nothing else is run here.")
+            config = bigquery.QueryJobConfig(maximum_bytes_billed=limit, default_dataset=default)
+            rows = client.query_and_wait(sql, job_config=config)
+            return [field.name for field in rows.schema], [tuple(row.values()) for row in rows]
+
+        return self._call(ask, account)
+
     def complete_control(self, tenant: str) -> bool:
         return False  # dbt does, see models/control
 

@@ -1,4 +1,5 @@
 {# One row: what the tenant has used of its limits today (UTC) and this month, and what remains. #}
+{{ config(enabled=target.type == "bigquery") }}
 with quotas as (
 
     select * from {{ ref('tenant_usage_quotas') }}

@@ -1,4 +1,5 @@
 {# One row per run of the last seven days, refused ones too: what ran, for which dates, how it ended. #}
+{{ config(enabled=target.type == "bigquery") }}
 with runs as (
 
     select * from {{ ref('x_meta_pipeline_runs') }}

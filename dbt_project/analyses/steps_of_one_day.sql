@@ -1,4 +1,5 @@
 {# One row per step of the last day's runs, in the order of a run: where it spent its time or failed. #}
+{{ config(enabled=target.type == "bigquery") }}
 with steps as (
 
     select * from {{ ref('x_meta_step_logs') }}

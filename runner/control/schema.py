@@ -36,6 +36,11 @@ class Table:
             f" ({', '.join(columns)}, unique ({', '.join(self.grain)}))"
         )
 
+    def as_text(self, dataset: str) -> str:
+        """The query of all rows with every value as text."""
+        columns = ", ".join(f"cast({name} as text)" for name in self.columns)
+        return f"select {columns} from `{dataset}.{self.name}`"
+
     def add_column(self, dataset: str, column: str) -> str:
         """The statement that adds a column of the contract to a table that lacks it."""
         kind = SQLITE_TYPES[self.columns[column]]

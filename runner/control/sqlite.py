@@ -22,6 +22,8 @@ Row = Mapping[str, Any]
 _STAMP = "%Y-%m-%d %H:%M:%S.%f"
 # How sqlite3 names what another process or thread holds.
 _BUSY = ("database is locked", "database table is locked", "database schema is locked")
+# A file that stays empty for so long is not being made by another command.
+EMPTY_SECONDS = 1.0
 _DAMAGED = ("file is not a database", "malformed")
 
 
@@ -51,7 +53,12 @@ class SqliteStore:
 
     def read(self, sql: str, **values: Value) -> list[Row]:
         with self._errors(sql, values):
-            return _execute(self._connection(), sql, values)
+            connection = self._connection()
+            connection.execute("pragma query_only = on")
+            try:
+                return _execute(connection, sql, values)
+            finally:
+                connection.execute("pragma query_only = off")
 
     def write(self, *statements: str, **values: Value) -> list[Row]:
         """Run the statements in one transaction; the rows of the last, if it is a query."""
@@ -70,6 +77,11 @@ class SqliteStore:
 
     def exists(self) -> bool:
         return self._path.exists()
+
+    def rows(self, dataset: str, table: schema.Table) -> list[tuple[Value, ...]]:
+        """Every row of a table, each value as text."""
+        with self._errors("", {}):
+            return self._connection().execute(table.as_text(dataset)).fetchall()
 
     def must_be_writable(self) -> None:
         """Raises WarehouseUnreachable when the file may only be read."""
@@ -129,16 +141,7 @@ class SqliteStore:
 
     def _connection(self, create: bool = False) -> _Connection:
         """The thread's own; opened again when the file was replaced or the process forked."""
-        try:
-            found = self._path.stat()
-        except OSError as error:
-            if not create:
-                if isinstance(error, FileNotFoundError):
-                    raise NotInitialised(
-                        f"{self._path} does not exist yet: run `runner init`."
-                    ) from error
-                raise _unreachable(self._path, error) from error
-            found = None
+        found = self._stat(create)
         key = (os.getpid(), found and (found.st_dev, found.st_ino))
         if found is None or getattr(self._of_thread, "key", None) != key:
             self._of_thread.connection = _open(self._path)
@@ -146,6 +149,26 @@ class SqliteStore:
             self._of_thread.key = (os.getpid(), (found.st_dev, found.st_ino))
         connection: _Connection = self._of_thread.connection
         return connection
+
+    def _stat(self, create: bool) -> os.stat_result | None:
+        """The file's; None when it is to be made. Raises for one that is missing or empty."""
+        deadline = time.monotonic() + EMPTY_SECONDS
+        while True:
+            try:
+                found = self._path.stat()
+            except FileNotFoundError as error:
+                if create:
+                    return None
+                raise NotInitialised(
+                    f"{self._path} does not exist yet: run `runner init`."
+                ) from error
+            except OSError as error:
+                raise _unreachable(self._path, error) from error
+            if found.st_size or create:
+                return found
+            if time.monotonic() > deadline:
+                raise _damaged(self._path, "it is empty")
+            time.sleep(0.01)  # another command is making it
 
     @contextmanager
     def _errors(self, sql: str, values: Mapping[str, Value]) -> Iterator[None]:
@@ -168,10 +191,7 @@ class SqliteStore:
             elif isinstance(error, sqlite3.OperationalError):
                 raise _unreachable(self._path, error) from error
             if any(mark in text for mark in _DAMAGED):
-                raise WarehouseUnreachable(
-                    f"{self._path} is damaged ({text}): put an older copy in its place, or move"
-                    " it away and run `runner doctor`."
-                ) from error
+                raise _damaged(self._path, text) from error
             raise StatementRefused(
                 f"{self._path} refused a statement ({text}): run `runner doctor`."
             ) from error
@@ -189,6 +209,13 @@ def lacking(message: str, sql: str, values: Mapping[str, Value]) -> StatementRef
 
 def _is_busy(error: sqlite3.Error) -> bool:
     return any(mark in str(error) for mark in _BUSY)
+
+
+def _damaged(path: Path, why: str) -> WarehouseUnreachable:
+    return WarehouseUnreachable(
+        f"{path} is damaged ({why}): put an older copy in its place, or move it away and run"
+        " `runner doctor`."
+    )
 
 
 def _unreachable(path: Path, error: Exception) -> WarehouseUnreachable:
@@ -211,6 +238,8 @@ def _open(path: Path) -> _Connection:
         with contextlib.suppress(sqlite3.OperationalError):  # a file that may only be read
             connection.execute("pragma journal_mode = wal")
         connection.execute("pragma synchronous = full")
+        # No statement reaches another file.
+        connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         connection.execute("pragma trusted_schema = off")
     except BaseException:
         connection.close()

@@ -86,6 +86,15 @@ class DuckDBDataset:
         with self._open(path) as connection:
             return _execute(connection, control_sql.COLUMNS_DUCKDB, {"dataset": tenant})
 
+    def attach(self, connection: "duckdb.DuckDBPyConnection", tenant: str) -> bool:
+        """Attach the tenant's file for reading as `tenant_ID`; False when there is none."""
+        path = self._path_of(tenant)
+        if path.exists():
+            deadline = time.monotonic() + self._patience_seconds
+            attach = f'attach $path as "tenant_{tenant}" (read_only)'
+            self._when_free(path, deadline, lambda: connection.execute(attach, {"path": str(path)}))
+        return path.exists()
+
     def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
         """Raises UsageProblem when a file of an export, or of the data, is lost."""
         checked = self._must_exist(tenant).with_suffix(".checked")
@@ -184,7 +193,7 @@ class DuckDBDataset:
                 )
                 try:
                     connection.execute(IN_UTC)
-                    folders = self._export_folders(connection, exports_of)
+                    folders = self.export_folders(connection, exports_of)
                     shut_in(connection, folders)
                     yield connection
                 finally:
@@ -192,14 +201,15 @@ class DuckDBDataset:
         finally:
             gate.release()
 
-    def _export_folders(
-        self, connection: "duckdb.DuckDBPyConnection", tenant: str
+    def export_folders(
+        self, connection: "duckdb.DuckDBPyConnection", tenant: str, is_attached: bool = False
     ) -> Sequence[str]:
         """Where the files are that the tenant's views read: its exports' and the landings'."""
         if not tenant:
             return ()
         try:
-            statement = control_sql.OWN_EXPORTS.format(tenant=tenant)
+            place = f"tenant_{tenant}`.`{tenant}" if is_attached else tenant
+            statement = control_sql.OWN_EXPORTS.format(tenant=place)
             rows = _execute(connection, statement, {"tenant_id": tenant})
         except StatementRefused:  # then no view reads any
             rows = []

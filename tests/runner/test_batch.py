@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -76,7 +76,8 @@ def test_without_resume_all_is_loaded_again(control: Control, dbt: Any) -> None:
 
 def test_what_was_loaded_long_ago_or_failed_is_loaded_by_resume(control, dbt) -> None:
     load(control, ONE_DAY)
-    control.sql("update acme.x_meta_pipeline_runs set start_time = start_time - interval 2 day")
+    before = datetime.now(UTC) - timedelta(days=2)
+    control.sql("update acme.x_meta_pipeline_runs set start_time = ?", before)
     load(control, replace(ONE_DAY, resume=True))
     control.sql("update acme.x_meta_pipeline_runs set status = 'FAILED'")
     load(control, replace(ONE_DAY, resume=True))

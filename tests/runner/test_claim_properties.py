@@ -3,23 +3,24 @@
 import contextlib
 import itertools
 import os
-from collections.abc import Iterator
+import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import duckdb
-from control_file import DAY, TENANTS, Control, control_tables, request
+from control_db import ask
+from control_file import DAY, TENANTS, Control, request
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from support import ROOT
 
 from runner import claim, quota, record, tenants
 from runner import control_sql as sql
 from runner.invoke import this_host
-from runner.warehouse import BIGQUERYS_WORDS, DuckDBWarehouse
+from runner.warehouse import DuckDBWarehouse
 
 PIPELINES = ("gcp-cost-billing", "gcp-other")
 HERE = f"{this_host()}:{os.getpid()}"
@@ -30,32 +31,20 @@ ACTIVE = ("PENDING", "RUNNING")
 LEASE = timedelta(minutes=20) + claim.LEASE_GRACE
 
 
-class InMemory(DuckDBWarehouse):
-    """The same warehouse on one open connection: only the opening of the file is left out."""
+class OneFile(DuckDBWarehouse):
+    """A warehouse whose control file is emptied for each example."""
 
     def __init__(self) -> None:
-        super().__init__(Path)
-        self.connection = duckdb.connect()
-        self.connection.execute("set TimeZone = 'UTC'; set threads = 1")
-        for macro in BIGQUERYS_WORDS:
-            self.connection.execute(f"create temp macro {macro}")
-        for statement in control_tables(TENANTS):
-            self.connection.execute(statement)
+        folder = Path(tempfile.mkdtemp(prefix="claims-"))
+        super().__init__(lambda tenant: folder / f"{tenant}.duckdb", ROOT)
+        self.path = folder / "control.db"
+        for tenant in TENANTS:
+            self.complete_control(tenant)
         self.tables = [
-            f"{schema}.{table}"
-            for schema, table in self.connection.execute(
-                "select schema_name, table_name from duckdb_tables()"
-            ).fetchall()
+            f"{dataset}.{table}"
+            for dataset in ("tenants", *TENANTS)
+            for table in self.columns(dataset)
         ]
-
-    @contextlib.contextmanager
-    def _open(
-        self, path: Path, read_only: bool, key: str = ""
-    ) -> "Iterator[duckdb.DuckDBPyConnection]":
-        yield self.connection
-
-    def exists(self) -> bool:
-        return True
 
 
 class Clock(datetime):
@@ -138,12 +127,12 @@ class Model:
 class Claims(RuleBasedStateMachine):
     """Claims, ends, crashes, time, standing and limits, in any order."""
 
-    shared: InMemory | None = None
+    shared: OneFile | None = None
 
     def __init__(self) -> None:
         super().__init__()
         if Claims.shared is None:
-            Claims.shared = InMemory()
+            Claims.shared = OneFile()
         self.warehouse = Claims.shared
         Clock.moment = datetime(2024, 11, 28, 12, tzinfo=UTC)
         self.patches = contextlib.ExitStack()
@@ -156,7 +145,7 @@ class Claims(RuleBasedStateMachine):
         )
         self.models = {tenant: Model() for tenant in TENANTS}
         for table in self.warehouse.tables:
-            self.warehouse.connection.execute(f"delete from {table}")
+            ask(self.warehouse.path, f"delete from {table}")
 
     def teardown(self) -> None:
         self.patches.close()
@@ -167,7 +156,7 @@ class Claims(RuleBasedStateMachine):
             self.run_sql(
                 "insert into tenants.tenant_profiles by name select ? as tenant_id,"
                 " 'a@b.example' as admin_email, 'ACTIVE' as status, 'X' as subscription_plan,"
-                " timestamp '2024-01-01' as created_at",
+                " '2024-01-01 00:00:00.000000' as created_at",
                 tenant,
             )
             self.run_sql(
@@ -179,7 +168,7 @@ class Claims(RuleBasedStateMachine):
             self.run_sql(f"insert into {tenant}.x_meta_lock by name select 'claim' as lock_name")
 
     def run_sql(self, text: str, *values: Any) -> list[tuple[Any, ...]]:
-        return self.warehouse.connection.execute(text, list(values)).fetchall()
+        return ask(self.warehouse.path, text, values)
 
     def an_active_run(self, data: st.DataObject) -> tuple[str, Modelled]:
         return data.draw(

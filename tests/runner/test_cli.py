@@ -345,8 +345,8 @@ def test_alerts_go_after_the_commands_own_work_and_no_more_once_nobody_answers(
             "insert into acme.x_meta_alerts by name select ? as alert_id, 'failure' as kind,"
             " 'PENDING' as status, '[\"a@b.co\"]' as recipients, 's' as subject,"
             " 't' as body_text, 't' as body_html, 0 as attempts, 'r' as pipeline_logging_id,"
-            " timestamp '2024-01-01' as created_at, timestamp '2024-01-01' as next_attempt_at",
-            str(n),
+            " ? as created_at, ? as next_attempt_at",
+            *(str(n), datetime(2024, 1, 1), datetime(2024, 1, 1)),
         )
     order: list[str] = []
     echo = click.echo

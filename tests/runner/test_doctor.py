@@ -1,9 +1,11 @@
 """What `runner doctor` finds on a machine and in the control tables, and what it tells to do."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -232,22 +234,14 @@ def test_a_control_file_that_was_cut_off(look: Look, control: Control) -> None:
     assert ends(check) == ("fail", f"mv {path} {path}.damaged && runner init")
 
 
-def test_a_control_file_that_another_program_holds(
+def test_a_control_file_that_another_program_writes(
     look: Look, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor, "PATIENCE_SECONDS", 0.3)
-    code = f"import duckdb, time; c = duckdb.connect({str(control.path)!r}); print(1, flush=True)"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", f"{code}; time.sleep(60)"], stdout=subprocess.PIPE
-    )
-    try:
-        assert holder.stdout and holder.stdout.readline()
-        began = time.monotonic()
-        assert ends(look("warehouse")) == ("fail", f"ps -fp {holder.pid}")
-        assert time.monotonic() - began < 20
-    finally:
-        holder.kill()
-        holder.wait()
+    with contextlib.closing(sqlite3.connect(control.path, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        status, remedy = ends(look("warehouse"))
+        assert status == "fail" and str(control.path) in remedy
 
 
 def test_a_tenants_file_that_another_program_holds(
@@ -348,7 +342,7 @@ def test_data_tables_that_are_gone(look: Look, control: Control) -> None:
 def test_a_row_from_the_future(look: Look, control: Control) -> None:
     control.sql(
         "insert into tenants.tenant_usage_events by name"
-        " select 'e' as event_id, 'acme' as tenant_id, ?::timestamp as occurred_at",
+        " select 'e' as event_id, 'acme' as tenant_id, ? as occurred_at",
         datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=25),
     )
     assert ends(look("clock")) == ("fail", "sudo timedatectl set-ntp true")
@@ -402,7 +396,7 @@ def test_tenants_that_are_billed_for_the_same_charges(look: Look, control: Contr
 
 
 NEXT_YEAR = datetime.now(UTC).date() + timedelta(days=365)
-ENDED = "date '2024-01-31'"
+ENDED = "'2024-01-31'"
 
 
 @pytest.mark.parametrize(
@@ -600,7 +594,7 @@ def add_alert(control: Control, status: str, created: datetime) -> None:
     control.sql(
         "insert into acme.x_meta_alerts by name select 'a' as alert_id, 'r1' as"
         " pipeline_logging_id, ? as status, '[ALERT] x' as subject, 3 as attempts,"
-        " 'refused' as last_error, ?::timestamp as created_at",
+        " 'refused' as last_error, ? as created_at",
         status,
         created.replace(tzinfo=None),
     )

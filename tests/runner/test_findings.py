@@ -13,7 +13,8 @@ from macro_sql import Returned
 from support import ROOT
 from test_notify import a_node
 
-from runner import findings, read_back, warehouse, worker
+from runner import findings, read_back, worker
+from runner.dataset import duckdb as duckdb_dataset
 from runner.findings import Finding
 from runner.invoke import Outcome
 
@@ -206,7 +207,7 @@ def test_an_error_of_the_engine_shows_no_row_of_an_export(
         short = findings.without_rows(text)
         assert "SECRET" not in short and told in short and short == by_macro(text)
         assert "a.ndjson" in short or "a.csv" in short or not told
-    for short in (worker._sentence(wrapped), warehouse._first_line(raised.value)):
+    for short in (worker._sentence(wrapped), duckdb_dataset.first_line(raised.value)):
         assert short and "SECRET" not in short and told in short
 
 

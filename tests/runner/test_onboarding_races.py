@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from control_file import TENANTS, Control, at_once, control_tables
+from control_file import TENANTS, Control, at_once
 
 from runner import tenants
 from runner.errors import UsageProblem
@@ -159,9 +159,7 @@ def on(control: Control, name: str, *refs: str, account: str = "", landing: bool
 
 
 def have_landing(control: Control, ref: str, account: str = "") -> None:
-    for statement in control_tables(("shared",)):
-        if "shared" in statement:
-            control.sql(statement)
+    control.warehouse.complete_control("shared")
     on(control, "shared", ref, account=account, landing=True)
 
 

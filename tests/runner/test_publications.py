@@ -175,8 +175,7 @@ def test_status_says_which_run_published_each_date(control, runner) -> None:
     layers = [replace(one("", BILL), last=NEXT), replace(one("", SILVER, DAY, 1, BILL), last=NEXT)]
     for run_id, published in zip(ids, (layers, [one("", BILL, NEXT, 9)]), strict=True):
         control.sql(
-            "update acme.x_meta_pipeline_runs set publications = ?::json"
-            " where pipeline_logging_id = ?",
+            "update acme.x_meta_pipeline_runs set publications = ? where pipeline_logging_id = ?",
             publications.as_text(published),
             run_id,
         )

@@ -74,12 +74,12 @@ def test_the_claim_and_the_quota_agree(control: Control) -> None:
 
 
 def todays_row(control: Control, tenant: str = "acme") -> tuple:
-    (row,) = control.sql(
+    _, (row,) = control.warehouse.query(
         "select pipelines_run_today, pipelines_succeeded_today, pipelines_failed_today,"
         " pipelines_run_month, concurrent_pipelines_running, daily_limit"
-        " from tenants.tenant_usage_quotas where tenant_id = ?"
-        " and usage_date = cast(now() at time zone 'UTC' as date)",
-        tenant,
+        f" from tenants.tenant_usage_quotas where tenant_id = '{tenant}'"
+        " and usage_date = current_date",
+        [],
     )
     return row
 
@@ -115,6 +115,6 @@ def test_the_view_counts_no_refusal_and_no_duplicate(control: Control) -> None:
 
 def test_the_view_frees_the_slot_of_a_dead_run(control: Control) -> None:
     run = control.take()
-    control.sql("update acme.x_meta_pipeline_runs set lease_expires_at = timestamp '2000-01-01'")
+    control.sql("update acme.x_meta_pipeline_runs set lease_expires_at = ?", datetime(2000, 1, 1))
     control.take()
     assert run.id and todays_row(control)[:5] == (2, 0, 1, 2, 1)

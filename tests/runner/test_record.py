@@ -206,7 +206,7 @@ def test_a_finish_leaves_other_runs_alone(control, run, steps) -> None:
 def test_the_last_steps_and_the_end_are_one_transaction(control, run, steps) -> None:
     record.start(control.warehouse, run, 20)
     steps.open("dbt", "dbt", "model")
-    control.sql("drop table tenants.tenant_usage_events cascade")
+    control.sql("drop table tenants.tenant_usage_events")
     with pytest.raises(Exception, match="tenant_usage_events"):
         finish(control, steps, run, "COMPLETED", None, (), 1)
     assert control.runs() == [("RUNNING", None)] and written(control) == []

@@ -44,11 +44,6 @@ def test_the_example_profile_names_a_file_per_tenant(project: Path) -> None:
     assert found.fields["path"] == "/data/wh/tenant_acme.duckdb"
 
 
-def test_the_control_file_is_named_by_a_var(project: Path) -> None:
-    found = at(project, WAREHOUSE_DIR="/data/wh").target({"duckdb_file": "control"})
-    assert found.fields["path"] == "/data/wh/control.db"
-
-
 def test_without_warehouse_dir_the_warehouse_is_in_the_project(project: Path) -> None:
     found = at(project).target({"tenant_id": "acme"})
     assert found.fields["path"] == str(project / "warehouse" / "tenant_acme.duckdb")

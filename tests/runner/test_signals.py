@@ -1,13 +1,14 @@
 """Ctrl-C and SIGTERM, whatever the command and however early: 130 and 143, no traceback."""
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import duckdb
 import pytest
 from control_file import Control
 
@@ -42,7 +43,8 @@ def test_a_command_that_waits_for_the_warehouse_is_stopped(
     export = control.folder / "x.parquet"
     export.touch()
     args = tuple(str(export) if arg == export.name else arg for arg in args)
-    with duckdb.connect(str(control.path)):
+    with contextlib.closing(sqlite3.connect(control.path, isolation_level=None)) as other:
+        other.execute("begin exclusive")
         command = start(control, *args)
         log = control.folder / "logs" / "runner.jsonl"
         while not log.exists() and command.poll() is None:

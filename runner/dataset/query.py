@@ -1,0 +1,120 @@
+"""`runner query` on the local target: a DuckDB session over the bill and the control tables."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner.control import schema
+from runner.control.sqlite import SqliteStore
+from runner.dataset.duckdb import DuckDBDataset, first_line, shut_in
+from runner.errors import UsageProblem
+
+if TYPE_CHECKING:
+    import duckdb
+
+# How DuckDB types what SQLite stores.
+DUCKDB_TYPES = {"string": "varchar", "array<string>": "json"}
+# BigQuery's functions that DuckDB lacks.
+FUNCTIONS = (
+    "timestamp_sub(stamp, span) as stamp - span",
+    "timestamp_add(stamp, span) as stamp + span",
+    "safe_divide(a, b) as a / nullif(b, 0)",
+)
+_QUOTED = re.compile(r"`([^`]+)`")
+
+
+def run(
+    store: SqliteStore, dataset: DuckDBDataset, project_dir: Path, tenants: Sequence[str], sql: str
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The columns and rows of one SELECT. Tables without a dataset are of the first tenant.
+
+    `tenants`: validated ids, whose tables the query may read. Raises UsageProblem when it is not
+    one SELECT or DuckDB refuses it.
+    """
+    import duckdb
+
+    text = re.sub(r"(?i)\bcurrent_timestamp\(\)", "current_timestamp", _QUOTED.sub(_parts, sql))
+    with _session(store, dataset, project_dir, tenants, text) as connection:
+        try:
+            statements = connection.extract_statements(text)
+            if [one.type for one in statements] != [duckdb.StatementType.SELECT]:
+                raise UsageProblem("A query is one SELECT: nothing else is run here.")
+            cursor = connection.execute(text)
+            return [column[0] for column in cursor.description or []], cursor.fetchall()
+        except duckdb.Error as error:
+            raise UsageProblem(f"The query was refused ({first_line(error)}).") from error
+
+
+def _parts(quoted: re.Match[str]) -> str:
+    """`project.dataset.table` as BigQuery reads it, without the project."""
+    return ".".join(f'"{part}"' for part in quoted.group(1).split(".")[-2:])
+
+
+@contextmanager
+def _session(
+    store: SqliteStore,
+    dataset: DuckDBDataset,
+    project_dir: Path,
+    tenants: Sequence[str],
+    text: str,
+) -> "Iterator[duckdb.DuckDBPyConnection]":
+    import duckdb
+
+    paths = []
+    with duckdb.connect() as connection:
+        connection.execute("set global TimeZone = 'UTC'")
+        folders: list[str] = []
+        for tenant in tenants:
+            paths.append(f"memory.{tenant}")
+            if dataset.attach(connection, tenant):
+                paths.append(f"tenant_{tenant}.{tenant}")
+                folders += dataset.export_folders(connection, tenant, is_attached=True)
+            _copy(connection, store, project_dir, "runs", tenant, text)
+        _copy(connection, store, project_dir, "tenants", "tenants", text)
+        _quotas(connection, project_dir)
+        for function in FUNCTIONS:
+            connection.execute(f"create macro {function}")
+        names = ",".join([*paths, "memory.tenants", "memory.main"])
+        connection.execute("set search_path = $names", {"names": names})
+        shut_in(connection, folders)
+        yield connection
+
+
+def _copy(
+    connection: "duckdb.DuckDBPyConnection",
+    store: SqliteStore,
+    project_dir: Path,
+    folder: str,
+    dataset: str,
+    text: str,
+) -> None:
+    """The control tables of a dataset, with the rows of those that the query mentions."""
+    connection.execute(f'create schema "{dataset}"')
+    for table in schema.tables(project_dir, folder):
+        types = {name: DUCKDB_TYPES.get(kind, kind) for name, kind in table.columns.items()}
+        name = f'"{dataset}".{table.name}'
+        columns = ", ".join(f"{column} {kind}" for column, kind in types.items())
+        connection.execute(f"create table {name} ({columns})")
+        # The view of quotas reads two of them.
+        if table.name not in text and "tenant_usage_quotas" not in text:
+            continue
+        rows = store.rows(dataset, table)
+        if rows:
+            lists = dict(zip(types, map(list, zip(*rows, strict=True)), strict=True))
+            unnested = ", ".join(f"unnest(${name}::varchar[])::{types[name]}" for name in types)
+            connection.execute(f"insert into {name} select {unnested}", lists)
+
+
+def _quotas(connection: "duckdb.DuckDBPyConnection", project_dir: Path) -> None:
+    """The view that on BigQuery dbt makes, from the same model."""
+    import jinja2
+
+    model = project_dir / "models" / "control" / "tenants" / "tenant_usage_quotas.sql"
+    sql = jinja2.Template(model.read_text(encoding="utf-8")).render(
+        ref=lambda name: f"tenants.{name}",
+        now_utc=lambda: "cast(now() as timestamp)",
+        engine_type=lambda name: {"text": "varchar"}[name],
+    )
+    connection.execute(f"create view tenants.tenant_usage_quotas as {sql}")

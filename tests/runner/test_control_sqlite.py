@@ -1,0 +1,330 @@
+"""The control tables on SQLite: bound values, whole transactions, files that others write."""
+
+import contextlib
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from control_db import ask
+from control_file import Control
+from support import ROOT
+
+from runner import control_sql
+from runner.control.sqlite import SqliteStore
+from runner.errors import (
+    RunnerError,
+    StatementRefused,
+    UsageProblem,
+    WarehouseUnreachable,
+)
+
+
+def impatient(control: Control, seconds: float = 0.3) -> SqliteStore:
+    return SqliteStore(control.path, ROOT, seconds)
+
+
+@contextlib.contextmanager
+def written_by_another(path: Path) -> Iterator[None]:
+    """Another program is in the middle of a transaction."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        yield
+        other.execute("rollback")
+
+
+HOSTILE = "'); drop table `tenants.tenant_profiles`; --"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(HOSTILE, 'quote " and back\\slash', "@now $now {tenant} %s", "", "ünï ☃ \n\t", None),
+        *(-1, 2**62),
+    ],
+)
+def test_a_bound_value_comes_back_as_it_went_in(control: Control, value: object) -> None:
+    (row,) = control.warehouse.read("select @value as told", value=value)
+    assert row["told"] == value and type(row["told"]) is type(value)
+    assert control.value("select count(*) from tenants.tenant_profiles") == 2
+
+
+def test_times_go_in_and_come_out_as_utc(control: Control) -> None:
+    berlin = datetime(2024, 11, 1, 1, 30, 15, 123456, tzinfo=timezone(timedelta(hours=1)))
+    control.warehouse.write("update `tenants.tenant_profiles` set updated_at = @at", at=berlin)
+    (row, _) = control.warehouse.read("select updated_at from `tenants.tenant_profiles`")
+    assert row["updated_at"] == berlin and row["updated_at"].tzinfo is UTC
+
+
+def test_dates_and_booleans_come_back_as_such(control: Control) -> None:
+    control.warehouse.write(
+        "update `tenants.tenant_subscriptions` set trial_end_date = @day", day=date(2024, 2, 29)
+    )
+    (row, _) = control.warehouse.read(
+        "select trial_end_date, daily_limit > 3 as is_large from `tenants.tenant_subscriptions`"
+    )
+    assert row == {"trial_end_date": date(2024, 2, 29), "is_large": True}
+
+
+def test_each_statement_gets_only_the_values_that_it_names(control: Control) -> None:
+    rows = control.warehouse.write(
+        "update `tenants.tenant_profiles` set company_name = @name where tenant_id = @tenant",
+        "select company_name from `tenants.tenant_profiles` where tenant_id = @tenant",
+        tenant="acme",
+        name="New",
+        unused=1,
+    )
+    assert [row["company_name"] for row in rows] == ["New"]
+
+
+def test_a_value_that_is_missing_is_an_error_and_writes_nothing(control: Control) -> None:
+    with pytest.raises(KeyError):
+        control.warehouse.write(
+            "delete from `tenants.tenant_profiles`", "select @absent as x from (select 1 as one)"
+        )
+    assert control.value("select count(*) from tenants.tenant_profiles") == 2
+
+
+def test_a_transaction_that_fails_midway_leaves_nothing(control: Control) -> None:
+    with pytest.raises(StatementRefused):
+        control.warehouse.write(
+            "delete from `acme.x_meta_lock`",
+            "update `tenants.tenant_profiles` set status = 'DELETED'",
+            "insert into `tenants.no_such_table` values (1)",
+        )
+    assert control.value("select count(*) from acme.x_meta_lock") == 1
+    assert control.sql("select distinct status from tenants.tenant_profiles") == [("ACTIVE",)]
+
+
+def test_the_warehouse_can_be_used_after_a_failed_transaction(control: Control) -> None:
+    with pytest.raises(StatementRefused):
+        control.warehouse.write("select * from nowhere")
+    assert control.warehouse.read("select 1 as one")[0]["one"] == 1
+
+
+def test_a_read_cannot_write(control: Control) -> None:
+    with pytest.raises(StatementRefused):
+        control.warehouse.read("delete from `tenants.tenant_profiles`")
+    assert control.value("select count(*) from tenants.tenant_profiles") == 2
+
+
+@pytest.mark.parametrize(
+    ("damage", "lacks"),
+    [
+        ("drop table acme.x_meta_lock", "x_meta_lock"),
+        ("alter table acme.x_meta_lock drop column locked_by", "locked_by"),
+    ],
+)
+def test_a_table_or_column_that_is_missing_is_named_with_what_makes_it(
+    control: Control, damage: str, lacks: str
+) -> None:
+    """The predecessor answered 500."""
+    control.sql(damage)
+    statement = control_sql.CLAIM_LOCK.format(tenant="acme")
+    with pytest.raises(StatementRefused) as caught:
+        control.warehouse.write(statement, run_id="r", now=datetime.now(UTC))
+    assert caught.value.exit_code == 1 and "\n" not in caught.value.message
+    assert lacks in caught.value.message and "runner tenant repair acme" in caught.value.message
+
+
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_a_transaction_of_another_program_is_waited_for_by_who_writes(
+    control: Control, kind: str
+) -> None:
+    with contextlib.closing(
+        sqlite3.connect(control.path, isolation_level=None, check_same_thread=False)
+    ) as other:
+        other.execute("begin immediate")
+        threading.Timer(0.5, other.execute, ("rollback",)).start()
+        began = time.monotonic()
+        getattr(control.warehouse, kind)("select 1 as one")
+        assert (time.monotonic() - began > 0.3) == (kind == "write")
+
+
+def test_a_file_written_beyond_patience_is_unreachable(control: Control) -> None:
+    with written_by_another(control.path), pytest.raises(WarehouseUnreachable) as caught:
+        impatient(control).write("select 1")
+    assert caught.value.exit_code == 4
+    assert str(control.path) in caught.value.message and "\n" not in caught.value.message
+
+
+def test_a_missing_file_names_the_command_that_makes_it(control: Control) -> None:
+    control.path.unlink()
+    assert not control.warehouse.exists()
+    with pytest.raises(UsageProblem, match="runner init") as caught:
+        control.warehouse.read("select 1")
+    assert caught.value.exit_code == 2
+    assert not control.path.exists(), "a look does not make the file"
+
+
+def unreachable_soon(ask: Callable[[], object]) -> WarehouseUnreachable:
+    began = time.monotonic()
+    with pytest.raises(WarehouseUnreachable) as caught:
+        ask()
+    assert time.monotonic() - began < 2, "what cannot mend itself is not waited for"
+    assert caught.value.exit_code == 4 and "\n" not in caught.value.message
+    assert "in use" not in caught.value.message
+    return caught.value
+
+
+def test_a_file_that_is_no_database_is_unreachable_at_once(control: Control) -> None:
+    control.path.write_bytes(b"this is no database at all" * 500)
+    error = unreachable_soon(lambda: impatient(control, 3).read("select 1"))
+    assert f"{control.path} is damaged" in error.message
+
+
+def test_a_file_that_was_cut_off_is_damaged_and_not_a_matter_of_permissions(
+    control: Control,
+) -> None:
+    control.path.write_bytes(control.path.read_bytes()[:10_000])
+    everything = "select * from `acme.x_meta_alerts`"
+    error = unreachable_soon(lambda: impatient(control, 3).read(everything))
+    assert f"{control.path} is damaged" in error.message
+    assert "permissions" not in error.message
+
+
+def test_a_damaged_block_is_unreachable_at_once(control: Control) -> None:
+    content = bytearray(control.path.read_bytes())
+    for start in range(4096, len(content), 4096):
+        content[start : start + 64] = bytes(64)
+    control.path.write_bytes(content)
+    unreachable_soon(lambda: impatient(control, 3).read("select * from `tenants.tenant_profiles`"))
+
+
+def test_an_empty_file_is_damaged(control: Control) -> None:
+    """What a full disk leaves behind; SQLite takes an empty file for a new database."""
+    control.path.write_bytes(b"")
+    with pytest.raises(WarehouseUnreachable, match="is damaged"):
+        control.warehouse.read("select * from `tenants.tenant_profiles`")
+
+
+def test_threads_of_one_process_may_read_and_write_at_once(control: Control) -> None:
+    problems: list[Exception] = []
+
+    def work(number: int) -> None:
+        try:
+            for turn in range(8):
+                if (number + turn) % 2:
+                    control.warehouse.write(
+                        "update `acme.x_meta_lock` set locked_by = @who", who=f"{number}-{turn}"
+                    )
+                else:
+                    control.warehouse.read("select count(*) as n from `tenants.tenant_profiles`")
+        except Exception as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+
+
+def test_a_file_that_was_replaced_is_opened_again(control: Control) -> None:
+    assert control.warehouse.read("select 1 as one") == [{"one": 1}]
+    ask(control.path, "pragma wal_checkpoint(truncate)")
+    copy = control.path.with_suffix(".copy")
+    copy.write_bytes(control.path.read_bytes())
+    ask(copy, "update tenants.tenant_profiles set company_name = 'Restored'")
+    ask(copy, "pragma wal_checkpoint(truncate)")
+    for suffix in ("-wal", "-shm"):
+        control.path.with_name(control.path.name + suffix).unlink(missing_ok=True)
+    copy.replace(control.path)
+    rows = control.warehouse.read("select company_name from `tenants.tenant_profiles`")
+    assert rows[0]["company_name"] == "Restored"
+
+
+def test_a_child_process_opens_the_file_for_itself(control: Control) -> None:
+    """SQLite forbids the use of a connection that was opened before a fork."""
+    statement = "update `acme.x_meta_lock` set locked_by = @who"
+    control.warehouse.write(statement, who="parent")
+    if (child := os.fork()) == 0:
+        status = 1
+        with contextlib.suppress(BaseException):
+            control.warehouse.write(statement, who="child")
+            status = 0
+        os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    assert control.value("select locked_by from acme.x_meta_lock") == "child"
+    control.warehouse.write(statement, who="parent")
+    assert control.value("select locked_by from acme.x_meta_lock") == "parent"
+
+
+def test_statements_reach_no_other_file(control: Control, tmp_path: Path) -> None:
+    out = tmp_path / "out.db"
+    for attack in (f"attach '{out}' as other", f"vacuum into '{out}'"):
+        for send in (control.warehouse.read, control.warehouse.write):
+            with pytest.raises(RunnerError):
+                send(attack)
+    assert not out.exists()
+
+
+def test_a_row_twice_is_refused_by_the_grain_of_the_contract(control: Control) -> None:
+    run_id = control.add_run()
+    with pytest.raises(StatementRefused, match="UNIQUE"):
+        control.warehouse.write(
+            "insert into `acme.x_meta_pipeline_runs` (pipeline_logging_id) values (@run_id)",
+            run_id=run_id,
+        )
+
+
+def test_missing_tables_and_columns_are_added_and_rows_stay(control: Control) -> None:
+    run_id = control.add_run()
+    whole = impatient(control).columns("acme")
+    control.sql("drop table acme.x_meta_alerts")
+    control.sql("alter table acme.x_meta_pipeline_runs drop column warnings")
+    assert impatient(control).columns("acme") != whole
+    control.warehouse.complete_control("acme")
+    assert impatient(control).columns("acme") == whole
+    assert control.value("select pipeline_logging_id from acme.x_meta_pipeline_runs") == run_id
+
+
+FULL = """
+import json, os, resource, signal, sys
+from datetime import date, timedelta
+from pathlib import Path
+sys.path[:0] = sys.argv[1:3]
+from control_file import DAY, Control
+from runner.errors import WarehouseUnreachable
+control = Control(Path(sys.argv[3]), dict(os.environ))
+control.take(DAY - timedelta(days=1))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+size = control.path.with_name("control.db-wal").stat().st_size + int(sys.argv[4])
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+told = []
+for n in range(30):
+    try:
+        told.append(control.take(DAY + timedelta(days=n)).id)
+    except WarehouseUnreachable as error:
+        told.append(None)
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.parametrize("more", [0, 100_000, 300_000])
+def test_what_was_committed_is_told_so_though_no_file_may_grow(control: Control, more: int) -> None:
+    """Such as on a full disk: a claim is made whole or not at all, and its caller knows which."""
+    control.subscribe(daily_limit=100, concurrent_limit=100)
+    paths = (str(ROOT), str(ROOT / "tests" / "runner"), str(control.folder))
+    run = subprocess.run(
+        [sys.executable, "-c", FULL, *paths, str(more)],
+        env={**control.environ, "PYTHONPATH": str(ROOT / "tests")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    told = {run_id for run_id in json.loads(run.stdout) if run_id}
+    runs = control.sql(
+        "select pipeline_logging_id from acme.x_meta_pipeline_runs where run_date >= '2024-11-01'"
+    )
+    assert told == {run_id for (run_id,) in runs}
+    assert (None in json.loads(run.stdout)) and bool(told) == (more > 0)

@@ -1,0 +1,251 @@
+"""The tenants' data on DuckDB: files that others hold, and what a statement may reach."""
+
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+from control_file import Control, dataset_tables
+
+from runner.dataset import duckdb as dataset
+from runner.errors import NotInitialised, RunnerError, WarehouseUnreachable
+from runner.warehouse import open_warehouse
+
+HOLD = """
+import duckdb, sys, time
+connection = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+time.sleep(float(sys.argv[2]))
+"""
+
+
+@contextmanager
+def held(path: Path, seconds: float):
+    """Another process has the file open for so long."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path), str(seconds)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout and holder.stdout.readline() == "held\n"
+        yield holder
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+@pytest.fixture
+def path(control: Control) -> Path:
+    """The file of the tenant acme."""
+    found = control.path.with_name("tenant_acme.duckdb")
+    with duckdb.connect(str(found)) as connection:
+        connection.execute("create schema acme; create table acme.t as select 1 as one")
+    return found
+
+
+@pytest.mark.parametrize("kind", ["FatalException", "OutOfMemoryException", "InternalException"])
+def test_an_engine_that_breaks_is_unreachable(
+    control: Control, path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    def breaks(*args: object) -> list[object]:
+        raise getattr(duckdb, kind)("it broke")
+
+    monkeypatch.setattr(dataset, "_execute", breaks)
+    with pytest.raises(WarehouseUnreachable, match="it broke"):
+        control.warehouse.write_data("acme", "select 1")
+
+
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_a_file_that_another_process_holds_is_waited_for(
+    control: Control, path: Path, kind: str
+) -> None:
+    with held(path, 0.6):
+        began = time.monotonic()
+        ask = getattr(control.warehouse, f"{kind}_data")
+        ask("acme", "select 1 as one")
+        assert time.monotonic() - began > 0.2
+
+
+def test_a_file_held_beyond_patience_is_unreachable_and_names_who_holds_it(
+    control: Control, path: Path
+) -> None:
+    with held(path, 30) as holder, pytest.raises(WarehouseUnreachable) as caught:
+        open_warehouse(control.settings, 0.3).read_data("acme", "select 1")
+    assert caught.value.exit_code == 4
+    assert f"process {holder.pid}" in caught.value.message
+    assert str(path) in caught.value.message and "\n" not in caught.value.message
+
+
+def test_who_waits_for_another_program_hears_of_it_at_once_and_again(
+    control: Control, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    patient = open_warehouse(control.settings, 30)
+    monkeypatch.setattr(dataset.DuckDBDataset, "seconds_between_looks", 0.2)
+    with held(path, 2) as holder, patient.alone_with("acme", told.append):
+        pass
+    assert len(told) > 2 and set(told) == {
+        f"{path} is held open by another program (process {holder.pid}): waiting up to 30 s for it"
+    }
+
+    def stop(text: str) -> None:
+        raise KeyboardInterrupt
+
+    with held(path, 30), pytest.raises(KeyboardInterrupt), patient.alone_with("acme", stop):
+        raise AssertionError("it was not waited for")
+
+
+def test_who_waits_in_the_middle_of_something_else_is_told_once(
+    control: Control, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    patient = open_warehouse(control.settings, 30)
+    with held(path, 2) as holder:
+        patient.read_data("acme", "select 1")
+    assert capsys.readouterr().err == (
+        f"{path} is held open by another program (process {holder.pid}): waiting up to 30 s"
+        " for it\n"
+    )
+
+
+def test_a_deleted_file_of_a_tenant_is_told_with_what_brings_it_back(control: Control) -> None:
+    for ask in (
+        lambda: control.warehouse.read_data("acme", "select 1"),
+        lambda: control.warehouse.write_data("acme", "select 1"),
+        lambda: control.warehouse.check_exports("acme", []),
+    ):
+        with pytest.raises(NotInitialised, match=r"acme was deleted.*runner tenant repair acme"):
+            ask()
+
+
+@pytest.mark.parametrize("content", [b"this is no database at all" * 500, b"\0" * 12288])
+def test_a_file_that_is_no_database_is_damaged_at_once(
+    control: Control, path: Path, content: bytes
+) -> None:
+    path.write_bytes(content)
+    began = time.monotonic()
+    with pytest.raises(WarehouseUnreachable, match=f"{path} is damaged") as caught:
+        open_warehouse(control.settings, 3).read_data("acme", "select 1")
+    assert time.monotonic() - began < 2, "what cannot mend itself is not waited for"
+    assert caught.value.exit_code == 4 and "\n" not in caught.value.message
+
+
+def test_a_file_that_was_cut_off_is_damaged_and_not_a_matter_of_permissions(
+    control: Control, path: Path
+) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create table acme.big as select range as n from range(500000)")
+    path.write_bytes(path.read_bytes()[:100_000])
+    with pytest.raises(WarehouseUnreachable, match=f"{path} is damaged") as caught:
+        open_warehouse(control.settings, 3).read_data("acme", "select sum(n) from acme.big")
+    assert "permissions" not in caught.value.message
+
+
+def test_only_one_process_at_a_time_is_alone_with_a_tenant(control: Control) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with control.warehouse.alone_with("acme"):
+            order.append("second")
+
+    with control.warehouse.alone_with("acme"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        time.sleep(0.2)
+        order.append("first")
+    thread.join(5)
+    assert order == ["first", "second"]
+
+
+def test_two_tenants_are_alone_with_their_own_files(control: Control) -> None:
+    done = threading.Event()
+
+    def other() -> None:
+        with control.warehouse.alone_with("globex"):
+            done.set()
+
+    with control.warehouse.alone_with("acme"):
+        threading.Thread(target=other).start()
+        assert done.wait(5)
+
+
+def test_the_hold_on_a_tenant_ends_with_the_process_that_had_it(control: Control) -> None:
+    script = (
+        "import sys, time\nfrom pathlib import Path\n"
+        "from runner.dataset.duckdb import DuckDBDataset\n"
+        "w = DuckDBDataset(lambda tenant: Path(sys.argv[1]) / f'tenant_{tenant}.duckdb', 60)\n"
+        "with w.alone_with('acme'):\n    print('held', flush=True)\n    time.sleep(60)\n"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, str(control.path.parent)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout and holder.stdout.readline() == "held\n"
+    threading.Timer(0.3, holder.kill).start()
+    began = time.monotonic()
+    with control.warehouse.alone_with("acme"):
+        assert 0.1 < time.monotonic() - began < 5
+    holder.wait()
+
+
+def test_a_thread_that_has_the_file_is_waited_for_no_longer_than_patience(
+    control: Control, path: Path
+) -> None:
+    """Such as a reader of a tenant's data that itself waits for a run which loads."""
+    warehouse = open_warehouse(control.settings, 0.3)
+    gate = dataset._GATES.setdefault(path, threading.Lock())
+    began = time.monotonic()
+    with gate, pytest.raises(WarehouseUnreachable, match="busy"):
+        warehouse.read_data("acme", "select one from acme.t")
+    assert time.monotonic() - began < 5
+    assert warehouse.read_data("acme", "select one from acme.t") == [{"one": 1}]
+
+
+def test_a_tenants_data_spills_beside_its_file(control: Control, path: Path) -> None:
+    spills = "select current_setting('temp_directory') as place"
+    assert control.warehouse.read_data("acme", spills) == [{"place": f"{path}.tmp"}]
+
+
+def test_statements_of_the_runner_reach_no_file_but_the_exports_of_the_tenant(
+    control: Control, tmp_path: Path
+) -> None:
+    """The view over an export is read, whatever its name; nothing else, by no file's connection."""
+    data = control.path.parent / "tenant_acme.duckdb"
+    wanted = tmp_path / "exports" / "of[us]" / "a" / "b.parquet"
+    landed = control.path.parent / "landing" / "shared" / "2024.parquet"
+    secret = tmp_path / "secret.parquet"
+    for path in (wanted, landed, secret):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        duckdb.execute(f"copy (select 1 as one) to '{path}'")
+    pattern = str(wanted.parent.parent / "*" / "b.parquet")
+    with duckdb.connect(str(data)) as connection:
+        connection.execute("create schema acme")
+        for statement in dataset_tables("acme"):
+            connection.execute(statement)
+        connection.execute(
+            "insert into acme.x_meta_exports by name select 'acme' as tenant_id, ? as export_ref",
+            [pattern],
+        )
+        for name, path in (("mine", pattern.replace("[", "[[]")), ("landed", landed)):
+            connection.execute(f"create view acme.{name} as select * from read_parquet('{path}')")
+    warehouse = control.warehouse
+    for view in ("mine", "landed"):
+        assert warehouse.read_data("acme", f"select one from acme.{view}") == [{"one": 1}]
+    out = tmp_path / "out.csv"
+    for attack in (
+        f"select * from '{secret}'",
+        f"copy (select 1 as one) to '{out}'",
+        f"attach '{out}' as other",
+        "set enable_external_access = true",
+        "set allowed_directories = ['/']",
+    ):
+        for ask in (
+            lambda sql: control.warehouse.read_data("acme", sql),
+            lambda sql: control.warehouse.write_data("acme", sql),
+        ):
+            with pytest.raises(RunnerError, match=r"disabled|locked|Cannot|cannot"):
+                ask(attack)
+    assert not out.exists()
