@@ -127,9 +127,13 @@ def run_slice(
             )
     except Interrupted as stop:
         # Beside execute's own care: while the claim was made, or right after it.
+        warehouse.hurry()
         with _undisturbed():
             why = _stopped_by(stop)
-            withdrawn = claim.cancel(warehouse, request.tenant_id, run_id, why)
+            try:
+                withdrawn = claim.cancel(warehouse, request.tenant_id, run_id, why)
+            except WarehouseUnreachable:
+                withdrawn = None  # closed with its process, by whoever looks next
         if withdrawn is None:
             raise
         outcome = Outcome(False, why)

@@ -41,6 +41,9 @@ class Warehouse(Protocol):
     def read(self, sql: str, **values: Value) -> list[Row]:
         """The rows of one query over the control tables."""
 
+    def hurry(self) -> None:
+        """After a signal: from now on other commands are waited for no longer than seconds."""
+
     def write(self, *statements: str, **values: Value) -> list[Row]:
         """Run the statements in one transaction; the rows of the last, if it is a query."""
 
@@ -157,6 +160,9 @@ class DuckDBWarehouse:
     def _control(self) -> SqliteStore:
         path = self._path_of("none").with_name("control.db")
         return SqliteStore(path, self._project_dir, self._patience_seconds)
+
+    def hurry(self) -> None:
+        self._control.patience_seconds = min(self._control.patience_seconds, 5.0)
 
     def read(self, sql: str, **values: Value) -> list[Row]:
         return self._control.read(sql, **values)

@@ -87,6 +87,8 @@ class BigQueryWarehouse:
         self._client_as = functools.lru_cache(CLIENTS)(self._connect)
         self._accounts: dict[str, tuple[float, str]] = {}
 
+    def hurry(self) -> None: ...
+
     def read(self, sql: str, **values: Value) -> list[Row]:
         return self._query(sql, values)
 

@@ -48,7 +48,7 @@ class SqliteStore:
     def __init__(self, path: Path, project_dir: Path, patience_seconds: float) -> None:
         self._path = path
         self._project_dir = project_dir
-        self._patience_seconds = patience_seconds
+        self.patience_seconds = patience_seconds
         self._of_thread = threading.local()
 
     def read(self, sql: str, **values: Value) -> list[Row]:
@@ -129,7 +129,7 @@ class SqliteStore:
 
     def _begin(self, connection: sqlite3.Connection) -> None:
         # SQLite's own wait sleeps longer and longer: in a crowd those who came first starve.
-        deadline = time.monotonic() + self._patience_seconds
+        deadline = time.monotonic() + self.patience_seconds
         while True:
             try:
                 connection.execute("begin immediate")
@@ -182,7 +182,7 @@ class SqliteStore:
             if _is_busy(error):
                 raise WarehouseUnreachable(
                     f"{self._path} is in use by another command for over"
-                    f" {self._patience_seconds:.0f} s: wait for that, or end it."
+                    f" {self.patience_seconds:.0f} s: wait for that, or end it."
                 ) from error
             if text.startswith(("no such table", "no such column")) or "has no column" in text:
                 raise lacking(text, sql, values) from error

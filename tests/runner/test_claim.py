@@ -247,11 +247,11 @@ def test_a_dead_lease_is_closed_and_its_slot_is_free(control: Control) -> None:
     run = control.take()
     assert (run.status, run.deduplicated) == ("PENDING", False)
     (row,) = control.sql(
-        "select status, error_message, end_time is null from acme.x_meta_pipeline_runs"
+        "select status, error_message, end_time from acme.x_meta_pipeline_runs"
         " where pipeline_logging_id = ?",
         dead,
     )
-    assert row[0] == "FAILED" and "lease expired" in row[1] and row[2] is False
+    assert row[0] == "FAILED" and "lease expired" in row[1] and row[2] is not None
 
 
 def test_a_run_whose_process_on_this_host_is_gone_is_closed_before_its_lease(
@@ -318,7 +318,7 @@ def test_the_steps_of_a_run_that_was_closed_have_their_durations(
     run_id = control.add_run("RUNNING", started=began, leased_for=leased)
     control.sql(
         "insert into acme.x_meta_step_logs by name select 's' as step_logging_id,"
-        " ? as pipeline_logging_id, 'RUNNING' as status, ?::timestamp as start_time",
+        " ? as pipeline_logging_id, 'RUNNING' as status, ? as start_time",
         run_id,
         began.replace(tzinfo=None),
     )

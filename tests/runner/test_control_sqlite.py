@@ -110,7 +110,7 @@ def test_the_warehouse_can_be_used_after_a_failed_transaction(control: Control) 
 
 
 def test_a_read_cannot_write(control: Control) -> None:
-    with pytest.raises(StatementRefused):
+    with pytest.raises(WarehouseUnreachable, match="readonly"):
         control.warehouse.read("delete from `tenants.tenant_profiles`")
     assert control.value("select count(*) from tenants.tenant_profiles") == 2
 
