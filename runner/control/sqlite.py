@@ -1,6 +1,5 @@
 """The control tables of the local target: one SQLite file beside the tenants' DuckDB files."""
 
-import contextlib
 import json
 import os
 import re
@@ -225,18 +224,30 @@ def _unreachable(path: Path, error: Exception) -> WarehouseUnreachable:
     )
 
 
-def _open(path: Path) -> _Connection:
-    """A connection that writes each commit to the disk before it returns."""
-    connection = sqlite3.connect(
-        path,
+def _connect(uri: str) -> _Connection:
+    return sqlite3.connect(
+        uri,
         timeout=0,
         isolation_level=None,
         detect_types=sqlite3.PARSE_DECLTYPES,
         factory=_Connection,
+        uri=True,
     )
+
+
+def _open(path: Path) -> _Connection:
+    """A connection that writes each commit to the disk before it returns."""
+    connection = _connect(path.absolute().as_uri())
     try:
-        with contextlib.suppress(sqlite3.OperationalError):  # a file that may only be read
+        try:
             connection.execute("pragma journal_mode = wal")
+        except sqlite3.OperationalError:
+            wal = path.with_name(f"{path.name}-wal")
+            if os.access(path.parent, os.W_OK) or (wal.exists() and wal.stat().st_size):
+                raise
+            # A disk that may only be read, with nothing that waits to be written back.
+            connection.close()
+            connection = _connect(f"{path.absolute().as_uri()}?immutable=1")
         connection.execute("pragma synchronous = full")
         # No statement reaches another file.
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)

@@ -32,15 +32,12 @@ SENT = ("method", "url", "params", "headers", "json", "content", "data")
 
 def everything(scene: Scene) -> str:
     """All control tables, as text, but for what reading changes."""
-    tables = scene.control.sql(
-        "select table_schema, table_name from information_schema.tables"
-        " where table_type = 'BASE TABLE' order by all"
-    )
+    tables = scene.control.sql("select name from sqlite_master where type = 'table' order by 1")
     return json.dumps(
         [
-            [name, scene.control.sql(f"select * from {schema}.{name}")]
-            for schema, name in tables
-            if name not in ("tenant_api_keys", "x_meta_api_keys")
+            [name, scene.control.sql(f"select * from {name}")]
+            for (name,) in tables
+            if not name.endswith("_api_keys")
         ],
         default=str,
     )

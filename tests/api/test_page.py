@@ -73,7 +73,7 @@ def test_everything_is_shown_and_reached_by_keyboard(served, browser) -> None:
         }
     ]
     scene.control.sql(
-        "update acme.x_meta_pipeline_runs set status = 'COMPLETED', publications = ?::json",
+        "update acme.x_meta_pipeline_runs set status = 'COMPLETED', publications = ?",
         json.dumps(published),
     )
     page, asked, said = browser, [], []

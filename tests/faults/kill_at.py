@@ -3,8 +3,7 @@
 before:runner.claim.take        before the call; after: once it has returned
 after:runner.record.start=TERM  with another signal than KILL
 event:finished:NODE             when dbt's event about a node reaches the runner
-commit:claim                    before a transaction (of MARKS) is committed; close: after it,
-                                before its file is closed
+commit:claim                    before a transaction (of MARKS) is committed; close: after it
 child:boot                      the dbt process, before it imports dbt
 child:started:NODE              the dbt process, when a node starts or has `finished`
 child:deleted:NODE              the dbt process, after a table's old rows are deleted; inserted,
@@ -20,10 +19,12 @@ jump:runner.claim.take=SECONDS  kill nothing: after the call the clock is off by
 Several points, with a comma between, are arranged together.
 """
 
+import contextlib
 import importlib
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -84,46 +85,60 @@ def at_event(kind: str, node: str, name: str) -> None:
 MARKS = {
     "claim": "case when refusal is null then 'PENDING'",
     "start": "set status = 'RUNNING'",
-    "finish": "duration_ms = $duration_ms",
+    "finish": "duration_ms = @duration_ms",
     "alert": "set status = 'SENDING'",
-    "sent": "sent_at = cast($sent_at",
-    "tenant": "insert into tenants.tenant_profiles",
+    "sent": "sent_at = @sent_at",
+    "tenant": "insert into `tenants.tenant_profiles`",
     "exports": "x_meta_exports",
 }
 
 
-class Connection:
-    """An engine that ends the process as one transaction is committed or its file closed."""
+def at_write(what: str, transaction: str) -> None:
+    """End the process as one transaction is committed, or right after."""
+    mark = MARKS[transaction]
+    if transaction == "exports":
+        at_close(mark)
+        return
+    from runner.control.sqlite import _Connection
 
-    def __init__(self, inner: Any, what: str, mark: str) -> None:
-        self._inner, self._what, self._mark, self._is_it = inner, what, mark, False
+    inner = _Connection.execute
+
+    def execute(self: Any, sql: str, *args: Any) -> Any:
+        self.is_it = getattr(self, "is_it", False) or mark in sql
+        if self.is_it and sql == "commit" and what == "commit":
+            end()
+        answer = inner(self, sql, *args)
+        if self.is_it and sql == "commit":
+            end()
+        return answer
+
+    _Connection.execute = execute  # type: ignore[method-assign]
+
+
+class Closing:
+    """A DuckDB connection that ends the process as it is closed after a statement."""
+
+    def __init__(self, inner: Any, mark: str) -> None:
+        self._inner, self._mark, self._is_it = inner, mark, False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def execute(self, sql: Any, *args: Any) -> Any:
-        text = sql if isinstance(sql, str) else sql.query
-        self._is_it |= self._mark in text
-        if text.startswith({"commit": "commit", "close": "detach"}[self._what]):
-            self._end_if_it()
+    def execute(self, sql: str, *args: Any) -> Any:
+        self._is_it |= self._mark in sql
         return self._inner.execute(sql, *args)
 
     def close(self) -> None:
-        if self._what == "close":
-            self._end_if_it()
-        self._inner.close()
-
-    def _end_if_it(self) -> None:
         if self._is_it:
             end()
+        self._inner.close()
 
 
-def at_write(what: str, transaction: str) -> None:
+def at_close(mark: str) -> None:
     import duckdb
 
     connect = duckdb.connect
-    mark = MARKS[transaction]
-    duckdb.connect = lambda *args, **named: Connection(connect(*args, **named), what, mark)
+    duckdb.connect = lambda *args, **named: Closing(connect(*args, **named), mark)
 
 
 def set_patience(seconds: float) -> None:
@@ -131,8 +146,8 @@ def set_patience(seconds: float) -> None:
 
     inner = DuckDBWarehouse.__init__
 
-    def make(self: Any, path: Any, patience_seconds: float = 0, *rest: float) -> None:
-        inner(self, path, seconds, *rest)
+    def make(self: Any, path_of: Any, project_dir: Path, patience_seconds: float = 0) -> None:
+        inner(self, path_of, project_dir, seconds)
 
     DuckDBWarehouse.__init__ = make  # type: ignore[method-assign]
 
@@ -253,6 +268,8 @@ def lose(path: str) -> None:
         answer = inner(*args, **named)
         control = Path(os.environ["WAREHOUSE_DIR"]) / "control.db"
         if not control.with_suffix(".kept").exists():
+            with contextlib.closing(sqlite3.connect(control)) as connection:
+                connection.execute("pragma wal_checkpoint(truncate)")
             control.rename(control.with_suffix(".kept"))
             control.write_bytes(b"no database " * 1000)
         return answer

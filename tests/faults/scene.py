@@ -16,7 +16,8 @@ from typing import Any
 import duckdb
 import psutil
 import yaml
-from control_file import DAY, control_tables
+from control_db import ask
+from control_file import DAY, write_control_file
 from support import ROOT, environment_in
 
 from runner import quota
@@ -76,8 +77,9 @@ class Scene:
         return open_warehouse(self.settings)
 
     def path(self, name: str) -> Path:
-        """One of the DuckDB files, such as `control` or `tenant_acme`."""
-        return Path(self.environ["WAREHOUSE_DIR"]) / f"{name}.duckdb"
+        """One of the files: `control`, which is SQLite's, or a tenant's, such as `tenant_acme`."""
+        suffix = "db" if name == "control" else "duckdb"
+        return Path(self.environ["WAREHOUSE_DIR"]) / f"{name}.{suffix}"
 
     # -- What is given
 
@@ -94,6 +96,8 @@ class Scene:
 
     def sql(self, text: str, *values: Any, file: str = "control") -> list[tuple[Any, ...]]:
         """Run a statement on one of the files, waiting while a process has it open."""
+        if file == "control":
+            return ask(self.path(file), text, values)
         deadline = time.monotonic() + 60
         while True:
             try:
@@ -141,8 +145,13 @@ class Scene:
 
     @contextlib.contextmanager
     def holding(self, name: str) -> Iterator[None]:
-        """Have one of the files open, as another program would."""
+        """Have a tenant's file open, as another program would, or the control file locked."""
         code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(1, flush=True); input()"
+        if name == "control":
+            code = (
+                "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None);"
+                "c.execute('begin immediate'); print(1, flush=True); input()"
+            )
         holder = subprocess.Popen(
             [sys.executable, "-c", code, str(self.path(name))],
             stdin=subprocess.PIPE,
@@ -211,14 +220,16 @@ class Scene:
             f"select 'run', pipeline_logging_id from {tenant}.x_meta_pipeline_runs"
             f" where status in ('PENDING', 'RUNNING') union all"
             f" select 'step', step_id from {tenant}.x_meta_step_logs"
-            f" where status in ('PENDING', 'RUNNING') union all"
-            f" select 'quota view', concurrent_pipelines_running::varchar"
-            f" from tenants.tenant_usage_quotas"
-            f" where tenant_id = '{tenant}' and concurrent_pipelines_running <> 0"
+            f" where status in ('PENDING', 'RUNNING')"
+        )
+        _, viewed = self.warehouse.query(
+            "select 'quota view', concurrent_pipelines_running from tenants.tenant_usage_quotas"
+            f" where tenant_id = '{tenant}' and concurrent_pipelines_running <> 0",
+            [],
         )
         told = quota.of(self.warehouse, tenant)
         taken = [("slot", one.used) for one in told.limits if one.name == "concurrent" and one.used]
-        return at_work + taken
+        return at_work + viewed + taken
 
 
 RUN = ("run", "--tenant", "acme", "--date", str(DAY), "--json")
@@ -232,26 +243,16 @@ def made_in(folder: Path, *tenants: str, cost: int = 100) -> Scene:
     place = Scene(folder)
     tenants = tenants or ("acme",)
     place.path("control").parent.mkdir()
-    with duckdb.connect(str(place.path("control"))) as connection:
-        for statement in control_tables(tenants):
-            connection.execute(statement)
-        for tenant in tenants:
-            connection.execute(
-                "insert into tenants.tenant_profiles by name select ? as tenant_id,"
-                " 'Acme & Sons' as company_name, 'admin@acme.example' as admin_email,"
-                " ? as tenant_dataset_id, 'ACTIVE' as status, 'SCALE' as subscription_plan,"
-                " timestamp '2024-01-01' as created_at",
-                [tenant, tenant],
-            )
-            connection.execute(
-                "insert into tenants.tenant_subscriptions by name select 's' as subscription_id,"
-                " ? as tenant_id, 'SCALE' as plan_name, 'ACTIVE' as status, 100 as daily_limit,"
-                " 3000 as monthly_limit, 10 as concurrent_limit",
-                [tenant],
-            )
-            connection.execute(
-                f"insert into {tenant}.x_meta_lock by name select 'claim' as lock_name"
-            )
+    write_control_file(place.path("control"), tenants)
+    place.sql(
+        "update tenants.tenant_subscriptions set plan_name = 'SCALE', daily_limit = 100,"
+        " monthly_limit = 3000, concurrent_limit = 10"
+    )
+    place.sql(
+        "update tenants.tenant_profiles set subscription_plan = 'SCALE',"
+        " tenant_dataset_id = tenant_id"
+    )
+    place.sql("pragma wal_checkpoint(truncate)")
     document = yaml.safe_load((ROOT / "models/control/dataset/_dataset.yml").read_text())
     exports = next(model for model in document["models"] if model["name"] == "x_meta_exports")
     columns = ", ".join(f"{one['name']} {one['data_type']}" for one in exports["columns"])

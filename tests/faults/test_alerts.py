@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -102,8 +102,18 @@ def look(scene: Scene, **environ: str) -> "subprocess.CompletedProcess[str]":
     return scene.call("quota", "--tenant", "acme", **environ)
 
 
-def make_due(scene: Scene, ago: str = "1 second") -> None:
-    scene.sql("update acme.x_meta_alerts set next_attempt_at = now()::timestamp - interval " + ago)
+def make_due(scene: Scene, minutes: int = 0) -> None:
+    ago = timedelta(minutes=minutes, seconds=1)
+    scene.sql("update acme.x_meta_alerts set next_attempt_at = ?", datetime.now(UTC) - ago)
+
+
+def make_older(scene: Scene, by: timedelta) -> None:
+    """Every alert was raised so much earlier."""
+    for alert_id, created_at in scene.sql("select alert_id, created_at from acme.x_meta_alerts"):
+        scene.sql(
+            "update acme.x_meta_alerts set created_at = ? where alert_id = ?",
+            *(created_at - by, alert_id),
+        )
 
 
 @pytest.mark.heavy
@@ -206,7 +216,7 @@ def test_a_server_that_stays_down_is_given_up_after_three_days(scene: Scene, inb
     nobody = {**to(inbox), "SMTP_PORT": str(free_port())}
     failed(scene, **nobody)
     make_due(scene)
-    scene.sql("update acme.x_meta_alerts set created_at = created_at - interval 4 day")
+    make_older(scene, timedelta(days=4))
     assert look(scene, **nobody).returncode == 0, "the command itself is not disturbed"
     ((_, status, _, _),) = alerts(scene)
     assert status == "ABANDONED"
@@ -280,7 +290,7 @@ def test_the_same_failure_within_a_day_is_told_once(scene: Scene, inbox: Inbox) 
     assert scene.last_run()["error_message"].startswith("timed out")
     assert subjects(inbox) == [SUBJECT, SUBJECT]
     # A day later it is told again.
-    scene.sql("update acme.x_meta_alerts set created_at = created_at - interval 25 hour")
+    make_older(scene, timedelta(hours=25))
     failed(scene, **to(inbox))
     assert subjects(inbox) == [SUBJECT] * 3
 
@@ -289,7 +299,7 @@ def test_the_quiet_hours_can_be_set(scene: Scene, inbox: Inbox) -> None:
     failed(scene, **to(inbox, ALERT_QUIET_HOURS="0"))
     failed(scene, **to(inbox, ALERT_QUIET_HOURS="0"))
     assert subjects(inbox) == [SUBJECT] * 2
-    scene.sql("update acme.x_meta_alerts set created_at = created_at - interval 30 hour")
+    make_older(scene, timedelta(hours=30))
     failed(scene, **to(inbox, ALERT_QUIET_HOURS="48"))
     assert subjects(inbox) == [SUBJECT] * 2
 
@@ -319,7 +329,7 @@ def test_a_sender_killed_in_the_act_is_taken_for_dead_after_ten_minutes(
     assert len(inbox.letters) == before
     look(scene, **to(inbox))
     assert len(inbox.letters) == before, "it may still be at it"
-    make_due(scene, "11 minute")
+    make_due(scene, minutes=11)
     look(scene, **to(inbox))
     assert len(inbox.letters) == before + 1
     assert alerts(scene)[0][:2] == ("failure", "SENT")
@@ -394,8 +404,8 @@ def test_the_mail_names_what_was_at_work_when_dbt_died(scene: Scene, inbox: Inbo
     scene.sql(
         "insert into acme.x_meta_step_logs by name select 's' as step_logging_id,"
         " 'RUNNING' as status, ? as pipeline_logging_id, 'billing_cost_daily' as step_name,"
-        " 'model' as step_type, 1 as step_index, now()::timestamp as start_time",
-        scene.last_run()["pipeline_logging_id"],
+        " 'model' as step_type, 1 as step_index, ? as start_time",
+        *(scene.last_run()["pipeline_logging_id"], datetime.now(UTC)),
     )
     look(scene, **to(inbox))
     assert len(inbox.letters) == 2

