@@ -257,8 +257,9 @@ def test_a_catch_up_killed_in_between_is_resumed(scene: Scene, monkeypatch) -> N
             scene.catch_up()
     assert len(scene.marks()) == 1, "an unfinished catch-up leaves no row"
     scene.world.control(
-        "update late.x_meta_pipeline_runs set worker_instance = null,"
-        " lease_expires_at = timestamp '2024-01-01' where status = 'RUNNING'"
+        "update late.x_meta_pipeline_runs set worker_instance = null, lease_expires_at = ?"
+        " where status = 'RUNNING'",
+        datetime(2024, 1, 1),
     )
     again = scene.ran()
     assert set(again) == {("06", "06", "COMPLETED"), ("01", "01", "COMPLETED")} or again == [
@@ -323,8 +324,9 @@ def test_a_partition_that_is_yet_to_come_does_not_end_catch_up(scene: Scene) -> 
     assert scene.marks()[-1][1] == datetime.now(UTC).date()
     # A mark of before that was kept is no bound either.
     scene.world.control(
-        "update late.x_meta_catch_ups set newest_partition = date '2099-01-01',"
-        " looked_at = timestamp '2024-11-10' where newest_partition > date '2025-01-01'"
+        "update late.x_meta_catch_ups set newest_partition = '2099-01-01', looked_at = ?"
+        " where newest_partition > '2025-01-01'",
+        datetime(2024, 11, 10),
     )
     late = {"_PARTITIONTIME": "2024-11-20 00:00:00+00"}
     scene.write([*ROWS, future, charge("2024-11-02", 1.0, **late)])

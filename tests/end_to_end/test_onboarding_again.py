@@ -80,23 +80,28 @@ def test_the_plan_sets_all_limits(again: World) -> None:
 
 
 def test_the_predecessors_operators_queries_run(again: World) -> None:
-    history = again.control(
+    def answer(sql: str) -> list[dict[str, Any]]:
+        return list(json.loads(again("query", sql, "--json").stdout))
+
+    history = answer(
         "SELECT pipeline_logging_id, pipeline_id, status, trigger_type, trigger_by, start_time,"
         " end_time, duration_ms, run_date FROM mini.x_meta_pipeline_runs"
-        " WHERE start_time >= now()::timestamp - INTERVAL 7 DAY"
+        " WHERE start_time >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY)"
     )
-    assert len(history) >= 1 and history[0][2] == "COMPLETED"
-    steps = again.control(
-        "SELECT step_name, status, row_count, rows_processed, error_message"
-        " FROM mini.x_meta_step_logs WHERE start_time >= now()::timestamp - INTERVAL 1 DAY"
+    assert len(history) >= 1 and history[0]["status"] == "COMPLETED"
+    steps = answer(
+        "SELECT step_name, status, row_count, rows_processed, error_message FROM"
+        " mini.x_meta_step_logs"
+        " WHERE start_time >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 1 DAY)"
     )
     assert len(steps) > 20
-    quota = again.control(
-        "SELECT pipelines_run_today, daily_limit - pipelines_run_today, pipelines_succeeded_today"
-        " FROM tenants.tenant_usage_quotas WHERE tenant_id = 'mini'"
-        " AND usage_date = (now() at time zone 'UTC')::date"
+    quota = answer(
+        "SELECT pipelines_run_today, daily_limit - pipelines_run_today AS remaining,"
+        " pipelines_succeeded_today FROM tenants.tenant_usage_quotas"
+        " WHERE tenant_id = 'mini' AND usage_date = CURRENT_DATE()"
     )
-    assert quota == [(1, 99, 1)], "one run of a hundred, and it succeeded"
+    (used,) = quota
+    assert tuple(used.values()) == (1, 99, 1), "one run of a hundred, and it succeeded"
 
 
 PROFILE = "select company_name, subscription_plan from tenants.tenant_profiles"
@@ -135,8 +140,7 @@ def test_a_tenant_without_its_profile_keeps_its_plan_and_its_accounts(
     world = mini.copy(tmp_path)
     add = ("tenant", "add", "mini", "--admin-email", EMAIL, "--export", str(export))
     assert world(*add, "--billing-account", ACCOUNT).exit_code == 0
-    with duckdb.connect(str(world.warehouse / "control.db")) as connection:
-        connection.execute("drop table tenants.tenant_profiles cascade")
+    world.control("drop table tenants.tenant_profiles")
     answer = world(*add)
     assert answer.exit_code == 0, answer.output
     assert world.control("select subscription_plan from tenants.tenant_profiles") == [("SCALE",)]

@@ -28,7 +28,7 @@ def test_no_file_that_a_run_leaves_is_for_other_users(tmp_path: Path) -> None:
     left = set(world.folder.rglob("*")) - given
     names = {path.name for path in left}
     assert {"control.db", "tenant_solo.duckdb", "runner.jsonl", "run.jsonl"} <= names
-    assert {"partial_parse.msgpack", "dbt.log", "control.gate"} <= names
+    assert {"partial_parse.msgpack", "dbt.log", "tenant_solo.gate"} <= names
     modes = {path: stat.S_IMODE(path.lstat().st_mode) for path in left}
     assert {path: f"{mode:o}" for path, mode in modes.items() if mode & 0o077} == {}
     assert "others may use" not in done.stdout

@@ -167,16 +167,12 @@ def test_bill_and_runs_are_joined_in_one_statement(history: Scene) -> None:
 def test_the_same_rows_as_a_table_and_as_csv(history: Scene) -> None:
     sql = "select service_id, cost, null as nothing from billing_cost_daily order by cost limit 2"
     table = history.call("query", sql, "--tenant", "acme")
-    assert (
-        table.stdout.splitlines()
-        == [
-            "service_id  cost  nothing",
-            "s2          0.25  -",
-            "s1          1.000000001  -",
-            "(2 rows)",
-        ]
-        or "1.000000001" in table.stdout
-    )
+    assert table.stdout.splitlines() == [
+        "service_id         cost  nothing",
+        "s2                 0.25  -",
+        "s1          1.000000001  -",
+        "(2 rows)",
+    ]
     lines = history.call("query", sql, "--tenant", "acme", "--csv").stdout.splitlines()
     assert lines == ["service_id,cost,nothing", "s2,0.25,", "s1,1.000000001,"]
 
