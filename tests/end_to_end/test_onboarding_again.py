@@ -1,5 +1,6 @@
 """`tenant add` may be run again: the same rows, and whatever shape was lost comes back."""
 
+import json
 from pathlib import Path
 from typing import Any
 
