@@ -579,6 +579,21 @@ def test_what_bigquery_refuses_is_refused(judge: Callable[[list[str]], list[Verd
     assert [(v.sql, v.error) for v in verdicts if BAD[v.sql] not in (v.error or "")] == []
 
 
+def test_a_statement_is_judged_once_with_whatever_dates_and_ids_but_not_with_a_wrong_date(
+    judge: Callable[[list[str]], list[Verdict]],
+) -> None:
+    run = "insert into d.runs (id, day) values ('{}', date '2026-02-{}')"
+    first, second = "5d438ac5-c805-4d02-98dc-d440deaa4d62", "0438ac55-c805-4d02-98dc-d440deaa4d62"
+    sent = [run.format(first, "01"), run.format(second, "28"), run.format(second, "30")]
+    verdicts = judge(sent)
+    assert [one.ok for one in verdicts] == [True, True, False]
+    assert [one.statements for one in verdicts[:2]] == [(sql,) for sql in sent[:2]]
+    [one, changed, other] = judge(
+        ["select id from d.runs", "alter table d.runs drop column id", "select id from d.runs"]
+    )
+    assert (one.ok, changed.ok, other.ok) == (True, True, False), "the table is another"
+
+
 def test_tables_read_and_written_are_told_apart(
     judge: Callable[[list[str]], list[Verdict]],
 ) -> None:
