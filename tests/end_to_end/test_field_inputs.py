@@ -577,9 +577,9 @@ def test_a_path_that_exists_is_a_file_whatever_characters_it_has(tmp_path: Path)
     write_csv(odd.folder / "x1 'ä'--.csv", rows(100))
     odd.add("field", export, "--landing")
     odd.run("field", DAY)
-    odd.add("reader", "tenant:field", "--billing-account", ACCOUNT)
-    odd.run("reader", DAY)
-    assert odd.bill("reader") == {date(2024, 11, 1): (2, Decimal(3), Decimal(0))}
+    odd.add("mini", "tenant:field", "--billing-account", ACCOUNT)
+    odd.run("mini", DAY)
+    assert odd.bill("mini") == {date(2024, 11, 1): (2, Decimal(3), Decimal(0))}
 
 
 def test_a_file_that_is_damaged_or_gone_after_onboarding_fails_the_run_with_its_name(

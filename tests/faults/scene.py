@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 import psutil
+import warm
 import yaml
 from control_file import DAY, control_tables
 from support import ROOT, environment_in
@@ -287,14 +288,12 @@ def until(true: Callable[[], Any], seconds: float = 60) -> Any:
 
 def children(process: "subprocess.Popen[str]") -> list[psutil.Process]:
     """The living dbt processes of a runner."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return [
-            child
-            for child in psutil.Process(process.pid).children(recursive=True)
-            if child.status() != psutil.STATUS_ZOMBIE
-            and any("worker" in part or "kill_at" in part for part in child.cmdline())
-        ]
-    return []
+    name = warm.NAME.format(process.pid)
+    return [
+        one
+        for one in psutil.process_iter(["name", "status"])
+        if one.info["name"] == name and one.info["status"] != psutil.STATUS_ZOMBIE
+    ]
 
 
 def gone(processes: list[psutil.Process], seconds: float = 10) -> bool:
