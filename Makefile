@@ -9,8 +9,7 @@ BIN := .venv/bin
 LINT := .venvs/lint/bin
 # Side by side, a file of tests to a process: many of them wait for processes of their own.
 PYTEST = $(BIN)/python -m pytest -n 2
-UV = $(wildcard $(CURDIR)/.venvs/uv/bin/uv)
-INSTALL = UV=$(UV) bash tests/environment.sh $(CURDIR)/$(BIN)/python
+INSTALL = bash tests/environment.sh $(BIN)/python
 SYNC := $(if $(filter output-sync,$(.FEATURES)),-O)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
@@ -86,10 +85,10 @@ focus: .venv/.tests .venvs/validator/.ready
 	$(BIN)/python -m pytest tests/focus
 
 .venvs/validator/.ready: tests/focus/setup_validator.sh tests/focus/requirements-validator.txt .venvs/uv/.tried
-	UV=$(UV) bash $< .venvs/validator; test $$? -eq 0 -o $$? -eq 3
+	bash $< .venvs/validator; test $$? -eq 0 -o $$? -eq 3
 
 .venvs/%/.ready: tests/bigquery/setup_%.sh tests/bigquery/requirements-%.txt .venvs/uv/.tried
-	UV=$(UV) bash $< .venvs/$*; test $$? -eq 0 -o $$? -eq 3
+	bash $< .venvs/$*; test $$? -eq 0 -o $$? -eq 3
 
 # Ratios side by side, for docs/benchmarks.md: an hour on a machine that does nothing else.
 bench: .venv/.tests .venvs/sqlmesh/.made

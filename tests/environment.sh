@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # environment.sh PYTHON DIR ARGS...: makes the virtual environment DIR if it is not there, and has
-# `pip install ARGS` done in it. uv does that in a third of pip's time, if UV names it and pip has
-# no setting that uv cannot be told; where uv fails, and without it, pip does it.
+# `pip install ARGS` done in it. uv, which `make` puts into .venvs/uv, does that in a third of pip's
+# time. Where there is none or it fails, and where pip has settings that it cannot be told, pip does.
 set -euo pipefail
 python=$1 dir=$2
 shift 2
 
+uv=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/.venvs/uv/bin/uv
+[ -x "$uv" ] || uv=
+
 # uv reads none of pip's settings: the index, certificates and the rest come from them.
-settings=$("$python" -m pip config list)
+settings=$("$python" -m pip config list) || uv=
 while IFS='=' read -r name value; do
     value=${value#\'} value=${value%\'}
     value=${value//\\n/ }
@@ -23,16 +26,16 @@ while IFS='=' read -r name value; do
         # What decides nothing about what is installed.
         "" | cache-dir | disable-pip-version-check | no-cache-dir | no-input | progress-bar | \
             quiet | retries | root-user-action | verbose) ;;
-        *) UV= ;;
+        *) uv= ;;
     esac
 done <<<"$settings"
 # As pip does: the best version of all indexes, and the certificates of the system.
 export UV_INDEX_STRATEGY=unsafe-best-match UV_NATIVE_TLS=1 UV_PYTHON_DOWNLOADS=never
 
-if [ -n "${UV:-}" ]; then
-    [ -e "$dir/pyvenv.cfg" ] || "$UV" venv --quiet --python "$python" "$dir"
+if [ -n "$uv" ]; then
+    [ -e "$dir/pyvenv.cfg" ] || "$uv" venv --quiet --python "$python" "$dir"
     # Compiled now: the tests write no bytecode, and would compile it in every process.
-    "$UV" pip install --quiet --compile-bytecode --python "$dir/bin/python" "$@" && exit 0
+    "$uv" pip install --quiet --compile-bytecode --python "$dir/bin/python" "$@" && exit 0
     echo "uv did not make $dir: pip does" >&2
 fi
 "$dir/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv "$dir"
