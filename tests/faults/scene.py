@@ -158,14 +158,17 @@ class Scene:
             holder.communicate()
 
     @contextlib.contextmanager
-    def stuck(self, run: "subprocess.Popen[str]") -> Iterator[None]:
-        """Take acme's file from a run that has begun: its dbt waits for it, which the run does not.
+    def stuck(self) -> Iterator[None]:
+        """Take acme's file from a run started at GATE: its dbt waits for it, and not the run.
 
-        Before its dbt is there, the run itself would wait.
+        Before its dbt has the job, the run itself would wait.
         """
-        until(lambda: self.statuses() and children(run))
+        until((self.folder / "at_gate").exists)
         with self.holding("tenant_acme"):
+            (self.folder / "gate").touch()
             yield
+        for name in ("at_gate", "gate"):
+            (self.folder / name).unlink()
 
     def end(self) -> None:
         """Let no process outlive its test."""
@@ -222,6 +225,7 @@ class Scene:
         return at_work + taken
 
 
+GATE = "child:gate"
 RUN = ("run", "--tenant", "acme", "--date", str(DAY), "--json")
 
 
