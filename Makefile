@@ -26,7 +26,7 @@ run: .venv/.runs
 test:
 	@rm -rf target/test-times && mkdir -p target/test-times
 	@$(MAKE) --no-print-directory -j2 environments
-	@$(MAKE) --no-print-directory -j2 $(SYNC) faults bigquery end-to-end focus api unit lint types \
+	@$(MAKE) --no-print-directory -j2 $(SYNC) end-to-end bigquery faults unit api lint focus types \
 		dbt-unit
 	@echo "The ten files of tests that took longest, in seconds:"
 	@cat target/test-times/* | sort -rn | awk 'NR <= 10'

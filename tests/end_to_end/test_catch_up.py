@@ -405,7 +405,7 @@ def test_when_nothing_moved_dbt_is_never_imported(scene: Scene) -> None:
         "print(code, heavy, file=sys.stderr)"
     )
     answer = subprocess.run(
-        [sys.executable, "-c", program],
+        ["env", sys.executable, "-c", program],
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **scene.world.environ},
         capture_output=True,
         text=True,

@@ -177,7 +177,7 @@ def test_a_run_whose_words_nobody_can_read_is_complete(scene: Scene, gone: str) 
     os.close(reads)
     full = os.open("/dev/full", os.O_WRONLY)
     to = writes if gone == "reader" else full
-    command = (sys.executable, "-m", "runner", "run", "--tenant", "acme", "--date", str(DAY))
+    command = ("env", sys.executable, "-m", "runner", "run", "--tenant", "acme", "--date", str(DAY))
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **scene.environ}, stdout=to, stderr=to, timeout=240
     )
@@ -191,7 +191,7 @@ def test_a_command_whose_answer_is_lost_says_so_but_a_reader_may_stop_reading(
 ) -> None:
     def listed(stdout: int) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-m", "runner", "tenant", "list"],
+            ["env", sys.executable, "-m", "runner", "tenant", "list"],
             cwd=ROOT,
             env={**os.environ, **scene.environ},
             stdout=stdout,
