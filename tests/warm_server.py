@@ -4,6 +4,7 @@ import atexit
 import ctypes
 import gc
 import json
+import logging
 import os
 import runpy
 import selectors
@@ -108,6 +109,8 @@ def become(request: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(request["env"])
     time.tzset()
+    # dbt's parse has it write everything to standard error.
+    logging.basicConfig(force=True, handlers=[], level=logging.WARNING)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
     what, *words = request["args"]
     paths = os.environ.get("PYTHONPATH", "").split(":")

@@ -136,7 +136,7 @@ class Place:
         return self.worker.run(
             Job(
                 "mini",
-                ("build", *chosen),
+                ("build", "--exclude-resource-type", "unit_test", *chosen),
                 {"date": DAY, "pipeline_logging_id": named(run), **vars},
             )
         )
@@ -275,10 +275,10 @@ def test_a_failed_proof_leaves_the_old_rows_and_one_plain_rerun_makes_all_layers
 def test_a_first_build_is_held_back_too(place: Place, table: str) -> None:
     place.world.data("mini", f"drop table mini.{table}")
     place.world.data("mini", f"delete from mini.x_meta_publications where target_table = '{table}'")
-    failed = place.build(f"first-{table}", lose=table)
+    failed = place.build(f"first-{table}", "--select", table, lose=table)
     assert TABLES[table] in node(failed, table).message
     assert table not in place.tables() and table not in place.published()
-    assert place.build(f"then-{table}").success
+    assert place.build(f"then-{table}", "--select", table).success
     assert place.published()[table] == named(f"then-{table}")
 
 
@@ -358,8 +358,8 @@ def test_what_a_proof_says_is_at_most_8_kilobytes_and_has_samples(place: Place) 
 
 
 def test_under_bare_dbt_a_proof_runs_once_more_as_a_test_and_is_counted_once(place: Place) -> None:
-    assert place.build("runner").success
-    bare = place.build("bare", "--selector", "cost_billing")
+    assert place.build("runner", "--selector", "bill_run").success
+    bare = place.build("bare", "--selector", "bill")
     assert bare.success, bare.error
     assert node(bare, "gcp_silver_cost_expectations").status == "pass"
     counted = [place.results(run)["gcp_silver_cost__error"][:3] for run in ("runner", "bare")]
@@ -370,7 +370,7 @@ def test_a_date_without_charges_is_published_with_no_rows(place: Place) -> None:
     outcome = place.worker.run(
         Job(
             "mini",
-            ("build", "--selector", "cost_billing_run"),
+            ("build", "--select", "+cost_daily", "--exclude-resource-type", "unit_test"),
             {"date": "2024-11-03", "pipeline_logging_id": "empty"},
         )
     )
@@ -388,9 +388,10 @@ def test_a_ledger_is_the_same_whether_it_reads_its_own_rows_or_not(place: Place)
     """DuckDB evaluates a model before its old rows are deleted, BigQuery after."""
     without = "exclude (recorded_at, previous_recorded_at)"
     ledger = f"select * {without} from mini.restatement_ledger order by all"
-    assert place.build("once").success
+    selection = ("--select", "+restatement_ledger")
+    assert place.build("once", *selection).success
     once = place.world.data("mini", ledger)
-    assert place.build("once").success
+    assert place.build("once", *selection).success
     assert place.world.data("mini", ledger) == once
 
 
