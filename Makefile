@@ -84,10 +84,11 @@ bigquery: environments
 focus: .venv/.tests .venvs/validator/.ready
 	$(BIN)/python -m pytest tests/focus
 
-.venvs/validator/.ready: tests/focus/setup_validator.sh tests/focus/requirements-validator.txt .venvs/uv/.tried
+.venvs/validator/.ready: tests/focus/setup_validator.sh tests/focus/requirements-validator.txt \
+		| .venvs/uv/.tried
 	bash $< .venvs/validator; test $$? -eq 0 -o $$? -eq 3
 
-.venvs/%/.ready: tests/bigquery/setup_%.sh tests/bigquery/requirements-%.txt .venvs/uv/.tried
+.venvs/%/.ready: tests/bigquery/setup_%.sh tests/bigquery/requirements-%.txt | .venvs/uv/.tried
 	bash $< .venvs/$*; test $$? -eq 0 -o $$? -eq 3
 
 # Ratios side by side, for docs/benchmarks.md: an hour on a machine that does nothing else.
@@ -114,7 +115,7 @@ smoke-bigquery: .venv/.runs
 		|| { mkdir -p .venvs/uv; echo "uv cannot be had: pip installs"; }
 	@touch $@
 
-.venv/.runs: .venvs/uv/.tried requirements.txt constraints.txt pyproject.toml
+.venv/.runs: .venv/.python requirements.txt constraints.txt pyproject.toml | .venvs/uv/.tried
 	@$(INSTALL) .venv -r requirements.txt
 	@touch $@
 
@@ -122,7 +123,7 @@ smoke-bigquery: .venv/.runs
 	@$(INSTALL) .venv -r requirements-dev.txt
 	@touch $@
 
-.venvs/lint/.made: requirements-lint.txt .venvs/uv/.tried
+.venvs/lint/.made: requirements-lint.txt | .venvs/uv/.tried
 	@$(INSTALL) .venvs/lint -r $<
 	@touch $@
 

@@ -33,9 +33,9 @@ done <<<"$settings"
 export UV_INDEX_STRATEGY=unsafe-best-match UV_NATIVE_TLS=1 UV_PYTHON_DOWNLOADS=never
 
 if [ -n "$uv" ]; then
-    [ -e "$dir/pyvenv.cfg" ] || "$uv" venv --quiet --python "$python" "$dir"
     # Compiled now: the tests write no bytecode, and would compile it in every process.
-    "$uv" pip install --quiet --compile-bytecode --python "$dir/bin/python" "$@" && exit 0
+    { [ -e "$dir/pyvenv.cfg" ] || "$uv" venv --quiet --python "$python" "$dir"; } &&
+        "$uv" pip install --quiet --compile-bytecode --python "$dir/bin/python" "$@" && exit 0
     echo "uv did not make $dir: pip does" >&2
 fi
 "$dir/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv "$dir"
