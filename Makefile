@@ -9,6 +9,7 @@ BIN := .venv/bin
 LINT := .venvs/lint/bin
 # Side by side, a file of tests to a process: many of them wait for processes of their own.
 PYTEST = $(BIN)/python -m pytest -n 2
+INSTALL = bash tests/environment.sh $(BIN)/python
 SYNC := $(if $(filter output-sync,$(.FEATURES)),-O)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
@@ -25,7 +26,7 @@ run: .venv/.runs
 test:
 	@rm -rf target/test-times && mkdir -p target/test-times
 	@$(MAKE) --no-print-directory -j2 environments
-	@$(MAKE) --no-print-directory -j2 $(SYNC) faults bigquery end-to-end focus api unit lint types \
+	@$(MAKE) --no-print-directory -j2 $(SYNC) end-to-end bigquery faults unit api lint focus types \
 		dbt-unit
 	@echo "The ten files of tests that took longest, in seconds:"
 	@cat target/test-times/* | sort -rn | awk 'NR <= 10'
@@ -83,10 +84,11 @@ bigquery: environments
 focus: .venv/.tests .venvs/validator/.ready
 	$(BIN)/python -m pytest tests/focus
 
-.venvs/validator/.ready: tests/focus/setup_validator.sh tests/focus/requirements-validator.txt
+.venvs/validator/.ready: tests/focus/setup_validator.sh tests/focus/requirements-validator.txt \
+		| .venvs/uv/.tried
 	bash $< .venvs/validator; test $$? -eq 0 -o $$? -eq 3
 
-.venvs/%/.ready: tests/bigquery/setup_%.sh tests/bigquery/requirements-%.txt
+.venvs/%/.ready: tests/bigquery/setup_%.sh tests/bigquery/requirements-%.txt | .venvs/uv/.tried
 	bash $< .venvs/$*; test $$? -eq 0 -o $$? -eq 3
 
 # Ratios side by side, for docs/benchmarks.md: an hour on a machine that does nothing else.
@@ -107,20 +109,23 @@ smoke-bigquery: .venv/.runs
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/.runs: .venv/.python requirements.txt constraints.txt pyproject.toml
-	$(BIN)/python -m pip install --quiet -r requirements.txt
+# What is installed in a third of the time, where this can be had; else pip installs.
+.venvs/uv/.tried: .venv/.python
+	@$(BIN)/python -m pip install --quiet --target .venvs/uv uv==0.13.9 \
+		|| { mkdir -p .venvs/uv; echo "uv cannot be had: pip installs"; }
+	@touch $@
+
+.venv/.runs: .venv/.python requirements.txt constraints.txt pyproject.toml | .venvs/uv/.tried
+	@$(INSTALL) .venv -r requirements.txt
 	@touch $@
 
 .venv/.tests: .venv/.runs requirements-dev.txt
-	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@$(INSTALL) .venv -r requirements-dev.txt
 	@touch $@
 
-.venvs/lint/.made: requirements-lint.txt
-	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found: install one, or name it with PYTHON=."; exit 2; }
-	$(PYTHON) -m venv .venvs/lint
-	$(LINT)/python -m pip install --quiet -r requirements-lint.txt
+.venvs/lint/.made: requirements-lint.txt | .venvs/uv/.tried
+	@$(INSTALL) .venvs/lint -r $<
 	@touch $@
-
 
 clean:
 	rm -rf .venv .venvs target logs

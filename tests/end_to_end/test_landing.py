@@ -13,7 +13,7 @@ OTHER = "01DDDD-EEEEEE-FFFFFF"
 MINE = ("--billing-account", ACCOUNT)
 THEIRS = ("--billing-account", OTHER, "--project", "proj-b", "--with-unallocated")
 # (through the landing, directly)
-PAIRS = [("mine", "mine_direct"), ("theirs", "theirs_direct")]
+PAIRS = [("mine", "mini"), ("split", "field")]
 
 
 def of_other(day: str, cost: float, project: str | None = "proj-b", **changes: Any) -> dict:
@@ -49,7 +49,7 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> World:
         world.add(through, "tenant:shared", *filters)
         world.add(directly, export, *filters)
     with only("bill_run"):
-        for tenant in ("shared", "mine", "theirs"):
+        for tenant in ("shared", "mine", "split"):
             world.run(tenant, "2024-11-01", "2024-11-04")
         write_parquet(export, MOVED)
         answer = world("catch-up", "--all-tenants", "--json")
@@ -71,23 +71,21 @@ def test_bill_and_silver_are_the_same_to_the_last_column(
 def test_marts_are_the_same_and_made_without_the_export(landed: World, tmp_path: Path) -> None:
     world = landed.copy(tmp_path)
     export = landed.folder / "exports" / "shared.parquet"
-    world.run("theirs_direct", "2024-11-01", "2024-11-05")
+    world.run("field", "2024-11-01", "2024-11-05")
     hidden = export.rename(export.with_suffix(".hidden"))
     try:
-        world.run("theirs", "2024-11-01", "2024-11-05")
+        world.run("split", "2024-11-01", "2024-11-05")
     finally:
         hidden.rename(export)
     tables = world.data(
-        "theirs",
+        "split",
         "select table_name from information_schema.tables where table_type = 'BASE TABLE'"
-        " and table_schema = 'theirs' and table_name not like 'x_meta_%'"
+        " and table_schema = 'split' and table_name not like 'x_meta_%'"
         " and table_name not in ('loaded_dates', 'restatement_ledger')",
     )
     assert len(tables) > 15
     for (table,) in tables:
-        assert world.fingerprint("theirs", table) == world.fingerprint("theirs_direct", table), (
-            table
-        )
+        assert world.fingerprint("split", table) == world.fingerprint("field", table), table
 
 
 def test_the_landings_run_tells_what_it_landed(landed: World) -> None:
@@ -130,19 +128,17 @@ def test_a_landing_that_lost_a_date_fails_the_run_and_the_bill_stays(
 
 
 def test_what_is_no_landing_cannot_be_read_as_one(landed: World) -> None:
-    add = ("tenant", "add", "third", "--admin-email", EMAIL, *MINE, "--export")
+    add = ("tenant", "add", "late", "--admin-email", EMAIL, *MINE, "--export")
     assert "no landing" in landed(*add, "tenant:mine").stderr
     assert "no tenant" in landed(*add, "tenant:nobody").stderr
     assert "must be a tenant's only" in landed(*add, "tenant:shared", "--export", "x").stderr
-    unlimited = landed(
-        "tenant", "add", "third", "--admin-email", EMAIL, "--export", "tenant:shared"
-    )
+    unlimited = landed("tenant", "add", "late", "--admin-email", EMAIL, "--export", "tenant:shared")
     assert unlimited.exit_code == 2 and "shared with tenant" in unlimited.stderr
 
 
 def test_a_landing_that_is_read_is_not_removed(landed: World) -> None:
     answer = landed("tenant", "remove", "shared", "--yes")
-    assert answer.exit_code == 2 and "mine, theirs read" in answer.stderr
+    assert answer.exit_code == 2 and "mine, split read" in answer.stderr
 
 
 def test_a_landing_stays_one_when_it_is_added_again(landed: World) -> None:
