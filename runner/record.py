@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from runner import control_sql as sql
 from runner import spool
-from runner.alerts import Alarm
+from runner.alerts import Alarm, moments
 from runner.claim import Run, Turn, as_run, handing_back, starting, turn_of
 from runner.errors import WarehouseProblem
 from runner.findings import parsed
@@ -179,9 +179,10 @@ def finish(
     warnings: tuple[str, ...],
     row_count: int | None,
     *alerts: Alarm,
-) -> Run:
-    """End the run with its last steps and its alert, in one transaction; the run as it is now.
+) -> tuple[Run, Row]:
+    """End the run with its last steps and its alert, in one transaction.
 
+    Returns the run as it is now, and its row with what OUTBOX tells.
     A run that another command has closed meanwhile stays as that command left it. Raises
     WarehouseProblem when the end could not be written; it is then in the spool.
     """
@@ -195,12 +196,13 @@ def finish(
     }
     for alert in alerts:
         values |= alert.values
-    values["now"] = datetime.now(UTC)
+    values |= moments()
     named, values = steps.pending(("FINISH", 0), ("FINISH_EVENT", 0), **values)
     # After the steps: a mail's step is the last.
     named += tuple(one for alert in alerts for one in alert.named)
-    named += (("RUN", 0),)
-    return as_run(write_or_spool(settings, warehouse, run.tenant_id, named, values)[0])
+    named += (("ENDED", 0),)
+    (row,) = write_or_spool(settings, warehouse, run.tenant_id, named, values)
+    return as_run(row), row
 
 
 def keep_publications(warehouse: Warehouse, steps: StepLog, run: Run) -> None:

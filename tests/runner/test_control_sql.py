@@ -47,8 +47,12 @@ def test_the_statements_were_found() -> None:
 def test_a_statement_has_no_placeholders_but_the_four_identifiers(name: str) -> None:
     parts = list(Formatter().parse(STATEMENTS[name]))
     fields = {field for _, field, _, _ in parts if field is not None}
-    numbered = {"DROP_STEPS": {"step_ids"}, "ADD_STEPS": {"step_rows"}}.get(name, set())
-    assert fields <= {"tenant", "dataset", "table", "n"} | numbered
+    made = {
+        "DROP_STEPS": {"step_ids"},
+        "ADD_STEPS": {"step_rows"},
+        "BEFORE_A_LOOK": {"also_landed"},
+    }.get(name, set())
+    assert fields <= {"tenant", "dataset", "table", "n"} | made
     assert not any(spec or conversion for _, _, spec, conversion in parts)
 
 
