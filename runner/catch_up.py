@@ -239,11 +239,11 @@ def look(
 def _before(warehouse: Warehouse, known: tenants.Known, pipeline: str, exports: str) -> _Before:
     """What is known before the look; dead runs are closed first, so that they are known, too."""
     tenant = known.id
-    also, values = "", {"pipeline_id": pipeline}
+    values = {"pipeline_id": pipeline}
+    statement = sql.BEFORE_A_LOOK.format(tenant=tenant)
     for landing in known.landings[:1]:  # a tenant that reads one has no other export
-        also = sql.ALSO_LANDED.format(tenant=landing)
+        statement = sql.BEFORE_A_LOOK_AT_A_LANDING.format(tenant=tenant, dataset=landing)
         values["landing_pipeline_id"] = landings.pipeline_of(landing)
-    statement = sql.BEFORE_A_LOOK.format(tenant=tenant, also_landed=also)
 
     def read() -> tuple[list[Row], list[Row]]:
         rows = warehouse.read(statement, **values)

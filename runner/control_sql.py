@@ -1265,11 +1265,18 @@ _RUNS_TO_LOOK_AT = """
     where status <> 'REFUSED'
 """
 
-# Of the landing that a tenant reads, which is {tenant} here.
-ALSO_LANDED = f"""
-    union all
-{_RUNS_TO_LOOK_AT}
-        and status = 'COMPLETED' and pipeline_id = @landing_pipeline_id
+_LANDED_RUNS = _RUNS_TO_LOOK_AT.replace("{tenant}", "{dataset}")
+
+_BESIDE_THE_MARK = """
+) as runs on base.one_row = runs.one_row
+left join (
+    select 1 as one_row, newest_partition, exports, looked_at
+    from `{tenant}`.x_meta_catch_ups
+    where pipeline_id = @pipeline_id and is_complete
+    order by looked_at desc
+    limit 1
+) as marks on base.one_row = marks.one_row
+order by runs.start_time desc
 """
 
 # All that a catch-up must know before it looks, in one query: runs, newest first, and beside each
@@ -1279,16 +1286,19 @@ select runs.*, marks.newest_partition, marks.exports, marks.looked_at
 from (select 1 as one_row) as base
 left join (
 {_RUNS_TO_LOOK_AT}
-{{also_landed}}
-) as runs on base.one_row = runs.one_row
+{_BESIDE_THE_MARK}
+"""
+
+# The same with the completed runs of the landing that the tenant reads.
+BEFORE_A_LOOK_AT_A_LANDING = f"""
+select runs.*, marks.newest_partition, marks.exports, marks.looked_at
+from (select 1 as one_row) as base
 left join (
-    select 1 as one_row, newest_partition, exports, looked_at
-    from `{{tenant}}`.x_meta_catch_ups
-    where pipeline_id = @pipeline_id and is_complete
-    order by looked_at desc
-    limit 1
-) as marks on base.one_row = marks.one_row
-order by runs.start_time desc
+{_RUNS_TO_LOOK_AT}
+    union all
+{_LANDED_RUNS}
+        and status = 'COMPLETED' and pipeline_id = @landing_pipeline_id
+{_BESIDE_THE_MARK}
 """
 
 ADD_CATCH_UP = """
