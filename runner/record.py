@@ -179,10 +179,10 @@ def finish(
     warnings: tuple[str, ...],
     row_count: int | None,
     *alerts: Alarm,
-) -> tuple[Run, Row]:
+) -> tuple[Run, Row | None]:
     """End the run with its last steps and its alert, in one transaction.
 
-    Returns the run as it is now, and its row with what OUTBOX tells.
+    Returns the run as it is now; where it raises an alert, also a row with what OUTBOX tells.
     A run that another command has closed meanwhile stays as that command left it. Raises
     WarehouseProblem when the end could not be written; it is then in the spool.
     """
@@ -200,9 +200,10 @@ def finish(
     named, values = steps.pending(("FINISH", 0), ("FINISH_EVENT", 0), **values)
     # After the steps: a mail's step is the last.
     named += tuple(one for alert in alerts for one in alert.named)
-    named += (("ENDED", 0),)
+    # Without an alert nothing is asked of the outbox: it may be what is broken.
+    named += (("ENDED" if alerts else "RUN", 0),)
     (row,) = write_or_spool(settings, warehouse, run.tenant_id, named, values)
-    return as_run(row), row
+    return as_run(row), row if alerts else None
 
 
 def keep_publications(warehouse: Warehouse, steps: StepLog, run: Run) -> None:
