@@ -164,7 +164,9 @@ class StepLog:
 
 
 def start(warehouse: Warehouse, run: Run, timeout_minutes: float) -> Turn:
-    """Move the run from PENDING to RUNNING if it is its turn."""
+    """Move the run from PENDING to RUNNING if it is its turn; the claim itself may have done so."""
+    if run.status == "RUNNING":
+        return Turn("RUNNING", ())
     statements, when = starting(run, timeout_minutes)
     return turn_of(run, warehouse.write_in_turn(when, *statements, run_id=run.id))
 

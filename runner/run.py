@@ -317,8 +317,6 @@ def _await_turn(
 
     Raises _ClosedElsewhere, and Interrupted once `stopped_by` names a signal.
     """
-    if run.status == "RUNNING":  # nobody was ahead when it was claimed
-        return
     minutes, first = template.step.timeout_minutes, ""
     turn = record.start(warehouse, run, minutes)
     while turn.status == "PENDING":
