@@ -92,7 +92,7 @@ class Warehouse(Protocol):
     def look_at_export(self, tenant: str, ref: str) -> None:
         """Raises WarehouseProblem or UsageProblem when we may not read it, or not from here."""
 
-    def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
+    def check_exports(self, tenant: str) -> None:
         """Before a run. Raises UsageProblem when a file of an export, or of the data, is lost."""
 
     def bytes_read(self, tenant: str, sql: str, **values: Value) -> int | None:
@@ -115,6 +115,9 @@ class Warehouse(Protocol):
 
         `data`: where the engine keeps them apart, the tenant's data instead of its control tables.
         """
+
+    def has_table(self, tenant: str, table: str) -> bool:
+        """Whether the tenant's data has the table."""
 
     def drop_data(self, tenant: str) -> None:
         """Delete the tenant's data tables, and nothing of another's. Nothing to delete is fine."""
@@ -305,8 +308,10 @@ class DuckDBWarehouse:
     def look_at_export(self, tenant: str, ref: str) -> None:
         export_files.check([ref])
 
-    def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
+    def check_exports(self, tenant: str) -> None:
         checked = self._data(tenant).with_suffix(".checked")
+        rows = self.read(control_sql.EXPORTS, tenant_id=tenant)
+        refs = (row["export_ref"] for row in rows)
         export_files.check((ref for ref in refs if not ref.startswith("tenant:")), checked)
 
     def bytes_read(self, tenant: str, sql: str, **values: Value) -> int | None:
@@ -343,6 +348,9 @@ class DuckDBWarehouse:
             return {}
         with self._open(path, read_only=True) as connection:
             return by_table(_execute(connection, control_sql.COLUMNS_DUCKDB, {"dataset": dataset}))
+
+    def has_table(self, tenant: str, table: str) -> bool:
+        return table in self.columns(tenant, data=True)
 
     def drop_data(self, tenant: str) -> None:
         data = self._path(f"tenant_{tenant}")

@@ -18,7 +18,7 @@ from world import SharedWorker, World, a_world
 
 import runner.pipelines
 from runner import catch_up as catching
-from runner import settings
+from runner import settings, tenants
 from runner.errors import Interrupted
 from runner.invoke import Job, Outcome
 from runner.warehouse import DuckDBWarehouse, open_warehouse
@@ -383,8 +383,9 @@ def test_a_signal_ends_the_wait_for_a_tenants_file_and_what_follows_a_range(
         )
 
     def catch_up(stopped_by: Any) -> None:
+        known = tenants.known(warehouse, "late")
         catching.catch_up(
-            warehouse, "late", template, "me", run_one, is_dry_run=False, stopped_by=stopped_by
+            warehouse, known, template, "me", run_one, is_dry_run=False, stopped_by=stopped_by
         )
 
     with warehouse.alone_with("late"), pytest.raises(Interrupted) as stop:

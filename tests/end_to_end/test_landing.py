@@ -1,6 +1,8 @@
 """Tenants that read a shared export through a landing have the bill that they had without it."""
 
 import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +168,119 @@ def test_dates_that_are_landed_late_are_loaded_by_the_next_catch_up(tmp_path: Pa
     world.run("shared", "2024-11-01", "2024-11-09")
     catch_up()
     assert {day.day for day in world.bill("mine")} == set(range(1, 13))
+
+
+@pytest.fixture(scope="module")
+def caught_up(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A landing and its tenant, both caught up. To be copied, never changed."""
+    world = a_world(tmp_path_factory.mktemp("caught_up"))
+    export = world.folder / "exports" / "shared.parquet"
+    write_parquet(export, [charge(f"2024-11-{n:02}", float(n)) for n in range(1, 7)])
+    world.add("shared", export, "--landing")
+    world.add("mine", "tenant:shared", *MINE)
+    with only("bill_run"):
+        for tenant in ("shared", "mine"):
+            catch_up(world, tenant)
+    return world
+
+
+@pytest.fixture
+def night(caught_up: World, tmp_path: Path) -> Iterator[World]:
+    export = caught_up.folder / "exports" / "shared.parquet"
+    kept = export.read_bytes()
+    world = caught_up.copy(tmp_path)
+    # A view names the folder of the landing that it reads.
+    view = "select sql from duckdb_views() where view_name = 'stg_gcp_billing__export'"
+    ((sql,),) = world.data("mine", view)
+    sql = sql.replace("CREATE VIEW", "create or replace view")
+    world.data("mine", sql.replace(str(caught_up.warehouse), str(world.warehouse)))
+    with only("bill_run"):
+        yield world
+    export.write_bytes(kept)
+
+
+def catch_up(world: World, tenant: str, *options: str) -> dict[str, Any]:
+    answer = world("catch-up", "--tenant", tenant, "--json", *options)
+    assert answer.exit_code == 0, answer.output
+    document: dict[str, Any] = json.loads(answer.stdout)
+    return document
+
+
+def moves(caught_up: World, rows: list[dict[str, Any]]) -> None:
+    write_parquet(caught_up.folder / "exports" / "shared.parquet", rows)
+
+
+def days_of(world: World) -> dict[int, Any]:
+    return {day.day: cost for day, (_, cost, _) in world.bill("mine").items()}
+
+
+def test_a_row_that_the_landing_has_late_is_found_by_each_tenants_next_catch_up(
+    caught_up: World, night: World
+) -> None:
+    moves(
+        caught_up,
+        [
+            *(charge(f"2024-11-{n:02}", float(n)) for n in range(1, 8)),
+            charge("2024-11-02", 9, **LATE),
+        ],
+    )
+    assert catch_up(night, "mine")["dates"] == [], "the landing has not landed it yet"
+    assert catch_up(night, "shared")["dates"] == ["2024-11-02", "2024-11-07"]
+    assert catch_up(night, "mine")["dates"] == ["2024-11-02", "2024-11-07"]
+    assert days_of(night) == {1: 1, 2: 11, 3: 3, 4: 4, 5: 5, 6: 6, 7: 7}
+    assert catch_up(night, "mine")["dates"] == []
+
+
+def test_of_a_landing_only_dates_that_its_runs_completed_since_the_last_look_are_read(
+    caught_up: World, night: World
+) -> None:
+    """The first date's file is gone: who read it would find that the date moved."""
+    night.control(
+        "update shared.x_meta_pipeline_runs set end_time = end_time - interval 5 day;"
+        " update mine.x_meta_catch_ups set looked_at = looked_at - interval 1 day"
+    )
+    (night.warehouse / "landing" / "shared" / "2024-11-01.parquet").unlink()
+    moves(caught_up, [charge(f"2024-11-{n:02}") for n in range(1, 7) for _ in range(2)])
+    night.run("shared", "2024-11-03", "2024-11-04")
+    assert catch_up(night, "mine")["dates"] == ["2024-11-03", "2024-11-04"]
+    # Other rows of the landing are the tenant's now: all of it is looked at anew.
+    night.add("mine", "tenant:shared", *MINE, "--project", "proj-a", "--with-unallocated")
+    assert catch_up(night, "mine", "--dry-run")["left_alone"] == ["2024-11-01"]
+
+
+def test_a_date_that_a_landing_has_emptied_is_emptied_and_what_the_export_dropped_stays(
+    caught_up: World, night: World
+) -> None:
+    moves(caught_up, [charge(f"2024-11-{n:02}", float(n)) for n in (2, 3, 5, 6)])
+    night.run("shared", "2024-11-04", "2024-11-04")
+    assert catch_up(night, "mine")["dates"] == ["2024-11-04"]
+    assert days_of(night) == {1: 1, 2: 2, 3: 3, 5: 5, 6: 6}
+    night.run("shared", "2024-11-01", "2024-11-01")
+    told = catch_up(night, "mine")
+    assert (told["dates"], told["left_alone"]) == ([], ["2024-11-01"])
+    assert days_of(night)[1] == 1
+
+
+def test_whether_a_landings_export_is_still_written_is_tested_by_its_own_run_alone(
+    tmp_path: Path,
+) -> None:
+    """Mine has used nothing for four days, which says nothing of the export."""
+    today = datetime.now(UTC).date()
+    stopped, yesterday = (str(today - timedelta(days=n)) for n in (4, 1))
+    old = [charge("2024-11-01"), charge(stopped)]
+    world = a_world(tmp_path)
+    export = write_parquet(
+        tmp_path / "exports" / "shared.parquet", [*old, of_other(yesterday, 1.0)]
+    )
+    world.add("shared", export, "--landing")
+    world.add("mine", "tenant:shared", *MINE)
+    world.add("mine_direct", export, *MINE)
+    with only("bill_run"):
+        assert "written" not in str(world.run("shared", stopped, yesterday)["warnings"])
+        assert "written" not in str(world.run("mine", stopped, yesterday)["warnings"])
+        alone = world("run", "--tenant", "mine_direct", "--date", yesterday)
+        assert alone.exit_code == 1 and "export_has_not_stopped" in alone.stdout
+        write_parquet(export, old)
+        landing = world("run", "--tenant", "shared", "--date", yesterday)
+        assert landing.exit_code == 1 and "export_has_not_stopped" in landing.stdout
+        assert world("run", "--tenant", "mine", "--date", yesterday).exit_code == 2, "not landed"

@@ -78,8 +78,10 @@ def test_dollars_at_the_exports_rate_stand_beside_and_replace_nothing(mixed: Wor
 def test_every_row_says_which_export_it_came_from(mixed: World) -> None:
     found = mixed.data(
         "mini",
-        "select billing_account_id, parse_filename(export_ref), count(*)"
-        " from mini.billing_cost_daily group by all order by 1",
+        "select billing_account_id, parse_filename(exports.export_ref), count(*)"
+        " from mini.billing_cost_daily as bill"
+        " inner join mini.x_meta_exports as exports on bill.export_ref = exports.export_id"
+        " group by all order by 1",
     )
     assert found == [
         (DOLLARS, "detailed.parquet", 2),
@@ -137,8 +139,9 @@ def test_an_account_that_two_exports_bill_for_one_date_fails_the_run_and_is_name
     assert found["status"] == "fail" and found["failing_rows"] == 2, "one account, two charges"
     assert row["ingestion_date"] == DAY
     assert row["billing_account_id"] == charge()["billing_account_id"]
-    assert row["one_export_ref"].endswith("new.parquet")
-    assert row["another_export_ref"].endswith("old.parquet")
+    names = dict(moved.data("moved", "select export_id, export_ref from moved.x_meta_exports"))
+    given = {names[row[f"{which}_export_ref"]] for which in ("one", "another")}
+    assert {Path(name).name for name in given} == {"new.parquet", "old.parquet"}
 
 
 def test_tables_from_before_the_columns_get_them_and_keep_their_rows(

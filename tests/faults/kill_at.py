@@ -85,8 +85,7 @@ def at_event(kind: str, node: str, name: str) -> None:
 
 # A transaction is known by a statement in it.
 MARKS = {
-    "claim": "case when refusal is null then 'PENDING'",
-    "start": "set status = 'RUNNING'",
+    "claim": "when $starts and others.runs = 0 then 'RUNNING'",
     "finish": "duration_ms = $duration_ms",
     "alert": "set status = 'SENDING'",
     "sent": "sent_at = cast($sent_at",

@@ -27,7 +27,7 @@ CHILD = "the dbt process was killed by SIGKILL (out of memory?): see "
 PARENT = {
     "commit:claim": 0,
     "close:claim": 0,
-    "close:start": 0,
+    "after:runner.record.start": 0,
     "before:runner.invoke.Worker.run": 0,
     f"event:finished:{NODE}": None,
     "after:runner.invoke.Worker.run": 2,
