@@ -137,16 +137,33 @@ def fingerprint(run: Run, outcome: Outcome) -> str:
     return hashlib.sha256(f"{run.pipeline_id}\n{what}".encode()).hexdigest()
 
 
-def deliver(warehouse: Warehouse, mailbox: notify.Mailbox, mail: Mail, tenant_id: str) -> None:
+def moments() -> dict[str, Value]:
+    """What OUTBOX and DUE_ALERTS are asked with, now."""
+    now = datetime.now(UTC)
+    return {"now": now, "stale_since": now - STALE, "since": now - GIVE_UP}
+
+
+def deliver(
+    warehouse: Warehouse,
+    mailbox: notify.Mailbox,
+    mail: Mail,
+    tenant_id: str,
+    outbox: Row | None = None,
+) -> None:
     """Send what is due of a tenant's alerts; those that cannot go wait for a later command.
 
+    `outbox`: a row with what OUTBOX tells, for who has just read it.
     Once the mail server cannot be reached, the others count as tried: each would wait as long.
     Never raises RunnerError, and never changes a run.
     """
     try:
-        _raise_untold(warehouse, mail, tenant_id)
-        now = datetime.now(UTC)
-        when: dict[str, Value] = {"now": now, "stale_since": now - STALE}
+        if outbox is None:
+            (outbox,) = warehouse.read(sql.OUTBOX.format(tenant=tenant_id), **moments())
+        if outbox["untold"]:
+            _raise_untold(warehouse, mail, tenant_id)
+        elif not outbox["due"]:
+            return
+        when = moments()
         me = f"{hostname_and_pid()}:{uuid.uuid4().hex[:8]}"
         sent = Sent(False, None)
         for row in warehouse.read(sql.DUE_ALERTS.format(tenant=tenant_id), **when):
@@ -213,8 +230,7 @@ def mark_sent(alarm: Alarm, told: str | None) -> tuple[tuple[sql.Named, ...], di
 
 def _raise_untold(warehouse: Warehouse, mail: Mail, tenant_id: str) -> None:
     """Raise the alarm for failures without one: of runs that died without a word."""
-    since = datetime.now(UTC) - GIVE_UP
-    for row in warehouse.read(sql.UNTOLD.format(tenant=tenant_id), since=since):
+    for row in warehouse.read(sql.UNTOLD.format(tenant=tenant_id), **moments()):
         run = as_run(row)
         found = warehouse.read(sql.FAILED_STEPS.format(tenant=tenant_id), run_id=run.id)
         at_work = tuple(step["step_name"] for step in found)

@@ -40,7 +40,7 @@ def load(
     warehouse: Warehouse,
     mailbox: notify.Mailbox,
     pool: Pool,
-    tenant: str,
+    known: tenants.Known,
     order: Order,
     on_event: Callable[[Event], None] = lambda event: None,
     say: Callable[[str], None] = lambda text: None,
@@ -51,7 +51,8 @@ def load(
     Ends with the first part that does not complete; what is done stays done, and is told beside a
     later part that was refused. Raises what run.run_slice raises.
     """
-    template = pipelines.load(order.template or tenants.find(warehouse, tenant).pipeline)
+    tenant = known.id
+    template = pipelines.load(order.template or known.pipeline)
     parts = fanout.chunks(order.from_date, order.to_date)
     reports: list[Report] = []
     for n, (first, last) in enumerate(parts, start=1):
@@ -61,9 +62,7 @@ def load(
             continue
         if len(parts) > 1:
             say(which)
-        request = run.request_for(
-            warehouse, tenant, template, first, last, order.trigger_type, order.trigger_by
-        )
+        request = run.request_of(known, template, first, last, order.trigger_type, order.trigger_by)
         start = partial(
             run.run_slice,
             *(settings, warehouse, mailbox, request, template, on_event, pool, stopped_by),
@@ -94,7 +93,8 @@ def load_all(
 
         def one(tenant: str) -> list[Report]:
             warehouse = open_warehouse(settings)  # a client is a thread's own
-            return load(settings, warehouse, mailbox, pool, tenant, order, stopped_by=stop)
+            known = tenants.known(warehouse, tenant)
+            return load(settings, warehouse, mailbox, pool, known, order, stopped_by=stop)
 
         return [done for wave in waves for done in fanout.each(wave, one, workers, stop, on_done)]
 
@@ -104,7 +104,7 @@ def catch_up(
     warehouse: Warehouse,
     mailbox: notify.Mailbox,
     pool: Pool,
-    tenant: str,
+    known: tenants.Known,
     trigger_by: str,
     is_dry_run: bool,
     on_event: Callable[[Event], None] = lambda event: None,
@@ -112,7 +112,7 @@ def catch_up(
     stopped_by: Callable[[], int] = lambda: 0,
 ) -> catching.CatchUp:
     """Run what moved of one tenant, with its own template. Raises what catch_up.catch_up does."""
-    template = pipelines.load(tenants.find(warehouse, tenant).pipeline)
+    template = pipelines.load(known.pipeline)
 
     def run_one(request: claim.Request, template: pipelines.Template) -> Report:
         return run.run_slice(
@@ -120,7 +120,7 @@ def catch_up(
         )
 
     return catching.catch_up(
-        warehouse, tenant, template, trigger_by, run_one, say, is_dry_run, stopped_by
+        warehouse, known, template, trigger_by, run_one, say, is_dry_run, stopped_by
     )
 
 
@@ -139,8 +139,9 @@ def catch_up_all(
 
         def one(tenant: str) -> catching.CatchUp:
             warehouse = open_warehouse(settings)
+            known = tenants.known(warehouse, tenant)
             return catch_up(
-                settings, warehouse, mailbox, pool, tenant, trigger_by, is_dry_run, stopped_by=stop
+                settings, warehouse, mailbox, pool, known, trigger_by, is_dry_run, stopped_by=stop
             )
 
         return [done for wave in waves for done in fanout.each(wave, one, workers, stop, on_done)]

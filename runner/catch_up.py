@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -24,7 +24,7 @@ _BEGINNING, _END = date(1970, 1, 1), date(9999, 12, 31)
 
 @dataclass(frozen=True)
 class Found:
-    """What a look found. `partitions_from` is None when all of the export was looked at.
+    """What a look found. `partitions_from` is None when partitions of any age were looked at.
 
     `dates` are to be run, in `ranges`, newest first; `left_alone` have moved and are not, since
     the export has dropped rows of theirs. `never`: all of which it has, moved or not. `failed`:
@@ -43,6 +43,16 @@ class Found:
     never: frozenset[date] = frozenset()
     failed: frozenset[date] = frozenset()
     stopped_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What is known before a look: the tenant's runs that ended, newest first, those that landed
+    what it reads, and the last complete catch-up over the same exports."""
+
+    ended: tuple[Row, ...]
+    landed: tuple[Row, ...]
+    mark: Row | None
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,7 @@ class CatchUp:
 
 def catch_up(
     warehouse: Warehouse,
-    tenant: str,
+    known: tenants.Known,
     template: pipelines.Template,
     trigger_by: str,
     run_one: RunOne,
@@ -96,10 +106,11 @@ def catch_up(
 
     `run_one` executes one run. A refusal leaves the rest for the next time. What was looked at
     is a row in x_meta_catch_ups, and moves the mark only when every run completed. `stopped_by`:
-    the signal that ends it, for a thread that gets none. Raises WarehouseProblem, UsageProblem for
-    an unknown tenant, Interrupted when stopped.
+    the signal that ends it, for a thread that gets none. Raises WarehouseProblem, and Interrupted
+    when stopped.
     """
-    found = look(warehouse, tenant, template, say, stopped_by)
+    tenant = known.id
+    found = look(warehouse, known, template, say, stopped_by)
     told = CatchUp(tenant, found, notes=_notes(found))
     if found.stopped_at:
         told = replace(told, error=_has_stopped(tenant, found.stopped_at), error_code=1)
@@ -117,8 +128,8 @@ def catch_up(
         if parts and parts[-1].status == "REFUSED":
             parts.append(Part(dates, "LEFT", error="left for the next catch-up"))
             continue
-        ask = (warehouse, tenant, template, dates.first, dates.last, "catch-up", trigger_by)
-        request = one_run.request_for(*ask)
+        ask = (known, template, dates.first, dates.last, "catch-up", trigger_by)
+        request = one_run.request_of(*ask)
         parts.append(_run(dates, request, template, run_one))
     told = replace(told, parts=tuple(parts))
     _record(warehouse, told, found, _pipeline_of(template, tenant), trigger_by)
@@ -127,35 +138,35 @@ def catch_up(
 
 def look(
     warehouse: Warehouse,
-    tenant: str,
+    known: tenants.Known,
     template: pipelines.Template,
     say: Say,
     stopped_by: Callable[[], int] = lambda: 0,
 ) -> Found:
-    """Compare the export's newest partitions, three columns of them, with what was loaded.
+    """Compare what the export has with what was loaded, three columns of both.
 
-    All partitions when there was no complete catch-up yet, when the tenant's exports are others
-    than then, of a landing, whose rows keep the partitions of the export while old dates may be
-    landed late, and of files, whose labels bound nothing. Dates whose layers disagree are among
-    them. On DuckDB it waits for who has the tenant's file.
+    Of an export on BigQuery the newest partitions; of a landing the dates that its runs completed
+    since the last look; of files all, for their labels bound nothing. All of any export when there
+    was no complete catch-up yet, or the tenant's exports are others than then. Dates whose layers
+    disagree are among them. On DuckDB it waits for who has the tenant's file.
     """
-    claim.end_dead_leases(warehouse, tenant)
+    tenant, is_landed = known.id, bool(known.landings)
     pipeline = _pipeline_of(template, tenant)
-    named = tenants.exports(warehouse, tenant)
     exports = json.dumps(
-        [[one.ref, one.billing_accounts, one.projects, one.has_unallocated] for one in named]
+        [
+            [one.ref, one.billing_accounts, one.projects, one.has_unallocated]
+            for one in known.exports
+        ]
     )
     looked_at = datetime.now(UTC)
-    marks = warehouse.read(sql.CATCH_UP_MARK.format(tenant=tenant), pipeline_id=pipeline)
-    mark = marks[0] if marks and marks[0]["exports"] == exports else None
-    since = None
-    is_landed = any(tenants.landing_of(x.ref) for x in named)
+    before = _before(warehouse, known, pipeline, exports)
+    mark, since = before.mark, None
     if mark and mark["newest_partition"] and warehouse.prunes_exports and not is_landed:
         # Never by a partition that was yet to come then: nothing is newer for years.
         since = min(mark["newest_partition"], mark["looked_at"].date()) - MARGIN
-    rows = warehouse.read(sql.ENDED_RUNS.format(tenant=tenant), pipeline_id=pipeline)
     ends = moved.last_ends(
-        moved.Ended(row["status"] == "COMPLETED", row["run_date"], row["to_date"]) for row in rows
+        moved.Ended(row["status"] == "COMPLETED", row["run_date"], row["to_date"])
+        for row in before.ended
     )
     say_once = tenants.once(say)
 
@@ -165,17 +176,30 @@ def look(
 
     with warehouse.alone_with(tenant, wait):
         bill = landings.bill_of(template)
-        has_bill = bill in warehouse.columns(tenant, data=True)
+        has_bill = warehouse.has_table(tenant, bill)
         if not has_bill:  # it was deleted, if it was ever loaded: then all is to be loaded
-            since = None
-        exported = _exported(warehouse, tenant, since or _BEGINNING, _END, _BEGINNING, _END)
+            mark = since = None
         # A complete run that left a table behind does not build it: it would be behind for ever.
-        complete = {row["pipeline_logging_id"] for row in rows if row["status"] == "COMPLETED"}
+        complete = {
+            row["pipeline_logging_id"] for row in before.ended if row["status"] == "COMPLETED"
+        }
         again = {row["usage_date"] for row in publications.disagreeing(warehouse, tenant, complete)}
         again |= {day for day, completed in ends.items() if not completed}
-        copied = _copied(warehouse, tenant, bill, exported, since, again) if has_bill else {}
+        first, last = _BEGINNING, _END
+        if mark and is_landed:
+            days = again | _landed_since(mark["looked_at"] - MARGIN, before.landed)
+            first, last = min(days, default=_END), max(days, default=_BEGINNING)
+        exported = _exported(warehouse, tenant, since or _BEGINNING, _END, first, last)
+        if since:
+            first = min([*exported, *again, since - moved.DAY])
+        # Rows of before have the export's name where its id stands now.
+        ids = {one.ref: one.id for one in known.exports}
+        copied = _copied(warehouse, tenant, bill, first, last, ids) if has_bill else {}
         days = again | moved.differing(exported, copied, since, warehouse.prunes_exports)
         days |= _never_loaded(exported, copied, since, ends)
+        if is_landed and any({*copied.get(day, {})} - {*exported.get(day, {})} for day in days):
+            # Rows are gone: all that the landing has tells whether the export had dropped them.
+            exported = _exported(warehouse, tenant, _BEGINNING, _END, _BEGINNING, _END)
         first, last = min(days, default=_END), max(days, default=_BEGINNING)
         loaded = (parts for day, parts in copied.items() if first <= day <= last)
         if since and any(p.partition and p.partition < since for parts in loaded for p in parts):
@@ -185,7 +209,7 @@ def look(
             exported = {
                 day: {**exported.get(day, {}), **older.get(day, {})} for day in {*exported, *older}
             }
-        refs = _refs(warehouse, named)
+        refs = _refs(warehouse, known, exported, copied)
         never = moved.forgotten({*days, *copied}, exported, copied, refs)
     left_alone = days & never
     # What failed the last time goes apart: it may fail again, and is not to take others with it.
@@ -207,16 +231,59 @@ def look(
         moved.unread_rows(exported, warehouse.prunes_exports),
         frozenset(never),
         frozenset(failed),
-        moved.has_stopped(exported, copied, looked_at),
+        # Of a landing the landing's own catch-up judges it, once for all who read it.
+        None if is_landed else moved.has_stopped(exported, copied, looked_at),
     )
 
 
-def _refs(warehouse: Warehouse, named: list[tenants.Export]) -> set[str]:
-    """The exports that the tenant's rows may be from: of a landing those that it lands."""
-    refs: set[str] = set()
-    for one in named:
-        name = tenants.landing_of(one.ref)
-        refs |= {one.ref} if name is None else {x.ref for x in tenants.exports(warehouse, name)}
+def _before(warehouse: Warehouse, known: tenants.Known, pipeline: str, exports: str) -> _Before:
+    """What is known before the look; dead runs are closed first, so that they are known, too."""
+    tenant = known.id
+    values = {"pipeline_id": pipeline}
+    statement = sql.BEFORE_A_LOOK.format(tenant=tenant)
+    for landing in known.landings[:1]:  # a tenant that reads one has no other export
+        statement = sql.BEFORE_A_LOOK_AT_A_LANDING.format(tenant=tenant, dataset=landing)
+        values["landing_pipeline_id"] = landings.pipeline_of(landing)
+
+    def read() -> tuple[list[Row], list[Row]]:
+        rows = warehouse.read(statement, **values)
+        return rows, [row for row in rows if row["tenant_id"] == tenant]
+
+    rows, own = read()
+    if claim.end_dead(warehouse, tenant, [r for r in own if r["status"] in claim.ACTIVE]):
+        rows, own = read()
+    ended = (r for r in own if r["pipeline_id"] == pipeline and r["status"] not in claim.ACTIVE)
+    landed = (row for row in rows if row["tenant_id"] not in (None, tenant))
+    mark = rows[0] if rows[0]["exports"] == exports else None
+    return _Before(tuple(ended), tuple(landed), mark)
+
+
+def _landed_since(moment: datetime, landed: Iterable[Row]) -> set[date]:
+    """The dates of the landing's runs that completed since then.
+
+    A row's end may be written some hours after it, so the moment is before the last look.
+    """
+    return {
+        day
+        for row in landed
+        if row["end_time"] is None or row["end_time"] >= moment
+        for day in moved.Range(row["run_date"], row["to_date"]).dates()
+    }
+
+
+def _refs(
+    warehouse: Warehouse, known: tenants.Known, exported: moved.Held, copied: moved.Held
+) -> set[str]:
+    """The exports that the loaded rows may be from: of a landing those that it lands."""
+    refs = {one.id for one in known.exports}
+    seen, held = (
+        {source.export for parts in rows.values() for source in parts}
+        for rows in (exported, copied)
+    )
+    if held <= {*refs, *seen}:
+        return refs
+    for name in known.landings:
+        refs |= {one.id for one in tenants.exports(warehouse, name)}
     return refs
 
 
@@ -236,6 +303,8 @@ def _exported(
     warehouse: Warehouse, tenant: str, since: date, before: date, first: date, last: date
 ) -> moved.Held:
     """The rows of the export by date, of partitions `since` until before `before`."""
+    if first > last:
+        return {}
     statement = sql.EXPORTED_ROWS.format(tenant=tenant)
     return _held(
         warehouse.read_data(
@@ -250,30 +319,22 @@ def _exported(
 
 
 def _copied(
-    warehouse: Warehouse,
-    tenant: str,
-    bill: str,
-    exported: moved.Held,
-    since: date | None,
-    again: set[date],
+    warehouse: Warehouse, tenant: str, bill: str, first: date, last: date, ids: Mapping[str, str]
 ) -> moved.Held:
-    """What was loaded of the dates that may have moved: of all, when all of the export was read.
-
-    `again`: dates that are to be run whether they moved or not.
-    """
-    first, last = _BEGINNING, _END
-    if since:
-        first = min([*exported, *again, since - moved.DAY])
+    """What was loaded of these dates; `ids`: of exports whose name stands in older rows."""
+    if first > last:
+        return {}
     rows_of = {"billing_cost_daily": sql.LOADED_ROWS, "export_landing": sql.LANDED_ROWS}
     statement = rows_of[bill].format(tenant=tenant)
-    return _held(warehouse.read_data(tenant, statement, first_date=first, last_date=last))
+    return _held(warehouse.read_data(tenant, statement, first_date=first, last_date=last), ids)
 
 
-def _held(rows: list[Row]) -> moved.Held:
+def _held(rows: list[Row], ids: Mapping[str, str] | None = None) -> moved.Held:
     held: dict[date, dict[moved.Source, moved.Rows]] = {}
     for row in rows:
         if row["usage_date"]:
-            source = moved.Source(row["export_ref"], row["partition_date"])
+            ref = row["export_ref"]
+            source = moved.Source((ids or {}).get(ref, ref), row["partition_date"])
             counted = (row["charge_rows"], row["newest_export_time"])
             held.setdefault(row["usage_date"], {})[source] = counted
     return held

@@ -24,6 +24,8 @@ _EXPIRE = (sql.CLAIM_EXPIRE_STEPS, sql.CLAIM_EXPIRE)
 LEASE_GRACE = timedelta(minutes=10)
 # The lease of a run that waits for its turn. It is renewed when half of it is over.
 WAITING_LEASE = timedelta(minutes=2)
+# A run that has not ended has one of these.
+ACTIVE = ("PENDING", "RUNNING")
 # Whose a run is that was asked for and waits for a service to take it up: nobody's process.
 QUEUE = "queue"
 # So long it waits, though no service runs.
@@ -98,8 +100,11 @@ def take(
     run_id: str | None = None,
     tries: int = 3,
     on_likely: Callable[[], None] | None = lambda: None,
+    starts: bool = False,
 ) -> Run:
     """Claim the dates: a PENDING run of our own, a REFUSED one, or the active one in the way.
+
+    `starts`: who claims builds it; when no other run of the tenant does or waits, it is RUNNING.
 
     Looks for a duplicate before it looks at the quota: a duplicate is neither refused nor counted.
     Of several in the way it is one that covers the dates, else the oldest.
@@ -121,6 +126,7 @@ def take(
             "today": now.date(),
             "month_start": now.date().replace(day=1),
             "lease_expires_at": now + lease,
+            "build_expires_at": now + _lease(request.timeout_minutes),
         }
 
     # The lock's row alone is updated: on BigQuery whatever an active run writes meanwhile would
@@ -131,10 +137,12 @@ def take(
         when,
         *(statement.format(tenant=request.tenant_id) for statement in statements),
         **_values(request, project_dir, run_id),
+        starts=starts,
+        queue=QUEUE,
     )
     if not rows and tries > 1 and warehouse.read(sql.LOCK.format(tenant=request.tenant_id)):
         # On BigQuery the outcome is read after the commit: who was in the way has ended since.
-        return take(warehouse, request, project_dir, run_id, tries - 1, on_likely)
+        return take(warehouse, request, project_dir, run_id, tries - 1, on_likely, starts)
     if not rows:
         raise StatementRefused(
             f"x_meta_lock of tenant {request.tenant_id} has lost its row, so no run can be claimed:"
@@ -213,7 +221,7 @@ def wait_for_turn(warehouse: Warehouse, run: Run) -> Turn:
                 lease_expires_at=now + WAITING_LEASE,
             )
     others = [row for row in active if row["pipeline_logging_id"] != run.id]
-    if _end_dead(warehouse, run.tenant_id, others):
+    if end_dead(warehouse, run.tenant_id, others):
         active = warehouse.read(statement)
     return turn_of(run, active)
 
@@ -247,7 +255,7 @@ def sweep(warehouse: Warehouse, tenant_id: str, lost: Collection[str] = ()) -> S
     committed though its answer never came: nobody knows of such a run but its row.
     """
     active = warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant_id))
-    closed = _end_dead(warehouse, tenant_id, active)
+    closed = end_dead(warehouse, tenant_id, active)
     found: list[str] = []
     owned: set[str] = set()
     for row in sorted(active, key=lambda row: row["start_time"]):
@@ -324,7 +332,7 @@ def _is_likely(warehouse: Warehouse, request: Request) -> bool:
         month_start=today.replace(day=1),
     )
     active = [row for row in rows if row["pipeline_logging_id"]]
-    _end_dead(warehouse, request.tenant_id, active)
+    end_dead(warehouse, request.tenant_id, active)
     return (
         bool(rows)
         and rows[0]["refusal"] is None
@@ -345,11 +353,11 @@ def end_dead_leases(warehouse: Warehouse, tenant_id: str) -> None:
 
     Whoever looks at a tenant's runs calls this first, so that no run stays RUNNING for ever.
     """
-    _end_dead(warehouse, tenant_id, warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant_id)))
+    end_dead(warehouse, tenant_id, warehouse.read(sql.ACTIVE_RUNS.format(tenant=tenant_id)))
 
 
-def _end_dead(warehouse: Warehouse, tenant_id: str, active: Sequence[Row]) -> int:
-    """Close those of the active runs that are dead; how many that were."""
+def end_dead(warehouse: Warehouse, tenant_id: str, active: Sequence[Row]) -> int:
+    """Close those of the active runs (rows of ACTIVE_RUNS) that are dead; how many that were."""
     now = datetime.now(UTC)
     dead = [row for row in active if is_gone(row["worker_instance"], row["start_time"])]
     closed = len([row for row in active if row in dead or row["lease_expires_at"] <= now])
@@ -381,7 +389,7 @@ def is_ours(warehouse: Warehouse, run: Run, status: str | None = None) -> bool:
         except WarehouseProblem:
             return True
         status = rows[0]["status"] if rows else None
-    return status in ("PENDING", "RUNNING")
+    return status in ACTIVE
 
 
 def cancel(warehouse: Warehouse, tenant_id: str, run_id: str, why: str) -> Run | None:

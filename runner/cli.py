@@ -614,7 +614,8 @@ def run(
         waves = batch.active_tenants(warehouse, shard)
         _run_all(config, waves, order, workers or os.cpu_count() or 1, as_json)
         return
-    pipeline = pipeline or tenants.find(warehouse, tenant).pipeline
+    known = tenants.known(warehouse, tenant)
+    pipeline = pipeline or known.pipeline
     order = batch.Order(pipeline, from_date, to_date, "manual", who, wait, resume)
     try:
         template = pipelines.load(pipeline)
@@ -624,13 +625,12 @@ def run(
             one_run.refuse(config, warehouse, tenant, pipeline, *dates, who, unknown.message)
         raise
     if dry_run:
-        tenants.find(warehouse, tenant)
         _estimate(config, warehouse, tenant, template, from_date, to_date, as_json)
         return
     with show.Progress(quiet=False) as progress, Pool(config) as pool:
         try:
             reports = batch.load(
-                config, warehouse, mailbox, pool, tenant, order, progress.follow, progress.say
+                config, warehouse, mailbox, pool, known, order, progress.follow, progress.say
             )
         except Refused as refusal:
             refusal.document = show.refusal_document(refusal)
@@ -709,16 +709,18 @@ def catch_up(
     if tenant is not None and (workers or shard):
         raise UsageProblem("--workers and --shard go with --all-tenants: leave them out.")
 
-    from runner import batch, fanout, notify, show
+    from runner import batch, fanout, notify, show, tenants
     from runner.pool import Pool
 
     mailbox = notify.SmtpMailbox(config.mail)
-    warehouse = _open(config, tenant)
+    warehouse = _open(config)
     who = trigger_by or _who()
     if tenant is not None:
+        known = tenants.known(warehouse, tenant)
+        _send_alerts_at_the_end(config, warehouse, tenant)
         with show.Progress(quiet=False) as progress, Pool(config) as pool:
             one = batch.catch_up(
-                *(config, warehouse, mailbox, pool, tenant, who, dry_run),
+                *(config, warehouse, mailbox, pool, known, who, dry_run),
                 on_event=progress.follow,
                 say=progress.say,
             )
@@ -948,16 +950,21 @@ def _open(config: Settings, tenant: str | None = None) -> "Warehouse":
     if warehouse.exists():
         spool.drain(config, warehouse)
     if tenant is not None:
-        from runner import alerts, claim, notify, tenants
+        from runner import claim, tenants
 
         tenants.find(warehouse, tenant)
         claim.end_dead_leases(warehouse, tenant)
-        click.get_current_context().call_on_close(
-            functools.partial(
-                alerts.deliver, warehouse, notify.SmtpMailbox(config.mail), config.mail, tenant
-            )
-        )
+        _send_alerts_at_the_end(config, warehouse, tenant)
     return warehouse
+
+
+def _send_alerts_at_the_end(config: Settings, warehouse: "Warehouse", tenant: str) -> None:
+    from runner import alerts, notify
+
+    mailbox = notify.SmtpMailbox(config.mail)
+    click.get_current_context().call_on_close(
+        functools.partial(alerts.deliver, warehouse, mailbox, config.mail, tenant)
+    )
 
 
 def _estimate(

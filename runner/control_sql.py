@@ -21,6 +21,17 @@ where profiles.status <> 'DELETED'
 order by profiles.tenant_id
 """
 
+# What a run must know of one of them, a row for each of its exports.
+TENANT = """
+select
+    profiles.company_name, profiles.admin_email, profiles.default_pipeline,
+    exports.export_ref, exports.billing_account_ids, exports.project_ids, exports.has_unallocated
+from `tenants.tenant_profiles` as profiles
+left join `tenants.tenant_exports` as exports on profiles.tenant_id = exports.tenant_id
+where profiles.tenant_id = @tenant_id and profiles.status <> 'DELETED'
+order by exports.export_ref
+"""
+
 # Whatever columns the table has left: for who looks at a warehouse that may be damaged.
 REGISTERED = "select * from `tenants.tenant_profiles` order by tenant_id"
 
@@ -367,6 +378,7 @@ left join (select 1 as one_row, runs.* from ({ACTIVE_RUNS}) as runs) as active
 """
 
 # A duplicate inserts nothing; a refusal is a row. Counted, never stored: no counter can drift.
+# Who may build (@starts) and is alone is RUNNING at once, see START; else PENDING until its turn.
 # Without the lock's row no two claims would conflict on BigQuery: nothing is inserted.
 CLAIM_INSERT = f"""
 insert into `{{tenant}}.x_meta_pipeline_runs` (
@@ -376,15 +388,29 @@ insert into `{{tenant}}.x_meta_pipeline_runs` (
 )
 select
     @run_id, @pipeline_id, @tenant_id,
-    case when refusal is null then 'PENDING' else 'REFUSED' end,
+    case
+        when refusal is not null then 'REFUSED'
+        when @starts and others.runs = 0 then 'RUNNING'
+        else 'PENDING'
+    end,
     @trigger_type, @trigger_by, @user_id, @now,
     case when refusal is null then null else @now end,
     case when refusal is null then null else 0 end,
     @config_version, @worker_instance, refusal, @from_date, @to_date, parse_json(@parameters),
-    @template, case when refusal is null then @lease_expires_at else null end
+    @template,
+    case
+        when refusal is not null then null
+        when @starts and others.runs = 0 then @build_expires_at
+        else @lease_expires_at
+    end
 from (
 {REFUSAL}
 ) as judged
+cross join (
+    select count(*) as runs
+    from `{{tenant}}.x_meta_pipeline_runs`
+    where status in ('PENDING', 'RUNNING') and coalesce(worker_instance, '') <> @queue
+) as others
 where not exists (
     select 1
     from `{{tenant}}.x_meta_pipeline_runs`
@@ -683,24 +709,24 @@ where not exists (select 1 from `{tenant}.x_meta_alerts` where alert_id = @alert
 """
 
 # A sender that died in the act is taken for dead after ten minutes (@stale_since).
-DUE_ALERTS = """
+_DUE = """(
+        (status = 'PENDING' and next_attempt_at <= @now)
+        or (status = 'SENDING' and next_attempt_at <= @stale_since)
+    )"""
+DUE_ALERTS = f"""
 select
     alert_id, pipeline_logging_id, kind, recipients, subject, body_text, body_html, attempts,
     created_at
-from `{tenant}.x_meta_alerts`
-where (status = 'PENDING' and next_attempt_at <= @now)
-    or (status = 'SENDING' and next_attempt_at <= @stale_since)
+from `{{tenant}}.x_meta_alerts`
+where {_DUE}
 order by created_at, alert_id
 """
 
-TAKE_ALERT = """
-update `{tenant}.x_meta_alerts`
+TAKE_ALERT = f"""
+update `{{tenant}}.x_meta_alerts`
 set status = 'SENDING', attempts = attempts + 1, next_attempt_at = @now, taken_by = @taken_by
 where alert_id = @alert_id
-    and (
-        (status = 'PENDING' and next_attempt_at <= @now)
-        or (status = 'SENDING' and next_attempt_at <= @stale_since)
-    )
+    and {_DUE}
 """
 
 TAKEN_ALERT = """
@@ -760,16 +786,34 @@ set status = 'SENT', attempts = 1, sent_at = @now, last_error = @last_error
 where alert_id = @alert_id and status = 'PENDING'
 """
 
-# Failures that nobody was told of: whoever closed them had no words, such as for a dead run.
-UNTOLD = """
-select runs.*, profiles.admin_email, profiles.company_name
-from `{tenant}.x_meta_pipeline_runs` as runs
-inner join `tenants.tenant_profiles` as profiles on runs.tenant_id = profiles.tenant_id
-where runs.status = 'FAILED' and runs.end_time > @since
+# Mostly there is nothing to tell: then this is all that is asked.
+_UNTOLD = """runs.status = 'FAILED' and runs.end_time > @since
     and runs.pipeline_logging_id not in (
         select pipeline_logging_id from `{tenant}.x_meta_alerts` where kind = 'failure'
-    )
+    )"""
+OUTBOX = f"""
+select
+    (
+        select count(*) from `{{tenant}}.x_meta_pipeline_runs` as runs where {_UNTOLD}
+    ) as untold,
+    (select count(*) from `{{tenant}}.x_meta_alerts` where {_DUE}) as due
+"""
+
+# Failures that nobody was told of: whoever closed them had no words, such as for a dead run.
+UNTOLD = f"""
+select runs.*, profiles.admin_email, profiles.company_name
+from `{{tenant}}.x_meta_pipeline_runs` as runs
+inner join `tenants.tenant_profiles` as profiles on runs.tenant_id = profiles.tenant_id
+where {_UNTOLD}
 order by runs.start_time
+"""
+
+# A run that has ended, and whether there is something to tell: one query for both.
+ENDED = f"""
+select {RUN_COLUMNS}, publications, outbox.untold, outbox.due
+from `{{tenant}}.x_meta_pipeline_runs`
+cross join ({OUTBOX}) as outbox
+where pipeline_logging_id = @run_id
 """
 
 # What a run that died was at.
@@ -1189,19 +1233,48 @@ where pipeline_id = @pipeline_id and status <> 'REFUSED'
 order by start_time desc, pipeline_logging_id
 """
 
-ENDED_RUNS = """
-select pipeline_logging_id, status, run_date, to_date
-from `{tenant}.x_meta_pipeline_runs`
-where pipeline_id = @pipeline_id and status in ('COMPLETED', 'FAILED', 'CANCELLED')
-order by start_time desc
+_RUNS_TO_LOOK_AT = """
+    select
+        1 as one_row, tenant_id, pipeline_logging_id, pipeline_id, status, worker_instance,
+        run_date, to_date, end_time, start_time, lease_expires_at
+    from `{tenant}.x_meta_pipeline_runs`
+    where status <> 'REFUSED'
 """
 
-CATCH_UP_MARK = """
-select newest_partition, exports, looked_at
-from `{tenant}.x_meta_catch_ups`
-where pipeline_id = @pipeline_id and is_complete
-order by looked_at desc
-limit 1
+_LANDED_RUNS = _RUNS_TO_LOOK_AT.replace("{tenant}", "{dataset}")
+
+_BESIDE_THE_MARK = """
+) as runs on base.one_row = runs.one_row
+left join (
+    select 1 as one_row, newest_partition, exports, looked_at
+    from `{tenant}.x_meta_catch_ups`
+    where pipeline_id = @pipeline_id and is_complete
+    order by looked_at desc
+    limit 1
+) as marks on base.one_row = marks.one_row
+order by runs.start_time desc
+"""
+
+# All that a catch-up must know before it looks, in one query: runs, newest first, and beside each
+# the mark of the last complete catch-up. One row at least.
+BEFORE_A_LOOK = f"""
+select runs.*, marks.newest_partition, marks.exports, marks.looked_at
+from (select 1 as one_row) as base
+left join (
+{_RUNS_TO_LOOK_AT}
+{_BESIDE_THE_MARK}
+"""
+
+# The same with the completed runs of the landing that the tenant reads.
+BEFORE_A_LOOK_AT_A_LANDING = f"""
+select runs.*, marks.newest_partition, marks.exports, marks.looked_at
+from (select 1 as one_row) as base
+left join (
+{_RUNS_TO_LOOK_AT}
+    union all
+{_LANDED_RUNS}
+        and status = 'COMPLETED' and pipeline_id = @landing_pipeline_id
+{_BESIDE_THE_MARK}
 """
 
 ADD_CATCH_UP = """
@@ -1285,6 +1358,7 @@ SPOOLED = {
     "HAND_BACK": HAND_BACK,
     "DROP_RUN_STEPS": DROP_RUN_STEPS,
     "RUN": RUN,
+    "ENDED": ENDED,
 }
 
 

@@ -36,10 +36,9 @@ def waves(every: Sequence[tenants.Tenant]) -> list[list[tenants.Tenant]]:
     return [wave for wave in (first, rest) if wave]
 
 
-def read_by(warehouse: Warehouse, tenant: str) -> tuple[str, ...]:
-    """The landings that the tenant reads."""
-    named = (tenants.landing_of(export.ref) for export in tenants.exports(warehouse, tenant))
-    return tuple(name for name in named if name)
+def pipeline_of(name: str) -> str:
+    """The pipeline id of a landing's runs."""
+    return pipelines.fill(pipelines.load(pipelines.LANDING).pipeline_id, {"tenant_id": name})
 
 
 def require_dates(warehouse: Warehouse, request: claim.Request) -> frozenset[str]:
@@ -104,9 +103,8 @@ def landed_since(warehouse: Warehouse, request: claim.Request, known: frozenset[
 
 def _runs(warehouse: Warehouse, name: str, request: claim.Request) -> list[claim.Run]:
     """The landing's runs with some of the request's dates, newest first; dead ones are closed."""
-    template = pipelines.load(pipelines.LANDING)
     values: dict[str, Value] = {
-        "pipeline_id": pipelines.fill(template.pipeline_id, {"tenant_id": name}),
+        "pipeline_id": pipeline_of(name),
         "from_date": request.from_date,
         "to_date": request.to_date,
     }

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from runner import control_sql as sql
 from runner import spool
-from runner.alerts import Alarm
+from runner.alerts import Alarm, moments
 from runner.claim import Run, Turn, as_run, handing_back, starting, turn_of
 from runner.errors import WarehouseProblem
 from runner.findings import parsed
@@ -164,7 +164,9 @@ class StepLog:
 
 
 def start(warehouse: Warehouse, run: Run, timeout_minutes: float) -> Turn:
-    """Move the run from PENDING to RUNNING if it is its turn."""
+    """Move the run from PENDING to RUNNING if it is its turn; the claim itself may have done so."""
+    if run.status == "RUNNING":
+        return Turn("RUNNING", ())
     statements, when = starting(run, timeout_minutes)
     return turn_of(run, warehouse.write_in_turn(when, *statements, run_id=run.id))
 
@@ -179,9 +181,10 @@ def finish(
     warnings: tuple[str, ...],
     row_count: int | None,
     *alerts: Alarm,
-) -> Run:
-    """End the run with its last steps and its alert, in one transaction; the run as it is now.
+) -> tuple[Run, Row | None]:
+    """End the run with its last steps and its alert, in one transaction.
 
+    Returns the run as it is now; where it raises an alert, also a row with what OUTBOX tells.
     A run that another command has closed meanwhile stays as that command left it. Raises
     WarehouseProblem when the end could not be written; it is then in the spool.
     """
@@ -195,12 +198,14 @@ def finish(
     }
     for alert in alerts:
         values |= alert.values
-    values["now"] = datetime.now(UTC)
+    values |= moments()
     named, values = steps.pending(("FINISH", 0), ("FINISH_EVENT", 0), **values)
     # After the steps: a mail's step is the last.
     named += tuple(one for alert in alerts for one in alert.named)
-    named += (("RUN", 0),)
-    return as_run(write_or_spool(settings, warehouse, run.tenant_id, named, values)[0])
+    # Without an alert nothing is asked of the outbox: it may be what is broken.
+    named += (("ENDED" if alerts else "RUN", 0),)
+    (row,) = write_or_spool(settings, warehouse, run.tenant_id, named, values)
+    return as_run(row), row if alerts else None
 
 
 def keep_publications(warehouse: Warehouse, steps: StepLog, run: Run) -> None:

@@ -157,7 +157,11 @@ def claimed(
     except landings.LandingIsActive:
         if not request.queued:
             raise
-    run = claim.take(warehouse, request, settings.project_dir, run_id, on_likely=on_likely)
+    run = claim.take(
+        *(warehouse, request, settings.project_dir, run_id),
+        on_likely=on_likely,
+        starts=not request.queued,
+    )
     if run.status == "REFUSED":
         why, what_to_do = run.error_message or "", _what_to_do(warehouse, run)
         raise Refused(f"Tenant {run.tenant_id} may not run: {why}. {what_to_do}", run)
@@ -413,8 +417,7 @@ def _build(
     def dbt_build() -> Outcome:
         """Its files looked at first: DuckDB does not look at the checksum of a gzip file."""
         try:
-            refs = [one.ref for one in tenants.exports(warehouse, run.tenant_id)]
-            warehouse.check_exports(run.tenant_id, refs)
+            warehouse.check_exports(run.tenant_id)
         except UsageProblem as problem:
             return Outcome(False, problem.message)
         with pool.lend() as worker:
@@ -515,7 +518,7 @@ def _finish(
     error = outcome.error
     rows = sum(total.rows for total in totals) if status == "COMPLETED" else None
     try:
-        ended = record.finish(
+        ended, outbox = record.finish(
             settings, warehouse, steps, run, status, error, warnings, rows, *alarms
         )
     except WarehouseProblem as problem:
@@ -524,9 +527,11 @@ def _finish(
         if not alarms or not isinstance(problem, StatementRefused):
             raise
         # The outbox may be what is broken: the end is written without it.
-        ended = record.finish(settings, warehouse, steps, run, status, error, warnings, rows)
+        ended, outbox = record.finish(
+            settings, warehouse, steps, run, status, error, warnings, rows
+        )
         warnings += (problem.message,)
-    alerts.deliver(warehouse, mailbox, settings.mail, run.tenant_id)
+    alerts.deliver(warehouse, mailbox, settings.mail, run.tenant_id, outbox)
     if (ended.status, ended.error_message) != (status, error):
         # Closed by another command meanwhile: its word stands.
         outcome = Outcome(False, ended.error_message, outcome.nodes)
@@ -563,21 +568,33 @@ def request_for(
     trigger_by: str,
 ) -> claim.Request:
     """The request for these dates. Raises UsageProblem for an unknown tenant or from after to."""
+    known = tenants.known(warehouse, tenant)
+    return request_of(known, template, from_date, to_date, trigger_type, trigger_by)
+
+
+def request_of(
+    known: tenants.Known,
+    template: pipelines.Template,
+    from_date: date,
+    to_date: date,
+    trigger_type: str,
+    trigger_by: str,
+) -> claim.Request:
+    """The same of a tenant that was looked up. Raises UsageProblem for from after to."""
     if from_date > to_date:
         raise UsageProblem(f"--from {from_date} is after --to {to_date}: swap them.")
-    known = tenants.find(warehouse, tenant)
     return claim.Request(
-        tenant_id=tenant,
-        pipeline_id=pipelines.fill(template.pipeline_id, {"tenant_id": tenant}),
+        tenant_id=known.id,
+        pipeline_id=pipelines.fill(template.pipeline_id, {"tenant_id": known.id}),
         template=template.name,
         from_date=from_date,
         to_date=to_date,
         trigger_type=trigger_type,
         trigger_by=trigger_by,
         timeout_minutes=template.step.timeout_minutes,
-        admin_email=known.admin_email or "",
-        company_name=known.company_name or "",
-        landings=landings.read_by(warehouse, tenant),
+        admin_email=known.admin_email,
+        company_name=known.company_name,
+        landings=known.landings,
     )
 
 

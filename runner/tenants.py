@@ -1,5 +1,6 @@
 """Tenants: who they are, what they may use, and how one is added, again and again if need be."""
 
+import hashlib
 import json
 import shutil
 import uuid
@@ -66,6 +67,27 @@ class Export:
     projects: tuple[str, ...] = ()
     has_unallocated: bool = True
 
+    @property
+    def id(self) -> str:
+        """What stands for the export in each of its rows, as in macros/export/export_id.sql."""
+        return hashlib.md5(self.ref.encode(), usedforsecurity=False).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a run must know of a tenant; its exports as onboarding named them."""
+
+    id: str
+    company_name: str
+    admin_email: str
+    pipeline: str
+    exports: tuple[Export, ...]
+
+    @property
+    def landings(self) -> tuple[str, ...]:
+        """The landings that the tenant reads."""
+        return tuple(name for export in self.exports if (name := landing_of(export.ref)))
+
 
 @dataclass(frozen=True)
 class _Record:
@@ -109,6 +131,21 @@ def find(warehouse: Warehouse, tenant_id: str) -> Tenant:
     if tenant_id not in tenants:
         raise _unknown(tenant_id, tenants)
     return tenants[tenant_id]
+
+
+def known(warehouse: Warehouse, tenant_id: str) -> Known:
+    """The tenant of that id and its exports, by one query. Raises UsageProblem as `find` does."""
+    slugs.tenant_id(tenant_id)
+    rows = warehouse.read(sql.TENANT, tenant_id=tenant_id) if warehouse.exists() else []
+    if not rows:
+        raise _unknown(tenant_id, [tenant.id for tenant in every(warehouse)])
+    return Known(
+        tenant_id,
+        rows[0]["company_name"] or "",
+        rows[0]["admin_email"] or "",
+        rows[0]["default_pipeline"] or pipelines.DEFAULT,
+        tuple(_export(row) for row in rows if row["export_ref"]),
+    )
 
 
 def registered(warehouse: Warehouse) -> dict[str, Row]:
@@ -714,7 +751,7 @@ def _export_values(tenant_id: str, named: list[Export]) -> dict[str, Value]:
     }
     for n, export in enumerate(named):
         values[f"export_ref_{n}"] = export.ref
-        values[f"export_id_{n}"] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{tenant_id}/{export.ref}"))
+        values[f"export_id_{n}"] = export.id
     return values
 
 

@@ -13,7 +13,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from runner import export_files
+from runner import control_sql, export_files
 from runner.control.sqlite import SqliteStore
 from runner.dataset import query
 from runner.dataset.duckdb import DuckDBDataset
@@ -76,7 +76,7 @@ class Warehouse(Protocol):
     def look_at_export(self, tenant: str, ref: str) -> None:
         """Raises WarehouseProblem or UsageProblem when we may not read it, or not from here."""
 
-    def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
+    def check_exports(self, tenant: str) -> None:
         """Before a run. Raises UsageProblem when a file of an export, or of the data, is lost."""
 
     def bytes_read(self, tenant: str, sql: str, **values: Value) -> int | None:
@@ -99,6 +99,9 @@ class Warehouse(Protocol):
 
         `data`: where the engine keeps them apart, the tenant's data instead of its control tables.
         """
+
+    def has_table(self, tenant: str, table: str) -> bool:
+        """Whether the tenant's data has the table."""
 
     def drop_data(self, tenant: str) -> None:
         """Delete the tenant's data tables, and nothing of another's. Nothing to delete is fine."""
@@ -190,8 +193,9 @@ class DuckDBWarehouse:
     def look_at_export(self, tenant: str, ref: str) -> None:
         export_files.check([ref])
 
-    def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
-        self._data.check_exports(tenant, refs)
+    def check_exports(self, tenant: str) -> None:
+        rows = self.read(control_sql.EXPORTS, tenant_id=tenant)
+        self._data.check_exports(tenant, [row["export_ref"] for row in rows])
 
     def bytes_read(self, tenant: str, sql: str, **values: Value) -> int | None:
         return None
@@ -208,6 +212,9 @@ class DuckDBWarehouse:
 
     def columns(self, dataset: str, data: bool = False) -> dict[str, set[str]]:
         return by_table(self._data.columns(dataset)) if data else self._control.columns(dataset)
+
+    def has_table(self, tenant: str, table: str) -> bool:
+        return table in self.columns(tenant, data=True)
 
     def drop_data(self, tenant: str) -> None:
         self._data.drop(tenant)

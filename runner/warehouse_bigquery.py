@@ -172,7 +172,7 @@ class BigQueryWarehouse:
         self._must_be_here(ref, location)
         self.bytes_read(tenant, control_sql.PROBE_EXPORT.format(table=ref))
 
-    def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
+    def check_exports(self, tenant: str) -> None:
         """A table has no files."""
 
     def prepare(self, tenant: str) -> None:
@@ -213,18 +213,21 @@ class BigQueryWarehouse:
             )
 
     def exists(self) -> bool:
+        return self._has("tenants.tenant_profiles")
+
+    def _has(self, table: str, account: str = "") -> bool:
+        """Whether there is such a table: asked without a job, so it costs nothing."""
         from google.api_core.exceptions import NotFound
 
         def get() -> bool:
+            client = self._client_as(account)
             try:
-                self._client.get_table(
-                    "tenants.tenant_profiles", retry=None, timeout=TIMEOUT_SECONDS
-                )
+                client.get_table(table, retry=None, timeout=TIMEOUT_SECONDS)
             except NotFound:
                 return False
             return True
 
-        return self._call(get)
+        return self._call(get, account)
 
     def columns(self, dataset: str, data: bool = False) -> dict[str, set[str]]:
         from google.api_core.exceptions import NotFound
@@ -237,6 +240,9 @@ class BigQueryWarehouse:
             if isinstance(error.__cause__, NotFound):
                 return {}
             raise
+
+    def has_table(self, tenant: str, table: str) -> bool:
+        return self._has(f"{tenant}.{table}", self.account_of(tenant))
 
     def drop_data(self, tenant: str) -> None:
         """Nothing by itself: data and control tables share the tenant's dataset."""

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from runner import pipelines
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+# What dbt parsed for a tenant is the same in every test of one dbt: tests share it.
+DBT_TARGET = ROOT / "target" / f"tests-dbt-{version('dbt-core')}"
 
 
 def project_copy(folder: Path) -> Path:
@@ -37,8 +40,7 @@ def environment_in(folder: Path) -> dict[str, str]:
         "DBT_PROFILES_DIR": str(profiles),
         "RUNNER_PROJECT_DIR": str(ROOT),
         "RUNNER_LOG_DIR": str(folder / "logs"),
-        # Tenants of one name share what dbt parsed for them: it is the same in every test.
-        "RUNNER_TARGET_DIR": str(ROOT / "target" / "tests"),
+        "RUNNER_TARGET_DIR": str(DBT_TARGET),
         "DBT_LOG_PATH": str(folder / "logs" / "bare"),
         "DBT_TARGET_PATH": str(folder / "target" / "bare"),
     }

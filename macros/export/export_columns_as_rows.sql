@@ -1,10 +1,10 @@
 {#
-    Columns of this call's exports as rows of (export_ref, column_name, column_type): the `new` ones
+    Columns of opened exports as rows of (export_ref, column_name, column_type): the `new` ones
     (new_columns) or the `optional` ones (optional_columns). No rows are a query, too.
 #}
-{% macro export_columns_as_rows(which, registered) -%}
+{% macro export_columns_as_rows(which, exports) -%}
     {%- set rows = [] -%}
-    {%- for export in tenant_exports(registered) -%}
+    {%- for export in exports -%}
         {%- set found = new_columns(export) if which == 'new' else optional_columns(export) -%}
         {%- for path, type in found -%}
             {%- do rows.append(

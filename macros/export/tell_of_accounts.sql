@@ -2,11 +2,11 @@
     Tells the operator of billing accounts of the tenant that do not occur in its opened exports and,
     where the warehouse is the operator's own (DuckDB), of those that do: other tenants' perhaps, so
     this goes to the terminal and never into a table. The expectation its_accounts_occur_in_the_export
-    is the record of it.
+    is the record of it, and on BigQuery, where a look is a job, all that a call with dates has.
 #}
 {% macro tell_of_accounts(exports) -%}
     {%- set named = exports[0].accounts if exports else [] -%}
-    {%- if named -%}
+    {%- if named and adapter.dispatch('are_looked_for')() -%}
         {%- set occurring = adapter.dispatch('accounts_that_occur')(exports) -%}
         {%- set lacking = named | reject('in', occurring) | list -%}
         {%- if lacking -%}
@@ -18,6 +18,14 @@
             {%- do adapter.dispatch('tell_occurring_accounts')(occurring) -%}
         {%- endif -%}
     {%- endif -%}
+{%- endmacro %}
+
+{% macro duckdb__are_looked_for() -%}
+    {{ return(true) }}
+{%- endmacro %}
+
+{% macro bigquery__are_looked_for() -%}
+    {{ return(not has_slice()) }}
 {%- endmacro %}
 
 {% macro duckdb__accounts_that_occur(exports) -%}
@@ -36,7 +44,7 @@
     {%- for export in exports -%}
         {%- do queries.append(
             'select billing_account_id from ' ~ export.relation ~ ' where '
-            ~ bigquery__accounts_since(landed_column('_PARTITIONTIME') if export.form == 'landed' else '_PARTITIONTIME')
+            ~ bigquery__accounts_since('usage_start_time' if export.form == 'landed' else '_PARTITIONTIME')
         ) -%}
     {%- endfor -%}
     {{ return(run_query(

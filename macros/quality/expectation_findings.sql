@@ -15,12 +15,21 @@
     - is_the_tenants_own: true; see is_the_tenants_own_findings
     - has_an_owner: true; see has_an_owner_findings
     - has_its_accounts: true; see has_its_accounts_findings
+    - written_until_the_end: hours; see written_until_the_end_findings
+    - has_no_new_columns, has_lost_no_columns: true; of a view over exports
 
     Columns: expectation, key (JSON text), amount (by which the table is too high), currency,
     failing_rows, samples (an array of at most 5 JSON texts).
 #}
 {% macro expectation_findings(model, expect, table, in_transaction=false) -%}
-    {%- set queries, row_checks, grains = [], [], [] -%}
+    {%- set queries, row_checks, grains, exports = [], [], [], [] -%}
+    {%- for one in expect if not exports and (
+        one.has_an_owner or one.written_lately or one.written_until_the_end
+        or one.has_no_new_columns or one.has_lost_no_columns or one.has_its_accounts
+    ) -%}
+        {#- opened once for all of them -#}
+        {%- do exports.extend(tenant_exports(ref('x_meta_exports'))) -%}
+    {%- endfor -%}
     {%- for one in expect -%}
         {%- set name = expectation_name(one) -%}
         {%- if one.never_null -%}
@@ -41,13 +50,21 @@
         {%- elif one.every_date -%}
             {%- do queries.append(every_date_findings(model, name, table)) -%}
         {%- elif one.written_lately -%}
-            {%- do queries.append(written_lately_findings(name, table, one.written_lately)) -%}
+            {%- do queries.append(written_lately_findings(name, table, one.written_lately, exports)) -%}
         {%- elif one.is_the_tenants_own -%}
             {%- do queries.append(is_the_tenants_own_findings(model, name)) -%}
         {%- elif one.has_an_owner -%}
-            {%- do queries.append(has_an_owner_findings(name)) -%}
+            {%- do queries.append(has_an_owner_findings(name, exports)) -%}
         {%- elif one.has_its_accounts -%}
-            {%- do queries.append(has_its_accounts_findings(name)) -%}
+            {%- do queries.append(has_its_accounts_findings(name, model, exports)) -%}
+        {%- elif one.written_until_the_end -%}
+            {%- do queries.append(
+                written_until_the_end_findings(name, model, one.written_until_the_end, exports)
+            ) -%}
+        {%- elif one.has_no_new_columns -%}
+            {%- do queries.append(has_no_new_columns_findings(name, exports)) -%}
+        {%- elif one.has_lost_no_columns -%}
+            {%- do queries.append(has_lost_no_columns_findings(name, exports)) -%}
         {%- endif -%}
     {%- endfor -%}
     {%- if row_checks -%}

@@ -3,6 +3,7 @@
     {%- set kinds = [
         'grain', 'never_null', 'one_of', 'holds', 'one_value', 'sums_to', 'every_date',
         'matches_export', 'written_lately', 'is_the_tenants_own', 'has_an_owner', 'has_its_accounts',
+        'written_until_the_end', 'has_no_new_columns', 'has_lost_no_columns',
     ] -%}
     {%- set found = kinds | select('in', expectation) | list -%}
     {%- if found | length != 1 -%}

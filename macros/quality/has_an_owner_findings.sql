@@ -4,12 +4,12 @@
     folders, which are not for the readers of findings. A landing that is read has no such row: its
     own proof was this one. On BigQuery the partitions are read that can hold charges of the dates.
 #}
-{% macro has_an_owner_findings(name) -%}
+{% macro has_an_owner_findings(name, exports) -%}
     {%- set shown = [('file', "regexp_extract(file, '[^/]*$')"), 'without_account', 'without_date'] -%}
     {%- set since = exported_since_slice(export_columns().partition_time, days_before=8)
         if has_slice() else adapter.dispatch('exported_lately')() -%}
     {%- set queries = [] -%}
-    {%- for export in tenant_exports(ref('x_meta_exports')) if export.kind != 'landing' -%}
+    {%- for export in own_exports(exports) -%}
         {%- do queries.append(
             rows_without_owner(export, since if export.kind == 'table' else '1 = 1')
         ) -%}

@@ -1,14 +1,12 @@
 {#
     Billing accounts of the tenant of which the export has no row: they were misspelled, or their
-    charges are elsewhere. On BigQuery only partitions since a month before the dates are read.
+    charges are elsewhere. On BigQuery only partitions and usage since a month before the dates are read:
+    a landing has no other partition than that of the usage.
 #}
-{% macro has_its_accounts_findings(name) -%}
-    {#- refs stand outside the if: dbt must see them when it parses -#}
-    {%- set export = ref('stg_gcp_billing__export') -%}
-    {%- set registered = ref('x_meta_exports') -%}
+{% macro has_its_accounts_findings(name, model, exports) -%}
     {%- set accounts = [] -%}
-    {%- for row in (run_query('select billing_account_ids from ' ~ registered).rows if execute else []) -%}
-        {%- for account in fromjson(row[0] or '[]') if account not in accounts -%}
+    {%- for export in exports -%}
+        {%- for account in export.accounts if account not in accounts -%}
             {%- do accounts.append(account) -%}
         {%- endfor -%}
     {%- endfor -%}
@@ -24,13 +22,15 @@
             {%- for account in accounts %}
             select {{ quote_text(account) }} as billing_account_id {{ 'union all' if not loop.last }}
             {%- else %}
-            select billing_account_id from {{ export }} where 1 = 0
+            select billing_account_id from {{ model }} where 1 = 0
             {%- endfor %}
         ) as named
         left join (
             select distinct billing_account_id
-            from {{ export }}
-            where {{ adapter.dispatch('accounts_since')('export_partition_time') }}
+            from {{ model }}
+            where
+                {{ adapter.dispatch('accounts_since')('export_partition_time') }}
+                and {{ adapter.dispatch('accounts_since')('usage_start_time') }}
         ) as found on named.billing_account_id = found.billing_account_id
         where found.billing_account_id is null
     ) as missing_accounts

@@ -1,7 +1,7 @@
 {#
-    The on-run-end hook that keeps what the tests of the exports' columns found: new and lost
+    The on-run-end hook that keeps what the test of the exports' columns found: new and lost
     columns, so that the next call does not report them again, and the optional columns that exist,
-    so that the loss of one can be reported. A call that ran neither test sends nothing. When dbt is
+    so that the loss of one can be reported. A call that did not run it sends nothing. When dbt is
     called once more for the same run, as a service may do, no column is kept twice. It opens no export:
     one that was damaged since would stop the hook, and dbt would tell nothing of what the tests found.
 #}
@@ -9,24 +9,21 @@
     {#- ref stands outside the if: dbt must see it when it parses -#}
     {%- set remembered = ref('x_meta_export_columns') -%}
     {%- set found = [] -%}
-    {%- for result in results if execute and result.status | string in ('pass', 'warn') -%}
-        {%- if result.node.name.endswith('_has_no_new_columns') and result.status == 'warn' -%}
-            {%- do found.append(('new', result.node.compiled_code)) -%}
-        {%- elif result.node.name.endswith('_has_lost_no_columns') -%}
-            {%- if result.status == 'warn' -%}
-                {%- do found.append(('lost', result.node.compiled_code)) -%}
-            {%- endif -%}
-            {%- set there -%}
-                select there.*
-                from ({{ result.node.compiled_code.split('/* optional columns: */')[1].split('/* :optional columns */')[0] }}) as there
-                left join ({{ remembered_columns(remembered) }}) as known
-                    on
-                        there.export_ref = known.export_ref
-                        and there.column_name = known.column_name
-                where known.seen_at is null or known.lost_at > known.seen_at
-            {%- endset -%}
-            {%- do found.append(('optional', there)) -%}
-        {%- endif -%}
+    {%- for result in results if execute and result.status | string in ('pass', 'warn')
+            and '/* optional columns: */' in (result.node.compiled_code or '') -%}
+        {%- for state in ['new', 'lost'] if result.status == 'warn' -%}
+            {%- do found.append((state, between_comments(result.node.compiled_code, state))) -%}
+        {%- endfor -%}
+        {%- set there -%}
+            select there.*
+            from ({{ between_comments(result.node.compiled_code, 'optional') }}) as there
+            left join ({{ remembered_columns(remembered) }}) as known
+                on
+                    there.export_ref = known.export_ref
+                    and there.column_name = known.column_name
+            where known.seen_at is null or known.lost_at > known.seen_at
+        {%- endset -%}
+        {%- do found.append(('optional', there)) -%}
     {%- endfor -%}
     {%- if found %}
 insert into {{ remembered }} (

@@ -3,17 +3,21 @@
     call's last date, or than now if that is earlier. Judged only for dates that ended less than a week
     ago, so a backfill passes. An export without a row in the week before the first date has stopped if
     the table has rows of the month before; else the tenant uses nothing. Without dates nothing is
-    judged.
+    judged, nor is a landing: its own run tests that.
 #}
-{% macro written_lately_findings(name, table, hours) -%}
+{% macro written_lately_findings(name, table, hours, exports) -%}
     {#- ref stands outside the if: dbt must see it when it parses -#}
     {%- set export = ref('stg_gcp_billing__export') -%}
     {%- set first_date = slice_dates()[0] if has_slice() else '1970-01-01' -%}
     {%- set last_date = slice_dates()[1] if has_slice() else '1970-01-01' -%}
-    {%- set date = date_of(table) -%}
+    {%- set meta = (graph.nodes[table].config.meta if execute else {}) -%}
+    {%- set day = "timestamp '%s 00:00:00'" if meta.get('slice_as') == 'moment' else "date '%s'" -%}
     {%- set keys = [
         ('newest_export_time', 'newest_export_time'), ('expected_by', 'expected_by')
     ] -%}
+    {%- if execute and not own_exports(exports) -%}
+        {{ return(no_findings(name)) }}
+    {%- endif -%}
     select
         {{ quote_text(name) }} as expectation,
         {{ no_key() }},
@@ -26,8 +30,8 @@
         select count(*) as charge_rows
         from {{ (this if model.unique_id == table else relation_of(table)) if execute else export }}
         where
-            {{ date }} >= date '{{ shift_date(first_date, -38) }}'
-            and {{ date }} < date '{{ first_date }}'
+            {{ meta.get('slice_by', 'usage_date') }} >= {{ day | format(shift_date(first_date, -38)) }}
+            and {{ meta.get('slice_by', 'usage_date') }} < {{ day | format(first_date) }}
     ) as earlier
     where
         {{ now_utc() }} < timestamp '{{ shift_date(last_date, 8) }} 00:00:00'

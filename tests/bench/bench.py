@@ -1,12 +1,14 @@
 """What a run costs, as ratios measured side by side: `make bench`, or `bench.py one_run dates …`.
 
-Each section takes turns between what it compares, BENCH_TIMES times (5), and prints medians, what
-they are of the first line, and the memory that the largest process had. Nothing is asserted: the
-figures stand in docs/benchmarks.md with the machine they are of.
+Each section takes turns between what it compares, BENCH_TIMES times (5), and prints the median CPU
+time of the command and all its processes, the least wall time, and what both are of the first
+line. Nothing is asserted: the figures stand in docs/benchmarks.md with the machine they are of.
+The commit of before runs from target/88b007c, which `make bench` makes; without it it is left out.
 """
 
 import os
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
@@ -18,13 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-from shop import FIRST, ROOT, Shop, a_shop
+from shop import BEFORE, FIRST, ROOT, Shop, a_shop
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from macro_sql import load_macros
 
 TIMES = int(os.environ.get("BENCH_TIMES", "5"))
 HERE = Path(__file__).parent
+DBT = str(Path(sys.executable).with_name("dbt"))
 BUILD = ("build", "--selector", "cost_billing", "--exclude-resource-type", "unit_test")
 SQLMESH = ROOT / ".venvs" / "sqlmesh" / "bin" / "python"
 
@@ -39,26 +42,43 @@ class Way:
 
 
 def compare(title: str, *ways: Way, times: int = TIMES) -> None:
-    """Take turns, then print the medians beside the first way's."""
-    seconds: dict[str, list[float]] = {way.name: [] for way in ways}
+    """Take turns, then print CPU and wall time beside the first way's."""
+    cpu: dict[str, list[float]] = {way.name: [] for way in ways}
+    wall: dict[str, list[float]] = {way.name: [] for way in ways}
     for n in range(times):
         for way in ways:
-            began = time.perf_counter()
+            began, began_cpu = time.perf_counter(), _cpu_seconds()
             way.call(n)
-            seconds[way.name].append((time.perf_counter() - began) / way.per)
-            print(f"  {way.name}: {seconds[way.name][-1]:.2f}", file=sys.stderr, flush=True)
-    base = statistics.median(seconds[ways[0].name])
-    print(
-        f"\n### {title}\n\n| | seconds | of the first | least | most |\n|---|---:|---:|---:|---:|"
-    )
+            cpu[way.name].append((_cpu_seconds() - began_cpu) / way.per)
+            wall[way.name].append((time.perf_counter() - began) / way.per)
+            told = f"  {way.name}: CPU {cpu[way.name][-1]:.2f}, wall {wall[way.name][-1]:.2f}"
+            print(told, file=sys.stderr, flush=True)
+    base_cpu = statistics.median(cpu[ways[0].name])
+    base_wall = min(wall[ways[0].name])
+    print(f"\n### {title}\n")
+    print("| | CPU seconds, median | of the first | seconds, least | of the first |")
+    print("|---|---:|---:|---:|---:|")
     for way in ways:
-        found = seconds[way.name]
-        median = statistics.median(found)
+        median, least = statistics.median(cpu[way.name]), min(wall[way.name])
         print(
-            f"| {way.name} | {median:.2f} | {median / base:.2f} |"
-            f" {min(found):.2f} | {max(found):.2f} |",
+            f"| {way.name} | {median:.2f} | {median / base_cpu:.3f} |"
+            f" {least:.2f} | {least / base_wall:.3f} |",
             flush=True,
         )
+
+
+def _cpu_seconds() -> float:
+    """User and system time so far, of this process and of all that ended under it."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def shops(folder: Path) -> list[tuple[Shop, str]]:
+    """An empty warehouse for this version and for the one of before, with what to call it."""
+    found = [(a_shop(folder / "now"), "")]
+    if BEFORE.exists():
+        found.append((a_shop(folder / "before", BEFORE), f" at {BEFORE.name}"))
+    return found
 
 
 def day(n: int) -> str:
@@ -66,35 +86,40 @@ def day(n: int) -> str:
     return f"2024-01-{n % 28 + 1:02d}"
 
 
-def bare(
-    shop: Shop, dbt: str, tenant: str, date: str, name: str, command: tuple[str, ...] = BUILD
-) -> None:
+def bare(shop: Shop, tenant: str, date: str, command: tuple[str, ...] = BUILD) -> None:
     shop.call(
-        *(dbt, *command, "--vars", f"{{tenant_id: {tenant}, date: {date}}}"),
-        *("--target-path", str(shop.folder / name), "--log-path", str(shop.folder / name)),
+        *(DBT, *command, "--vars", f"{{tenant_id: {tenant}, date: {date}}}"),
+        *("--target-path", str(shop.folder / "bare"), "--log-path", str(shop.folder / "bare")),
     )
+
+
+def run_once(shop: Shop, tenant: str, date: Callable[[int], str]) -> Callable[[int], object]:
+    return lambda n: shop.runner("run", "--tenant", tenant, "--date", date(n))
+
+
+def raw(shop: Shop, tenant: str, date: str) -> Callable[[int], object]:
+    """The statements of a run, recorded now, to be sent again without dbt."""
+    script = (sys.executable, str(shop.root / "tests" / "bench" / "raw_sql.py"), str(shop.folder))
+    shop.call(*script, "record", tenant, date)
+    return lambda n: shop.call(*script, "replay", tenant)
 
 
 def one_run(folder: Path) -> None:
     """(a): one tenant and date, all models and tests, whoever does it."""
-    shop = a_shop(folder)
-    export = shop.export(60_000, days=28)
-    shop.add("acme", export)
-    shop.add("bare", shop.export(60_000, days=28, name="another"))
-    dbt = str(Path(sys.executable).with_name("dbt"))
-    raw = [sys.executable, str(HERE / "raw_sql.py"), str(shop.folder)]
-    shop.runner("run", "--tenant", "bare", "--date", day(0))
-    shop.call(*raw, "record", "bare", day(1))
-    ways = [
-        Way("bare dbt: `dbt build`", lambda n: bare(shop, dbt, "bare", day(n), "core")),
-        Way("`runner run`", lambda n: shop.runner("run", "--tenant", "acme", "--date", day(n))),
-        Way(
-            "the same statements in raw DuckDB", lambda n: shop.call(*raw, "replay", "bare", day(1))
-        ),
-    ]
+    ways = []
+    for shop, when in shops(folder):
+        for tenant in ("acme", "bare"):
+            shop.add(tenant, shop.export(60_000, days=28, name=tenant))
+            shop.runner("run", "--tenant", tenant, "--date", day(0))
+        if not when:
+            ways.append(Way("bare dbt: `dbt build`", lambda n, at=shop: bare(at, "bare", day(n))))
+        ways += [
+            Way(f"`runner run`{when}", run_once(shop, "acme", day)),
+            Way(f"its statements in raw DuckDB{when}", raw(shop, "bare", day(1))),
+        ]
     for way in ways:
         way.call(0)
-    compare("One tenant, one date: 25 marts, all tests", *ways)
+    compare("One tenant, one date: all models and tests, 2,100 rows of 60,000", *ways)
 
 
 def peers(folder: Path) -> None:
@@ -104,13 +129,10 @@ def peers(folder: Path) -> None:
     shop.add("bare", export)
     shop.runner("run", "--tenant", "bare", "--date", day(0))
 
-    def model(dbt: str, name: str) -> Callable[[int], object]:
-        one = ("run", "--select", "billing_cost_daily")
-        return lambda n: bare(shop, dbt, "bare", day(n), name, one)
-
+    one = ("run", "--select", "billing_cost_daily")
     by_row = (sys.executable, str(HERE / "row_by_row.py"), str(export))
     ways = [
-        Way("bare dbt, that model", model(str(Path(sys.executable).with_name("dbt")), "core")),
+        Way("bare dbt, that model", lambda n: bare(shop, "bare", day(n), one)),
         Way("rows one by one in Python", lambda n: shop.call(*by_row, day(n))),
     ]
     if SQLMESH.exists():
@@ -125,49 +147,57 @@ def peers(folder: Path) -> None:
 
 def dates(folder: Path) -> None:
     """(b): what further dates of a range cost."""
-    shop = a_shop(folder)
-    shop.add("acme", shop.export(365_000, days=365))
+    ends = {1: FIRST, 7: "2024-01-07", 30: "2024-01-30", 365: "2024-12-30"}
+    for shop, when in shops(folder):
+        shop.add("acme", shop.export(365_000, days=365))
 
-    def load(last: str) -> Callable[[int], object]:
-        return lambda n: shop.runner("run", "--tenant", "acme", "--from", FIRST, "--to", last)
+        def load(last: str, at: Shop = shop) -> Callable[[int], object]:
+            return lambda n: at.runner("run", "--tenant", "acme", "--from", FIRST, "--to", last)
 
-    load(FIRST)(0)
-    compare(
-        "Dates in one run, 1,000 rows each",
-        Way("1 date", load(FIRST)),
-        Way("7 dates", load("2024-01-07")),
-        Way("30 dates", load("2024-01-30")),
-        Way("365 dates", load("2024-12-30")),
-    )
+        for last in (FIRST, ends[365]):
+            load(last)(0)
+        compare(
+            f"Dates in one run, 1,000 rows each{when}",
+            *(Way(f"{count} dates", load(last)) for count, last in ends.items()),
+        )
 
 
 def tenants(folder: Path) -> None:
     """(c): all tenants of one export, one command. Many tenants are their own repetition."""
-    counts = [int(count) for count in os.environ.get("BENCH_TENANTS", "1 10 50").split()]
-    shop = a_shop(folder)
-    export = shop.export(1_000 * max(counts), tenants=max(counts))
-    names = [f"tenant_{n:03d}" for n in range(max(counts))]
-    many = (sys.executable, str(HERE / "many_tenants.py"))
-    shop.call(*many, "add", str(export), *names, PYTHONPATH=str(ROOT))
-    dbt = str(Path(sys.executable).with_name("dbt"))
-    bare(shop, dbt, names[0], FIRST, "core")
+    counts = [int(count) for count in os.environ.get("BENCH_TENANTS", "20 50 200").split()]
+    ways = []
+    for shop, when in shops(folder):
+        # The version of before is measured on the smallest number alone: the tenants are equal.
+        here = counts if not when else counts[:1]
+        export = shop.export(1_000 * max(here), tenants=max(here))
+        names = [f"tenant_{n:03d}" for n in range(max(here))]
+        many = (sys.executable, str(shop.root / "tests" / "bench" / "many_tenants.py"))
+        shop.call(*many, "add", str(export), *names)
 
-    def all_of_them(count: int, workers: int) -> Callable[[int], object]:
-        def call(n: int) -> object:
-            shop.call(*many, "leave", str(count), PYTHONPATH=str(ROOT))
-            at_once = ("--all-tenants", "--workers", str(workers))
-            return shop.runner("run", *at_once, "--date", FIRST)
+        def all_of_them(
+            count: int, workers: int, at: Shop = shop, many: tuple[str, ...] = many
+        ) -> Callable[[int], object]:
+            def call(n: int) -> object:
+                at.call(*many, "leave", str(count))
+                at_once = ("--all-tenants", "--workers", str(workers))
+                return at.runner("run", *at_once, "--date", FIRST)
 
-        return call
+            return call
 
+        # The first run of a tenant also makes its tables.
+        all_of_them(max(here), 2)(0)
+        if not when:
+            bare(shop, names[0], FIRST)
+            one = lambda n, at=shop, name=names[0]: bare(at, name, day(n))  # noqa: E731
+            ways.append(Way("bare dbt, one tenant", one))
+        ways += [
+            Way(f"{count} tenants, {workers} workers{when}", all_of_them(count, workers), count)
+            for count in here
+            for workers in (1, 2)
+        ]
     compare(
         "Tenants by one command, seconds a tenant",
-        Way("bare dbt, one tenant", lambda n: bare(shop, dbt, names[0], day(n), "core")),
-        *(
-            Way(f"{count} tenants, {workers} workers", all_of_them(count, workers), per=count)
-            for count in counts
-            for workers in (1, 2)
-        ),
+        *ways,
         times=int(os.environ.get("BENCH_TIMES", "1")),
     )
 
@@ -176,59 +206,41 @@ def rows(folder: Path) -> None:
     """(d): a date in exports of growing size; all rows are of the date."""
     counts = os.environ.get("BENCH_ROWS", "100000 1000000 10000000").split()
     for count in map(int, counts):
-        shop = a_shop(folder / str(count))
-        _rows(shop, count)
-        shutil.rmtree(shop.folder)
-
-
-def _rows(shop: Shop, count: int) -> None:
-    for tenant in ("acme", "bare"):
-        shop.add(tenant, shop.export(count, name=tenant))
-        shop.runner("run", "--tenant", tenant, "--date", FIRST)
-    dbt = str(Path(sys.executable).with_name("dbt"))
-    raw = (sys.executable, str(HERE / "raw_sql.py"), str(shop.folder))
-    shop.call(*raw, "record", "bare", FIRST)
-    compare(
-        f"{count:,} rows of one date",
-        Way(
-            "the same statements in raw DuckDB", lambda n: shop.call(*raw, "replay", "bare", FIRST)
-        ),
-        Way(
-            "`runner run`",
-            lambda n: shop.runner("run", "--tenant", "acme", "--date", FIRST),
-        ),
-        Way("bare dbt", lambda n: bare(shop, dbt, "bare", FIRST, "core")),
-        times=TIMES if count < 10_000_000 else min(TIMES, 3),
-    )
+        ways = []
+        for shop, when in shops(folder / str(count)):
+            for tenant in ("acme", "bare"):
+                shop.add(tenant, shop.export(count, name=tenant))
+                shop.runner("run", "--tenant", tenant, "--date", FIRST)
+            ways += [
+                Way(f"the statements in raw DuckDB{when}", raw(shop, "bare", FIRST)),
+                Way(f"`runner run`{when}", run_once(shop, "acme", lambda n: FIRST)),
+            ]
+            if not when:
+                ways.append(Way("bare dbt", lambda n, at=shop: bare(at, "bare", FIRST)))
+        times = TIMES if count < 10_000_000 else min(TIMES, 3)
+        compare(f"{count:,} rows of one date", *ways, times=times)
+        shutil.rmtree(folder / str(count))
 
 
 def memory(folder: Path) -> None:
     """(f): the largest process of a command, by GNU time's measure."""
-    shop = a_shop(folder)
-    export = shop.export(365_000, days=365, tenants=8)
-    for n in range(8):
-        shop.add(f"tenant_{n}", export, account=n)
     print("\n### Memory of the largest process\n\n| | MB |\n|---|---:|")
-    for name, args in (
-        ("1 tenant, 1 date", ("--tenant", "tenant_0", "--date", FIRST)),
-        ("1 tenant, 365 dates", ("--tenant", "tenant_0", "--from", FIRST, "--to", "2024-12-30")),
-        ("8 tenants, 1 date, 1 worker", ("--all-tenants", "--date", FIRST, "--workers", "1")),
-    ):
-        found = []
-        for _ in range(3):
-            done = shop.call(
-                *(
-                    sys.executable,
-                    str(HERE / "peak.py"),
-                    sys.executable,
-                    "-m",
-                    "runner",
-                    "run",
-                    *args,
-                )
-            )
-            found.append(int(done.stdout.splitlines()[-1]))
-        print(f"| {name} | {statistics.median(found):.0f} |", flush=True)
+    for shop, when in shops(folder):
+        export = shop.export(365_000, days=365, tenants=8)
+        for n in range(8):
+            shop.add(f"tenant_{n}", export, account=n)
+        year = ("--tenant", "tenant_0", "--from", FIRST, "--to", "2024-12-30")
+        for name, args in (
+            ("1 tenant, 1 date", ("--tenant", "tenant_0", "--date", FIRST)),
+            ("1 tenant, 365 dates", year),
+            ("8 tenants, 1 date, 1 worker", ("--all-tenants", "--date", FIRST, "--workers", "1")),
+        ):
+            command = (sys.executable, "-m", "runner", "run", *args)
+            found = []
+            for _ in range(3):
+                done = shop.call(sys.executable, str(HERE / "peak.py"), *command)
+                found.append(int(done.stdout.splitlines()[-1]))
+            print(f"| {name}{when} | {statistics.median(found):.0f} |", flush=True)
 
 
 def start_up(folder: Path) -> None:
@@ -305,7 +317,7 @@ def main() -> None:
         sys.exit(f"There is no section {', '.join(unknown)}: use {', '.join(SECTIONS)}.")
     print(
         f"{os.cpu_count()} cores, Python {platform.python_version()}, load before:"
-        f" {os.getloadavg()[0]:.1f}; medians of {TIMES}"
+        f" {os.getloadavg()[0]:.1f}; {TIMES} turns"
     )
     for name in wanted:
         with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as folder:

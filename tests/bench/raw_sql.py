@@ -1,7 +1,7 @@
 """The engine's share of a run: the statements that dbt sends, recorded, then sent without dbt.
 
-raw_sql.py FOLDER record TENANT DATE    runs dbt in this process, keeps statements and the file
-raw_sql.py FOLDER replay TENANT DATE    sends them, one after the other, to a copy of the file
+raw_sql.py FOLDER record TENANT FIRST [LAST]   runs dbt here, keeps statements and the file
+raw_sql.py FOLDER replay TENANT                sends them one by one to a copy of the file
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 
 
-def record(folder: Path, tenant: str, date: str) -> None:
+def record(folder: Path, tenant: str, first: str, last: str) -> None:
     from dbt.adapters.duckdb.environments import local
     from dbt.cli.main import dbtRunner
 
@@ -35,8 +35,9 @@ def record(folder: Path, tenant: str, date: str) -> None:
     shutil.copyfile(_file(folder, tenant), folder / "before.duckdb")
     done = dbtRunner().invoke(
         [
-            *("build", "--selector", "cost_billing", "--exclude-resource-type", "unit_test"),
-            *("--vars", json.dumps({"tenant_id": tenant, "date": date}), "--threads", "1"),
+            *("build", "--selector", "cost_billing_dates", "--exclude-resource-type", "unit_test"),
+            *("--vars", json.dumps({"tenant_id": tenant, "from_date": first, "to_date": last})),
+            *("--threads", "1"),
             *("--target-path", str(folder / "raw"), "--log-path", str(folder / "raw")),
         ]
     )
@@ -70,6 +71,6 @@ def _file(folder: Path, tenant: str) -> Path:
 
 if __name__ == "__main__":
     if sys.argv[2] == "record":
-        record(Path(sys.argv[1]), sys.argv[3], sys.argv[4])
+        record(Path(sys.argv[1]), sys.argv[3], sys.argv[4], sys.argv[-1])
     else:
         replay(Path(sys.argv[1]), sys.argv[3])

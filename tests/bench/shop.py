@@ -10,6 +10,8 @@ from pathlib import Path
 import duckdb
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+# The commit that issue 17 measures against, checked out by `make bench`.
+BEFORE = ROOT / "target" / "88b007c"
 FIRST = "2024-01-01"
 ACCOUNT = "01ECB7-6EE0BA-7357F1"
 # Google's detailed export as it is queried, its nested columns among them; prices in binary
@@ -59,9 +61,10 @@ copy (
 
 @dataclass(frozen=True)
 class Shop:
-    """A folder with a warehouse, and the commands on it."""
+    """A folder with a warehouse, and the commands on it, of the project in `root`."""
 
     folder: Path
+    root: Path = ROOT
 
     @property
     def environ(self) -> dict[str, str]:
@@ -69,7 +72,8 @@ class Shop:
             **{name: value for name, value in os.environ.items() if not name.startswith("DBT_")},
             "WAREHOUSE_DIR": str(self.folder / "warehouse"),
             "DBT_PROFILES_DIR": str(self.folder),
-            "RUNNER_PROJECT_DIR": str(ROOT),
+            "RUNNER_PROJECT_DIR": str(self.root),
+            "PYTHONPATH": str(self.root),
             "RUNNER_LOG_DIR": str(self.folder / "logs"),
             "RUNNER_TARGET_DIR": str(self.folder / "target"),
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
@@ -84,7 +88,7 @@ class Shop:
     def call(self, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             command,
-            cwd=ROOT,
+            cwd=self.root,
             env={**self.environ, **environ},
             capture_output=True,
             text=True,
@@ -116,8 +120,8 @@ class Shop:
         )
 
 
-def a_shop(folder: Path) -> Shop:
+def a_shop(folder: Path, root: Path = ROOT) -> Shop:
     """An empty warehouse in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(ROOT / "profiles.yml.example", folder / "profiles.yml")
-    return Shop(folder)
+    shutil.copyfile(root / "profiles.yml.example", folder / "profiles.yml")
+    return Shop(folder, root)

@@ -16,6 +16,7 @@ import json
 import re
 import sys
 from dataclasses import asdict, dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,8 @@ LEXEME = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+# What differs from run to run: dates, and the ids of runs.
+VALUE = re.compile(r"\b(\d{4}-\d{2}-\d{2})\b|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 
 @dataclass
@@ -98,6 +101,8 @@ class Analyzer:
     def __init__(self, project: str) -> None:
         self.engine = Engine()
         self.catalog = Catalog(self.engine, project)
+        # By what is known of the tables, and the text but for its dates and run ids.
+        self.resolved: dict[Any, Any] = {}
 
     def judge(self, id_: str, sql: str, parameters: dict[str, str]) -> Verdict:
         """Analyze one SQL text of one or more statements, each seeing what those before made."""
@@ -110,6 +115,17 @@ class Analyzer:
         # A refusal may have left a block in the middle.
         self.catalog.set_variables({})
         return verdict
+
+
+def _same(value: re.Match[str]) -> str:
+    """One value for all that are alike; a date that does not exist stays, for it is refused."""
+    if value.group(1):
+        try:
+            date.fromisoformat(value.group(1))
+        except ValueError:
+            return value.group()
+        return "<date>"
+    return "<id>"
 
 
 def split_quoted_paths(sql: str) -> str:
@@ -129,6 +145,7 @@ class _Script:
         self, analyzer: Analyzer, sql: str, parameters: dict[str, str], verdict: Verdict
     ) -> None:
         self.engine, self.catalog = analyzer.engine, analyzer.catalog
+        self.resolved = analyzer.resolved
         self.text = sql.encode()
         self.parameters = parameters
         self.verdict = verdict
@@ -245,10 +262,12 @@ class _Script:
         self.apply(kind, statement)
 
     def resolve(self, sql: str) -> Any:
-        self.catalog.register()
-        statement = node_in(self.engine.analyze(sql, self.parameters))
+        known = self.catalog.register(sql)
+        key = (known, VALUE.sub(_same, sql), *self.parameters.items())
+        if key not in self.resolved:
+            self.resolved[key] = node_in(self.engine.analyze(sql, self.parameters))
         self.verdict.statements.append(sql)
-        return statement
+        return self.resolved[key]
 
     def collect(self, statement: Any) -> None:
         """Note the tables that a resolved statement reads and the one it writes."""

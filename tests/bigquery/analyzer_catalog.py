@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,7 +22,7 @@ class Column:
     """A column; its type is ZetaSQL's TypeProto."""
 
     name: str
-    type: Any
+    type: Any = field(hash=False)
     is_pseudo: bool = False
 
 
@@ -36,7 +37,6 @@ class Catalog:
     project: str
     tables: dict[str, tuple[Column, ...]] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
-    _is_current: bool = False
 
     def full_name(self, path: Iterable[str]) -> str:
         """The name that a path written in SQL stands for; one part alone is a temporary table."""
@@ -60,19 +60,15 @@ class Catalog:
     def put(self, name: str, columns: Iterable[Column]) -> None:
         """Add a table or replace the one of that name."""
         self.tables[self._key(name) or name] = tuple(columns)
-        self._is_current = False
 
     def drop(self, name: str) -> None:
         """Forget a table; raises Refused when it is not known."""
         self.columns(name)
         del self.tables[self._key(name) or name]
-        self._is_current = False
 
     def set_variables(self, variables: dict[str, Any]) -> None:
         """These and no other variables are in scope from now on."""
-        if variables != self.variables:
-            self.variables = dict(variables)
-            self._is_current = False
+        self.variables = dict(variables)
 
     def put_schema(
         self, name: str, schema: list[dict[str, Any]], is_ingestion_partitioned: bool = False
@@ -89,13 +85,26 @@ class Catalog:
         """What an ingestion-time partitioned table has beside its columns."""
         return [Column(n, self.engine.type_of(t), True) for n, t in PSEUDO_COLUMNS.items()]
 
-    def register(self) -> None:
-        """Have the engine analyze against what is known now."""
-        if self._is_current:
-            return
+    def register(self, sql: str) -> tuple[Any, ...]:
+        """Have the engine analyze a statement against those of the known tables that it may name.
+
+        Returns what is known for it, as a key.
+        """
+        words = set(re.findall(r"\w+", sql.lower()))
+        named = {
+            name: columns
+            for name, columns in self.tables.items()
+            if words.issuperset(name.lower().removeprefix(f"{TEMPORARY.lower()}.").split(".")[-2:])
+        }
+        variables = {name: kind.SerializeToString() for name, kind in self.variables.items()}
+        key = (*named.items(), *variables.items())
+        self.engine.use_catalog(key, lambda: self._catalog_of(named))
+        return key
+
+    def _catalog_of(self, tables: dict[str, tuple[Column, ...]]) -> Any:
         root = simple_catalog_pb2.SimpleCatalogProto()
         catalogs: dict[tuple[str, ...], Any] = {(): root}
-        for name, columns in self.tables.items():
+        for name, columns in tables.items():
             *place, table = name.split(".")
             for path in self._places(place):
                 _add_table(_catalog(catalogs, path), table, name, columns)
@@ -104,8 +113,7 @@ class Catalog:
             _add_table(root, VARIABLES, VARIABLES, held)
             for name, kind in self.variables.items():
                 root.constant.add(name_path=[name], type=kind)
-        self.engine.use_catalog(root)
-        self._is_current = True
+        return root
 
     def _places(self, place: list[str]) -> list[tuple[str, ...]]:
         if place == [TEMPORARY]:

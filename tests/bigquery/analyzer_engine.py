@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections import OrderedDict
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,9 @@ PSEUDO_COLUMNS = {"_PARTITIONTIME": "TIMESTAMP", "_PARTITIONDATE": "DATE"}
 INT64_ALIASES = ("INT", "SMALLINT", "INTEGER", "BIGINT", "TINYINT", "BYTEINT")
 
 
+KEPT_CATALOGS = 32
+
+
 class Refused(Exception):
     """BigQuery would not take this statement; the message says why."""
 
@@ -138,7 +143,7 @@ class Engine:
     def __init__(self) -> None:
         wasm_client.Module = _CachedModule
         self._client = _Client(str(get_wasm_path()))
-        self._catalog_id: int | None = None
+        self._catalogs: OrderedDict[Any, int] = OrderedDict()
         self._types: dict[str, Any] = {}
         self.language = self._bigquery_language()
         self.options = self._call(
@@ -147,7 +152,7 @@ class Engine:
         self.options.language_options.CopyFrom(self.language)
         self.options.default_timezone = "UTC"
         self.options.ClearField("allowed_hints_and_options")
-        self.use_catalog(simple_catalog_pb2.SimpleCatalogProto())
+        self.use_catalog((), simple_catalog_pb2.SimpleCatalogProto)
         self._declare_environment()
 
     def type_of(self, name: str) -> Any:
@@ -157,8 +162,15 @@ class Engine:
             self._types[name] = query.output_column_list[0].column.type
         return self._types[name]
 
-    def use_catalog(self, catalog: Any) -> None:
-        """Analyze against this catalog from now on; BigQuery's functions and types are added."""
+    def use_catalog(self, key: Any, make: Callable[[], Any]) -> None:
+        """Analyze against this catalog from now on; BigQuery's functions and types are added.
+
+        The last ones are kept by their keys: to add the functions takes longer than to analyze.
+        """
+        if key in self._catalogs:
+            self._catalogs.move_to_end(key)
+            return
+        catalog = make()
         catalog.name = "bigquery"
         catalog.builtin_function_options.language_options.CopyFrom(self.language)
         int64 = type_pb2.TypeProto(type_kind=type_pb2.TYPE_INT64)
@@ -166,14 +178,16 @@ class Engine:
             catalog.named_type.add(name=alias, type=int64)
         request = service.RegisterCatalogRequest(simple_catalog=catalog)
         answer = self._call("RegisterCatalog", request, service.RegisterResponse)
-        if self._catalog_id is not None:
-            old = service.UnregisterRequest(registered_id=self._catalog_id)
+        self._catalogs[key] = answer.registered_id
+        if len(self._catalogs) > KEPT_CATALOGS:
+            _, oldest = self._catalogs.popitem(last=False)
+            old = service.UnregisterRequest(registered_id=oldest)
             self._client.call_grpc_func("ZetaSqlLocalService_UnregisterCatalog", old)
-        self._catalog_id = answer.registered_id
 
     def analyze(self, sql: str, parameters: dict[str, str] | None = None) -> Any:
         """The resolved statement; raises Refused with the analyzer's message."""
-        request = service.AnalyzeRequest(sql_statement=sql, registered_catalog_id=self._catalog_id)
+        catalog_id = next(reversed(self._catalogs.values()))
+        request = service.AnalyzeRequest(sql_statement=sql, registered_catalog_id=catalog_id)
         request.options.CopyFrom(self.options)
         for name, kind in (parameters or {}).items():
             request.options.query_parameters.add(name=name, type=self.type_of(kind))

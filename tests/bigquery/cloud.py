@@ -157,7 +157,7 @@ def live(emulator: Emulator, folder: Path) -> Story:
             story.tell("again", "alpha", f"run --tenant alpha --from {AGAIN} --to {EMPTIED} --json")
             story.remember("again")
             story.tell("catch-up", "alpha", "catch-up --tenant alpha --json")
-            story.tell("caught up", "alpha", "catch-up --tenant alpha --dry-run --json")
+            story.tell("caught up", "alpha", "catch-up --tenant alpha --json")
             story.rows_again.append(story.rows_of(AGAIN))
             story.tell("told", "alpha", f"run --tenant alpha --date {AGAIN} --json")
             story.tell("doctor", "alpha", "doctor --tenant alpha --json")
@@ -242,6 +242,7 @@ def _land(story: Story) -> None:
     story.remember("gamma", "gamma")
     # What every night is like: the project is the one that was deployed.
     story.tell("gamma again", "gamma", f"run --tenant gamma {dates}")
+    story.tell("gamma caught up", "gamma", "catch-up --tenant gamma --json")
 
 
 def _prove(story: Story) -> None:

@@ -9,11 +9,12 @@ without us, so that the bridge can go.
 from __future__ import annotations
 
 import argparse
-import contextlib
+import functools
+import gc
 import json
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,11 @@ import duckdb
 import sqlglot
 from local_bigquery import cli
 from local_bigquery.api import jobs as jobs_api
-from local_bigquery.catalog import metadata, names
+from local_bigquery.catalog import datasets, ddl, metadata, names, row_access
 from local_bigquery.catalog import tables as catalog
 from local_bigquery.engine import database, sessions
 from local_bigquery.errors import BigQueryError
-from local_bigquery.jobs import merge, query, runner
+from local_bigquery.jobs import merge, query, runner, store
 from local_bigquery.models import Table, TableReference
 from local_bigquery.sql import script
 from local_bigquery.sql.dialect import BigQueryDialect
@@ -37,7 +38,6 @@ CTAS = "CREATE_TABLE_AS_SELECT"
 CHANGES = exp.Update | exp.Delete | exp.Merge | exp.TruncateTable
 # A change outside of a transaction waits so long for one that is at the table.
 QUEUE_SECONDS = 60.0
-COMMIT_TRIES = 50
 
 
 def ctas_destination() -> None:
@@ -141,7 +141,6 @@ class Changes:
         self._free = threading.Condition()
         self._clock = 0
         self._began: dict[int, int] = {}
-        self._done: dict[int, list[Callable[[], Any]]] = {}
         self._cancelled: dict[int, BigQueryError] = {}
         self._changing: dict[str, int] = {}
         self._committed: dict[str, int] = {}
@@ -171,15 +170,10 @@ class Changes:
                 raise self._cancelled[me]
             self._changing[table] = me
 
-    def remember(self, cur: Any, statement: Callable[[], Any]) -> None:
-        """Keep a statement of an open transaction, to be run once more."""
-        self._done.setdefault(id(cur), []).append(statement)
-
-    def done(self, cur: Any) -> list[Callable[[], Any]]:
-        """What an open transaction has run. Raises BigQueryError for one that was cancelled."""
+    def check(self, cur: Any) -> None:
+        """Raises BigQueryError for a transaction that was cancelled."""
         if error := self._cancelled.get(id(cur)):
             raise error
-        return self._done.get(id(cur), [])
 
     def end(self, cur: Any, is_committed: bool) -> None:
         with self._free:
@@ -188,8 +182,8 @@ class Changes:
                 if is_committed:
                     self._clock += 1
                     self._committed[table] = self._clock
-            for kept in (self._began, self._done, self._cancelled):
-                kept.pop(id(cur), None)  # type: ignore[attr-defined]
+            self._began.pop(id(cur), None)
+            self._cancelled.pop(id(cur), None)
             self._free.notify_all()
 
 
@@ -197,29 +191,11 @@ def cancel_conflicts() -> None:
     """Cancel the later of two overlapping transactions that change one table, as BigQuery does.
 
     A change is an UPDATE, DELETE, MERGE or TRUNCATE, of whichever rows; one outside of a
-    transaction waits until the table is free. An INSERT never conflicts: where DuckLake refuses a
-    commit for one, the transaction's statements are run once more, on what the other has committed.
-    Symptom without: two transactions that delete different dates both commit, and one that inserts
-    loses against one that deletes, by "Failed to commit DuckLake transaction.".
+    transaction waits until the table is free. An INSERT never conflicts.
+    Symptom without: two transactions that delete different dates both commit.
     """
     changes = Changes()
     run, execute, abort = query._run, query.execute, sessions.abort
-
-    def repeated(cur: Any, act: Callable[[], Any], done: list[Callable[[], Any]]) -> Any:
-        for _ in range(COMMIT_TRIES):
-            try:
-                return act()
-            except duckdb.TransactionException as error:
-                if "Failed to commit DuckLake transaction" not in str(error):
-                    raise
-                lost = error
-            if done:
-                with contextlib.suppress(duckdb.TransactionException):
-                    cur.execute("rollback")
-                cur.execute("begin transaction")
-                for statement in done:
-                    statement()
-        raise lost
 
     def run_in_turn(
         cur: Any, tree: Any, context: Any, destination: Any, config: Any, dry_run: bool, *more: Any
@@ -228,25 +204,20 @@ def cancel_conflicts() -> None:
             changes.begin(cur)
         if isinstance(tree, exp.Rollback):
             changes.end(cur, False)
-        if dry_run or not isinstance(tree, CHANGES | exp.Insert | exp.Commit):
-            return run(cur, tree, context, destination, config, dry_run, *more)
-
-        def go() -> Any:
-            # The emulator rewrites the tree that it is given.
-            return run(cur, tree.copy(), context, destination, config, dry_run, *more)
-
-        if isinstance(tree, CHANGES):
+        is_change = isinstance(tree, CHANGES) and not dry_run
+        is_commit = isinstance(tree, exp.Commit)
+        if is_change:
             changes.change(cur, ".".join(query._target(tree, context)).casefold())
-        if not isinstance(tree, exp.Commit) and changes.is_open(cur):
-            changes.remember(cur, go)
-            return go()
+        if is_commit:
+            changes.check(cur)
         is_committed = False
         try:
-            answer = repeated(cur, go, changes.done(cur))
+            answer = run(cur, tree, context, destination, config, dry_run, *more)
             is_committed = True
             return answer
         finally:
-            changes.end(cur, is_committed)
+            if is_commit or (is_change and not changes.is_open(cur)):
+                changes.end(cur, is_committed)
 
     def execute_to_the_end(cur: Any, *args: Any, session: Any = None, **kwargs: Any) -> Any:
         try:
@@ -299,8 +270,11 @@ class _Fresh:
 
     def sql(self, text: str, **params: Any) -> Any:
         if text == "SELECT table_name FROM duckdb_tables() WHERE temporary":
-            text = "SELECT NULL AS table_name WHERE false"
+            return self
         return self._inner.sql(text, **params)
+
+    def fetchall(self) -> list[Any]:
+        return []
 
 
 def do_not_list_temporary_tables() -> None:
@@ -313,51 +287,194 @@ def do_not_list_temporary_tables() -> None:
     query.execute = execute_fresh
 
 
-def look_up_by_name() -> None:
-    """Find one table by its name, where the emulator goes through all of them for it.
+def keep_tables_in_duckdb() -> None:
+    """Keep a project's tables in a file of DuckDB's own, where the emulator takes DuckLake.
 
-    Each look, of which a statement takes several, else reads the statistics of every table of
-    every dataset and of every query's kept result: half of the story's time.
+    There each statement writes and reads files of Parquet, and asks a database of metadata which.
     """
-    listed, fetch = database.objects, database.fetch
+    connect = database._connect
+
+    def attach(con: Any, project: str) -> None:
+        path = database.settings.data_dir / f"{project}.project"
+        con.execute(f"attach if not exists '{path}' as {database.quote(project)}")
+        database._attached.add(project)
+
+    @functools.cache
+    def connect_with_one_thread() -> Any:
+        con = connect()
+        # Its tables are small: two threads would mostly wait for each other.
+        con.execute("set threads = 1")
+        return con
+
+    database._attach, database.projects = attach, lambda: sorted(database._attached)
+    database._connect = connect_with_one_thread
+
+
+def keep_jobs_in_memory() -> None:
+    """Write jobs down only for a statement that asks for them, by INFORMATION_SCHEMA.
+
+    The emulator writes each job three times, and the statements of a script once more.
+    """
+    jobs: dict[tuple[str, str], Any] = {}
+    save, execute = store.save, query.execute
+
+    def hold(job: Any) -> Any:
+        jobs[job.jobReference.projectId, job.jobReference.jobId] = job
+        return job
+
+    def listed(
+        project: str, states: Any = None, parent: Any = None, since: Any = None, until: Any = None
+    ) -> list[Any]:
+        def is_meant(job: Any) -> bool:
+            created = int(job.statistics.creationTime)
+            return (
+                job.jobReference.projectId == project
+                and job.statistics.parentJobId == parent
+                and (not states or job.status.state in states)
+                and (since or 0) <= created <= (until or created)
+            )
+
+        # Sorting keeps the order in which those of one moment were sent.
+        newest_first = [job for job in reversed(list(jobs.values())) if is_meant(job)]
+        return sorted(newest_first, key=lambda job: -int(job.statistics.creationTime))
+
+    def execute_with_jobs(
+        cur: Any, project: str, job_id: Any, config: Any, *rest: Any, **more: Any
+    ) -> Any:
+        if "INFORMATION_SCHEMA.JOBS" in (config.query or "").upper():
+            for job in list(jobs.values()):
+                save(job)
+        return execute(cur, project, job_id, config, *rest, **more)
+
+    def delete(project: str, job_id: str) -> None:
+        jobs.pop((project, job_id), None)
+
+    store.save, store.list_, store.delete = hold, listed, delete
+    store.load = lambda *ids: jobs.get(ids)
+    query.execute = execute_with_jobs
+
+
+class Known:
+    """What the catalog answered, until something changes it."""
+
+    def __init__(self) -> None:
+        self._free = threading.Lock()
+        self._answers: dict[tuple[Any, ...], tuple[Any]] = {}
+        self._changes = 0
+
+    def remembered(self, look: Callable[..., Any]) -> Callable[..., Any]:
+        """The look-up, done once for each arguments. An error is not remembered."""
+
+        def answer(*args: Any) -> Any:
+            key = (look, *map(str, args))
+            with self._free:
+                began, known = self._changes, self._answers.get(key)
+            if known is None:
+                known = (look(*args),)
+                with self._free:
+                    if began == self._changes:
+                        self._answers[key] = known
+            [found] = known
+            return list(found) if isinstance(found, list) else found
+
+        return answer
+
+    def changed_by(self, change: Callable[..., Any]) -> Callable[..., Any]:
+        """The same change, after which nothing is known."""
+
+        def done(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return change(*args, **kwargs)
+            finally:
+                self.forget()
+
+        return done
+
+    def forget(self) -> None:
+        with self._free:
+            self._changes += 1
+            self._answers.clear()
+
+
+def remember_the_catalog() -> None:
+    """Ask for a table by its name, and once: the emulator goes through all of them each time.
+
+    Each statement takes several such looks, at every table of every dataset and every query's
+    kept result: half of the story's time.
+    """
+    known = Known()
+    listed, fetch, write = database.objects, database.fetch, catalog.write
     of_one = "FROM duckdb_columns() WHERE database_name = ? AND schema_name = ? AND table_name = ?"
 
-    def fetch_by_name(sql: str, params: list[Any] | None = None) -> list[tuple[Any, ...]]:
-        if of_one not in sql or not params:
-            return list(fetch(sql, params))
+    def columns_by_name(sql: str, *params: str) -> list[tuple[Any, ...]]:
         if params[0] == "emulator":
             return []  # a query's kept result: every column may be null
         described = f"(describe {database.quote(*params[:3])})"
         columns = f"(select column_name, \"null\" = 'YES' as is_nullable from {described})"
         try:
-            return list(fetch(sql.replace(of_one, f"from {columns} where true"), params[3:]))
+            rest = list(params[3:])
+            return list(fetch(sql.replace(of_one, f"from {columns} where true"), rest))
         except (duckdb.CatalogException, duckdb.BinderException):
             return []
+
+    def fetch_by_name(sql: str, params: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        if of_one in sql and params:
+            found: list[tuple[Any, ...]] = columns_of(sql, *params)
+            return found
+        return list(fetch(sql, params))
+
+    def kind(*ids: str) -> str | None:
+        try:
+            fetch(f"select rowid from {database.quote(*ids)} limit 0")
+            return "TABLE"
+        except duckdb.BinderException:
+            return "VIEW"  # which has no rowid
+        except duckdb.CatalogException:
+            return None
 
     def objects(project: str, dataset: str, table: str | None = None) -> list[tuple[Any, ...]]:
         if table is None:
             return list(listed(project, dataset))
-        if project == "emulator":  # a query's kept result
-            try:
-                count = f"select count(*) from {database.quote(project, dataset, table)}"
-                return [(table, "TABLE", database.fetch(count)[0][0])]
-            except (duckdb.CatalogException, duckdb.BinderException):
-                return []
-        lake = database.quote(f"__ducklake_metadata_{project}")
-        found = []
-        for kind, rows in (("view", "0"), ("table", "coalesce(record_count, 0)")):
-            stats = f"left join {lake}.ducklake_table_stats using (table_id)"
-            found += database.fetch(
-                f"select {kind}_name, upper('{kind}'), {rows} from {lake}.ducklake_{kind} as one"
-                f" join {lake}.ducklake_schema as dataset using (schema_id)"
-                f" {stats if kind == 'table' else ''}"
-                f" where {kind}_name = ? and schema_name = ?"
-                " and one.end_snapshot is null and dataset.end_snapshot is null",
-                [table, dataset],
-            )
-        return found
+        ids = (project, dataset, table)
+        # A query's kept result comes by itself and is asked for once.
+        found = kind(*ids) if project == "emulator" else kind_of(*ids)
+        if found is None:
+            return []
+        count = f"select count(*) from {database.quote(*ids)}"
+        return [(table, found, fetch(count)[0][0] if found == "TABLE" else 0)]
 
+    def write_and_forget(cur: Any, sql: str, params: Any, ids: Any, *rest: Any, **more: Any) -> Any:
+        try:
+            return write(cur, sql, params, ids, *rest, **more)
+        finally:
+            if ids[1] != catalog.RESULTS:
+                known.forget()
+
+    def split_and_forget(tree: Any) -> Iterator[Any]:
+        for part in split(tree):
+            yield part
+            if isinstance(tree, query.DDL):
+                known.forget()  # a table that is there for the INSERT of its rows
+
+    def apply_afresh(*args: Any) -> None:
+        # The statement itself has changed the catalog.
+        known.forget()
+        apply(*args)
+
+    columns_of, kind_of = known.remembered(columns_by_name), known.remembered(kind)
     database.objects, database.fetch = objects, fetch_by_name
+    datasets.exists = known.remembered(datasets.exists)
+    catalog.columns = known.remembered(catalog.columns)
+    metadata.list_ = known.remembered(metadata.list_)
+    row_access.secured = known.remembered(row_access.secured)
+    metadata.save = known.changed_by(metadata.save)
+    metadata.delete = known.changed_by(metadata.delete)
+    database.execute = known.changed_by(database.execute)
+    catalog.write = write_and_forget
+    apply, split = known.changed_by(ddl.apply), query.ddl.split
+    ddl.apply, query.ddl.split = apply_afresh, split_and_forget
+    for name in ("load", "copy"):
+        runner.HANDLERS[name] = known.changed_by(runner.HANDLERS[name])
 
 
 BRIDGES: dict[str, Callable[[], None]] = {
@@ -377,8 +494,12 @@ def main(argv: list[str]) -> None:
     for name, build in BRIDGES.items():
         if name not in ours.without:
             build()
-    look_up_by_name()
+    keep_tables_in_duckdb()
+    keep_jobs_in_memory()
+    remember_the_catalog()
     do_not_list_temporary_tables()
+    # Trees of statements are many objects that live for a moment.
+    gc.set_threshold(100_000)
     # The engine looks for pandas at each statement, and where there is none on all of sys.path.
     sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
     record_schemas(ours.schemas)

@@ -14,8 +14,7 @@ python=$(python_at_least 3.11) || exit 3
 # Anything in DIR is an environment of ours that is out of date, or it is not ours to delete.
 if [ -e "$dir" ] && [ ! -e "$dir/pyvenv.cfg" ]; then echo "$dir is in the way" >&2; exit 1; fi
 rm -rf "$dir"
-"$python" -m venv "$dir"
-"$dir/bin/python" -m pip install -qq --disable-pip-version-check --no-deps \
+bash "$here/../environment.sh" "$python" "$dir" --no-deps \
     -r "$here/requirements-analyzer.txt"
 "$dir/bin/python" "$here/analyzer.py" </dev/null
 echo "$stamp" >"$dir/.ready"

@@ -61,7 +61,7 @@ def test_an_emulator_that_does_not_start_shows_its_log(emulator_venv: Path, tmp_
 def test_a_table_is_found_by_its_name_as_by_going_through_all(
     client: bigquery.Client, dataset: str
 ) -> None:
-    """What look_up_by_name of the launcher answers in the emulator's place."""
+    """What remember_the_catalog of the launcher answers in the emulator's place."""
     client.query_and_wait(
         f"create table {dataset}.t (a string not null, b int64);"
         f"insert into {dataset}.t values ('x', 1), ('y', 2);"
@@ -78,9 +78,27 @@ def test_a_table_is_found_by_its_name_as_by_going_through_all(
             client.get_table(missing)
         with pytest.raises(NotFound):
             client.query_and_wait(f"select 1 from {missing}")
+    client.query_and_wait(f"alter table {dataset}.t add column c date")
+    assert [f.name for f in client.get_table(f"{dataset}.t").schema] == ["a", "b", "c"]
+    client.query_and_wait(f"create or replace table {dataset}.t (d int64) as (select 1 as d)")
+    found = client.get_table(f"{dataset}.t")
+    assert (found.num_rows, [f.name for f in found.schema]) == (1, ["d"])
+    client.query_and_wait(f"drop view {dataset}.v; create table {dataset}.v as select 1 as e")
+    assert client.get_table(f"{dataset}.v").table_type == "TABLE"
     client.query_and_wait(f"drop table {dataset}.t")
     with pytest.raises(NotFound):
         client.get_table(f"{dataset}.t")
+
+
+def test_a_statement_about_jobs_sees_those_before_it(
+    client: bigquery.Client, dataset: str, rows: Rows
+) -> None:
+    sql = f"create table {dataset}.t as select 1 as a"
+    client.query(sql, job_id="asked_about", job_retry=None).result()
+    assert rows(
+        "select statement_type, state from `region-us`.INFORMATION_SCHEMA.JOBS_BY_USER"
+        " where job_id = 'asked_about'"
+    ) == [("CREATE_TABLE_AS_SELECT", "DONE")]
 
 
 # -- what Google's client does against it -------------------------------------------------------
@@ -559,6 +577,21 @@ def test_what_bigquery_refuses_is_refused(judge: Callable[[list[str]], list[Verd
     verdicts = judge(list(BAD))
     assert [v.sql for v in verdicts if v.ok] == []
     assert [(v.sql, v.error) for v in verdicts if BAD[v.sql] not in (v.error or "")] == []
+
+
+def test_a_statement_is_judged_once_with_whatever_dates_and_ids_but_not_with_a_wrong_date(
+    judge: Callable[[list[str]], list[Verdict]],
+) -> None:
+    run = "insert into d.runs (id, day) values ('{}', date '2026-02-{}')"
+    first, second = "5d438ac5-c805-4d02-98dc-d440deaa4d62", "0438ac55-c805-4d02-98dc-d440deaa4d62"
+    sent = [run.format(first, "01"), run.format(second, "28"), run.format(second, "30")]
+    verdicts = judge(sent)
+    assert [one.ok for one in verdicts] == [True, True, False]
+    assert [one.statements for one in verdicts[:2]] == [(sql,) for sql in sent[:2]]
+    [one, changed, other] = judge(
+        ["select id from d.runs", "alter table d.runs drop column id", "select id from d.runs"]
+    )
+    assert (one.ok, changed.ok, other.ok) == (True, True, False), "the table is another"
 
 
 def test_tables_read_and_written_are_told_apart(

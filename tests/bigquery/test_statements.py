@@ -104,6 +104,7 @@ TYPES = {
         "stale_since",
         "quiet_since",
         "lease_expires_at",
+        "build_expires_at",
         "expires_at",
         "last_used_at",
         "sent_at",
@@ -128,7 +129,7 @@ TYPES = {
         "step_index",
         "moved_dates",
     ),
-    "BOOL": ("has_unallocated", "is_complete"),
+    "BOOL": ("has_unallocated", "is_complete", "starts"),
 }
 TYPE_OF = {name: kind for kind, names in TYPES.items() for name in names}
 
@@ -264,10 +265,10 @@ def test_a_date_is_replaced_in_one_transaction_with_its_proof_before_its_publica
     assert len({table for table, _ in replaced}) > 15
     for table, one in replaced:
         words = [sql.split(maxsplit=1)[0].lower() for sql in one.verdict.statements]
-        # SET, IF and RAISE as the analyzer asks for them; they stand here for the count of
-        # what was inserted, and then for the proof.
-        found = ["insert", "assert", "select"]
-        steps = ["begin", "delete", "insert", *found, *found, "insert", "commit"]
+        # SET, IF and RAISE as the analyzer asks for them; they stand here for the number of
+        # rows that were inserted, and then for the proof.
+        proof = ["insert", "assert", "select"]
+        steps = ["begin", "delete", "insert", "insert", *proof, "insert", "commit"]
         assert words[-len(steps) :] == steps, (table, words)
 
 

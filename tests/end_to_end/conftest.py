@@ -9,6 +9,7 @@ import pytest
 from exports import ACCOUNT, charge, write_parquet
 from shop_rows import EUROS, OTHER, shared_rows
 from support import only
+from warm import serving
 from world import SharedWorker, World, a_world
 
 import runner.run
@@ -16,9 +17,9 @@ import runner.tenants
 
 
 @pytest.fixture(scope="session", autouse=True)
-def shared_worker() -> Iterator[None]:
-    """Commands called in this process share one dbt."""
-    with pytest.MonkeyPatch.context() as patch:
+def shared_worker(clean_environment: None) -> Iterator[None]:
+    """Commands called in this process share one dbt; programs that are started are forks."""
+    with serving("mini"), pytest.MonkeyPatch.context() as patch:
         os.umask(0o077)  # as the command has it
         patch.setattr("runner.pool.Worker", SharedWorker)
         patch.setattr(runner.tenants, "Worker", SharedWorker)

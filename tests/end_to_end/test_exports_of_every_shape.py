@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 from exports import DETAILED, OLDER, STANDARD, charge, credit, write_ndjson, write_parquet
-from world import EMAIL, World
+from world import EMAIL, World, a_world
 
 DAY = "2024-11-01"
 OLD, PLAIN, TEXT = ("01AAA1-BBBBBB-CCCCCC", "01AAA2-BBBBBB-CCCCCC", "01AAA3-BBBBBB-CCCCCC")
 
 
 @pytest.fixture(scope="module")
-def shapes(world: World) -> World:
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> World:
     """One tenant, three exports, an account in each: older, standard (a glob), NDJSON."""
-    folder = world.folder / "exports" / "shapes"
+    world = a_world(tmp_path_factory.mktemp("shapes"))
+    folder = world.folder / "exports"
 
     def rows(account: str) -> list[dict]:
         return [
@@ -31,24 +32,24 @@ def shapes(world: World) -> World:
         write_ndjson(folder / "text.ndjson.gz", rows(TEXT)),
     )
     options = [part for path in exports[1:] for part in ("--export", str(path))]
-    world.add("shapes", exports[0], *options)
-    world.run("shapes", DAY)
+    world.add("mini", exports[0], *options)
+    world.run("mini", DAY)
     return world
 
 
 def test_each_export_gives_the_same_money(shapes: World) -> None:
     found = shapes.data(
-        "shapes",
+        "mini",
         "select billing_account_id, count(*), sum(cost), sum(credits_total)"
-        " from shapes.billing_cost_daily group by all order by 1",
+        " from mini.billing_cost_daily group by all order by 1",
     )
     assert found == [(a, 2, Decimal("1.35"), Decimal("-0.25")) for a in (OLD, PLAIN, TEXT)]
 
 
 def only(shapes: World, account: str, columns: str) -> tuple:
     (row,) = shapes.data(
-        "shapes",
-        f"select {columns} from shapes.billing_cost_daily where billing_account_id = ?"
+        "mini",
+        f"select {columns} from mini.billing_cost_daily where billing_account_id = ?"
         " and project_id is not null",
         account,
     )
@@ -94,9 +95,7 @@ def test_an_export_without_a_required_column_is_refused_and_nothing_is_written(
 ) -> None:
     columns = {name: type_ for name, type_ in DETAILED.items() if name != missing}
     export = write_parquet(empty_world.folder / "lacking.parquet", [charge()], columns)
-    answer = empty_world(
-        "tenant", "add", "lacking", "--admin-email", EMAIL, "--export", str(export)
-    )
+    answer = empty_world("tenant", "add", "mini", "--admin-email", EMAIL, "--export", str(export))
     assert answer.exit_code == 2, answer.output
     assert named in answer.stderr and str(export) in answer.stderr
     assert "Traceback" not in answer.stderr
@@ -108,7 +107,7 @@ def test_a_file_that_is_no_export_is_refused_and_nothing_is_written(empty_world:
         export: Path = empty_world.folder / name
         export.write_bytes(content)
         answer = empty_world(
-            "tenant", "add", "lacking", "--admin-email", EMAIL, "--export", str(export)
+            "tenant", "add", "mini", "--admin-email", EMAIL, "--export", str(export)
         )
         assert answer.exit_code == 2 and name in answer.stderr, answer.output
         assert not empty_world.warehouse.exists() or not list(empty_world.warehouse.iterdir())
@@ -118,19 +117,19 @@ def test_timestamps_of_a_text_export_may_be_written_as_iso_has_them(
     shapes: World, tmp_path: Path
 ) -> None:
     mine = shapes.copy(tmp_path)
-    text = shapes.folder / "exports" / "shapes" / "text.ndjson.gz"
+    text = shapes.folder / "exports" / "text.ndjson.gz"
     kept = text.read_bytes()
     moments = {"usage_start_time": f"{DAY}T00:00:00Z", "usage_end_time": f"{DAY}T01:00:00"}
     moments["export_time"] = f"{DAY}T23:30:00-07:00"
     try:
         write_ndjson(text, [charge(DAY, 1.0, billing_account_id=TEXT, **moments)])
-        assert mine.run("shapes", DAY)["rows"] == 5
+        assert mine.run("mini", DAY)["rows"] == 5
     finally:
         text.write_bytes(kept)
     columns = "usage_start_time, usage_end_time, export_time"
     at = (datetime(2024, 11, 1, 0), datetime(2024, 11, 1, 1), datetime(2024, 11, 2, 6, 30))
     assert mine.data(
-        "shapes",
-        f"select {columns} from shapes.billing_cost_daily where billing_account_id = ?",
+        "mini",
+        f"select {columns} from mini.billing_cost_daily where billing_account_id = ?",
         TEXT,
     ) == [at]

@@ -1,6 +1,8 @@
 """Tenants that read a shared export through a landing have the bill that they had without it."""
 
 import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ OTHER = "01DDDD-EEEEEE-FFFFFF"
 MINE = ("--billing-account", ACCOUNT)
 THEIRS = ("--billing-account", OTHER, "--project", "proj-b", "--with-unallocated")
 # (through the landing, directly)
-PAIRS = [("mine", "mine_direct"), ("theirs", "theirs_direct")]
+PAIRS = [("mine", "mini"), ("split", "field")]
 
 
 def of_other(day: str, cost: float, project: str | None = "proj-b", **changes: Any) -> dict:
@@ -49,7 +51,7 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> World:
         world.add(through, "tenant:shared", *filters)
         world.add(directly, export, *filters)
     with only("bill_run"):
-        for tenant in ("shared", "mine", "theirs"):
+        for tenant in ("shared", "mine", "split"):
             world.run(tenant, "2024-11-01", "2024-11-04")
         write_parquet(export, MOVED)
         answer = world("catch-up", "--all-tenants", "--json")
@@ -71,23 +73,21 @@ def test_bill_and_silver_are_the_same_to_the_last_column(
 def test_marts_are_the_same_and_made_without_the_export(landed: World, tmp_path: Path) -> None:
     world = landed.copy(tmp_path)
     export = landed.folder / "exports" / "shared.parquet"
-    world.run("theirs_direct", "2024-11-01", "2024-11-05")
+    world.run("field", "2024-11-01", "2024-11-05")
     hidden = export.rename(export.with_suffix(".hidden"))
     try:
-        world.run("theirs", "2024-11-01", "2024-11-05")
+        world.run("split", "2024-11-01", "2024-11-05")
     finally:
         hidden.rename(export)
     tables = world.data(
-        "theirs",
+        "split",
         "select table_name from information_schema.tables where table_type = 'BASE TABLE'"
-        " and table_schema = 'theirs' and table_name not like 'x_meta_%'"
+        " and table_schema = 'split' and table_name not like 'x_meta_%'"
         " and table_name not in ('loaded_dates', 'restatement_ledger')",
     )
     assert len(tables) > 15
     for (table,) in tables:
-        assert world.fingerprint("theirs", table) == world.fingerprint("theirs_direct", table), (
-            table
-        )
+        assert world.fingerprint("split", table) == world.fingerprint("field", table), table
 
 
 def test_the_landings_run_tells_what_it_landed(landed: World) -> None:
@@ -130,19 +130,17 @@ def test_a_landing_that_lost_a_date_fails_the_run_and_the_bill_stays(
 
 
 def test_what_is_no_landing_cannot_be_read_as_one(landed: World) -> None:
-    add = ("tenant", "add", "third", "--admin-email", EMAIL, *MINE, "--export")
+    add = ("tenant", "add", "late", "--admin-email", EMAIL, *MINE, "--export")
     assert "no landing" in landed(*add, "tenant:mine").stderr
     assert "no tenant" in landed(*add, "tenant:nobody").stderr
     assert "must be a tenant's only" in landed(*add, "tenant:shared", "--export", "x").stderr
-    unlimited = landed(
-        "tenant", "add", "third", "--admin-email", EMAIL, "--export", "tenant:shared"
-    )
+    unlimited = landed("tenant", "add", "late", "--admin-email", EMAIL, "--export", "tenant:shared")
     assert unlimited.exit_code == 2 and "shared with tenant" in unlimited.stderr
 
 
 def test_a_landing_that_is_read_is_not_removed(landed: World) -> None:
     answer = landed("tenant", "remove", "shared", "--yes")
-    assert answer.exit_code == 2 and "mine, theirs read" in answer.stderr
+    assert answer.exit_code == 2 and "mine, split read" in answer.stderr
 
 
 def test_a_landing_stays_one_when_it_is_added_again(landed: World) -> None:
@@ -170,3 +168,119 @@ def test_dates_that_are_landed_late_are_loaded_by_the_next_catch_up(tmp_path: Pa
     world.run("shared", "2024-11-01", "2024-11-09")
     catch_up()
     assert {day.day for day in world.bill("mine")} == set(range(1, 13))
+
+
+@pytest.fixture(scope="module")
+def caught_up(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A landing and its tenant, both caught up. To be copied, never changed."""
+    world = a_world(tmp_path_factory.mktemp("caught_up"))
+    export = world.folder / "exports" / "shared.parquet"
+    write_parquet(export, [charge(f"2024-11-{n:02}", float(n)) for n in range(1, 7)])
+    world.add("shared", export, "--landing")
+    world.add("mine", "tenant:shared", *MINE)
+    with only("bill_run"):
+        for tenant in ("shared", "mine"):
+            catch_up(world, tenant)
+    return world
+
+
+@pytest.fixture
+def night(caught_up: World, tmp_path: Path) -> Iterator[World]:
+    export = caught_up.folder / "exports" / "shared.parquet"
+    kept = export.read_bytes()
+    world = caught_up.copy(tmp_path)
+    # A view names the folder of the landing that it reads.
+    view = "select sql from duckdb_views() where view_name = 'stg_gcp_billing__export'"
+    ((sql,),) = world.data("mine", view)
+    sql = sql.replace("CREATE VIEW", "create or replace view")
+    world.data("mine", sql.replace(str(caught_up.warehouse), str(world.warehouse)))
+    with only("bill_run"):
+        yield world
+    export.write_bytes(kept)
+
+
+def catch_up(world: World, tenant: str, *options: str) -> dict[str, Any]:
+    answer = world("catch-up", "--tenant", tenant, "--json", *options)
+    assert answer.exit_code == 0, answer.output
+    document: dict[str, Any] = json.loads(answer.stdout)
+    return document
+
+
+def moves(caught_up: World, rows: list[dict[str, Any]]) -> None:
+    write_parquet(caught_up.folder / "exports" / "shared.parquet", rows)
+
+
+def days_of(world: World) -> dict[int, Any]:
+    return {day.day: cost for day, (_, cost, _) in world.bill("mine").items()}
+
+
+def test_a_row_that_the_landing_has_late_is_found_by_each_tenants_next_catch_up(
+    caught_up: World, night: World
+) -> None:
+    moves(
+        caught_up,
+        [
+            *(charge(f"2024-11-{n:02}", float(n)) for n in range(1, 8)),
+            charge("2024-11-02", 9, **LATE),
+        ],
+    )
+    assert catch_up(night, "mine")["dates"] == [], "the landing has not landed it yet"
+    assert catch_up(night, "shared")["dates"] == ["2024-11-02", "2024-11-07"]
+    assert catch_up(night, "mine")["dates"] == ["2024-11-02", "2024-11-07"]
+    assert days_of(night) == {1: 1, 2: 11, 3: 3, 4: 4, 5: 5, 6: 6, 7: 7}
+    assert catch_up(night, "mine")["dates"] == []
+
+
+def test_of_a_landing_only_dates_that_its_runs_completed_since_the_last_look_are_read(
+    caught_up: World, night: World
+) -> None:
+    """The first date's file is gone: who read it would find that the date moved."""
+    night.control(
+        "update shared.x_meta_pipeline_runs set end_time = end_time - interval 5 day;"
+        " update mine.x_meta_catch_ups set looked_at = looked_at - interval 1 day"
+    )
+    (night.warehouse / "landing" / "shared" / "2024-11-01.parquet").unlink()
+    moves(caught_up, [charge(f"2024-11-{n:02}") for n in range(1, 7) for _ in range(2)])
+    night.run("shared", "2024-11-03", "2024-11-04")
+    assert catch_up(night, "mine")["dates"] == ["2024-11-03", "2024-11-04"]
+    # Other rows of the landing are the tenant's now: all of it is looked at anew.
+    night.add("mine", "tenant:shared", *MINE, "--project", "proj-a", "--with-unallocated")
+    assert catch_up(night, "mine", "--dry-run")["left_alone"] == ["2024-11-01"]
+
+
+def test_a_date_that_a_landing_has_emptied_is_emptied_and_what_the_export_dropped_stays(
+    caught_up: World, night: World
+) -> None:
+    moves(caught_up, [charge(f"2024-11-{n:02}", float(n)) for n in (2, 3, 5, 6)])
+    night.run("shared", "2024-11-04", "2024-11-04")
+    assert catch_up(night, "mine")["dates"] == ["2024-11-04"]
+    assert days_of(night) == {1: 1, 2: 2, 3: 3, 5: 5, 6: 6}
+    night.run("shared", "2024-11-01", "2024-11-01")
+    told = catch_up(night, "mine")
+    assert (told["dates"], told["left_alone"]) == ([], ["2024-11-01"])
+    assert days_of(night)[1] == 1
+
+
+def test_whether_a_landings_export_is_still_written_is_tested_by_its_own_run_alone(
+    tmp_path: Path,
+) -> None:
+    """Mine has used nothing for four days, which says nothing of the export."""
+    today = datetime.now(UTC).date()
+    stopped, yesterday = (str(today - timedelta(days=n)) for n in (4, 1))
+    old = [charge("2024-11-01"), charge(stopped)]
+    world = a_world(tmp_path)
+    export = write_parquet(
+        tmp_path / "exports" / "shared.parquet", [*old, of_other(yesterday, 1.0)]
+    )
+    world.add("shared", export, "--landing")
+    world.add("mine", "tenant:shared", *MINE)
+    world.add("mine_direct", export, *MINE)
+    with only("bill_run"):
+        assert "written" not in str(world.run("shared", stopped, yesterday)["warnings"])
+        assert "written" not in str(world.run("mine", stopped, yesterday)["warnings"])
+        alone = world("run", "--tenant", "mine_direct", "--date", yesterday)
+        assert alone.exit_code == 1 and "export_has_not_stopped" in alone.stdout
+        write_parquet(export, old)
+        landing = world("run", "--tenant", "shared", "--date", yesterday)
+        assert landing.exit_code == 1 and "export_has_not_stopped" in landing.stdout
+        assert world("run", "--tenant", "mine", "--date", yesterday).exit_code == 2, "not landed"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from exports import DETAILED, OLDER, STANDARD, charge, credit, write_ndjson, write_parquet
-from world import EMAIL, World
+from world import EMAIL, World, a_world
 
 DAY = "2024-11-01"
 DOLLARS, EUROS, YEN = "01AAA1-000000-AAAAAA", "01AAA2-000000-AAAAAA", "01AAA3-000000-AAAAAA"
@@ -39,19 +39,20 @@ def exports(folder: Path) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def mixed(world: World) -> World:
-    """Tenant `mixed`: three accounts in a detailed and a standard export, three currencies."""
-    found = exports(world.folder / "exports" / "mixed")
-    world.add("mixed", found["detailed"], "--export", str(found["standard"]))
-    world.run("mixed", DAY, "2024-11-02")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A tenant of three accounts in a detailed and a standard export, three currencies."""
+    world = a_world(tmp_path_factory.mktemp("mixed"))
+    found = exports(world.folder / "exports")
+    world.add("mini", found["detailed"], "--export", str(found["standard"]))
+    world.run("mini", DAY, "2024-11-02")
     return world
 
 
 def test_each_currency_has_its_own_total(mixed: World) -> None:
     found = mixed.data(
-        "mixed",
+        "mini",
         "select billing_account_id, currency, count(*), sum(billed_cost)"
-        " from mixed.gcp_silver_cost group by all order by 1",
+        " from mini.gcp_silver_cost group by all order by 1",
     )
     assert found == [
         (DOLLARS, "USD", 2, Decimal("11.000000001")),
@@ -62,9 +63,9 @@ def test_each_currency_has_its_own_total(mixed: World) -> None:
 
 def test_dollars_at_the_exports_rate_stand_beside_and_replace_nothing(mixed: World) -> None:
     found = mixed.data(
-        "mixed",
+        "mini",
         "select currency, sum(billed_cost_usd), any_value(typeof(billed_cost_usd))"
-        " from mixed.gcp_silver_cost group by all order by 1",
+        " from mini.gcp_silver_cost group by all order by 1",
     )
     decimal = "DECIMAL(38,9)"
     assert found == [
@@ -76,9 +77,11 @@ def test_dollars_at_the_exports_rate_stand_beside_and_replace_nothing(mixed: Wor
 
 def test_every_row_says_which_export_it_came_from(mixed: World) -> None:
     found = mixed.data(
-        "mixed",
-        "select billing_account_id, parse_filename(export_ref), count(*)"
-        " from mixed.billing_cost_daily group by all order by 1",
+        "mini",
+        "select billing_account_id, parse_filename(exports.export_ref), count(*)"
+        " from mini.billing_cost_daily as bill"
+        " inner join mini.x_meta_exports as exports on bill.export_ref = exports.export_id"
+        " group by all order by 1",
     )
     assert found == [
         (DOLLARS, "detailed.parquet", 2),
@@ -99,7 +102,7 @@ def test_a_standard_and_a_detailed_export_of_one_account_are_refused(
     else:
         other = write_ndjson(again.with_suffix(".ndjson.gz"), rows)
     refs = ("--export", str(detailed), "--export", str(other))
-    add = ("tenant", "add", "twice", "--admin-email", EMAIL, *refs, "--billing-account", DOLLARS)
+    add = ("tenant", "add", "mini", "--admin-email", EMAIL, *refs, "--billing-account", DOLLARS)
     answer = empty_world(*add)
     assert answer.exit_code == 2, answer.output
     for told in (DOLLARS, str(detailed), str(other), f"({DAY} to {DAY})", "same money"):
@@ -108,35 +111,37 @@ def test_a_standard_and_a_detailed_export_of_one_account_are_refused(
 
 
 @pytest.fixture(scope="module")
-def moved(world: World) -> World:
-    """Tenant `moved`: one account, in an export that ended and in the one that followed it."""
-    folder = world.folder / "exports" / "moved"
+def moved(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A tenant of one account, in an export that ended and in the one that followed it."""
+    world = a_world(tmp_path_factory.mktemp("moved"))
+    folder = world.folder / "exports"
     write_parquet(folder / "old.parquet", [charge("2024-10-31", 1.0), charge(DAY, 2.0)], OLDER)
     write_parquet(folder / "new.parquet", [charge("2024-11-02", 4.0)])
-    world.add("moved", folder / "old.parquet", "--export", str(folder / "new.parquet"))
+    world.add("mini", folder / "old.parquet", "--export", str(folder / "new.parquet"))
     return world
 
 
 def test_an_account_may_go_on_in_another_export(moved: World) -> None:
-    assert moved.run("moved", "2024-10-31", "2024-11-02")["totals"][0]["cost"] == "7.00"
+    assert moved.run("mini", "2024-10-31", "2024-11-02")["totals"][0]["cost"] == "7.00"
 
 
 def test_an_account_that_two_exports_bill_for_one_date_fails_the_run_and_is_named(
     moved: World,
 ) -> None:
-    folder = moved.folder / "exports" / "moved"
+    folder = moved.folder / "exports"
     write_parquet(folder / "new.parquet", [charge(DAY, 2.0), charge("2024-11-02", 4.0)])
-    answer = moved("run", "--tenant", "moved", "--from", DAY, "--to", "2024-11-02", "--json")
+    answer = moved("run", "--tenant", "mini", "--from", DAY, "--to", "2024-11-02", "--json")
     document = json.loads(answer.stdout)
     assert (answer.exit_code, document["status"]) == (1, "FAILED")
     assert ONE_EXPORT in document["error"]
-    found = moved.findings("moved", "billing_cost_daily__error", ONE_EXPORT)[-1]
+    found = moved.findings("mini", "billing_cost_daily__error", ONE_EXPORT)[-1]
     (row,) = found["samples"]
     assert found["status"] == "fail" and found["failing_rows"] == 2, "one account, two charges"
     assert row["ingestion_date"] == DAY
     assert row["billing_account_id"] == charge()["billing_account_id"]
-    assert row["one_export_ref"].endswith("new.parquet")
-    assert row["another_export_ref"].endswith("old.parquet")
+    names = dict(moved.data("moved", "select export_id, export_ref from moved.x_meta_exports"))
+    given = {names[row[f"{which}_export_ref"]] for which in ("one", "another")}
+    assert {Path(name).name for name in given} == {"new.parquet", "old.parquet"}
 
 
 def test_tables_from_before_the_columns_get_them_and_keep_their_rows(
@@ -147,12 +152,12 @@ def test_tables_from_before_the_columns_get_them_and_keep_their_rows(
         ("billing_cost_daily", "export_ref"),
         ("gcp_silver_cost", "billed_cost_usd"),
     ):
-        mine.data("mixed", f"alter table mixed.{table} drop column {column}")
-    mine.run("mixed", "2024-11-02")
-    assert mine.bill("mixed") == mixed.bill("mixed")
+        mine.data("mini", f"alter table mini.{table} drop column {column}")
+    mine.run("mini", "2024-11-02")
+    assert mine.bill("mini") == mixed.bill("mini")
     found = mine.data(
-        "mixed",
+        "mini",
         "select ingestion_date::varchar, count(*), count(export_ref)"
-        " from mixed.billing_cost_daily group by all order by 1",
+        " from mini.billing_cost_daily group by all order by 1",
     )
     assert found == [(DAY, 5, 0), ("2024-11-02", 1, 1)]

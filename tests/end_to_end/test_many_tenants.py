@@ -8,7 +8,7 @@ from shop_rows import EUROS, OTHER, shared_rows
 from world import World
 
 DATES = ("2024-11-01", "2024-11-03")
-ACCOUNTS = {"one": ACCOUNT, "two": EUROS, "three": OTHER}
+ACCOUNTS = {"shop": ACCOUNT, "split": EUROS, "field": OTHER}
 
 
 # What differs from run to run: when it was, and what it was called.
@@ -42,7 +42,7 @@ def test_two_warm_processes_load_what_each_tenant_alone_would(empty_world: World
         world.add(tenant, export, "--billing-account", account)
     broken = world.folder / "exports" / "broken.parquet"
     write_parquet(broken, [charge("2024-11-01", 1.0)])
-    world.add("broken", broken)
+    world.add("mini", broken)
     broken.unlink()
 
     answer = world.cli(
@@ -52,7 +52,7 @@ def test_two_warm_processes_load_what_each_tenant_alone_would(empty_world: World
     document = json.loads(answer.stdout)
     assert document["statuses"] == {"COMPLETED": 3, "FAILED": 1}
     (failed,) = (one for one in document["tenants"] if one["status"] == "FAILED")
-    assert failed["tenant_id"] == "broken" and "broken.parquet" in failed["error"]
+    assert failed["tenant_id"] == "mini" and "broken.parquet" in failed["error"]
     together = {tenant: everything(world, tenant) for tenant in ACCOUNTS}
 
     for tenant, account in ACCOUNTS.items():

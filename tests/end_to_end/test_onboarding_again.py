@@ -159,7 +159,7 @@ def test_a_newcomer_that_is_refused_leaves_nothing_behind(empty_world: World) ->
 def test_charges_that_another_tenant_has_too_are_told(again: World, export: Path) -> None:
     """The first has every row already. A parent company may want that: it is told, aloud."""
     answer = again(
-        *("tenant", "add", "part", "--admin-email", EMAIL, "--export", str(export)),
+        *("tenant", "add", "field", "--admin-email", EMAIL, "--export", str(export)),
         *("--billing-account", ACCOUNT),
     )
     assert answer.exit_code == 0

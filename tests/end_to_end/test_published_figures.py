@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support import ROOT, shared
-from world import World
+from world import World, a_world
 
 ROWS = 20928
 COST, CREDITS, NET = (Decimal(n) for n in ("169.309983456", "-3.0171648", "166.292818656"))
@@ -41,11 +41,12 @@ SEEDS = {path.stem for path in (ROOT / "dbt_project" / "seeds").glob("*.csv")}
 
 
 @pytest.fixture(scope="module")
-def nise(world: World) -> tuple[World, dict[str, Any], str]:
-    """Tenant nise, loaded by the command itself; its JSON document and its stderr."""
+def nise(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, dict[str, Any], str]:
+    """nise's export, loaded by the command itself; its JSON document and its stderr."""
     export = shared("data/nise/nise_resource_v1.parquet")
-    world.add("nise", export)
-    ran = world.cli("run", "--tenant", "nise", *RANGE, "--json")
+    world = a_world(tmp_path_factory.mktemp("nise"))
+    world.add("mini", export)
+    ran = world.cli("run", "--tenant", "mini", *RANGE, "--json")
     assert ran.returncode == 0, ran.stderr
     return world, json.loads(ran.stdout), ran.stderr
 
@@ -64,11 +65,11 @@ def test_the_run_prints_one_document_with_nises_figures_and_progress_elsewhere(n
 def test_nises_figures_are_in_billing_cost_daily_to_the_nano(nise) -> None:
     world, *_ = nise
     (row,) = world.data(
-        "nise",
+        "mini",
         "select count(*), sum(cost), sum(credits_total), sum(cost) + sum(credits_total),"
         " count(*) filter (invoice_month <> strftime(ingestion_date, '%Y%m')),"
         " sum(cost) filter (invoice_month <> strftime(ingestion_date, '%Y%m')),"
-        " count(*) filter (usage_date_pacific <> ingestion_date) from nise.billing_cost_daily",
+        " count(*) filter (usage_date_pacific <> ingestion_date) from mini.billing_cost_daily",
     )
     assert row == (ROWS, COST, CREDITS, NET, 192, Decimal("1.42417104"), 6104)
 
@@ -78,7 +79,7 @@ def test_every_table_and_mart_sums_to_the_same_net(nise) -> None:
     tables = {
         name
         for (name,) in world.data(
-            "nise",
+            "mini",
             "select table_name from duckdb_tables() where schema_name = 'nise' union"
             " select view_name from duckdb_views() where schema_name = 'nise'",
         )
@@ -86,23 +87,23 @@ def test_every_table_and_mart_sums_to_the_same_net(nise) -> None:
     }
     assert tables == {*NET_OF, *NO_NET}, "a new mart says here how it sums to the net"
     for table, net in NET_OF.items():
-        assert world.data("nise", f"select {net} from nise.{table}") == [(NET,)], table
+        assert world.data("mini", f"select {net} from mini.{table}") == [(NET,)], table
 
 
 def test_a_rerun_leaves_identical_rows_and_totals(nise) -> None:
     world, document, _ = nise
-    before = {table: world.fingerprint("nise", table) for table in NET_OF}
-    again = world.run("nise", "2026-07-01", "2026-08-31")
+    before = {table: world.fingerprint("mini", table) for table in NET_OF}
+    again = world.run("mini", "2026-07-01", "2026-08-31")
     assert again["totals"] == document["totals"]
     assert again["pipeline_logging_id"] != document["pipeline_logging_id"]
     for table, rows in before.items():
-        assert world.fingerprint("nise", table) == rows, table
+        assert world.fingerprint("mini", table) == rows, table
 
 
 def test_every_row_belongs_to_the_run_that_wrote_it(nise) -> None:
     world, *_ = nise
-    newest = json.loads(world("runs", "--tenant", "nise", "--limit", "1", "--json").stdout)[0]
-    ids = world.data("nise", "select distinct pipeline_logging_id from nise.billing_cost_daily")
+    newest = json.loads(world("runs", "--tenant", "mini", "--limit", "1", "--json").stdout)[0]
+    ids = world.data("mini", "select distinct pipeline_logging_id from mini.billing_cost_daily")
     assert ids == [(newest["pipeline_logging_id"],)]
 
 
@@ -110,23 +111,23 @@ def test_the_ndjson_form_gives_the_parquet_forms_rows(nise) -> None:
     world, *_ = nise
     # The ndjson is BigQuery's load form, without the partition, and another export.
     without = "export_partition_time, export_ref"
-    before = world.fingerprint("nise", "billing_cost_daily", without)
-    world.add("nise", shared("data/nise/nise_resource_v1.ndjson.gz"))
-    world.run("nise", "2026-07-01", "2026-08-31")
-    assert world.fingerprint("nise", "billing_cost_daily", without) == before
+    before = world.fingerprint("mini", "billing_cost_daily", without)
+    world.add("mini", shared("data/nise/nise_resource_v1.ndjson.gz"))
+    world.run("mini", "2026-07-01", "2026-08-31")
+    assert world.fingerprint("mini", "billing_cost_daily", without) == before
 
 
-def test_google_doc_examples_give_every_figure_that_google_publishes(world: World) -> None:
+def test_google_doc_examples_give_every_figure_that_google_publishes(empty_world: World) -> None:
     folder = "data/google_doc_examples"
     expected = json.loads(shared(f"{folder}/expected.json").read_text())
     cases = list(csv.DictReader(shared(f"{folder}/cases.csv").open()))
-    world.add("docs", shared(f"{folder}/google_doc_examples.parquet"))
-    world.run("docs", "2020-08-01", "2025-12-31")
+    empty_world.add("mini", shared(f"{folder}/google_doc_examples.parquet"))
+    empty_world.run("mini", "2020-08-01", "2025-12-31")
     # project.name carries the case, but a tax of an account has no project: by its date then.
-    rows = world.data(
-        "docs",
+    rows = empty_world.data(
+        "mini",
         "select coalesce(project_name, 'tax_before_2020_09'), cost, credits_total, project_id,"
-        " invoice_month, ingestion_date, cost_type from docs.billing_cost_daily",
+        " invoice_month, ingestion_date, cost_type from mini.billing_cost_daily",
     )
     assert len(rows) == len(cases) == sum(case["rows"] for case in expected.values())
     found: dict[str, list[Any]] = defaultdict(list)

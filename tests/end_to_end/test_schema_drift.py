@@ -81,7 +81,7 @@ def test_a_retyped_column_fails_onboarding_with_its_name_and_both_types(
 ) -> None:
     type_, told = RETYPED[column]
     write(empty_world, {**DETAILED, column: type_})
-    add = ("tenant", "add", "drift", "--admin-email", EMAIL, "--export", str(path(empty_world)))
+    add = ("tenant", "add", "mini", "--admin-email", EMAIL, "--export", str(path(empty_world)))
     answer = empty_world(*add)
     assert answer.exit_code == 2, answer.output
     assert told in answer.stderr and str(path(empty_world)) in answer.stderr
@@ -150,7 +150,7 @@ def test_a_retyped_column_of_text_fails_onboarding_with_its_name(
     told = f"has in the column {path} a value that does not fit {type_}"
     rows = [charge(DAY, 1.0), {**charge(DAY, 2.0), **changes}]
     export = write_ndjson(empty_world.folder / "text.ndjson.gz", rows)
-    answer = empty_world("tenant", "add", "text", "--admin-email", EMAIL, "--export", str(export))
+    answer = empty_world("tenant", "add", "mini", "--admin-email", EMAIL, "--export", str(export))
     assert answer.exit_code == 2, answer.output
     assert told in answer.stderr and str(export) in answer.stderr
 
@@ -159,15 +159,15 @@ def test_a_column_of_text_that_is_retyped_later_fails_the_run_with_its_name_and_
     empty_world: World,
 ) -> None:
     export = empty_world.folder / "text.ndjson.gz"
-    empty_world.add("text", write_ndjson(export, [charge(DAY, 1.0)]))
-    empty_world.run("text", DAY)
-    before = empty_world.rows("text")
+    empty_world.add("mini", write_ndjson(export, [charge(DAY, 1.0)]))
+    empty_world.run("mini", DAY)
+    before = empty_world.rows("mini")
     for column in ("cost", "project", "credits"):
         changes, path, type_ = MISTYPED[column]
         told = f"has in the column {path} a value that does not fit {type_}"
         write_ndjson(export, [charge(DAY, 1.0), {**charge(DAY, 2.0), **changes}])
-        failed = empty_world("run", "--tenant", "text", "--date", DAY, "--json")
+        failed = empty_world("run", "--tenant", "mini", "--date", DAY, "--json")
         document = json.loads(failed.stdout)
         assert (failed.exit_code, document["status"]) == (1, "FAILED")
         assert told in document["error"] and str(export) in document["error"]
-        assert empty_world.rows("text") == before
+        assert empty_world.rows("mini") == before

@@ -44,7 +44,7 @@ class Server:
     def _start(self) -> "subprocess.Popen[str]":
         words = ("serve", "--port", str(self.port), "--workers", "1", "--grace", "120")
         process = subprocess.Popen(
-            [sys.executable, "-m", "runner", *words],
+            ["env", sys.executable, "-m", "runner", *words],
             env=self.environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

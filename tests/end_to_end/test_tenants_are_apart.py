@@ -68,12 +68,12 @@ def test_one_tenants_runs_change_nothing_of_anothers(split: World, tmp_path: Pat
 def test_a_shared_export_without_a_filter_is_refused_and_writes_nothing(shop: World) -> None:
     export = shop.folder / "exports" / "shared.parquet"
     before = sorted(shop.warehouse.iterdir())
-    answer = shop("tenant", "add", "greedy", "--admin-email", EMAIL, "--export", str(export))
+    answer = shop("tenant", "add", "mini", "--admin-email", EMAIL, "--export", str(export))
     assert answer.exit_code == 2
     assert "shared with tenant" in answer.stderr and "--billing-account" in answer.stderr
     assert sorted(shop.warehouse.iterdir()) == before
     listed = json.loads(shop("tenant", "list", "--json").stdout)
-    assert "greedy" not in {one["id"] for one in listed}
+    assert "mini" not in {one["id"] for one in listed}
 
 
 def test_another_tenants_plans_are_never_sent_to_this_ones_dataset(

@@ -59,9 +59,9 @@ def test_one_bill_has_the_same_amounts_in_every_format(empty_world: World) -> No
         write_csv(folder / "c.csv", rows(ACCOUNTS["csv"])),
     ]
     more = [part for path in exports[1:] for part in ("--export", str(path))]
-    empty_world.add("won", exports[0], *more)
+    empty_world.add("mini", exports[0], *more)
     with only("bill_run"):
-        empty_world.run("won", DAY)
+        empty_world.run("mini", DAY)
     wanted = []
     for cost in COSTS:
         given = rounded(-cost / 7)
@@ -70,9 +70,9 @@ def test_one_bill_has_the_same_amounts_in_every_format(empty_world: World) -> No
         wanted.append((rounded(cost), rounded(cost), given, net, dollars))
     for account in ACCOUNTS.values():
         found = empty_world.data(
-            "won",
+            "mini",
             "select gross_cost, list_cost, credits_total, billed_cost, billed_cost_usd"
-            " from won.gcp_silver_cost where billing_account_id = ? order by sku_id",
+            " from mini.gcp_silver_cost where billing_account_id = ? order by sku_id",
             account,
         )
         assert found == wanted, account
@@ -80,8 +80,8 @@ def test_one_bill_has_the_same_amounts_in_every_format(empty_world: World) -> No
 
 def test_a_run_fails_for_an_amount_beyond_numeric_and_names_the_column(empty_world: World) -> None:
     export = write_parquet(empty_world.folder / "a.parquet", [charge(DAY, cost_at_list=1e30)])
-    empty_world.add("won", export)
-    answer = empty_world("run", "--tenant", "won", "--date", DAY)
+    empty_world.add("mini", export)
+    answer = empty_world("run", "--tenant", "mini", "--date", DAY)
     assert answer.exit_code == 1, answer.output
     told = "has in the column cost_at_list a value outside the range of NUMERIC"
     assert told in answer.output and "1e+30" not in answer.output, "it may be another tenant's"

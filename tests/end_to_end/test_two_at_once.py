@@ -49,7 +49,7 @@ def test_two_tenants_are_added_to_one_export_at_once_and_one_is_refused(
             *(sys.executable, "-m", "runner", "tenant", "add", name),
             *("--admin-email", "a@b.example", "--export", str(export)),
         )
-        for name in ("first", "second")
+        for name in ("mini", "field")
     }
     told = {name: end() for name, end in ends.items()}
     codes = {name: answer.returncode for name, answer in told.items()}

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,10 @@ class SharedWorker:
     def __init__(self, settings: Settings, log_path: Path) -> None:
         self._warehouse = str(settings.warehouse_dir)
         if self.process is None:
-            type(self).process = Worker(settings, log_path)
+            # Not where an onboarding that is refused removes what was parsed for the newcomer.
+            target = str(settings.dbt_target_dir / "kept")
+            kept = replace(settings, environ={**settings.environ, "RUNNER_TARGET_DIR": target})
+            type(self).process = Worker(kept, log_path)
 
     def __enter__(self) -> "SharedWorker":
         return self

@@ -12,6 +12,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "runner"))
 
 from control_file import Control
 from scene import Scene, made_in
+from warm import serving
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_programs(clean_environment: None) -> Iterator[None]:
+    """What a test starts is forked, but for what `unshare` starts."""
+    with serving("acme"):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ child:started:NODE              the dbt process, when a node starts or has `fini
 child:deleted:NODE              the dbt process, after a table's old rows are deleted; inserted,
                                 proved, published: after that step of the same transaction
 child:end                       the dbt process, before it hands over its result
+child:gate                      kill nothing: the dbt process has its job, and begins when the file
+                                `gate` is beside the warehouse; it makes `at_gate` before
 patience:SECONDS                kill nothing: wait only so long for a locked warehouse
 clock:SECONDS                   kill nothing: the runner's clock is off by so much
 timeout:MINUTES                 kill nothing: the template's timeout
@@ -27,6 +29,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -83,8 +86,7 @@ def at_event(kind: str, node: str, name: str) -> None:
 
 # A transaction is known by a statement in it.
 MARKS = {
-    "claim": "case when refusal is null then 'PENDING'",
-    "start": "set status = 'RUNNING'",
+    "claim": "when @starts and others.runs = 0 then 'RUNNING'",
     "finish": "duration_ms = @duration_ms",
     "alert": "set status = 'SENDING'",
     "sent": "sent_at = @sent_at",
@@ -228,6 +230,17 @@ def be_child(point: str) -> None:
 
     if what == "end":
         worker._let_go_of_files = end
+    if what == "gate":
+        run = worker._run
+
+        def wait_and_run(job: Any, emit: Any) -> Any:
+            folder = Path(os.environ["WAREHOUSE_DIR"]).parent
+            (folder / "at_gate").touch()
+            while not (folder / "gate").exists():
+                time.sleep(0.02)
+            return run(job, emit)
+
+        worker._run = wait_and_run
     if what in ("started", "finished"):
         inner = worker._progress
 

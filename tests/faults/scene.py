@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 import psutil
+import warm
 import yaml
 from control_db import ask
 from control_file import DAY, write_control_file
@@ -166,14 +167,17 @@ class Scene:
             holder.communicate()
 
     @contextlib.contextmanager
-    def stuck(self, run: "subprocess.Popen[str]") -> Iterator[None]:
-        """Take acme's file from a run that has begun: its dbt waits for it, which the run does not.
+    def stuck(self) -> Iterator[None]:
+        """Take acme's file from a run started at GATE: its dbt waits for it, and not the run.
 
-        Before its dbt is there, the run itself would wait.
+        Before its dbt has the job, the run itself would wait.
         """
-        until(lambda: self.statuses() and children(run))
+        until((self.folder / "at_gate").exists)
         with self.holding("tenant_acme"):
+            (self.folder / "gate").touch()
             yield
+        for name in ("at_gate", "gate"):
+            (self.folder / name).unlink()
 
     def end(self) -> None:
         """Let no process outlive its test."""
@@ -232,6 +236,7 @@ class Scene:
         return at_work + viewed + taken
 
 
+GATE = "child:gate"
 RUN = ("run", "--tenant", "acme", "--date", str(DAY), "--json")
 
 
@@ -288,14 +293,12 @@ def until(true: Callable[[], Any], seconds: float = 60) -> Any:
 
 def children(process: "subprocess.Popen[str]") -> list[psutil.Process]:
     """The living dbt processes of a runner."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return [
-            child
-            for child in psutil.Process(process.pid).children(recursive=True)
-            if child.status() != psutil.STATUS_ZOMBIE
-            and any("worker" in part or "kill_at" in part for part in child.cmdline())
-        ]
-    return []
+    name = warm.NAME.format(process.pid)
+    return [
+        one
+        for one in psutil.process_iter(["name", "status"])
+        if one.info["name"] == name and one.info["status"] != psutil.STATUS_ZOMBIE
+    ]
 
 
 def gone(processes: list[psutil.Process], seconds: float = 10) -> bool:

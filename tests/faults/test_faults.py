@@ -18,7 +18,7 @@ import pytest
 import yaml
 from control_db import ask
 from control_file import DAY
-from scene import RUN, Bill, Scene, children, document, gone, made_in, until
+from scene import GATE, RUN, Bill, Scene, children, document, gone, made_in, until
 from support import ROOT
 
 from runner import spool
@@ -178,7 +178,7 @@ def test_a_run_whose_words_nobody_can_read_is_complete(scene: Scene, gone: str) 
     os.close(reads)
     full = os.open("/dev/full", os.O_WRONLY)
     to = writes if gone == "reader" else full
-    command = (sys.executable, "-m", "runner", "run", "--tenant", "acme", "--date", str(DAY))
+    command = ("env", sys.executable, "-m", "runner", "run", "--tenant", "acme", "--date", str(DAY))
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **scene.environ}, stdout=to, stderr=to, timeout=240
     )
@@ -192,7 +192,7 @@ def test_a_command_whose_answer_is_lost_says_so_but_a_reader_may_stop_reading(
 ) -> None:
     def listed(stdout: int) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-m", "runner", "tenant", "list"],
+            ["env", sys.executable, "-m", "runner", "tenant", "list"],
             cwd=ROOT,
             env={**os.environ, **scene.environ},
             stdout=stdout,
@@ -305,8 +305,8 @@ def test_dbt_too_waits_for_thirty_seconds() -> None:
 
 def test_a_failed_run_does_not_wait_for_its_mails_sample_rows(scene: Scene) -> None:
     """What made the run fail may hold the file for long: the end is recorded first."""
-    run = scene.start(*RUN, at="patience:6,timeout:0.15")
-    with scene.stuck(run):
+    run = scene.start(*RUN, at=f"{GATE},patience:6,timeout:0.15")
+    with scene.stuck():
         until(lambda: scene.statuses() == ["RUNNING"] and children(run))
         assert gone(children(run), 20)
         began = time.monotonic()
@@ -358,8 +358,8 @@ def test_a_corrupt_control_file_is_named_and_nothing_else_is_touched(
 
 def test_a_run_is_fenced_off_when_another_clock_takes_its_lease_for_over(scene: Scene) -> None:
     """A command whose clock is a day ahead closes the run; its process stops, nothing is lost."""
-    run = scene.start(*RUN)
-    with scene.stuck(run):
+    run = scene.start(*RUN, at=GATE)
+    with scene.stuck():
         until(lambda: scene.statuses() == ["RUNNING"] and children(run))
         dbt = children(run)
         ahead = scene.call("quota", "--tenant", "acme", at=f"clock:{DAY_LONG}")

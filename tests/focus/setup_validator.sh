@@ -14,7 +14,6 @@ python=$(python_at_least 3.12 3.13) || exit 3
 # Anything in DIR is an environment of ours that is out of date, or it is not ours to delete.
 if [ -e "$dir" ] && [ ! -e "$dir/pyvenv.cfg" ]; then echo "$dir is in the way" >&2; exit 1; fi
 rm -rf "$dir"
-"$python" -m venv "$dir"
-"$dir/bin/python" -m pip install -qq --disable-pip-version-check --no-deps \
+bash "$here/../environment.sh" "$python" "$dir" --no-deps \
     -r "$here/requirements-validator.txt"
 echo "$stamp" >"$dir/.ready"

@@ -11,7 +11,7 @@ from control_file import Control
 from given import GOOD
 from test_startup import loaded
 
-from runner import batch, fanout, notify, pipelines
+from runner import batch, fanout, notify, pipelines, tenants
 from runner.batch import Order
 from runner.errors import UsageProblem
 from runner.invoke import Outcome
@@ -25,7 +25,7 @@ def load(control: Control, order: Order, said: list[str] | None = None):
     with Pool(control.settings) as pool:
         return batch.load(
             *(control.settings, control.warehouse, notify.SmtpMailbox(control.settings.mail)),
-            *(pool, "acme", order),
+            *(pool, tenants.known(control.warehouse, "acme"), order),
             say=(said if said is not None else []).append,
         )
 

@@ -5,7 +5,8 @@ import sys
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from control_file import DAY, Control, write_control_file
+from control_file import DAY, Control, request, write_control_file
+from support import ROOT
 
 from runner import claim, quota, slugs
 from runner.errors import StatementRefused, UsageProblem
@@ -64,6 +65,27 @@ def test_a_claim_is_leased_for_the_wait_and_not_for_the_timeout(control: Control
         "select start_time, lease_expires_at from acme.x_meta_pipeline_runs"
     )
     assert lease_ends - start_time == claim.WAITING_LEASE
+
+
+def test_a_claim_of_who_builds_it_is_running_at_once_when_no_other_run_is_ahead(
+    control: Control,
+) -> None:
+    days = [DAY + timedelta(days=n) for n in range(3)]
+    control.take(days[0], queued=True)
+
+    def started(day: date) -> claim.Run:
+        return claim.take(control.warehouse, request(day), ROOT, starts=True)
+
+    first = started(days[1])
+    assert first.status == "RUNNING", "what waits for a service is not ahead"
+    ((start_time, lease_ends),) = control.sql(
+        "select start_time, lease_expires_at from acme.x_meta_pipeline_runs"
+        " where pipeline_logging_id = ?",
+        first.id,
+    )
+    assert lease_ends - start_time == timedelta(minutes=20) + claim.LEASE_GRACE
+    assert started(days[2]).status == "PENDING", "the first is ahead"
+    assert started(days[1]).deduplicated
 
 
 def test_the_same_date_again_is_the_first_runs(control: Control) -> None:

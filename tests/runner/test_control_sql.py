@@ -33,6 +33,12 @@ CONSTANTS = {
     "_LATEST",
     "SHARED_EXPORT",
     "_LAYERS",
+    "_DUE",
+    "_UNTOLD",
+    "OUTBOX",
+    "_RUNS_TO_LOOK_AT",
+    "_LANDED_RUNS",
+    "_BESIDE_THE_MARK",
     "body",
     "last",
     # Names of a contract, and of the dataset of a validated tenant.

@@ -114,7 +114,7 @@ def test_a_deleted_file_of_a_tenant_is_told_with_what_brings_it_back(control: Co
     for ask in (
         lambda: control.warehouse.read_data("acme", "select 1"),
         lambda: control.warehouse.write_data("acme", "select 1"),
-        lambda: control.warehouse.check_exports("acme", []),
+        lambda: control.warehouse.check_exports("acme"),
     ):
         with pytest.raises(NotInitialised, match=r"acme was deleted.*runner tenant repair acme"):
             ask()

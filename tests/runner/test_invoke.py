@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import ROOT, environment_in
+from support import DBT_TARGET, environment_in
 
 from runner.invoke import Event, Job, Outcome, Worker
 from runner.settings import Settings
@@ -119,7 +119,7 @@ def test_the_child_gets_the_tenant_the_vars_and_paths_of_its_own(child) -> None:
         'print(json.dumps({"event": "result", "success": False, "error": json.dumps(job)}))'
     )
     assert '"tenant_id": "acme"' in outcome.error and '"vars": {"a": "b"}' in outcome.error
-    assert str(ROOT / "target" / "tests" / "tenants" / "acme") in outcome.error
+    assert str(DBT_TARGET / "tenants" / "acme") in outcome.error
 
 
 def test_the_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:

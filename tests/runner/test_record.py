@@ -21,7 +21,7 @@ def steps(control: Control, run: claim.Run) -> record.StepLog:
 
 
 def finish(control: Control, steps: record.StepLog, run: claim.Run, *end) -> int | None:
-    return record.finish(control.settings, control.warehouse, steps, run, *end).duration_ms
+    return record.finish(control.settings, control.warehouse, steps, run, *end)[0].duration_ms
 
 
 def node(**changes) -> Node:

@@ -22,7 +22,6 @@ label_sets as (
         usage_date,
         billing_account_id,
         currency,
-        {{ json_text('all_labels') }} as label_set,
         any_value(all_labels) as all_labels,
         count(*) as charge_rows,
         sum(gross_cost) as gross_cost,
@@ -39,7 +38,6 @@ labelled as (
         usage_date,
         billing_account_id,
         currency,
-        label_set,
         item.kind as label_kind,
         item.key as label_key,
         item.value as label_value,
@@ -69,7 +67,6 @@ untagged as (
         label_sets.usage_date,
         label_sets.billing_account_id,
         label_sets.currency,
-        label_sets.label_set,
         date_keys.label_kind,
         date_keys.label_key,
         cast(null as string) as label_value,
@@ -79,15 +76,7 @@ untagged as (
         label_sets.billed_cost
     from label_sets
     inner join date_keys on label_sets.usage_date = date_keys.usage_date
-    left join labelled
-        on
-            label_sets.usage_date = labelled.usage_date
-            and label_sets.billing_account_id = labelled.billing_account_id
-            and label_sets.currency = labelled.currency
-            and label_sets.label_set = labelled.label_set
-            and date_keys.label_kind = labelled.label_kind
-            and date_keys.label_key = labelled.label_key
-    where labelled.label_key is null
+    where not {{ is_labelled('all_labels', 'date_keys.label_kind', 'date_keys.label_key') }}
 
 ),
 

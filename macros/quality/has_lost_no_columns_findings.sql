@@ -1,0 +1,46 @@
+{#
+    Optional columns that an earlier call has seen in the exports and that are gone: each is a typed null
+    from now on, in labels or prices that somebody reads. Told once, by name, and again should it
+    come back and go; remember_export_columns takes from between the comments what it keeps. A required
+    column that is gone stops the call; see export_faults.
+#}
+{% macro has_lost_no_columns_findings(name, exports) -%}
+    {%- set keys = ['export_ref', 'column_name'] -%}
+    {%- if execute and not own_exports(exports) -%}
+        {{ return(no_findings(name)) }}
+    {%- endif -%}
+    {%- set refs = [] -%}
+    {%- for export in exports -%}
+        {%- do refs.append(quote_text(export.ref)) -%}
+    {%- endfor -%}
+    select
+        {{ quote_text(name) }} as expectation,
+        {{ json_object(keys) }} as key,
+        {{ no_amount() }},
+        1 as failing_rows,
+        [{{ json_object(keys) }}] as samples
+    from (
+        /* lost columns: */
+        select
+            remembered.export_ref,
+            remembered.column_name,
+            cast(null as {{ engine_type('text') }}) as column_type
+        from (
+            {{ remembered_columns(ref('x_meta_export_columns')) }}
+        ) as remembered
+        left join (
+            /* optional columns: */
+            {{ export_columns_as_rows('optional', exports) }}
+            /* :optional columns */
+        ) as found
+            on
+                remembered.export_ref = found.export_ref
+                and remembered.column_name = found.column_name
+        where
+            found.column_name is null
+            and remembered.export_ref in ({{ refs | join(', ') or quote_text('') }})
+            and remembered.seen_at is not null
+            and (remembered.lost_at is null or remembered.lost_at < remembered.seen_at)
+        /* :lost columns */
+    ) as lost_columns
+{%- endmacro %}

@@ -1,0 +1,31 @@
+{#
+    Columns of the exports that Google had not documented when export_columns was written, each until a
+    call has told it: remember_export_columns takes them from between the comments and keeps them.
+#}
+{% macro has_no_new_columns_findings(name, exports) -%}
+    {%- set keys = ['export_ref', 'column_name', 'column_type'] -%}
+    {%- if execute and not own_exports(exports) -%}
+        {{ return(no_findings(name)) }}
+    {%- endif -%}
+    select
+        {{ quote_text(name) }} as expectation,
+        {{ json_object(keys) }} as key,
+        {{ no_amount() }},
+        1 as failing_rows,
+        [{{ json_object(keys) }}] as samples
+    from (
+        /* new columns: */
+        select found.*
+        from (
+            {{ export_columns_as_rows('new', exports) }}
+        ) as found
+        left join (
+            {{ remembered_columns(ref('x_meta_export_columns')) }}
+        ) as remembered
+            on
+                found.export_ref = remembered.export_ref
+                and found.column_name = remembered.column_name
+        where remembered.told_at is null
+        /* :new columns */
+    ) as new_columns
+{%- endmacro %}

@@ -1,0 +1,20 @@
+{#
+    The export is still written: its newest row is at most so many hours older than the end of this
+    call's last date, or than now if that is earlier. So a backfill of an old month is judged by that
+    month, and passes. Without dates nothing is judged. The error of this kind is written_lately.
+#}
+{% macro written_until_the_end_findings(name, model, hours, exports) -%}
+    {%- set keys = ['newest_export_time', 'expected_by'] -%}
+    {%- if execute and not own_exports(exports) -%}
+        {{ return(no_findings(name)) }}
+    {%- endif -%}
+    select
+        {{ quote_text(name) }} as expectation,
+        {{ no_key() }},
+        1 as failing_rows,
+        [{{ json_object(keys) }}] as samples
+    from (
+        {{ newest_export_time(model) }}
+    ) as newest
+    where newest_export_time < expected_by - interval {{ hours }} hour
+{%- endmacro %}
