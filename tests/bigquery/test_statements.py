@@ -265,10 +265,10 @@ def test_a_date_is_replaced_in_one_transaction_with_its_proof_before_its_publica
     assert len({table for table, _ in replaced}) > 15
     for table, one in replaced:
         words = [sql.split(maxsplit=1)[0].lower() for sql in one.verdict.statements]
-        # SET, IF and RAISE as the analyzer asks for them; they stand here for the number of
-        # rows that were inserted, and then for the proof.
-        proof = ["insert", "assert", "select"]
-        steps = ["begin", "delete", "insert", "insert", *proof, "insert", "commit"]
+        # SET, IF and RAISE as the analyzer asks for them; they stand here for the count of
+        # what was inserted, and then for the proof.
+        found = ["insert", "assert", "select"]
+        steps = ["begin", "delete", "insert", *found, *found, "insert", "commit"]
         assert words[-len(steps) :] == steps, (table, words)
 
 
