@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -192,9 +192,7 @@ def look(
         exported = _exported(warehouse, tenant, since or _BEGINNING, _END, first, last)
         if since:
             first = min([*exported, *again, since - moved.DAY])
-        # Rows of before have the export's name where its id stands now.
-        ids = {one.ref: one.id for one in known.exports}
-        copied = _copied(warehouse, tenant, bill, first, last, ids) if has_bill else {}
+        copied = _copied(warehouse, tenant, bill, first, last) if has_bill else {}
         days = again | moved.differing(exported, copied, since, warehouse.prunes_exports)
         days |= _never_loaded(exported, copied, since, ends)
         if is_landed and any({*copied.get(day, {})} - {*exported.get(day, {})} for day in days):
@@ -318,23 +316,20 @@ def _exported(
     )
 
 
-def _copied(
-    warehouse: Warehouse, tenant: str, bill: str, first: date, last: date, ids: Mapping[str, str]
-) -> moved.Held:
-    """What was loaded of these dates; `ids`: of exports whose name stands in older rows."""
+def _copied(warehouse: Warehouse, tenant: str, bill: str, first: date, last: date) -> moved.Held:
+    """What was loaded of these dates."""
     if first > last:
         return {}
     rows_of = {"billing_cost_daily": sql.LOADED_ROWS, "export_landing": sql.LANDED_ROWS}
     statement = rows_of[bill].format(tenant=tenant)
-    return _held(warehouse.read_data(tenant, statement, first_date=first, last_date=last), ids)
+    return _held(warehouse.read_data(tenant, statement, first_date=first, last_date=last))
 
 
-def _held(rows: list[Row], ids: Mapping[str, str] | None = None) -> moved.Held:
+def _held(rows: list[Row]) -> moved.Held:
     held: dict[date, dict[moved.Source, moved.Rows]] = {}
     for row in rows:
         if row["usage_date"]:
-            ref = row["export_ref"]
-            source = moved.Source((ids or {}).get(ref, ref), row["partition_date"])
+            source = moved.Source(row["export_ref"], row["partition_date"])
             counted = (row["charge_rows"], row["newest_export_time"])
             held.setdefault(row["usage_date"], {})[source] = counted
     return held

@@ -34,6 +34,8 @@ def parse(tenant: str) -> None:
     """Parse the project as a run of the tenant does: dbt makes ready a lot when it first does."""
     with tempfile.TemporaryDirectory() as folder:
         environ = environment_in(Path(folder))
+        # dbt's static parser starts threads for good: a fork has none of them, and waits for ever.
+        os.environ["DBT_STATIC_PARSER"] = "false"
         worker._parse(
             {
                 **{"tenant_id": tenant, "shape_vars": {}, "environ": environ, "target": "local"},
@@ -43,6 +45,7 @@ def parse(tenant: str) -> None:
                 "target_path": f"{environ['RUNNER_TARGET_DIR']}/tenants/{tenant}/local-data",
             }
         )
+    assert len(os.listdir("/proc/self/task")) == 1, "a fork would lack the other threads"
 
 
 def serve(listener: socket.socket) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 {#
     BigQuery: deletes, inserts, proves and publishes the dates of this call in one transaction. Any
     error, also that of a failed proof, ends the script, and BigQuery rolls back: the old rows stay.
-    INSERT and proof read the same snapshot of the export. One statement has the whole proof, for each
-    is billed 10 MB at least for each table that it reads.
+    INSERT and proof read the same snapshot of the export.
 #}
 {% macro replace_dates(target, query, columns) -%}
     {%- if is_empty_build() -%}
@@ -19,22 +18,18 @@
         {{ replaced_rows(target, names, 'select ' ~ names ~ ' from (\n' ~ query ~ '\n) as model') }}
 
         set inserted = @@row_count;
+        if inserted <> (select count(*) from {{ target }} where {{ is_replaced() }}) then
+            raise using message = {{ quote_text(foreign_rows()) }};
+        end if;
+        {%- if findings is not none %}
+
         set findings = (
-            select
-                case
-                    when inserted <> (select count(*) from {{ target }} where {{ is_replaced() }})
-                        then {{ quote_text(foreign_rows()) }}
-                    {%- if findings is not none %}
-                    else (
-                        select concat('not published <findings>', found, '</findings>')
-                        from ({{ findings_text(findings) }}) as proof
-                    )
-                    {%- endif %}
-                end
+            {{ findings_text(findings) }}
         );
         if findings is not null then
-            raise using message = findings;
+            raise using message = concat('not published <findings>', findings, '</findings>');
         end if;
+        {%- endif %}
 
         {{ publications_of_call() }};
 

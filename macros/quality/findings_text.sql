@@ -11,7 +11,7 @@
             || ', "failing_rows": ' || cast(failing_rows as {{ engine_type('text') }})
             || ', "samples": ' || {{ json_text('samples') }} || '}',
             ', ' order by expectation
-        ) || ']' as found
+        ) || ']'
     from (
         select
             expectation,

@@ -3,7 +3,7 @@
 Runs inside the emulator's environment (setup_emulator.sh), on local-bigquery's own command
 line plus `--schemas FILE` (see record_schemas) and `--without NAME`, which leaves one bridge
 out: test_harness.py runs each gap that way and fails when BigQuery's behaviour is there
-without us, so that the bridge can go.
+without us, so that the bridge can go. What only makes it faster is always on.
 """
 
 from __future__ import annotations
@@ -363,7 +363,7 @@ class Known:
         self._changes = 0
 
     def remembered(self, look: Callable[..., Any]) -> Callable[..., Any]:
-        """The look-up, done once for each arguments. An error is not remembered."""
+        """The same look-up, done once for the same arguments. An error is not remembered."""
 
         def answer(*args: Any) -> Any:
             key = (look, *map(str, args))
@@ -397,10 +397,10 @@ class Known:
 
 
 def remember_the_catalog() -> None:
-    """Ask for a table by its name, and once: the emulator goes through all of them each time.
+    """Look a table up by its name, and once until the catalog changes.
 
-    Each statement takes several such looks, at every table of every dataset and every query's
-    kept result: half of the story's time.
+    The emulator looks each table of a statement up several times, and each time goes through every
+    table of every dataset and every query's kept result: half of the story's time.
     """
     known = Known()
     listed, fetch, write = database.objects, database.fetch, catalog.write
@@ -436,7 +436,7 @@ def remember_the_catalog() -> None:
         if table is None:
             return list(listed(project, dataset))
         ids = (project, dataset, table)
-        # A query's kept result comes by itself and is asked for once.
+        # A query's kept result is written without a change of the catalog.
         found = kind(*ids) if project == "emulator" else kind_of(*ids)
         if found is None:
             return []
@@ -454,7 +454,7 @@ def remember_the_catalog() -> None:
         for part in split(tree):
             yield part
             if isinstance(tree, query.DDL):
-                known.forget()  # a table that is there for the INSERT of its rows
+                known.forget()  # CREATE is run before the INSERT of the rows
 
     def apply_afresh(*args: Any) -> None:
         # The statement itself has changed the catalog.

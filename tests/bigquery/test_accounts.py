@@ -110,16 +110,22 @@ def world(emulator_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
                 f" --billing-account {account}"
             )
             gate.granted[SA[tenant]] = {tenant, "billing"}
+            made.done(SET[tenant])
         yield made
 
 
 @pytest.fixture(autouse=True)
-def alike(world: World) -> Iterator[None]:
-    """Each test begins with each tenant's own account, and none that is refused."""
-    for name in SA:
-        world.done(SET[name])
+def none_is_refused(world: World) -> Iterator[None]:
+    """No account stays refused for the test after."""
     yield
     world.gate.refuses.clear()
+
+
+@pytest.fixture
+def alphas_own(world: World) -> Iterator[None]:
+    """Alpha has its own account again after a test that gives it another, or none."""
+    yield
+    world.done(SET["alpha"])
 
 
 def test_a_whole_bill_needs_no_more_than_the_grants_of_one_account_per_tenant(
@@ -132,7 +138,9 @@ def test_a_whole_bill_needs_no_more_than_the_grants_of_one_account_per_tenant(
 
 
 @few_nodes
-def test_tenants_one_after_the_other_in_one_dbt_process_share_no_account(world: World) -> None:
+def test_tenants_one_after_the_other_in_one_dbt_process_share_no_account(
+    world: World, alphas_own: None
+) -> None:
     def asked(tenant: str) -> tuple[set[str], set[str], set[str]]:
         return world.askers(f"run --tenant {tenant} --date {BETA}", code=1)
 
@@ -143,7 +151,9 @@ def test_tenants_one_after_the_other_in_one_dbt_process_share_no_account(world: 
 
 
 @few_nodes
-def test_a_run_as_another_tenants_account_is_refused_by_bigquery(world: World) -> None:
+def test_a_run_as_another_tenants_account_is_refused_by_bigquery(
+    world: World, alphas_own: None
+) -> None:
     """Somebody wrote beta's account into alpha's profile: it opens nothing of alpha."""
     world.client.query_and_wait(
         f"update tenants.tenant_profiles set service_account = '{SA['beta']}'"

@@ -1,5 +1,6 @@
 """Every statement of the story: Google's analyzer takes it, and it names only the tenant's own."""
 
+import functools
 import json
 import re
 from collections import Counter
@@ -234,10 +235,18 @@ def operands(comparison: exp.Expression) -> list[exp.Expression]:
     ]
 
 
+@functools.cache
+def parsed(sql: str) -> exp.Expression:
+    """The statement's tree, which nobody changes."""
+    return sqlglot.parse_one(sql, read="bigquery")
+
+
 def bounds(sql: str, table: str, columns: Iterable[str]) -> list[dict[str, set[str]]]:
     """For each read of a table, the comparisons of these columns with constants."""
+    if table not in sql:
+        return []
     found = []
-    for read in sqlglot.parse_one(sql, read="bigquery").find_all(exp.Table):
+    for read in parsed(sql).find_all(exp.Table):
         select = read.find_ancestor(exp.Select)
         if read.name != table or select is None or read.parent is not select.args.get("from_"):
             continue
@@ -265,10 +274,10 @@ def test_a_date_is_replaced_in_one_transaction_with_its_proof_before_its_publica
     assert len({table for table, _ in replaced}) > 15
     for table, one in replaced:
         words = [sql.split(maxsplit=1)[0].lower() for sql in one.verdict.statements]
-        # SET, IF and RAISE as the analyzer asks for them; they stand here for the number of
-        # rows that were inserted, and then for the proof.
-        proof = ["insert", "assert", "select"]
-        steps = ["begin", "delete", "insert", "insert", *proof, "insert", "commit"]
+        # SET, IF and RAISE as the analyzer asks for them; they stand here for the count of
+        # what was inserted, and then for the proof.
+        found = ["insert", "assert", "select"]
+        steps = ["begin", "delete", "insert", *found, *found, "insert", "commit"]
         assert words[-len(steps) :] == steps, (table, words)
 
 
@@ -290,7 +299,7 @@ def test_a_delete_is_of_whole_partitions_by_constants(sent: list[Sent]) -> None:
     """Such a DELETE reads no bytes. The ledger alone deletes rows: those of its own run."""
     for table, one in scripts(sent):
         [delete] = [sql for sql in one.verdict.statements if sql.startswith("delete")]
-        held = conditions(sqlglot.parse_one(delete, read="bigquery").args["where"].this)
+        held = conditions(parsed(delete).args["where"].this)
         if table == "restatement_ledger":
             assert held.pop().this.name == "pipeline_logging_id"
         column = PARTITIONED_BY.get(table, "usage_date")

@@ -245,7 +245,7 @@ def test_of_a_landing_only_dates_that_its_runs_completed_since_the_last_look_are
     assert catch_up(night, "mine")["dates"] == ["2024-11-03", "2024-11-04"]
     # Other rows of the landing are the tenant's now: all of it is looked at anew.
     night.add("mine", "tenant:shared", *MINE, "--project", "proj-a", "--with-unallocated")
-    assert catch_up(night, "mine", "--dry-run")["left_alone"] == ["2024-11-01"]
+    assert "2024-11-01" in catch_up(night, "mine", "--dry-run")["left_alone"]
 
 
 def test_a_date_that_a_landing_has_emptied_is_emptied_and_what_the_export_dropped_stays(

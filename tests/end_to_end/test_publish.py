@@ -370,7 +370,7 @@ def test_a_date_without_charges_is_published_with_no_rows(place: Place) -> None:
     outcome = place.worker.run(
         Job(
             "mini",
-            ("build", "--select", "+cost_daily", "--exclude-resource-type", "unit_test"),
+            ("build", "--selector", "cost_billing_run"),
             {"date": "2024-11-03", "pipeline_logging_id": "empty"},
         )
     )
@@ -388,10 +388,9 @@ def test_a_ledger_is_the_same_whether_it_reads_its_own_rows_or_not(place: Place)
     """DuckDB evaluates a model before its old rows are deleted, BigQuery after."""
     without = "exclude (recorded_at, previous_recorded_at)"
     ledger = f"select * {without} from mini.restatement_ledger order by all"
-    selection = ("--select", "+restatement_ledger")
-    assert place.build("once", *selection).success
+    assert place.build("once").success
     once = place.world.data("mini", ledger)
-    assert place.build("once", *selection).success
+    assert place.build("once").success
     assert place.world.data("mini", ledger) == once
 
 

@@ -80,8 +80,8 @@ def test_every_table_and_mart_sums_to_the_same_net(nise) -> None:
         name
         for (name,) in world.data(
             "mini",
-            "select table_name from duckdb_tables() where schema_name = 'nise' union"
-            " select view_name from duckdb_views() where schema_name = 'nise'",
+            "select table_name from duckdb_tables() where schema_name = 'mini' union"
+            " select view_name from duckdb_views() where schema_name = 'mini'",
         )
         if not name.startswith(("x_meta_", "stg_")) and name not in SEEDS
     }
