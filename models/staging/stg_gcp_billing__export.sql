@@ -93,7 +93,8 @@ select
     {{ export_field(export, '_PARTITIONTIME', 'moment') }} as export_partition_time,
 
     -- lineage
-    {{ 'export_ref' if export.form == 'landed' else quote_text(export_id(export.ref)) }} as export_ref
+    {{ 'export_ref' if export.form == 'landed' else quote_text(export_id(export.ref)) }}
+        as export_ref
 
 from {{ export.relation }}
 where {{ of_tenant(export) }}

@@ -139,7 +139,7 @@ def test_an_account_that_two_exports_bill_for_one_date_fails_the_run_and_is_name
     assert found["status"] == "fail" and found["failing_rows"] == 2, "one account, two charges"
     assert row["ingestion_date"] == DAY
     assert row["billing_account_id"] == charge()["billing_account_id"]
-    names = dict(moved.data("moved", "select export_id, export_ref from moved.x_meta_exports"))
+    names = dict(moved.data("mini", "select export_id, export_ref from mini.x_meta_exports"))
     given = {names[row[f"{which}_export_ref"]] for which in ("one", "another")}
     assert {Path(name).name for name in given} == {"new.parquet", "old.parquet"}
 

@@ -92,7 +92,8 @@ def failed(scene: Scene, **environ: str) -> None:
     """One run that fails, and whose own failure is as it should be, whatever its mail does."""
     done = scene.run(at=FAILS, **environ)
     assert done.returncode == 1, done.stderr
-    assert document(done)["status"] == "FAILED" and document(done)["error"].startswith(ERROR)
+    assert document(done).get("status") == "FAILED", (done.stdout, done.stderr)
+    assert document(done)["error"].startswith(ERROR)
     assert scene.last_run()["status"] == "FAILED"
     assert scene.last_run()["error_message"].startswith(ERROR)
 

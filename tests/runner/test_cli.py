@@ -525,7 +525,8 @@ def test_a_mistake_of_ours_is_one_line_and_its_trace_is_in_the_log(
     def broken(*args: object) -> None:
         raise ZeroDivisionError("a mistake of ours")
 
-    monkeypatch.setattr("runner.tenants.every", broken)
+    for lookup in ("every", "known"):
+        monkeypatch.setattr(f"runner.tenants.{lookup}", broken)
     for name, value in control.environ.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.argv", ["runner", *args])
