@@ -55,7 +55,8 @@ class CommandLine(NearMatches):
         words = list(sys.argv[1:] if named.get("args") is None else named["args"])
         try:
             for word in words:
-                slugs.line(word)
+                # SQL may have lines.
+                slugs.line(" ".join(word.split()) if "query" in words[:1] else word)
             sys.exit(super().main(*args, **{**named, "standalone_mode": False}) or 0)
         except click.Abort:
             # Ctrl-C is Interrupted, see main(): here a prompt came to the end of its input.

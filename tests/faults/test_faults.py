@@ -443,7 +443,7 @@ def test_a_record_that_cannot_be_written_is_written_by_the_next_command_once(
     assert spool.waiting(scene.settings) == []
     assert scene.statuses() == ["COMPLETED"] and scene.hanging() == []
     ((rows, steps, ran),) = scene.sql(
-        "select any_value(runs.row_count), count(*), count(*) filter (steps.status = 'COMPLETED')"
+        "select max(runs.row_count), count(*), sum(steps.status = 'COMPLETED')"
         " from acme.x_meta_pipeline_runs as runs join acme.x_meta_step_logs as steps"
         " using (pipeline_logging_id)"
     )

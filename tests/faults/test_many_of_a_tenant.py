@@ -41,10 +41,12 @@ def test_six_runs_of_a_tenant_at_once_all_complete_one_after_another_oldest_firs
     ids = {ended(run) for run in runs}
     assert len(ids) == 6 and place.statuses() == ["COMPLETED"] * 6 and place.hanging() == []
     spans = place.sql(
-        "select runs.pipeline_logging_id, min(steps.start_time), max(runs.end_time)"
+        "select runs.pipeline_logging_id, min(steps.start_time) as start_time,"
+        " max(runs.end_time) as end_time"
         " from acme.x_meta_pipeline_runs as runs"
         " inner join acme.x_meta_step_logs as steps using (pipeline_logging_id)"
-        " where steps.step_name = ? group by all order by min(runs.start_time)",
+        " where steps.step_name = ? group by runs.pipeline_logging_id"
+        " order by min(runs.start_time)",
         BILL,
     )
     assert [run_id for run_id, *_ in spans] == [
