@@ -1,5 +1,6 @@
 """The control tables of the local target: one SQLite file beside the tenants' DuckDB files."""
 
+import contextlib
 import json
 import os
 import re
@@ -11,18 +12,17 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from runner.control import schema
 from runner.errors import NotInitialised, StatementRefused, WarehouseProblem, WarehouseUnreachable
 
 Value = Any
+Answer = TypeVar("Answer")
 Row = Mapping[str, Any]
 _STAMP = "%Y-%m-%d %H:%M:%S.%f"
 # How sqlite3 names what another process or thread holds.
 _BUSY = ("database is locked", "database table is locked", "database schema is locked")
-# A file that stays empty for so long is not being made by another command.
-EMPTY_SECONDS = 1.0
 _DAMAGED = ("file is not a database", "malformed")
 
 
@@ -51,13 +51,16 @@ class SqliteStore:
         self._of_thread = threading.local()
 
     def read(self, sql: str, **values: Value) -> list[Row]:
-        with self._errors(sql, values):
+        def ask() -> list[Row]:
             connection = self._connection()
             connection.execute("pragma query_only = on")
             try:
                 return _execute(connection, sql, values)
             finally:
                 connection.execute("pragma query_only = off")
+
+        with self._errors(sql, values):
+            return self._patiently(ask)
 
     def write(self, *statements: str, **values: Value) -> list[Row]:
         """Run the statements in one transaction; the rows of the last, if it is a query."""
@@ -80,7 +83,8 @@ class SqliteStore:
     def rows(self, dataset: str, table: schema.Table) -> list[tuple[Value, ...]]:
         """Every row of a table, each value as text."""
         with self._errors("", {}):
-            return self._connection().execute(table.as_text(dataset)).fetchall()
+            ask = table.as_text(dataset)
+            return self._patiently(lambda: self._connection().execute(ask).fetchall())
 
     def must_be_writable(self) -> None:
         """Raises WarehouseUnreachable when the file may only be read."""
@@ -92,19 +96,37 @@ class SqliteStore:
         if not self._path.exists():
             return {}
         with self._errors("", {}):
-            return _columns(self._connection(), dataset)
+            return self._patiently(lambda: _columns(self._connection(), dataset))
 
     def complete(self, tenant: str) -> None:
         """Create the tables and columns of `tenants` and of the tenant that are missing."""
-        with self._errors("", {}), self._transaction(create=True) as connection:
-            for dataset, folder in (("tenants", "tenants"), (tenant, "runs")):
-                found = _columns(connection, dataset)
-                for table in schema.tables(self._project_dir, folder):
-                    if table.name not in found:
-                        connection.execute(table.ddl(dataset))
-                        continue
-                    for column in table.columns.keys() - found[table.name]:
-                        connection.execute(table.add_column(dataset, column))
+        with self._errors("", {}):
+            if not self._path.exists():
+                self._make()
+            with self._transaction() as connection:
+                for dataset, folder in (("tenants", "tenants"), (tenant, "runs")):
+                    found = _columns(connection, dataset)
+                    for table in schema.tables(self._project_dir, folder):
+                        if table.name not in found:
+                            connection.execute(table.ddl(dataset))
+                            continue
+                        for column in table.columns.keys() - found[table.name]:
+                            connection.execute(table.add_column(dataset, column))
+
+    def _make(self) -> None:
+        """Put a file with the central tables in place, whole or not at all."""
+        partial = self._path.with_name(f"{self._path.name}.{os.getpid()}-{threading.get_ident()}")
+        try:
+            with contextlib.closing(sqlite3.connect(partial)) as connection:
+                for table in schema.tables(self._project_dir, "tenants"):
+                    connection.execute(table.ddl("tenants"))
+                connection.commit()
+            with contextlib.suppress(FileExistsError):  # another command was faster
+                os.link(partial, self._path)
+        except OSError as error:
+            raise _unreachable(self._path, error) from error
+        finally:
+            partial.unlink(missing_ok=True)
 
     def drop(self, tenant: str) -> None:
         """Delete the tenant's own tables, and nothing of another's."""
@@ -113,10 +135,10 @@ class SqliteStore:
                 connection.execute(f"drop table `{tenant}.{name}`")
 
     @contextmanager
-    def _transaction(self, create: bool = False) -> Iterator[_Connection]:
+    def _transaction(self) -> Iterator[_Connection]:
         """A transaction that has the file to itself for writing, committed at the end."""
-        connection = self._connection(create)
-        self._begin(connection)
+        connection = self._patiently(self._connection)
+        self._patiently(lambda: connection.execute("begin immediate"))
         try:
             yield connection
             connection.execute("commit")
@@ -126,48 +148,36 @@ class SqliteStore:
                 connection.execute("rollback")
             raise
 
-    def _begin(self, connection: sqlite3.Connection) -> None:
-        # SQLite's own wait sleeps longer and longer: in a crowd those who came first starve.
+    def _patiently(self, act: Callable[[], Answer]) -> Answer:
+        """Do it again while another command has the file.
+
+        SQLite's own wait holds up signals, and sleeps longer and longer: in a crowd some starve.
+        """
         deadline = time.monotonic() + self.patience_seconds
         while True:
             try:
-                connection.execute("begin immediate")
-                return
+                return act()
             except sqlite3.OperationalError as error:
                 if not _is_busy(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.002)
 
-    def _connection(self, create: bool = False) -> _Connection:
+    def _connection(self) -> _Connection:
         """The thread's own; opened again when the file was replaced or the process forked."""
-        found = self._stat(create)
-        key = (os.getpid(), found and (found.st_dev, found.st_ino))
-        if found is None or getattr(self._of_thread, "key", None) != key:
-            self._of_thread.connection = _open(self._path)
+        try:
             found = self._path.stat()
-            self._of_thread.key = (os.getpid(), (found.st_dev, found.st_ino))
+        except FileNotFoundError as error:
+            raise NotInitialised(f"{self._path} does not exist yet: run `runner init`.") from error
+        except OSError as error:
+            raise _unreachable(self._path, error) from error
+        if not found.st_size:
+            raise _damaged(self._path, "it is empty")
+        key = (os.getpid(), found.st_dev, found.st_ino)
+        if getattr(self._of_thread, "key", None) != key:
+            self._of_thread.connection = _open(self._path)
+            self._of_thread.key = key
         connection: _Connection = self._of_thread.connection
         return connection
-
-    def _stat(self, create: bool) -> os.stat_result | None:
-        """The file's; None when it is to be made. Raises for one that is missing or empty."""
-        deadline = time.monotonic() + EMPTY_SECONDS
-        while True:
-            try:
-                found = self._path.stat()
-            except FileNotFoundError as error:
-                if create:
-                    return None
-                raise NotInitialised(
-                    f"{self._path} does not exist yet: run `runner init`."
-                ) from error
-            except OSError as error:
-                raise _unreachable(self._path, error) from error
-            if found.st_size or create:
-                return found
-            if time.monotonic() > deadline:
-                raise _damaged(self._path, "it is empty")
-            time.sleep(0.01)  # another command is making it
 
     @contextmanager
     def _errors(self, sql: str, values: Mapping[str, Value]) -> Iterator[None]:

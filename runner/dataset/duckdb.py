@@ -86,14 +86,18 @@ class DuckDBDataset:
         with self._open(path) as connection:
             return _execute(connection, control_sql.COLUMNS_DUCKDB, {"dataset": tenant})
 
-    def attach(self, connection: "duckdb.DuckDBPyConnection", tenant: str) -> bool:
+    @contextmanager
+    def attached(self, connection: "duckdb.DuckDBPyConnection", tenant: str) -> Iterator[bool]:
         """Attach the tenant's file for reading as `tenant_ID`; False when there is none."""
         path = self._path_of(tenant)
-        if path.exists():
-            deadline = time.monotonic() + self._patience_seconds
-            attach = f'attach $path as "tenant_{tenant}" (read_only)'
+        if not path.exists():
+            yield False
+            return
+        deadline = time.monotonic() + self._patience_seconds
+        attach = f'attach $path as "tenant_{tenant}" (read_only)'
+        with self._gate(path, True, deadline):
             self._when_free(path, deadline, lambda: connection.execute(attach, {"path": str(path)}))
-        return path.exists()
+            yield True
 
     def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
         """Raises UsageProblem when a file of an export, or of the data, is lost."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,12 +63,12 @@ def _session(
     import duckdb
 
     paths = []
-    with duckdb.connect() as connection:
+    with ExitStack() as files, duckdb.connect() as connection:
         connection.execute("set global TimeZone = 'UTC'")
         folders: list[str] = []
         for tenant in tenants:
             paths.append(f"memory.{tenant}")
-            if dataset.attach(connection, tenant):
+            if files.enter_context(dataset.attached(connection, tenant)):
                 paths.append(f"tenant_{tenant}.{tenant}")
                 folders += dataset.export_folders(connection, tenant, is_attached=True)
             _copy(connection, store, project_dir, "runs", tenant, text)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from control_db import ask
-from control_file import Control
+from control_file import Control, at_once
 from support import ROOT
 
 from runner import control_sql
@@ -142,10 +142,12 @@ def test_a_transaction_of_another_program_is_waited_for_by_who_writes(
         sqlite3.connect(control.path, isolation_level=None, check_same_thread=False)
     ) as other:
         other.execute("begin immediate")
-        threading.Timer(0.5, other.execute, ("rollback",)).start()
+        ends = threading.Timer(0.5, other.execute, ("rollback",))
+        ends.start()
         began = time.monotonic()
         getattr(control.warehouse, kind)("select 1 as one")
         assert (time.monotonic() - began > 0.3) == (kind == "write")
+        ends.join()
 
 
 def test_a_file_written_beyond_patience_is_unreachable(control: Control) -> None:
@@ -328,3 +330,40 @@ def test_what_was_committed_is_told_so_though_no_file_may_grow(control: Control,
     )
     assert told == {run_id for (run_id,) in runs}
     assert (None in json.loads(run.stdout)) and bool(told) == (more > 0)
+
+
+MAKE = """
+import os, sys
+from pathlib import Path
+from runner.control.sqlite import SqliteStore
+from support import ROOT
+print("ready", flush=True)
+sys.stdin.readline()
+SqliteStore(Path(sys.argv[1]), ROOT, 60).complete(sys.argv[2])
+print("done", flush=True)
+"""
+
+
+def test_commands_that_make_the_file_at_once_make_one(control: Control) -> None:
+    control.path.unlink()
+    names = [f"t{n}" for n in range(6)]
+    made = at_once(control, MAKE, [(str(control.path), name) for name in names])
+    for one in made:
+        assert one.communicate(timeout=60)[0] == "done\n" and one.returncode == 0
+    for dataset in ("tenants", *names):
+        assert impatient(control).columns(dataset), dataset
+    assert [path.name for path in control.path.parent.iterdir() if ".db." in path.name] == []
+
+
+def test_a_file_that_could_not_be_made_is_not_there(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control.path.unlink()
+
+    def breaks(*args: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, "link", breaks)
+    with pytest.raises(WarehouseUnreachable, match="no space left"):
+        impatient(control).complete("acme")
+    assert list(control.path.parent.glob("control*")) == []
