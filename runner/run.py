@@ -149,7 +149,7 @@ def claimed(
     run_id: str,
     on_likely: Callable[[], None] | None,
 ) -> claim.Run:
-    """A PENDING run of our own, or another's that has some of the dates.
+    """A run of our own that waits or builds, or another's that has some of the dates.
 
     Raises DatesNotLanded before anything is claimed; Refused, with the refusal recorded. A queued
     run may be claimed while its landing is active: it waits in the queue.
