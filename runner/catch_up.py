@@ -48,10 +48,12 @@ class Found:
 @dataclass(frozen=True)
 class _Before:
     """What is known before a look: the tenant's runs that ended, newest first, those that landed
-    what it reads, and the last complete catch-up over the same exports."""
+    what it reads and when the landing was last at it, and the last complete catch-up since its
+    exports were written."""
 
     ended: tuple[Row, ...]
     landed: tuple[Row, ...]
+    landed_at: datetime | None
     mark: Row | None
 
 
@@ -113,7 +115,7 @@ def catch_up(
     found = look(warehouse, known, template, say, stopped_by)
     told = CatchUp(tenant, found, notes=_notes(found))
     if found.stopped_at:
-        told = replace(told, error=_has_stopped(tenant, found.stopped_at), error_code=1)
+        told = replace(told, error=_has_stopped(known, found.stopped_at), error_code=1)
     if is_dry_run:
         left = tuple(Part(dates, "LEFT") for dates in found.ranges)
         return replace(told, parts=left)
@@ -146,9 +148,10 @@ def look(
     """Compare what the export has with what was loaded, three columns of both.
 
     Of an export on BigQuery the newest partitions; of a landing the dates that its runs completed
-    since the last look; of files all, for their labels bound nothing. All of any export when there
-    was no complete catch-up yet, or the tenant's exports are others than then. Dates whose layers
-    disagree are among them. On DuckDB it waits for who has the tenant's file.
+    since the last look, and those that the tenant never ran; of files all, for their labels bound
+    nothing. All of any export when there was no complete catch-up since the tenant's exports were
+    written, or the bill has lost a date that a run completed. Dates whose layers disagree are
+    among them. On DuckDB it waits for who has the tenant's file.
     """
     tenant, is_landed = known.id, bool(known.landings)
     pipeline = _pipeline_of(template, tenant)
@@ -177,24 +180,30 @@ def look(
     with warehouse.alone_with(tenant, wait):
         bill = landings.bill_of(template)
         has_bill = warehouse.has_table(tenant, bill)
-        if not has_bill:  # it was deleted, if it was ever loaded: then all is to be loaded
-            mark = since = None
         # A complete run that left a table behind does not build it: it would be behind for ever.
         complete = {
             row["pipeline_logging_id"] for row in before.ended if row["status"] == "COMPLETED"
         }
-        again = {row["usage_date"] for row in publications.disagreeing(warehouse, tenant, complete)}
+        behind, published = publications.disagreeing(warehouse, tenant, complete, bill)
+        again = {row["usage_date"] for row in behind}
         again |= {day for day, completed in ends.items() if not completed}
+        # A bill that was deleted, or put back from a copy, has lost dates: all is to be looked at.
+        lost = {day for day in ends if ends[day] and day not in published}
+        again |= lost
+        if lost or not has_bill:
+            mark = since = None
         first, last = _BEGINNING, _END
+        never_ran: set[date] = set()
         if mark and is_landed:
-            days = again | _landed_since(mark["looked_at"] - MARGIN, before.landed)
+            never_ran = _never_ran(before.landed, ends)
+            days = again | never_ran | _landed_since(mark["looked_at"] - MARGIN, before.landed)
             first, last = min(days, default=_END), max(days, default=_BEGINNING)
         exported = _exported(warehouse, tenant, since or _BEGINNING, _END, first, last)
         if since:
             first = min([*exported, *again, since - moved.DAY])
         copied = _copied(warehouse, tenant, bill, first, last) if has_bill else {}
         days = again | moved.differing(exported, copied, since, warehouse.prunes_exports)
-        days |= _never_loaded(exported, copied, since, ends)
+        days |= never_ran | _never_loaded(exported, copied, since, ends)
         if is_landed and any({*copied.get(day, {})} - {*exported.get(day, {})} for day in days):
             # Rows are gone: all that the landing has tells whether the export had dropped them.
             exported = _exported(warehouse, tenant, _BEGINNING, _END, _BEGINNING, _END)
@@ -229,8 +238,11 @@ def look(
         moved.unread_rows(exported, warehouse.prunes_exports),
         frozenset(never),
         frozenset(failed),
-        # Of a landing the landing's own catch-up judges it, once for all who read it.
-        None if is_landed else moved.has_stopped(exported, copied, looked_at),
+        # Of a landing the landing's own catch-up judges the export, once for all who read it: here
+        # it is whether the landing itself still runs.
+        moved.is_late(before.landed_at, ends, looked_at)
+        if is_landed
+        else moved.has_stopped(exported, copied, looked_at),
     )
 
 
@@ -251,9 +263,12 @@ def _before(warehouse: Warehouse, known: tenants.Known, pipeline: str, exports: 
     if claim.end_dead(warehouse, tenant, [r for r in own if r["status"] in claim.ACTIVE]):
         rows, own = read()
     ended = (r for r in own if r["pipeline_id"] == pipeline and r["status"] not in claim.ACTIVE)
-    landed = (row for row in rows if row["tenant_id"] not in (None, tenant))
+    landed = [row for row in rows if row["tenant_id"] not in (None, tenant)]
+    times = [row["end_time"] for row in landed] + [rows[0].get("landing_looked_at")]
     mark = rows[0] if rows[0]["exports"] == exports else None
-    return _Before(tuple(ended), tuple(landed), mark)
+    if mark and known.exports_updated_at and mark["looked_at"] <= known.exports_updated_at:
+        mark = None
+    return _Before(tuple(ended), tuple(landed), max(filter(None, times), default=None), mark)
 
 
 def _landed_since(moment: datetime, landed: Iterable[Row]) -> set[date]:
@@ -267,6 +282,13 @@ def _landed_since(moment: datetime, landed: Iterable[Row]) -> set[date]:
         if row["end_time"] is None or row["end_time"] >= moment
         for day in moved.Range(row["run_date"], row["to_date"]).dates()
     }
+
+
+def _never_ran(landed: Iterable[Row], ends: dict[date, bool]) -> set[date]:
+    """The landed dates since the tenant's first that no run of the tenant ever had."""
+    first = min(ends, default=_END)
+    days = _landed_since(datetime.min.replace(tzinfo=UTC), landed)
+    return {day for day in days if day > first and day not in ends}
 
 
 def _refs(
@@ -290,9 +312,14 @@ def _unless(stopped_by: Callable[[], int]) -> None:
         raise Interrupted(number)
 
 
-def _has_stopped(tenant: str, newest: datetime) -> str:
+def _has_stopped(known: tenants.Known, newest: datetime) -> str:
+    for landing in known.landings:
+        return (
+            f"The landing {landing}, which {known.id} reads, has not been run since"
+            f" {newest:%Y-%m-%d %H:%M} UTC: run `runner catch-up --tenant {landing}` every night."
+        )
     return (
-        f"The export of {tenant} has stopped: its newest row is of {newest:%Y-%m-%d %H:%M} UTC."
+        f"The export of {known.id} has stopped: its newest row is of {newest:%Y-%m-%d %H:%M} UTC."
         " See in the Cloud console, Billing, Billing export, whether it is still on."
     )
 

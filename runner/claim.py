@@ -102,7 +102,7 @@ def take(
     on_likely: Callable[[], None] | None = lambda: None,
     starts: bool = False,
 ) -> Run:
-    """Claim the dates: a PENDING run of our own, a REFUSED one, or the active one in the way.
+    """Claim the dates: a run of our own, a REFUSED one, or the active one in the way.
 
     `starts`: who claims builds it; when no other run of the tenant does or waits, it is RUNNING.
 

@@ -25,7 +25,8 @@ order by profiles.tenant_id
 TENANT = """
 select
     profiles.company_name, profiles.admin_email, profiles.default_pipeline,
-    exports.export_ref, exports.billing_account_ids, exports.project_ids, exports.has_unallocated
+    exports.export_ref, exports.billing_account_ids, exports.project_ids, exports.has_unallocated,
+    exports.updated_at as exports_updated_at
 from `tenants.tenant_profiles` as profiles
 left join `tenants.tenant_exports` as exports on profiles.tenant_id = exports.tenant_id
 where profiles.tenant_id = @tenant_id and profiles.status <> 'DELETED'
@@ -1164,10 +1165,11 @@ left join ({_LATEST}) as newer
     and strpos(latest.read_tables, concat('"', newer.target_table, '"')) > 0
 """
 
+# And beside them the dates that one table, the bill, has published at all.
 DISAGREEING = f"""
 select distinct usage_date, target_table, newer_run
 from ({_LAYERS}) as layers
-where newer_run is not null
+where newer_run is not null or target_table = @bill
 order by usage_date, target_table
 """
 
@@ -1265,10 +1267,14 @@ left join (
 {_BESIDE_THE_MARK}
 """
 
-# The same with the completed runs of the landing that the tenant reads.
+# The same with the completed runs of the landing that the tenant reads, and when it last looked.
 BEFORE_A_LOOK_AT_A_LANDING = f"""
-select runs.*, marks.newest_partition, marks.exports, marks.looked_at
+select
+    runs.*, marks.newest_partition, marks.exports, marks.looked_at, landing.landing_looked_at
 from (select 1 as one_row) as base
+cross join (
+    select max(looked_at) as landing_looked_at from `{{dataset}}.x_meta_catch_ups`
+) as landing
 left join (
 {_RUNS_TO_LOOK_AT}
     union all

@@ -252,7 +252,8 @@ def _layers(warehouse: Warehouse, tenant: str, local: bool) -> Finding:
         return OK, "nothing is published", None
     ended = warehouse.read(sql.COMPLETE_RUNS.format(tenant=tenant))
     complete = {row["pipeline_logging_id"] for row in ended}
-    if behind := publications.disagreeing(warehouse, tenant, complete):
+    behind, _ = publications.disagreeing(warehouse, tenant, complete)
+    if behind:
         on = spans(tuple({row["usage_date"] for row in behind}))
         names = publications.few(sorted({row["target_table"] for row in behind}))
         told = f"layers disagree on {on}: {names} older than what they read"

@@ -132,21 +132,32 @@ def _count(held: Held, day: date) -> int:
 
 
 def has_stopped(exported: Held, copied: Held, now: datetime) -> datetime | None:
-    """When the newest row was exported, if that is too long ago; None when all is well.
+    """When the newest row of an export was written, if that is too long ago; None: all is well.
 
-    Judged only while the bill has rows of the last month: an old sample has not stopped.
+    Each export is judged while the bill has rows of the last month from it: an old sample has not
+    stopped.
     """
-    if not any(day > now.date() - JUDGED_DAYS * DAY for day in copied):
+    newest: dict[str | None, datetime] = {}
+    for held in (exported, copied):
+        for parts in held.values():
+            for source, (_, at) in parts.items():
+                if at is not None:
+                    newest[source.export] = max(at, newest.get(source.export, at))
+    judged = {
+        source.export
+        for day, parts in copied.items()
+        if day > now.date() - JUDGED_DAYS * DAY
+        for source in parts
+    }
+    late = (newest[one] for one in judged & newest.keys() if newest[one] < now - STOPPED_AFTER)
+    return min(late, default=None)
+
+
+def is_late(at: datetime | None, ends: Mapping[date, bool], now: datetime) -> datetime | None:
+    """When a landing was last run, if that is too long ago for whoever runs dates of this month."""
+    if at is None or not any(day > now.date() - JUDGED_DAYS * DAY for day in ends):
         return None
-    times = (
-        at
-        for held in (exported, copied)
-        for parts in held.values()
-        for _, at in parts.values()
-        if at is not None
-    )
-    newest = max(times, default=None)
-    return newest if newest is not None and newest < now - STOPPED_AFTER else None
+    return at if at < now - STOPPED_AFTER else None
 
 
 def last_ends(newest_first: Iterable[Ended]) -> dict[date, bool]:

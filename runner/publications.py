@@ -102,15 +102,18 @@ def document(published: Iterable[Publication]) -> list[dict[str, Any]]:
     ]
 
 
-def disagreeing(warehouse: Warehouse, tenant: str, complete: Collection[str]) -> list[Row]:
+def disagreeing(
+    warehouse: Warehouse, tenant: str, complete: Collection[str], bill: str = ""
+) -> tuple[list[Row], set[date]]:
     """Tables that are, on a date, older than one that they read, by the tenant's data.
 
     Without those behind a run of `complete`, which built all that runs build: the table is none of
-    it.
+    it. And the dates that the table `bill` has published.
     """
     statement = sql.DISAGREEING.format(tenant=tenant)
-    rows = warehouse.read_data(tenant, statement, from_date=_FIRST, to_date=_LAST)
-    return [row for row in rows if row["newer_run"] not in complete]
+    rows = warehouse.read_data(tenant, statement, from_date=_FIRST, to_date=_LAST, bill=bill)
+    behind = [row for row in rows if row["newer_run"] and row["newer_run"] not in complete]
+    return behind, {row["usage_date"] for row in rows if row["target_table"] == bill}
 
 
 def of_data(warehouse: Warehouse, tenant: str, complete: Collection[str]) -> list[Standing]:

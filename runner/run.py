@@ -118,7 +118,13 @@ def run_slice(
         # Where a claim takes seconds, dbt is made ready meanwhile. On DuckDB it takes milliseconds,
         # and of fifty that ask at once, one needs a process.
         meanwhile = (lambda: None) if warehouse.has_one_writer else pool.warm_up
-        run = claimed(settings, warehouse, request, run_id, meanwhile)
+        try:
+            run = claimed(settings, warehouse, request, run_id, meanwhile)
+        except WarehouseUnreachable:
+            # Only the answer may be lost: then no other run is to wait for the lease of this one.
+            with contextlib.suppress(WarehouseProblem):
+                claim.cancel(warehouse, request.tenant_id, run_id, "its claim was not answered")
+            raise
         if run.deduplicated:
             return of_another(warehouse, run, request)
         with runlog.of_run(settings, run.id, run.tenant_id):
@@ -147,7 +153,7 @@ def claimed(
     run_id: str,
     on_likely: Callable[[], None] | None,
 ) -> claim.Run:
-    """A PENDING run of our own, or another's that has some of the dates.
+    """A run of our own that waits or builds, or another's that has some of the dates.
 
     Raises DatesNotLanded before anything is claimed; Refused, with the refusal recorded. A queued
     run may be claimed while its landing is active: it waits in the queue.

@@ -82,6 +82,7 @@ class Known:
     admin_email: str
     pipeline: str
     exports: tuple[Export, ...]
+    exports_updated_at: datetime | None = None
 
     @property
     def landings(self) -> tuple[str, ...]:
@@ -145,6 +146,7 @@ def known(warehouse: Warehouse, tenant_id: str) -> Known:
         rows[0]["admin_email"] or "",
         rows[0]["default_pipeline"] or pipelines.DEFAULT,
         tuple(_export(row) for row in rows if row["export_ref"]),
+        max((at for row in rows if (at := row["exports_updated_at"])), default=None),
     )
 
 

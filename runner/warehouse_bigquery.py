@@ -276,11 +276,12 @@ class BigQueryWarehouse:
 
             client = self._client_as(account)
             dry_run = bigquery.QueryJobConfig(dry_run=True, default_dataset=default)
-            tried = client.query(sql, dry_run)
+            tried = client.query(sql, dry_run, timeout=TIMEOUT_SECONDS)
             if tried.statement_type != "SELECT":
                 raise UsageProblem("A query is one SELECT: nothing else is run here.")
             config = bigquery.QueryJobConfig(maximum_bytes_billed=limit, default_dataset=default)
-            rows = client.query_and_wait(sql, job_config=config)
+            job = client.query(sql, config, timeout=TIMEOUT_SECONDS)
+            rows = job.result(timeout=TIMEOUT_SECONDS)
             return [field.name for field in rows.schema], [tuple(row.values()) for row in rows]
 
         return self._call(ask, account)

@@ -12,27 +12,29 @@
     {%- set last_date = slice_dates()[1] if has_slice() else '1970-01-01' -%}
     {%- set meta = (graph.nodes[table].config.meta if execute else {}) -%}
     {%- set day = "timestamp '%s 00:00:00'" if meta.get('slice_as') == 'moment' else "date '%s'" -%}
-    {%- set keys = [
-        ('newest_export_time', 'newest_export_time'), ('expected_by', 'expected_by')
-    ] -%}
+    {%- set keys = ['export_ref', 'newest_export_time', 'expected_by'] -%}
     {%- if execute and not own_exports(exports) -%}
         {{ return(no_findings(name)) }}
     {%- endif -%}
     select
         {{ quote_text(name) }} as expectation,
-        {{ no_key() }},
+        {{ json_object(['export_ref']) }} as key,
+        {{ no_amount() }},
         1 as failing_rows,
         [{{ json_object(keys) }}] as samples
     from (
-        {{ newest_export_time(export) }}
+        {{ newest_export_time(export, exports) }}
     ) as newest
-    cross join (
-        select count(*) as charge_rows
+    left join (
+        select
+            export_ref as loaded_export_ref,
+            count(*) as charge_rows
         from {{ (this if model.unique_id == table else relation_of(table)) if execute else export }}
         where
             {{ meta.get('slice_by', 'usage_date') }} >= {{ day | format(shift_date(first_date, -38)) }}
             and {{ meta.get('slice_by', 'usage_date') }} < {{ day | format(first_date) }}
-    ) as earlier
+        group by export_ref
+    ) as earlier on newest.export_ref = earlier.loaded_export_ref
     where
         {{ now_utc() }} < timestamp '{{ shift_date(last_date, 8) }} 00:00:00'
         and (

@@ -134,8 +134,8 @@ def test_adding_a_tenant_is_one_script_that_raises_before_its_commit(
     places = [
         sent[1].index(part)
         for part in (
-            "begin transaction;\nupdate tenants.tenant_lock",
-            "insert into `tenants`.tenant_exports",
+            "begin transaction;\nupdate `tenants.tenant_lock`",
+            "insert into `tenants.tenant_exports`",
             f"error('{control_sql.SHARED_EXPORT}')",
             "commit transaction;",
         )

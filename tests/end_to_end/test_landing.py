@@ -210,6 +210,27 @@ def moves(caught_up: World, rows: list[dict[str, Any]]) -> None:
     write_parquet(caught_up.folder / "exports" / "shared.parquet", rows)
 
 
+def age(world: World, days: int = 5, *tenants: str) -> None:
+    """All that was recorded of these tenants, or of both, happened so much earlier."""
+    for tenant in tenants or ("shared", "mine"):
+        for table, key, *columns in (
+            ("x_meta_pipeline_runs", "pipeline_logging_id", "start_time", "end_time"),
+            ("x_meta_catch_ups", "catch_up_id", "looked_at"),
+        ):
+            for name in columns:
+                for id, at in world.control(f"select {key}, {name} from {tenant}.{table}"):
+                    world.control(
+                        f"update {tenant}.{table} set {name} = ? where {key} = ?",
+                        *(at - timedelta(days=days), id),
+                    )
+    rows = world.control("select tenant_id, updated_at from tenants.tenant_exports")
+    for tenant, at in rows:
+        world.control(
+            "update tenants.tenant_exports set updated_at = ? where tenant_id = ?",
+            *(at - timedelta(days=days), tenant),
+        )
+
+
 def days_of(world: World) -> dict[int, Any]:
     return {day.day: cost for day, (_, cost, _) in world.bill("mine").items()}
 
@@ -235,10 +256,8 @@ def test_of_a_landing_only_dates_that_its_runs_completed_since_the_last_look_are
     caught_up: World, night: World
 ) -> None:
     """The first date's file is gone: who read it would find that the date moved."""
-    night.control(
-        "update shared.x_meta_pipeline_runs set end_time = end_time - interval 5 day;"
-        " update mine.x_meta_catch_ups set looked_at = looked_at - interval 1 day"
-    )
+    age(night, 1, "mine")
+    age(night, 5, "shared")
     (night.warehouse / "landing" / "shared" / "2024-11-01.parquet").unlink()
     moves(caught_up, [charge(f"2024-11-{n:02}") for n in range(1, 7) for _ in range(2)])
     night.run("shared", "2024-11-03", "2024-11-04")
@@ -246,6 +265,71 @@ def test_of_a_landing_only_dates_that_its_runs_completed_since_the_last_look_are
     # Other rows of the landing are the tenant's now: all of it is looked at anew.
     night.add("mine", "tenant:shared", *MINE, "--project", "proj-a", "--with-unallocated")
     assert "2024-11-01" in catch_up(night, "mine", "--dry-run")["left_alone"]
+
+
+def test_what_changed_on_the_tenants_own_side_is_found_by_its_next_catch_up(
+    caught_up: World, night: World
+) -> None:
+    """Though the landing's runs since the last look say nothing of it."""
+    age(night)
+    # No run ever had 7 to 9, on which others have charges and mine has none.
+    given = [charge(f"2024-11-{n:02}", float(n)) for n in (1, 2, 3, 4, 5, 6, 10)]
+    others = [of_other(f"2024-11-{n:02}", 1.0) for n in (7, 8, 9)]
+    moves(caught_up, [*given, *others])
+    assert catch_up(night, "shared")["dates"][-4:] == [f"2024-11-{n:02}" for n in (7, 8, 9, 10)]
+    age(night)
+    moves(caught_up, [*given, charge("2024-11-11", 11.0), *others])
+    catch_up(night, "shared")
+    found = catch_up(night, "mine")["dates"]
+    assert found == [f"2024-11-{n:02}" for n in (7, 8, 9, 10, 11)]
+    # Another account for a moment: what was loaded of it does not stay.
+    age(night)
+    night.add("mine", "tenant:shared", "--billing-account", OTHER)
+    night.run("mine", "2024-11-08", "2024-11-08")
+    age(night)
+    night.add("mine", "tenant:shared", *MINE)
+    assert days_of(night)[8] == 1
+    assert catch_up(night, "mine")["dates"] == ["2024-11-08"]
+    assert 8 not in days_of(night)
+    # A bill that was lost and begun anew by a run of one date.
+    age(night)
+    (night.warehouse / "tenant_mine.duckdb").unlink()
+    assert night("tenant", "repair", "mine").exit_code == 0
+    night.run("mine", "2024-11-11", "2024-11-11")
+    assert len(catch_up(night, "mine")["dates"]) == 10
+    assert days_of(night) == {**{n: n for n in range(1, 7)}, 10: 10, 11: 11}
+    assert catch_up(night, "mine")["dates"] == []
+
+
+def test_a_landing_that_nobody_runs_any_more_is_told_by_its_readers(tmp_path: Path) -> None:
+    yesterday = str(datetime.now(UTC).date() - timedelta(days=1))
+    world = a_world(tmp_path)
+    export = write_parquet(tmp_path / "exports" / "shared.parquet", [charge(yesterday)])
+    world.add("shared", export, "--landing")
+    world.add("mine", "tenant:shared", *MINE)
+    with only("bill_run"):
+        catch_up(world, "shared")
+        catch_up(world, "mine")
+        age(world, 3)
+        told = world("catch-up", "--tenant", "mine")
+        assert told.exit_code == 1
+        assert "The landing shared, which mine reads, has not been run since" in told.output
+        assert "runner catch-up --tenant shared" in told.output
+        catch_up(world, "shared")
+        assert catch_up(world, "mine")["dates"] == []
+
+
+def test_an_export_that_stopped_beside_one_that_is_written_is_told(tmp_path: Path) -> None:
+    today = datetime.now(UTC).date()
+    stopped, yesterday = (str(today - timedelta(days=n)) for n in (4, 1))
+    world = a_world(tmp_path)
+    written = write_parquet(tmp_path / "exports" / "written.parquet", [charge(yesterday)])
+    old = write_parquet(tmp_path / "exports" / "old.parquet", [of_other(stopped, 1.0)])
+    world.add("shared", written, "--export", str(old), "--landing")
+    with only("bill_run"):
+        world.run("shared", stopped, stopped)
+        landing = world("run", "--tenant", "shared", "--date", yesterday)
+    assert landing.exit_code == 1 and "export_has_not_stopped" in landing.stdout
 
 
 def test_a_date_that_a_landing_has_emptied_is_emptied_and_what_the_export_dropped_stays(

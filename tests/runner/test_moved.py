@@ -109,6 +109,23 @@ def test_an_export_has_stopped_when_its_newest_row_is_two_days_old() -> None:
     assert moved.has_stopped(loaded, loaded, NOON + timedelta(days=40)) is None, "an old sample"
 
 
+def test_of_two_exports_one_has_stopped_though_the_other_is_written() -> None:
+    def one(export: str, number: int, at: datetime) -> dict[date, dict[moved.Source, moved.Rows]]:
+        return {day(number): {moved.Source(export, None): (1, at)}}
+
+    late = NOON + timedelta(hours=49)
+    loaded = {**one("a", 9, NOON), **one("b", 10, late)}
+    assert moved.has_stopped(loaded, loaded, late) == NOON
+
+
+def test_a_landing_is_late_for_who_runs_dates_of_this_month() -> None:
+    for hours, late in ((47, None), (49, NOON)):
+        now = NOON + timedelta(hours=hours)
+        assert moved.is_late(NOON, {now.date(): True}, now) == late
+    assert moved.is_late(NOON, {day(1): True}, NOON + timedelta(days=60)) is None
+    assert moved.is_late(None, {day(1): True}, NOON) is None
+
+
 def test_an_export_has_stopped_when_the_data_quality_test_says_so() -> None:
     models = yaml.safe_load((ROOT / "models/billing/_billing.yml").read_text())["models"]
     (hours,) = [

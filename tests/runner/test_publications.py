@@ -205,9 +205,9 @@ def layers(control: Control, dbt) -> Control:
 
 
 def test_a_table_that_is_older_than_one_that_it_reads_is_found(layers: Control) -> None:
-    (found,) = publications.disagreeing(layers.warehouse, "acme", ())
+    ((found,), _) = publications.disagreeing(layers.warehouse, "acme", ())
     assert found == {"usage_date": NEXT, "target_table": SILVER, "newer_run": "killed"}
-    assert publications.disagreeing(layers.warehouse, "acme", {"killed"}) == []
+    assert publications.disagreeing(layers.warehouse, "acme", {"killed"}, BILL)[0] == []
 
 
 def test_a_table_whose_name_begins_like_another_is_told_apart(layers: Control) -> None:
@@ -215,7 +215,7 @@ def test_a_table_whose_name_begins_like_another_is_told_apart(layers: Control) -
         connection.execute("delete from acme.x_meta_publications")
         publish(connection, "old", MART, DAY, read=("gcp_silver_cost_more",), at=AT)
         publish(connection, "new", SILVER, DAY, at=AT + timedelta(minutes=1))
-    assert publications.disagreeing(layers.warehouse, "acme", ()) == []
+    assert publications.disagreeing(layers.warehouse, "acme", ())[0] == []
 
 
 def test_doctor_names_the_dates_whose_layers_disagree(layers: Control) -> None:
