@@ -144,7 +144,7 @@ def control_statements() -> dict[str, Statement]:
     }
     steps = {"STEP_ROW", "DROP_STEPS", "ADD_STEPS"}
     parts = {"RUN_COLUMNS", "KEY_COLUMNS", "COLUMNS_DUCKDB", "SHARED_EXPORT"} | steps
-    places = {"tenant": "alpha", "dataset": "alpha", "table": "x_meta_exports", "n": 0}
+    places = {"tenant": "alpha", "dataset": "alpha", "table": "`alpha`.x_meta_exports", "n": 0}
     found = {name: text.format(**places) for name, text in texts.items() if name not in parts}
     found["PROBE_EXPORT"] = control_sql.PROBE_EXPORT.format(table=EXPORT)
     for name in ("LANDED_ROWS", "LANDED_TOTALS"):
