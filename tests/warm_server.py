@@ -38,11 +38,11 @@ def parse(tenant: str) -> None:
         os.environ["DBT_STATIC_PARSER"] = "false"
         worker._parse(
             {
-                **{"tenant_id": tenant, "shape_vars": {}, "environ": environ, "target": "local"},
+                **{"tenant_id": tenant, "environ": environ, "target": "local"},
                 "project_dir": environ["RUNNER_PROJECT_DIR"],
                 "profiles_dir": environ["DBT_PROFILES_DIR"],
                 "log_path": folder,
-                "target_path": f"{environ['RUNNER_TARGET_DIR']}/tenants/{tenant}/local-data",
+                "target_path": f"{environ['RUNNER_TARGET_DIR']}/tenants/{tenant}/local",
             }
         )
     assert len(os.listdir("/proc/self/task")) == 1, "a fork would lack the other threads"

@@ -26,7 +26,8 @@ def built(world: World) -> dict[str, str]:
         world.control(
             "select step_name, step_type from mini.x_meta_step_logs where step_id like '%.%'"
             " and pipeline_logging_id = ("
-            "select max_by(pipeline_logging_id, start_time) from mini.x_meta_pipeline_runs)"
+            "select pipeline_logging_id from mini.x_meta_pipeline_runs"
+            " order by start_time desc limit 1)"
         )
     )
 

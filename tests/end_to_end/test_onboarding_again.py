@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from exports import ACCOUNT
 from world import EMAIL, World
@@ -51,8 +50,7 @@ def test_a_table_that_lost_a_column_gets_it_back_and_no_row_is_lost(
 ) -> None:
     """The predecessor's onboarding failed on `Column max_team_members is not present`."""
     before = rows(again)
-    with duckdb.connect(str(again.warehouse / "control.db")) as connection:
-        connection.execute("alter table tenants.tenant_subscriptions drop column max_team_members")
+    again.control("alter table tenants.tenant_subscriptions drop column max_team_members")
     again.add("mini", export, *COMPANY)
     ours = "select max_team_members from tenants.tenant_subscriptions where tenant_id = 'mini'"
     assert again.control(ours) == [(11,)], "the plan's figure is filled in again"

@@ -36,7 +36,7 @@ def test_a_warm_process_parses_what_changed_and_nothing_else_again(
         return outcome.nodes[0].compiled_code or ""
 
     def parsed(tenant: str) -> int:
-        told = settings.dbt_target_dir / "tenants" / tenant / "local-data" / "perf_info.json"
+        told = settings.dbt_target_dir / "tenants" / tenant / "local" / "perf_info.json"
         return int(json.loads(told.read_text())["parsed_path_count"])
 
     with Worker(settings, tmp_path / "logs") as worker:
