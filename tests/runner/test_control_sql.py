@@ -147,3 +147,30 @@ def test_only_the_warehouses_send_sql(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             assert not SQL.search(node.value), f"{path.name}:{node.lineno}: {node.value[:60]}"
+
+
+CONTROL = {
+    name: text for name, text in STATEMENTS.items() if re.search(r"`[^`\s]+\.[^`\s]+`", text)
+}
+# What SQLite reads as something else than BigQuery does, or not at all.
+NOT_FOR_BOTH = {
+    "a cast": r"\bcast\(",
+    "a literal with a type": r"\b(date|timestamp|interval)\s+'",
+    "an interval": r"\binterval\b",
+    "concat": r"\bconcat\(",
+    "the date of a timestamp without its zone": r"\bdate\([^,()]+\)",
+    "a table whose parts are quoted apart": r"`\.",
+    "a list that SQLite lacks": r"\b(array_agg|unnest|struct|safe_\w+|countif|any_value)\b",
+    "quotes that name a column": r'"',
+    "order of nulls": r"\bnulls (first|last)\b",
+}
+
+
+def test_the_control_statements_were_told_from_those_over_data() -> None:
+    assert len(CONTROL) > 50 and "TOTALS" not in CONTROL and "CLAIM_INSERT" in CONTROL
+
+
+@pytest.mark.parametrize("what", NOT_FOR_BOTH)
+def test_a_control_statement_has_one_text_that_both_engines_read_alike(what: str) -> None:
+    found = {name for name, text in CONTROL.items() if re.search(NOT_FOR_BOTH[what], text, re.I)}
+    assert found == set(), what
