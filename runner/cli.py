@@ -891,7 +891,8 @@ def run_query(config: Settings, as_json: bool, sql: str, tenant: str | None, as_
     """Run one SELECT over bills, runs and quotas.
 
     Tables are named as in BigQuery, such as acme1281.cost_daily, acme1281.x_meta_pipeline_runs or
-    tenants.tenant_usage_quotas, and may be joined. Nothing can be changed.
+    tenants.tenant_usage_quotas, and may be joined. Nothing can be changed. The functions are the
+    engine's own: DuckDB's on the local target.
     """
     from runner import show, tenants
 
@@ -901,9 +902,11 @@ def run_query(config: Settings, as_json: bool, sql: str, tenant: str | None, as_
     known = list(tenants.registered(warehouse)) if warehouse.exists() else []
     if tenant is not None:
         tenants.find(warehouse, tenant)
-    named = [one for one in known if one == tenant or re.search(rf"\b{one}\W", sql)]
+    named = [one for one in known if one == tenant or re.search(rf"\b{one}\W", sql, re.I)]
     named.sort(key=lambda one: one != tenant)
     columns, rows = warehouse.query(sql, named)
+    if as_json and len(set(columns)) < len(columns):
+        raise UsageProblem("Two columns have one name: give them names of their own with AS.")
     if as_json:
         click.echo(show.as_json([dict(zip(columns, row, strict=True)) for row in rows]))
     elif as_csv:

@@ -1,5 +1,6 @@
-"""Every statement over the control tables, in one dialect (BigQuery's, as DuckDB reads it, too).
+"""Every statement of the runner, in one dialect.
 
+It is BigQuery's, in words that SQLite reads alike over the control tables, and DuckDB over data.
 Values are always bound; `{tenant}` is a dataset's name and comes only from a validated slug.
 It is quoted all the same: a tenant may be called `order`.
 """

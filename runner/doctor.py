@@ -28,7 +28,7 @@ from runner.warehouse import Warehouse, open_warehouse
 
 Reader = Callable[[list[tenants.Export], str], Outcome]
 
-# A runner has the control file open for milliseconds: who has it for longer is found out here.
+# No command of ours holds a file for so long: whoever does is found out here.
 PATIENCE_SECONDS = 5.0
 CLOCK_TOLERANCE = timedelta(seconds=60)
 STALE, TOO_OLD = timedelta(hours=24), timedelta(hours=48)
@@ -136,6 +136,7 @@ def _warehouse(settings: Settings) -> Finding:
     """The warehouse answers, has control tables and, if it is files, may be written."""
     warehouse = open_warehouse(settings, PATIENCE_SECONDS)
     path, local = _control_path(settings), _is_local(settings)
+    folder = quoted(path.parent)
     place = quoted(path) if local else settings.target({"tenant_id": "none"}).fields["project"]
     try:
         if not local:
@@ -151,7 +152,10 @@ def _warehouse(settings: Settings) -> Finding:
             (r"File exists|Not a dir", 'export WAREHOUSE_DIR="$HOME/warehouse"'),
             (r"folder (\S+) cannot be written", "chmod u+rwx {0}; df -h {0}"),
             (r"process (\d+)", "ps -fp {0}"),
-            ("is damaged", f"mv {place} {place}.damaged && runner init"),
+            (
+                "is damaged",
+                f"mkdir {folder}/damaged && mv {place}* {folder}/damaged/ && runner init",
+            ),
             (r"^(\S+) does not take", "curl -sSI {0}"),
             ("credentials", "gcloud auth application-default login"),
             (r"cannot be (used|written)", f"chmod u+rw {place}; df -h {place}"),

@@ -36,7 +36,7 @@ def as_json(document: Any) -> str:
             return money(value)
         if isinstance(value, datetime | date):
             return value.isoformat()
-        raise TypeError(type(value).__name__)
+        return str(value)
 
     return json.dumps(document, indent=2, default=plain)
 

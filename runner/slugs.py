@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 from runner.errors import UsageProblem
 
-# Names that are taken in a warehouse: the central dataset, DuckDB's own, the control file.
+# Names that are taken in a warehouse: the central dataset, DuckDB's own, and `control`.
 RESERVED = frozenset(
     {"tenants", "control", "main", "temp", "system", "memory", "pg_catalog", "information_schema"}
 )

@@ -395,6 +395,9 @@ def named_exports(
     local = settings.target({"tenant_id": "none"}).type == "duckdb"
     if len(refs) > 1 and any(landing_of(ref) for ref in refs):
         raise UsageProblem("A landing must be a tenant's only export: name no other beside it.")
+    if local:
+        absolute = (ref if landing_of(ref) else export_files.local_export(ref) for ref in refs)
+        refs = tuple(dict.fromkeys(absolute))
     for ref in refs:
         if name := landing_of(ref):
             slugs.tenant_id(name)
@@ -402,7 +405,7 @@ def named_exports(
             raise UsageProblem(f"'{ref}' is no BigQuery table: write project.dataset.table.")
     return [
         Export(
-            export_files.local_export(ref) if local and not landing_of(ref) else ref,
+            ref,
             tuple(slugs.billing_account(account) for account in accounts),
             tuple(slugs.project(project) for project in projects),
             not projects or with_unallocated,

@@ -52,12 +52,10 @@ class SqliteStore:
 
     def read(self, sql: str, **values: Value) -> list[Row]:
         def ask() -> list[Row]:
+            # A transaction turns it off again, for a signal may end this at any point.
             connection = self._connection()
             connection.execute("pragma query_only = on")
-            try:
-                return _execute(connection, sql, values)
-            finally:
-                connection.execute("pragma query_only = off")
+            return _execute(connection, sql, values)
 
         with self._errors(sql, values):
             return self._patiently(ask)
@@ -82,8 +80,8 @@ class SqliteStore:
 
     def rows(self, dataset: str, table: schema.Table) -> list[tuple[Value, ...]]:
         """Every row of a table, each value as text."""
-        with self._errors("", {}):
-            ask = table.as_text(dataset)
+        ask = table.as_text(dataset)
+        with self._errors(ask, {}):
             return self._patiently(lambda: self._connection().execute(ask).fetchall())
 
     def must_be_writable(self) -> None:
@@ -121,6 +119,13 @@ class SqliteStore:
                 for table in schema.tables(self._project_dir, "tenants"):
                     connection.execute(table.ddl("tenants"))
                 connection.commit()
+            wal = self._path.with_name(f"{self._path.name}-wal")
+            if wal.exists() and not self._path.exists():
+                # SQLite would take it for the new file's.
+                raise WarehouseUnreachable(
+                    f"{wal} is there without {self._path.name}, to which it belongs: move it to"
+                    " where that is."
+                )
             with contextlib.suppress(FileExistsError):  # another command was faster
                 os.link(partial, self._path)
         except OSError as error:
@@ -138,8 +143,10 @@ class SqliteStore:
     def _transaction(self) -> Iterator[_Connection]:
         """A transaction that has the file to itself for writing, committed at the end."""
         connection = self._patiently(self._connection)
-        self._patiently(lambda: connection.execute("begin immediate"))
+        connection.execute("pragma query_only = off")
+        connection.refusal = ""
         try:
+            self._patiently(lambda: connection.execute("begin immediate"))
             yield connection
             connection.execute("commit")
         except BaseException:
@@ -177,6 +184,8 @@ class SqliteStore:
             self._of_thread.connection = _open(self._path)
             self._of_thread.key = key
         connection: _Connection = self._of_thread.connection
+        if connection.in_transaction:  # that a signal ended before its rollback
+            connection.execute("rollback")
         return connection
 
     @contextmanager
@@ -186,6 +195,11 @@ class SqliteStore:
             yield
         except WarehouseProblem:
             raise
+        except ValueError as error:  # of a converter: a value that a hand wrote
+            raise StatementRefused(
+                f"{self._path} has a value that is not of its column's type ({error}): correct it,"
+                " in UTC as 2024-11-01 06:30:00.000000 or 2024-11-01."
+            ) from error
         except sqlite3.Error as error:
             text = str(error)
             if _is_busy(error):
@@ -196,7 +210,7 @@ class SqliteStore:
             if text.startswith(("no such table", "no such column")) or "has no column" in text:
                 raise lacking(text, sql, values) from error
             if "user-defined function" in text:
-                text = self._of_thread.connection.refusal
+                text = self._of_thread.connection.refusal or text
             elif isinstance(error, sqlite3.OperationalError):
                 raise _unreachable(self._path, error) from error
             if any(mark in text for mark in _DAMAGED):
@@ -222,7 +236,8 @@ def _is_busy(error: sqlite3.Error) -> bool:
 
 def _damaged(path: Path, why: str) -> WarehouseUnreachable:
     return WarehouseUnreachable(
-        f"{path} is damaged ({why}): put an older copy in its place, or move it away and run"
+        f"{path} is damaged ({why}): while no command runs, move it away together with"
+        f" {path.name}-wal and {path.name}-shm, put an older copy in its place, and run"
         " `runner doctor`."
     )
 

@@ -208,7 +208,7 @@ class DuckDBDataset:
     def export_folders(
         self, connection: "duckdb.DuckDBPyConnection", tenant: str, is_attached: bool = False
     ) -> Sequence[str]:
-        """Where the files are that the tenant's views read: its exports' and the landings'."""
+        """Where the files are that the tenant's views read: its exports' and its landings'."""
         if not tenant:
             return ()
         try:
@@ -217,9 +217,11 @@ class DuckDBDataset:
             rows = _execute(connection, statement, {"tenant_id": tenant})
         except StatementRefused:  # then no view reads any
             rows = []
+        refs = [row["export_ref"] for row in rows]
+        landings = [str(self._landing(ref[7:])) for ref in refs if ref.startswith("tenant:")]
         # Of a pattern, the part that has no wildcard yet.
-        folders = [os.path.dirname(re.split(r"[*?[]", row["export_ref"])[0]) for row in rows]
-        return [*filter(None, folders), str(self._landing(tenant).parent)]
+        folders = [os.path.dirname(re.split(r"[*?[]", ref)[0]) for ref in refs]
+        return [*filter(None, folders), *landings]
 
     @contextmanager
     def _gate(self, path: Path, read_only: bool, deadline: float) -> Iterator[None]:

@@ -164,6 +164,11 @@ def test_bill_and_runs_are_joined_in_one_statement(history: Scene) -> None:
     assert rows == [{"pipeline_logging_id": "today", "cost": "3.250000001"}]
 
 
+def test_names_are_read_whatever_their_case(history: Scene) -> None:
+    sql = "SELECT COUNT(*) AS runs FROM ACME.X_META_PIPELINE_RUNS"
+    assert answer(history, sql) == [{"runs": 6}]
+
+
 def test_the_same_rows_as_a_table_and_as_csv(history: Scene) -> None:
     sql = "select service_id, cost, null as nothing from billing_cost_daily order by cost limit 2"
     table = history.call("query", sql, "--tenant", "acme")
@@ -182,6 +187,9 @@ def test_the_same_rows_as_a_table_and_as_csv(history: Scene) -> None:
     [
         "delete from acme.billing_cost_daily",
         "select 1; select 2",
+        "with x as (copy (select 1) to '{folder}/out.parquet') select * from x",
+        "with x as (insert into tenants.tenant_profiles (tenant_id) values ('x') returning *)"
+        " select * from x",
         "copy (select 1) to '/tmp/out.csv'",
         "select * from read_csv('/etc/passwd')",
         "attach '/etc/passwd' as x",
@@ -193,7 +201,8 @@ def test_the_same_rows_as_a_table_and_as_csv(history: Scene) -> None:
 def test_whatever_is_not_one_select_of_our_tables_is_refused_in_one_sentence(
     history: Scene, sql: str
 ) -> None:
-    done = history.call("query", sql)
+    done = history.call("query", sql.format(folder=history.folder), "--tenant", "acme")
+    assert not (history.folder / "out.parquet").exists()
     assert (done.returncode, done.stdout) == (2, "") and "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1 and done.stderr.startswith("Error: ")
 

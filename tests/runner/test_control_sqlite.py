@@ -367,3 +367,29 @@ def test_a_file_that_could_not_be_made_is_not_there(
     with pytest.raises(WarehouseUnreachable, match="no space left"):
         impatient(control).complete("acme")
     assert list(control.path.parent.glob("control*")) == []
+
+
+def test_a_log_without_its_file_is_not_taken_for_the_next_files(control: Control) -> None:
+    wal = control.path.with_name("control.db-wal")
+    control.path.unlink()
+    wal.write_bytes(b"of another")
+    with pytest.raises(WarehouseUnreachable, match=r"is there without control.db"):
+        impatient(control).complete("acme")
+    assert not control.path.exists() and wal.read_bytes() == b"of another"
+
+
+def test_a_transaction_that_a_signal_left_open_is_rolled_back_by_the_next(control: Control) -> None:
+    store = impatient(control)
+    store.read("select 1 as one")
+    left = store._of_thread.connection
+    left.execute("pragma query_only = off")
+    left.execute("begin immediate")
+    left.execute("delete from `acme.x_meta_lock`")
+    store.write("update `acme.x_meta_lock` set locked_by = 'next'")
+    assert control.value("select locked_by from acme.x_meta_lock") == "next"
+
+
+def test_a_value_of_another_type_that_a_hand_wrote_is_named(control: Control) -> None:
+    control.sql("update acme.x_meta_lock set locked_at = 'yesterday'")
+    with pytest.raises(StatementRefused, match=r"not of its column's type .*yesterday"):
+        control.warehouse.read("select locked_at from `acme.x_meta_lock`")

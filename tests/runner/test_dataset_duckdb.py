@@ -229,6 +229,10 @@ def test_statements_of_the_runner_reach_no_file_but_the_exports_of_the_tenant(
             "insert into acme.x_meta_exports by name select 'acme' as tenant_id, ? as export_ref",
             [pattern],
         )
+        connection.execute(
+            "insert into acme.x_meta_exports by name"
+            " select 'acme' as tenant_id, 'tenant:shared' as export_ref"
+        )
         for name, path in (("mine", pattern.replace("[", "[[]")), ("landed", landed)):
             connection.execute(f"create view acme.{name} as select * from read_parquet('{path}')")
     warehouse = control.warehouse

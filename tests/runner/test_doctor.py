@@ -223,17 +223,20 @@ def test_a_warehouse_folder_that_is_none(look: Look, control: Control) -> None:
     assert ends(look("warehouse")) == ("fail", 'export WAREHOUSE_DIR="$HOME/warehouse"')
 
 
+REMEDY = "mkdir {0}/damaged && mv {1}* {0}/damaged/ && runner init"
+
+
 def test_a_control_file_that_is_damaged(look: Look, control: Control) -> None:
     control.path.write_bytes(b"x" * 20_000)
     path = control.path
-    assert ends(look("warehouse")) == ("fail", f"mv {path} {path}.damaged && runner init")
+    assert ends(look("warehouse")) == ("fail", REMEDY.format(path.parent, path))
 
 
 def test_a_control_file_that_was_cut_off(look: Look, control: Control) -> None:
     control.path.write_bytes(control.path.read_bytes()[:100_000])
     path, check = control.path, look("warehouse")
     assert "is damaged" in check["detail"]
-    assert ends(check) == ("fail", f"mv {path} {path}.damaged && runner init")
+    assert ends(check) == ("fail", REMEDY.format(path.parent, path))
 
 
 def test_a_control_file_that_another_program_writes(
