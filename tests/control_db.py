@@ -21,6 +21,8 @@ def ask(path: Path, text: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, 
     columns beside their values.
     """
     connection = sqlite._open(path)
+    # Python's own wait: a service may be writing.
+    connection.execute("pragma busy_timeout = 30000")
     try:
         cursor = connection.execute(_in_sqlite(text), [_bound(value) for value in values])
         if not cursor.description:

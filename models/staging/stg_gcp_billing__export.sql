@@ -8,6 +8,7 @@
 {%- set key_value = [('key', 'text'), ('value', 'text')] -%}
 
 {%- for export in exports %}
+{%- set is_landed = export.form == 'landed' %}
 select
     -- keys
     {{ export_field(export, 'billing_account_id') }} as billing_account_id,
@@ -93,8 +94,7 @@ select
     {{ export_field(export, '_PARTITIONTIME', 'moment') }} as export_partition_time,
 
     -- lineage
-    {{ 'export_ref' if export.form == 'landed' else quote_text(export_id(export.ref)) }}
-        as export_ref
+    {{ 'export_ref' if is_landed else quote_text(export_id(export.ref)) }} as export_ref
 
 from {{ export.relation }}
 where {{ of_tenant(export) }}

@@ -436,8 +436,8 @@ def test_wrong_keys_hold_up_no_good_one_and_push_none_out(scene: Scene, monkeypa
 
 def test_a_key_is_of_one_tenant_and_has_no_scope_that_there_is_not(scene: Scene) -> None:
     scene.control.sql(
-        "update tenants.tenant_api_keys set scopes = ['runs:read', 'admin']"
-        " where tenant_id = 'acme'"
+        "update tenants.tenant_api_keys set scopes = ? where tenant_id = 'acme'",
+        '["runs:read", "admin"]',
     )
     assert scene.get(RUNS).status_code == 200
     assert scene.post("/api/v1/tenants/onboard", {}).status_code == 403, "admin is no scope"

@@ -286,7 +286,9 @@ def test_a_run_that_breaks_or_dies_is_counted_as_failed(
         raise ZeroDivisionError("a mistake of ours")
 
     dbt.during = staticmethod(broken)
-    dead = control.add_run("RUNNING", day=datetime(2024, 9, 1), leased_for=timedelta(minutes=-1))
+    dead = control.add_run(
+        "RUNNING", day=datetime(2024, 9, 1).date(), leased_for=timedelta(minutes=-1)
+    )
     control.sql(
         "insert into tenants.tenant_usage_events by name select ? as event_id,"
         " 'acme' as tenant_id, ? as pipeline_logging_id, 'started' as event_type,"

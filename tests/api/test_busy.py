@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from serving import ADMIN_KEY, DAY, RUN, RUNS, Scene
-from test_warehouse import held
+from test_dataset_duckdb import held
 
 from runner import control_sql as sql
 from runner.api import errors

@@ -1,6 +1,7 @@
 """Runs over HTTP: asked for, followed, found again after a restart; the predecessor's answers."""
 
 import json
+import re
 import time
 import uuid
 from dataclasses import replace
@@ -276,9 +277,10 @@ def test_a_run_that_waited_longer_than_the_service_lives_is_not_taken_for_dead(c
     assert claim.take_up(control.warehouse, "acme", run.id, 20) is None
     claim.end_dead_leases(control.warehouse, "acme")
     assert control.runs() == [("RUNNING", None)]
+    worker = control.value("select worker_instance from acme.x_meta_pipeline_runs")
     control.sql(
-        "update acme.x_meta_pipeline_runs set worker_instance ="
-        " regexp_replace(worker_instance, ':[0-9]+@', ':999999@')"
+        "update acme.x_meta_pipeline_runs set worker_instance = ?",
+        re.sub(r":[0-9]+@", ":999999@", worker),
     )
     claim.end_dead_leases(control.warehouse, "acme")
     assert control.runs()[0][0] == "FAILED"

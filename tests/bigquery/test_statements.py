@@ -22,7 +22,11 @@ CENTRAL = "local.tenants."
 # What a tenant may read beside its own: a landing's rows, and which dates it has; else its export.
 SOURCES = {
     "twice": TWICE,
-    "gamma": ("local.shared.export_landing", "local.shared.x_meta_pipeline_runs"),
+    "gamma": (
+        "local.shared.export_landing",
+        "local.shared.x_meta_pipeline_runs",
+        "local.shared.x_meta_catch_ups",
+    ),
 }
 
 
