@@ -117,3 +117,9 @@ def test_no_text_makes_a_key_with_a_program_that_may_be_missing() -> None:
     made = re.compile(r"\bopenssl\b|\bsha256sum\b|\buuidgen\b|/dev/u?random")
     for path, text in texts():
         assert path.endswith(".sh") or not made.search(text), path
+
+
+def test_every_package_is_in_what_is_installed() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "runner").rglob("__init__.py")}
+    assert set(listed) == {".".join(folder.parts) for folder in folders}
