@@ -5,25 +5,22 @@ Statements are written in BigQuery's dialect, with @named parameters, in words t
 also reads; see control_sql.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from datetime import date, datetime
-from decimal import Decimal
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 from runner import control_sql, export_files
+from runner.control.sqlite import Row as Row
 from runner.control.sqlite import SqliteStore
+from runner.control.sqlite import Value as Value
+from runner.control.sqlite import When as When
 from runner.dataset import query
 from runner.dataset.duckdb import DuckDBDataset
+from runner.dataset.duckdb import Look as Look
 from runner.errors import UsageProblem
 from runner.settings import Settings
-
-Value = str | int | bool | date | datetime | Decimal | None
-When = Callable[[], Mapping[str, Value]]
-Look = Callable[[str], None]
-Row = Mapping[str, Any]
 
 
 class Warehouse(Protocol):

@@ -5,7 +5,6 @@
     column that is gone stops the call; see export_faults.
 #}
 {% macro has_lost_no_columns_findings(name, exports) -%}
-    {%- set keys = ['export_ref', 'column_name'] -%}
     {%- if execute and not own_exports(exports) -%}
         {{ return(no_findings(name)) }}
     {%- endif -%}
@@ -14,11 +13,7 @@
         {%- do refs.append(quote_text(export.ref)) -%}
     {%- endfor -%}
     select
-        {{ quote_text(name) }} as expectation,
-        {{ json_object(keys) }} as key,
-        {{ no_amount() }},
-        1 as failing_rows,
-        [{{ json_object(keys) }}] as samples
+        {{ one_finding(name, ['export_ref', 'column_name']) }}
     from (
         /* lost columns: */
         select

@@ -3,16 +3,11 @@
     call has told it: remember_export_columns takes them from between the comments and keeps them.
 #}
 {% macro has_no_new_columns_findings(name, exports) -%}
-    {%- set keys = ['export_ref', 'column_name', 'column_type'] -%}
     {%- if execute and not own_exports(exports) -%}
         {{ return(no_findings(name)) }}
     {%- endif -%}
     select
-        {{ quote_text(name) }} as expectation,
-        {{ json_object(keys) }} as key,
-        {{ no_amount() }},
-        1 as failing_rows,
-        [{{ json_object(keys) }}] as samples
+        {{ one_finding(name, ['export_ref', 'column_name', 'column_type']) }}
     from (
         /* new columns: */
         select found.*

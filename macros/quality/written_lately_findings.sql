@@ -12,16 +12,11 @@
     {%- set last_date = slice_dates()[1] if has_slice() else '1970-01-01' -%}
     {%- set meta = (graph.nodes[table].config.meta if execute else {}) -%}
     {%- set day = "timestamp '%s 00:00:00'" if meta.get('slice_as') == 'moment' else "date '%s'" -%}
-    {%- set keys = ['export_ref', 'newest_export_time', 'expected_by'] -%}
     {%- if execute and not own_exports(exports) -%}
         {{ return(no_findings(name)) }}
     {%- endif -%}
     select
-        {{ quote_text(name) }} as expectation,
-        {{ json_object(['export_ref']) }} as key,
-        {{ no_amount() }},
-        1 as failing_rows,
-        [{{ json_object(keys) }}] as samples
+        {{ one_finding(name, ['export_ref'], ['export_ref', 'newest_export_time', 'expected_by']) }}
     from (
         {{ newest_export_time(export, exports) }}
     ) as newest

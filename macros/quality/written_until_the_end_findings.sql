@@ -4,16 +4,11 @@
     month, and passes. Without dates nothing is judged. The error of this kind is written_lately.
 #}
 {% macro written_until_the_end_findings(name, model, hours, exports) -%}
-    {%- set keys = ['export_ref', 'newest_export_time', 'expected_by'] -%}
     {%- if execute and not own_exports(exports) -%}
         {{ return(no_findings(name)) }}
     {%- endif -%}
     select
-        {{ quote_text(name) }} as expectation,
-        {{ json_object(['export_ref']) }} as key,
-        {{ no_amount() }},
-        1 as failing_rows,
-        [{{ json_object(keys) }}] as samples
+        {{ one_finding(name, ['export_ref'], ['export_ref', 'newest_export_time', 'expected_by']) }}
     from (
         {{ newest_export_time(model, exports) }}
     ) as newest

@@ -9,7 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,9 +18,10 @@ from typing import Any, TypeVar
 from runner.control import schema
 from runner.errors import NotInitialised, StatementRefused, WarehouseProblem, WarehouseUnreachable
 
-Value = Any
-Answer = TypeVar("Answer")
+Value = str | int | bool | date | datetime | Decimal | None
+When = Callable[[], Mapping[str, Value]]
 Row = Mapping[str, Any]
+Answer = TypeVar("Answer")
 _STAMP = "%Y-%m-%d %H:%M:%S.%f"
 # How sqlite3 names what another process or thread holds.
 _BUSY = ("database is locked", "database table is locked", "database schema is locked")
@@ -64,9 +66,7 @@ class SqliteStore:
         """Run the statements in one transaction; the rows of the last, if it is a query."""
         return self.write_in_turn(dict, *statements, **values)
 
-    def write_in_turn(
-        self, when: Callable[[], Mapping[str, Value]], *statements: str, **values: Value
-    ) -> list[Row]:
+    def write_in_turn(self, when: When, *statements: str, **values: Value) -> list[Row]:
         """The same; `when` gives further values once the transaction has the file to itself."""
         with self._errors("\n".join(statements), values), self._transaction() as connection:
             bound = {**values, **when()}
@@ -78,7 +78,11 @@ class SqliteStore:
     def exists(self) -> bool:
         return self._path.exists()
 
-    def rows(self, dataset: str, table: schema.Table) -> list[tuple[Value, ...]]:
+    def tables(self, folder: str) -> tuple[schema.Table, ...]:
+        """The tables that the contracts of `tenants` or `runs` declare."""
+        return schema.tables(self._project_dir, folder)
+
+    def rows(self, dataset: str, table: schema.Table) -> list[tuple[Any, ...]]:
         """Every row of a table, each value as text."""
         ask = table.as_text(dataset)
         with self._errors(ask, {}):
@@ -104,7 +108,7 @@ class SqliteStore:
             with self._transaction() as connection:
                 for dataset, folder in (("tenants", "tenants"), (tenant, "runs")):
                     found = _columns(connection, dataset)
-                    for table in schema.tables(self._project_dir, folder):
+                    for table in self.tables(folder):
                         if table.name not in found:
                             connection.execute(table.ddl(dataset))
                             continue
@@ -116,7 +120,7 @@ class SqliteStore:
         partial = self._path.with_name(f"{self._path.name}.{os.getpid()}-{threading.get_ident()}")
         try:
             with contextlib.closing(sqlite3.connect(partial)) as connection:
-                for table in schema.tables(self._project_dir, "tenants"):
+                for table in self.tables("tenants"):
                     connection.execute(table.ddl("tenants"))
                 connection.commit()
             wal = self._path.with_name(f"{self._path.name}-wal")
@@ -307,13 +311,7 @@ def _split(text: str | None, separator: str) -> str | None:
 def _unix_millis(stamp: str | None) -> int | None:
     if stamp is None:
         return None
-    seconds, micros = divmod(_micros(stamp), 1_000_000)
-    return seconds * 1000 + micros // 1000
-
-
-def _micros(stamp: str) -> int:
-    since = _timestamp(stamp) - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return (_timestamp(stamp) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
 def _timestamp(text: str) -> datetime:
@@ -350,7 +348,7 @@ def _bound(value: Value) -> Value:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _unbound(name: str, value: Value) -> Value:
+def _unbound(name: str, value: Any) -> Any:
     """What an expression gave: its name says whether it is a timestamp, a date or a boolean."""
     if isinstance(value, str):
         if name.endswith(("_at", "_time")):

@@ -6,7 +6,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.control import schema
 from runner.control.sqlite import SqliteStore
 from runner.dataset.duckdb import DuckDBDataset, first_line, shut_in
 from runner.errors import UsageProblem
@@ -73,8 +72,8 @@ def _session(
             if files.enter_context(dataset.attached(connection, tenant)):
                 paths.append(f"tenant_{tenant}.{tenant}")
                 folders += dataset.export_folders(connection, tenant, is_attached=True)
-            _copy(connection, store, project_dir, "runs", tenant, text)
-        _copy(connection, store, project_dir, "tenants", "tenants", text)
+            _copy(connection, store, "runs", tenant, text)
+        _copy(connection, store, "tenants", "tenants", text)
         _quotas(connection, project_dir)
         for function in FUNCTIONS:
             connection.execute(f"create macro {function}")
@@ -87,14 +86,13 @@ def _session(
 def _copy(
     connection: "duckdb.DuckDBPyConnection",
     store: SqliteStore,
-    project_dir: Path,
     folder: str,
     dataset: str,
     text: str,
 ) -> None:
     """The control tables of a dataset, with the rows of those that the query mentions."""
     connection.execute(f'create schema "{dataset}"')
-    for table in schema.tables(project_dir, folder):
+    for table in store.tables(folder):
         types = {name: DUCKDB_TYPES.get(kind, kind) for name, kind in table.columns.items()}
         name = f'"{dataset}".{table.name}'
         columns = ", ".join(f"{column} {kind}" for column, kind in types.items())
