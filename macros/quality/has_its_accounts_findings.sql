@@ -11,11 +11,7 @@
         {%- endfor -%}
     {%- endfor -%}
     select
-        {{ quote_text(name) }} as expectation,
-        {{ json_object(['billing_account_id']) }} as key,
-        {{ no_amount() }},
-        1 as failing_rows,
-        [{{ json_object(['billing_account_id']) }}] as samples
+        {{ one_finding(name, ['billing_account_id']) }}
     from (
         select named.billing_account_id
         from (
