@@ -11,7 +11,7 @@ def main() -> None:
         signal.signal(number, lambda number, frame: os._exit(128 + number))
 
     from runner import streams
-    from runner.cli import main as command_line
+    from runner.cli.app import main as command_line
 
     streams.forgive()
     command_line()

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner import slugs
+from runner import names
 from runner.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Settings:
         named = self.environ.get("ALERT_TO", "").replace(";", ",").split(",")
         recipients = tuple(part.strip() for part in named if part.strip())
         for address in recipients:
-            if not slugs.EMAIL.fullmatch(address):
+            if not names.EMAIL.fullmatch(address):
                 raise UsageProblem(
                     f"ALERT_TO has '{address}', which is no mail address: set it to addresses"
                     " with commas between, such as ops@example.com."

@@ -1,9 +1,4 @@
-"""Control tables and the tenants' data behind one small SQL interface.
-
-Locally the control tables are in SQLite and the data in DuckDB files; on BigQuery both are there.
-Statements are written in BigQuery's dialect, with @named parameters, in words that the local engine
-also reads; see control_sql.
-"""
+"""Control tables and the tenants' data behind one small SQL interface."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -11,16 +6,17 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from runner import control_sql, export_files
-from runner.control.sqlite import Row as Row
+from runner.control import tenants_sql
 from runner.control.sqlite import SqliteStore
-from runner.control.sqlite import Value as Value
-from runner.control.sqlite import When as When
-from runner.dataset import query
+from runner.dataset import export_files, query
 from runner.dataset.duckdb import DuckDBDataset
 from runner.dataset.duckdb import Look as Look
 from runner.errors import UsageProblem
 from runner.settings import Settings
+from runner.sql import Row as Row
+from runner.sql import Value as Value
+from runner.sql import When as When
+from runner.sql import by_table
 
 
 class Warehouse(Protocol):
@@ -191,7 +187,7 @@ class DuckDBWarehouse:
         export_files.check([ref])
 
     def check_exports(self, tenant: str) -> None:
-        rows = self.read(control_sql.EXPORTS, tenant_id=tenant)
+        rows = self.read(tenants_sql.EXPORTS, tenant_id=tenant)
         self._data.check_exports(tenant, [row["export_ref"] for row in rows])
 
     def bytes_read(self, tenant: str, sql: str, **values: Value) -> int | None:
@@ -225,11 +221,3 @@ class DuckDBWarehouse:
     def complete_control(self, tenant: str) -> bool:
         self._control.complete(tenant)
         return True
-
-
-def by_table(rows: Sequence[Row]) -> dict[str, set[str]]:
-    """Rows of table_name and column_name, by table."""
-    tables: dict[str, set[str]] = {}
-    for row in rows:
-        tables.setdefault(row["table_name"], set()).add(row["column_name"])
-    return tables

@@ -11,7 +11,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from runner import control_sql, credentials
+from runner import refusals
+from runner.control import tenants_sql
+from runner.dataset import data_sql
+from runner.dataset.duckdb import Look
 from runner.errors import (
     AccountRefused,
     StatementRefused,
@@ -20,7 +23,7 @@ from runner.errors import (
     WarehouseUnreachable,
 )
 from runner.settings import Target
-from runner.warehouse import Look, Row, Value, When, by_table
+from runner.sql import Row, Value, When, by_table
 
 if TYPE_CHECKING:
     from google.cloud import bigquery
@@ -127,7 +130,7 @@ class BigQueryWarehouse:
 
     def _account_set(self, tenant: str) -> str:
         # Before the first tenant is added there is no table of them.
-        rows = self.read(control_sql.PROFILE, tenant_id=tenant) if self.exists() else []
+        rows = self.read(tenants_sql.PROFILE, tenant_id=tenant) if self.exists() else []
         return next((row.get("service_account") or "" for row in rows), "")
 
     def read_data(self, tenant: str, sql: str, **values: Value) -> list[Row]:
@@ -170,7 +173,7 @@ class BigQueryWarehouse:
                 raise
             raise UsageProblem(f"The export {ref} was not found: check its name.") from refused
         self._must_be_here(ref, location)
-        self.bytes_read(tenant, control_sql.PROBE_EXPORT.format(table=ref))
+        self.bytes_read(tenant, data_sql.PROBE_EXPORT.format(table=ref))
 
     def check_exports(self, tenant: str) -> None:
         """A table has no files."""
@@ -233,7 +236,7 @@ class BigQueryWarehouse:
         from google.api_core.exceptions import NotFound
 
         account = self.account_of(dataset) if data else ""
-        statement = control_sql.COLUMNS_BIGQUERY.format(dataset=dataset)
+        statement = data_sql.COLUMNS_BIGQUERY.format(dataset=dataset)
         try:
             return by_table(self._query(statement, {}, account=account))
         except StatementRefused as error:
@@ -327,8 +330,8 @@ class BigQueryWarehouse:
                 found.refresh(Request())
             return bigquery.Client(**common, credentials=found)
         except (GoogleAuthError, OSError, ValueError) as error:
-            if credentials.REFUSED in str(error):
-                raise AccountRefused(credentials.refusal(account, str(error))) from error
+            if refusals.REFUSED in str(error):
+                raise AccountRefused(refusals.refusal(account, str(error))) from error
             raise WarehouseUnreachable(
                 f"BigQuery credentials cannot be used ({error}): run"
                 " `gcloud auth application-default login`, or set BIGQUERY_METHOD and"
@@ -406,8 +409,8 @@ class BigQueryWarehouse:
                     doublings = min(attempt, LONGEST_DOUBLING)
             except GoogleAuthError as error:
                 acts_as = account or self._fields.get("impersonate_service_account")
-                if acts_as and credentials.REFUSED in str(error):
-                    raise AccountRefused(credentials.refusal(acts_as, str(error))) from error
+                if acts_as and refusals.REFUSED in str(error):
+                    raise AccountRefused(refusals.refusal(acts_as, str(error))) from error
                 raise WarehouseUnreachable(_unknown_caller(str(error))) from error
             except (exceptions.RetryError, OSError, TimeoutError) as error:
                 if not isinstance(error, OSError) or attempt >= ATTEMPTS_TO_CONNECT:

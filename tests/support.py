@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from runner import pipelines
+from runner.pipelines import templates
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -49,9 +49,9 @@ def environment_in(folder: Path) -> dict[str, str]:
 @contextmanager
 def only(selector: str) -> Iterator[None]:
     """Runs of this process leave the marts out: what such a test looks at is the same."""
-    load = pipelines.load
+    load = templates.load
 
-    def load_with_selector(name: str) -> pipelines.Template:
+    def load_with_selector(name: str) -> templates.Template:
         template = load(name)
         if template.step.selector != "cost_billing_run":
             return template
@@ -60,7 +60,7 @@ def only(selector: str) -> Iterator[None]:
         return replace(template, step=step)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipelines, "load", load_with_selector)
+        patch.setattr(templates, "load", load_with_selector)
         yield
 
 

@@ -20,10 +20,11 @@ from typing import Any
 import warm
 from support import environment_in
 
-from runner import worker
+from runner.engine import worker
 
 IMPORTS = (
-    *("runner.cli", "runner.run", "runner.tenants", "runner.doctor", "control_file", "duckdb"),
+    *("runner.cli.app", "runner.orchestration.run", "runner.onboarding.repair"),
+    *("runner.doctor.examine", "control_file", "duckdb"),
     *("dbt.cli.main", "dbt.adapters.duckdb.environments.local", "dbt.task.build", "dbt.task.test"),
     *("babel.localtime", "sqlparse.engine.grouping"),
 )

@@ -1,1 +1,1 @@
-"""The REST service: a skin over what the command line calls."""
+"""The REST service."""

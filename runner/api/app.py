@@ -22,29 +22,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from runner import (
-    __version__,
-    claim,
-    credentials,
-    findings,
-    keys,
-    landings,
-    notify,
-    pipelines,
-    publications,
-    quota,
-    record,
-    show,
-    tenants,
-)
-from runner import control_sql as sql
-from runner import run as one_run
-from runner.api import errors, models
+from runner import __version__, findings, sql
+from runner.api import errors, schemas
 from runner.api.auth import ADMIN, Access, Caller, Door
-from runner.api.backlog import Backlog
 from runner.api.errors import Problem
-from runner.api.limits import Frame
 from runner.api.metrics import Metrics
+from runner.api.middleware import Frame
+from runner.api.queue import Backlog
+from runner.cli import output
+from runner.control import accounts, claim, keys, quota, runs_sql, tenants
+from runner.control import runs as control_runs
+from runner.control.runs import steps_of
+from runner.dataset import data_sql, publications_sql
 from runner.errors import (
     AccountRefused,
     NotInitialised,
@@ -53,8 +42,13 @@ from runner.errors import (
     UsageProblem,
     WarehouseProblem,
 )
+from runner.onboarding import onboard as onboarding
+from runner.orchestration import claiming as one_run
+from runner.orchestration import landings, mailing, publications
+from runner.pipelines import templates
 from runner.settings import Settings
-from runner.warehouse import Row, Warehouse, open_warehouse
+from runner.sql import Row
+from runner.warehouse import Warehouse, open_warehouse
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +90,7 @@ class Service:
         self.door = Door(how, self.warehouse)
         self.backlog = Backlog(
             settings,
-            notify.SmtpMailbox(settings.mail),
+            mailing.SmtpMailbox(settings.mail),
             self.warehouse_of_a_run,
             workers,
             grace_seconds,
@@ -108,7 +102,7 @@ class Service:
         self.onboarding = threading.Lock()
         self._looked: dict[str, float] = {}
         self._asked: dict[tuple[str, str], tuple[float, claim.Request]] = {}
-        self.template = cache(pipelines.load)
+        self.template = cache(templates.load)
         self._is_made = False
         self._told: str | None = None
         self._next_probe = 0.0
@@ -167,7 +161,7 @@ class Service:
         self,
         warehouse: Warehouse,
         tenant_id: str,
-        template: pipelines.Template,
+        template: templates.Template,
         first: date,
         last: date,
         trigger_by: str,
@@ -257,13 +251,13 @@ Reader = Annotated[Caller, needs("runs:read")]
 Writer = Annotated[Caller, needs("runs:write")]
 Admin = Annotated[Caller, needs(ADMIN)]
 TenantId = Annotated[str, Path(examples=["acme1281"], max_length=200)]
-RunId = Annotated[str, Path(examples=[models.RUN_ID], max_length=200)]
+RunId = Annotated[str, Path(examples=[schemas.RUN_ID], max_length=200)]
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The errors of a route, for its description."""
     return {
-        status: {"model": models.Error}
+        status: {"model": schemas.Error}
         for status in sorted({401, 403, 408, 413, 429, 431, 503, *statuses})
     }
 
@@ -336,18 +330,18 @@ def _routes(app: FastAPI) -> None:
 
     @app.head("/health/live", include_in_schema=False)
     @app.get("/health/live", tags=["service"])
-    async def live() -> models.Live:
+    async def live() -> schemas.Live:
         """Whether this process answers, whatever the warehouse does: for who restarts it."""
-        return models.Live(status="ok", service=SERVICE, version=__version__)
+        return schemas.Live(status="ok", service=SERVICE, version=__version__)
 
     @app.head("/health", include_in_schema=False)
-    @app.get("/health", tags=["service"], responses={503: {"model": models.Health}})
-    async def health(service: The, response: Response) -> models.Health:
+    @app.get("/health", tags=["service"], responses={503: {"model": schemas.Health}})
+    async def health(service: The, response: Response) -> schemas.Health:
         """Service, version, environment, and whether the warehouse can be reached."""
         told = await service.health()
         if told:
             response.status_code = 503
-        return models.Health(
+        return schemas.Health(
             status="degraded" if told else "ok",
             service=SERVICE,
             version=__version__,
@@ -366,7 +360,7 @@ def _routes(app: FastAPI) -> None:
 
     started: dict[int | str, dict[str, Any]] = {
         **problems(404, 409, 422),
-        200: {"model": models.Accepted, "description": "An active run has these dates already"},
+        200: {"model": schemas.Accepted, "description": "An active run has these dates already"},
     }
 
     @app.post(
@@ -383,8 +377,8 @@ def _routes(app: FastAPI) -> None:
         provider: Annotated[str, Path(examples=["gcp"], max_length=200)],
         domain: Annotated[str, Path(examples=["cost"], max_length=200)],
         template_name: Annotated[str, Path(examples=["cost_billing"], max_length=200)],
-        body: models.Trigger,
-    ) -> models.Accepted:
+        body: schemas.Trigger,
+    ) -> schemas.Accepted:
         """Claim the dates and answer at once; the run goes on in the background."""
         name = f"{provider}/{domain}/{template_name}"
         return _start(service, who, response, tenant_id, name, body)
@@ -401,8 +395,8 @@ def _routes(app: FastAPI) -> None:
         who: Writer,
         response: Response,
         pipeline_id: Annotated[str, Path(examples=["acme1281-gcp-cost-billing"], max_length=200)],
-        body: models.Trigger,
-    ) -> models.Accepted:
+        body: schemas.Trigger,
+    ) -> schemas.Accepted:
         """The same by the pipeline's id. Use the path with tenant and template instead."""
         tenant_id, name = _named_by(pipeline_id)
         who.only(tenant_id)
@@ -413,53 +407,53 @@ def _routes(app: FastAPI) -> None:
         service: The,
         who: Reader,
         limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 20,
-        status: models.Status | None = None,
-        date: models.UsageDate | None = None,
+        status: schemas.Status | None = None,
+        date: schemas.UsageDate | None = None,
         tenant_id: Annotated[str | None, Query(max_length=200)] = None,
-    ) -> list[models.Run]:
+    ) -> list[schemas.Run]:
         """Runs, newest first: of the key's tenant, with the admin key of all or the one named."""
         warehouse = service.warehouse()
         named = tenant_id if who.is_admin else who.tenant_id
         found: list[Row] = []
         for tenant in [_known(warehouse, named)] if named else tenants.every(warehouse):
             found += warehouse.read(
-                sql.RUNS.format(tenant=tenant.id),
+                runs_sql.RUNS.format(tenant=tenant.id),
                 status=status or "",
                 day=date,
                 pipeline="",
                 limit=limit,
             )
-        found.sort(key=lambda row: row["start_time"] or claim.LONG_AGO, reverse=True)
+        found.sort(key=lambda row: row["start_time"] or control_runs.LONG_AGO, reverse=True)
         return [_run(service, who, row) for row in found[:limit]]
 
     @app.get("/api/v1/pipelines/runs/{run_id}", tags=["runs"], responses=problems(404, 422))
-    def run(service: The, who: Reader, run_id: RunId) -> models.RunInFull:
+    def run(service: The, who: Reader, run_id: RunId) -> schemas.RunInFull:
         """One run as it stands, and which runs published its dates last."""
         warehouse = service.warehouse()
         row = _row(warehouse, who, run_id)
-        _, standing = publications.published_dates(warehouse, claim.as_run(row))
-        return models.RunInFull(
+        _, standing = publications.published_dates(warehouse, control_runs.as_run(row))
+        return schemas.RunInFull(
             **_run(service, who, row).model_dump(),
             publications=findings.parsed(row["publications"]),
             published_dates=[
-                models.PublishedDates(**one) for one in show.standing_document(standing)
+                schemas.PublishedDates(**one) for one in output.standing_document(standing)
             ],
         )
 
     @app.get("/api/v1/pipelines/runs/{run_id}/steps", tags=["runs"], responses=problems(404, 422))
-    def steps(service: The, who: Reader, run_id: RunId) -> list[models.Step]:
+    def steps(service: The, who: Reader, run_id: RunId) -> list[schemas.Step]:
         """The steps of a run, in order, as far as it has come."""
         warehouse = service.warehouse()
         row = _row(warehouse, who, run_id)
         return [
-            models.Step(**{**step, **_told(who, step)})
-            for step in record.steps_of(warehouse, row["tenant_id"], run_id)
+            schemas.Step(**{**step, **_told(who, step)})
+            for step in steps_of(warehouse, row["tenant_id"], run_id)
         ]
 
     @app.get(
         "/api/v1/pipelines/runs/{run_id}/dq-results", tags=["runs"], responses=problems(404, 422)
     )
-    def quality(service: The, who: Reader, run_id: RunId) -> list[models.Quality]:
+    def quality(service: The, who: Reader, run_id: RunId) -> list[schemas.Quality]:
         """What the run's expectations found, by table and severity, failures first.
 
         503 while a run loads.
@@ -467,7 +461,7 @@ def _routes(app: FastAPI) -> None:
         warehouse = service.warehouse()
         tenant_id = _row(warehouse, who, run_id)["tenant_id"]
         return [
-            models.Quality(
+            schemas.Quality(
                 table=row["target_table"],
                 severity=row["severity"],
                 status=row["overall_status"],
@@ -478,26 +472,26 @@ def _routes(app: FastAPI) -> None:
                 message=_for(who, row["error_message"]),
                 executed_at=row["executed_at"],
             )
-            for row in service.data(tenant_id, sql.DQ_RESULTS, run_id=run_id)
+            for row in service.data(tenant_id, publications_sql.DQ_RESULTS, run_id=run_id)
         ]
 
     @app.post(
         "/api/v1/pipelines/runs/{run_id}/cancel", tags=["runs"], responses=problems(404, 409, 422)
     )
-    def cancel(service: The, who: Writer, run_id: RunId) -> models.Run:
+    def cancel(service: The, who: Writer, run_id: RunId) -> schemas.Run:
         """Stop an active run: CANCELLED at once, its process ends within seconds."""
         warehouse = service.warehouse()
         row = _row(warehouse, who, run_id)
-        if not claim.cancel(warehouse, row["tenant_id"], run_id, f"cancelled by {who.id}"):
+        if not control_runs.cancel(warehouse, row["tenant_id"], run_id, f"cancelled by {who.id}"):
             ended = _row(warehouse, who, run_id)["status"]
             raise Problem(409, "already_ended", f"Run {run_id} has ended already: it is {ended}.")
         return _run(service, who, _row(warehouse, who, run_id))
 
     @app.get("/api/v1/tenants", tags=["tenants"], responses=problems())
-    def all_tenants(service: The, who: Reader) -> list[models.Tenant]:
+    def all_tenants(service: The, who: Reader) -> list[schemas.Tenant]:
         """The key's tenant; with the admin key every one."""
         return [
-            models.Tenant(
+            schemas.Tenant(
                 tenant_id=one.id,
                 company_name=one.company_name,
                 status=one.status,
@@ -509,63 +503,63 @@ def _routes(app: FastAPI) -> None:
         ]
 
     @app.get("/api/v1/tenants/{tenant_id}/quota", tags=["tenants"], responses=problems(404, 422))
-    def quota_of(service: The, who: Reader, tenant_id: TenantId) -> models.Quota:
+    def quota_of(service: The, who: Reader, tenant_id: TenantId) -> schemas.Quota:
         """What the tenant has used of its limits, what is left, and when it resets."""
         warehouse = service.warehouse()
-        return models.Quota(**quota.of(warehouse, _known(warehouse, tenant_id).id).document())
+        return schemas.Quota(**quota.of(warehouse, _known(warehouse, tenant_id).id).document())
 
     @app.get("/api/v1/tenants/{tenant_id}/costs", tags=["tenants"], responses=problems(404, 422))
     def costs(
         service: The,
         who: Reader,
         tenant_id: TenantId,
-        from_date: models.UsageDate | None = None,
-        to_date: models.UsageDate | None = None,
-    ) -> list[models.Cost]:
+        from_date: schemas.UsageDate | None = None,
+        to_date: schemas.UsageDate | None = None,
+    ) -> list[schemas.Cost]:
         """Cost per usage date, service and currency; by default the newest 31 loaded dates."""
         warehouse = service.warehouse()
         tenant = _known(warehouse, tenant_id).id
         first, last = _dates_shown(warehouse, tenant, from_date, to_date)
-        rows = service.data(tenant, sql.COSTS, from_date=first, to_date=last) if last else []
+        rows = service.data(tenant, data_sql.COSTS, from_date=first, to_date=last) if last else []
         amounts = ("gross_cost", "credits_total", "billed_cost")
         return [
-            models.Cost(**{**row, **{name: show.money(row[name]) for name in amounts}})
+            schemas.Cost(**{**row, **{name: output.money(row[name]) for name in amounts}})
             for row in rows
         ]
 
     of_an_account = "/api/v1/tenants/{tenant_id}/credentials"
 
     @app.get(of_an_account, tags=["tenants"], responses=problems(404, 422))
-    def account(service: The, who: Reader, tenant_id: TenantId) -> models.Credentials:
+    def account(service: The, who: Reader, tenant_id: TenantId) -> schemas.Credentials:
         """Which service account the tenant's data is read and written as."""
         warehouse = service.warehouse()
-        told = credentials.of(warehouse, _known(warehouse, tenant_id).id)
-        return models.Credentials.model_validate(told, from_attributes=True)
+        told = accounts.of(warehouse, _known(warehouse, tenant_id).id)
+        return schemas.Credentials.model_validate(told, from_attributes=True)
 
     @app.put(of_an_account, tags=["tenants"], responses=problems(404, 422))
     def set_account(
-        service: The, who: Admin, tenant_id: TenantId, body: models.Account
-    ) -> models.Credentials:
+        service: The, who: Admin, tenant_id: TenantId, body: schemas.Account
+    ) -> schemas.Credentials:
         """Act as this service account for the tenant's data, within half a minute."""
         warehouse = service.warehouse()
         tenant = _known(warehouse, tenant_id).id
-        told = credentials.put(warehouse, tenant, body.impersonate, who.id)
-        return models.Credentials.model_validate(told, from_attributes=True)
+        told = accounts.put(warehouse, tenant, body.impersonate, who.id)
+        return schemas.Credentials.model_validate(told, from_attributes=True)
 
     @app.delete(of_an_account, tags=["tenants"], responses=problems(404, 422))
-    def clear_account(service: The, who: Admin, tenant_id: TenantId) -> models.Credentials:
+    def clear_account(service: The, who: Admin, tenant_id: TenantId) -> schemas.Credentials:
         """Go back to the service's own account for the tenant's data."""
         warehouse = service.warehouse()
-        told = credentials.clear(warehouse, _known(warehouse, tenant_id).id, who.id)
-        return models.Credentials.model_validate(told, from_attributes=True)
+        told = accounts.clear(warehouse, _known(warehouse, tenant_id).id, who.id)
+        return schemas.Credentials.model_validate(told, from_attributes=True)
 
     @app.post(
         "/api/v1/tenants/onboard",
         status_code=201,
         tags=["tenants"],
-        responses={**problems(422), 500: {"model": models.Error}},
+        responses={**problems(422), 500: {"model": schemas.Error}},
     )
-    def onboard(service: The, who: Admin, body: models.Onboarding) -> models.Onboarded:
+    def onboard(service: The, who: Admin, body: schemas.Onboarding) -> schemas.Onboarded:
         """Add a tenant or bring one up to date, as `runner tenant add` does; safe to send again.
 
         Takes some seconds: its tables are made and its export is looked at before the answer.
@@ -576,7 +570,7 @@ def _routes(app: FastAPI) -> None:
             messages: list[str] = []
             warehouse = open_warehouse(service.settings)
             plan = body.subscription_plan
-            tenants.onboard(
+            onboarding.onboard(
                 service.settings,
                 lambda: warehouse,
                 body.tenant_id,
@@ -601,7 +595,7 @@ def _routes(app: FastAPI) -> None:
                 )
         finally:
             service.onboarding.release()
-        return models.Onboarded(
+        return schemas.Onboarded(
             tenant_id=body.tenant_id,
             status="ready",
             messages=messages,
@@ -612,7 +606,7 @@ def _routes(app: FastAPI) -> None:
 
 def _start(
     service: Service, who: Caller, response: Response, tenant_id: str, name: str, body: Any
-) -> models.Accepted:
+) -> schemas.Accepted:
     """Claim the dates for whoever takes the run up: 202; 200 when an active run has them all."""
     settings, warehouse = service.settings, service.warehouse()
     first, last = body.span_or_none()
@@ -620,16 +614,16 @@ def _start(
         template = service.template(name)
     except UsageProblem as unknown:
         tenant = _known(warehouse, tenant_id).id
-        if pipelines.is_name(name):
+        if templates.is_name(name):
             dates = (first, last, body.trigger_by)
             why = unknown.message
             one_run.refuse(settings, warehouse, tenant, name, *dates, why, "api", who.id)
             log.info("run of %s for %s refused: %s", name, tenant, why)
-        known = pipelines.names()
+        known = templates.names()
         raise Problem(404, "unknown_template", unknown.message, templates=known) from None
-    if template.name == pipelines.LANDING:
+    if template.name == templates.LANDING:
         pipeline = _known(warehouse, tenant_id).pipeline
-        if pipeline != pipelines.LANDING:
+        if pipeline != templates.LANDING:
             raise Problem(
                 422,
                 "not_a_landing",
@@ -645,7 +639,7 @@ def _start(
     except landings.DatesNotLanded as lacking:
         raise Problem(409, "landing_not_ready", lacking.message) from None
     what = "has the dates already" if run.deduplicated else "claimed"
-    log.info("run %s of %s %s: %s", run.id, tenant_id, what, notify.dates(run))
+    log.info("run %s of %s %s: %s", run.id, tenant_id, what, control_runs.dates(run))
     if not run.deduplicated:
         service.backlog.put(tenant_id, run.id)
         did = f"Templated pipeline {name.rpartition('/')[2]} triggered successfully"
@@ -664,8 +658,8 @@ def _start(
     return _accepted(run, f"Run {run.id} has these dates already and is {run.status}")
 
 
-def _accepted(run: claim.Run, message: str) -> models.Accepted:
-    return models.Accepted(
+def _accepted(run: control_runs.Run, message: str) -> schemas.Accepted:
+    return schemas.Accepted(
         pipeline_logging_id=run.id,
         pipeline_id=run.pipeline_id,
         tenant_id=run.tenant_id,
@@ -680,7 +674,7 @@ def _accepted(run: claim.Run, message: str) -> models.Accepted:
 def _refused(service: Service, warehouse: Warehouse, tenant_id: str, refusal: Refused) -> Problem:
     """429 with what is left where time helps, 403 where somebody must."""
     run = refusal.run
-    assert isinstance(run, claim.Run)
+    assert isinstance(run, control_runs.Run)
     log.info("run %s of %s refused: %s", run.id, tenant_id, run.error_message)
     if not one_run.is_over_quota(run):
         return Problem(403, "tenant_may_not_run", refusal.message, pipeline_logging_id=run.id)
@@ -689,7 +683,7 @@ def _refused(service: Service, warehouse: Warehouse, tenant_id: str, refusal: Re
     reset = [one.resets_at for one in told.limits if one.remaining == 0 and one.resets_at]
     # A run that is active frees its place when it ends: half a minute is a fair guess.
     seconds = max([30, *(int((at - datetime.now(UTC)).total_seconds()) + 1 for at in reset)])
-    limits = json.loads(show.as_json(told.document()["limits"]))
+    limits = json.loads(output.as_json(told.document()["limits"]))
     return Problem(
         429,
         "quota_exceeded",
@@ -702,8 +696,8 @@ def _refused(service: Service, warehouse: Warehouse, tenant_id: str, refusal: Re
 
 def _named_by(pipeline_id: str) -> tuple[str, str]:
     """The tenant and the template of a pipeline's id. Raises Problem when no template makes it."""
-    for name in pipelines.names():
-        before, _, after = pipelines.load(name).pipeline_id.partition("{tenant_id}")
+    for name in templates.names():
+        before, _, after = templates.load(name).pipeline_id.partition("{tenant_id}")
         tenant_id = pipeline_id.removeprefix(before).removesuffix(after)
         if f"{before}{tenant_id}{after}" == pipeline_id and tenant_id:
             return tenant_id, name
@@ -712,7 +706,7 @@ def _named_by(pipeline_id: str) -> tuple[str, str]:
         "unknown_template",
         "No template makes a pipeline of this id: use"
         " POST /api/v1/pipelines/run/{tenant_id}/{provider}/{domain}/{template_name}.",
-        templates=pipelines.names(),
+        templates=templates.names(),
     )
 
 
@@ -732,14 +726,14 @@ def _row(warehouse: Warehouse, who: Caller, run_id: str) -> Row:
         run_id = str(uuid.UUID(run_id))
         if who.tenant_id:
             # Mostly it is the caller's own, and the table of all tenants' events is not read.
-            rows = warehouse.read(sql.RUN.format(tenant=who.tenant_id), run_id=run_id)
+            rows = warehouse.read(runs_sql.RUN.format(tenant=who.tenant_id), run_id=run_id)
             if rows:
                 return rows[0]
-        found = warehouse.read(sql.TENANT_OF_RUN, run_id=run_id)
+        found = warehouse.read(runs_sql.TENANT_OF_RUN, run_id=run_id)
         if found:
             tenant_id = found[0]["tenant_id"]
             who.only(tenant_id)
-            rows = warehouse.read(sql.RUN.format(tenant=tenant_id), run_id=run_id)
+            rows = warehouse.read(runs_sql.RUN.format(tenant=tenant_id), run_id=run_id)
             if rows:
                 return rows[0]
     raise Problem(
@@ -761,17 +755,17 @@ def _told(who: Caller, row: Row) -> dict[str, Any]:
     }
 
 
-def _run(service: Service, who: Caller, row: Row) -> models.Run:
+def _run(service: Service, who: Caller, row: Row) -> schemas.Run:
     is_at_work = row["status"] == "RUNNING"
     at = service.backlog.progress(row["pipeline_logging_id"]) if is_at_work else None
-    progress = at and models.RunProgress(
+    progress = at and schemas.RunProgress(
         done=at.done, total=at.total, at_work=_for(who, at.at_work) or ""
     )
     told = _told(who, row)
     name = (row["template"] or row["pipeline_id"] or "").rpartition("/")[2]
     message = f"Templated pipeline {name} is {row['status']} for {row['tenant_id']}"
     message += f": {told['error_message']}" if told["error_message"] else ""
-    return models.Run(**{**row, **told, "message": message, "progress": progress})
+    return schemas.Run(**{**row, **told, "message": message, "progress": progress})
 
 
 def _dates_shown(
@@ -779,7 +773,7 @@ def _dates_shown(
 ) -> tuple[date | None, date | None]:
     """The dates asked for; without any, the newest that are loaded. Both None: none is."""
     if last is None:
-        last = warehouse.read(sql.LOADED_DATES.format(tenant=tenant_id))[0]["last_date"]
+        last = warehouse.read(data_sql.LOADED_DATES.format(tenant=tenant_id))[0]["last_date"]
     if last is None or (first and first > last):
         return None, None
     first = first or last - timedelta(days=DAYS_SHOWN - 1)
@@ -788,10 +782,10 @@ def _dates_shown(
     return first, last
 
 
-def _failed_expectations(who: Caller, row: Row) -> list[models.FailedExpectation]:
+def _failed_expectations(who: Caller, row: Row) -> list[schemas.FailedExpectation]:
     """The expectations of a table that did not hold, each also as one sentence."""
     return [
-        models.FailedExpectation(
+        schemas.FailedExpectation(
             expectation=one.expectation,
             description=one.description,
             severity=row["severity"],

@@ -19,9 +19,10 @@ from typing import Any
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from runner import keys, slugs
+from runner import names
 from runner.api.errors import Problem
-from runner.api.limits import Rate
+from runner.api.middleware import Rate
+from runner.control import keys
 from runner.errors import UsageProblem
 from runner.settings import Settings
 from runner.warehouse import Warehouse
@@ -220,7 +221,7 @@ def _nobody(key: keys.Key | None) -> Problem:
 def _is_slug(tenant_id: str | None) -> bool:
     """Whether it names a tenant: it is the name of a dataset in statements."""
     with contextlib.suppress(UsageProblem):
-        return bool(tenant_id) and slugs.tenant_id(tenant_id or "") == tenant_id
+        return bool(tenant_id) and names.tenant_id(tenant_id or "") == tenant_id
     return False
 
 

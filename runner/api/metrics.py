@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
-from runner.run import Report
+from runner.orchestration.report import Report
 
 STATUSES = ("COMPLETED", "FAILED", "CANCELLED", "PENDING")
 

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from runner.api.errors import answer, busy
-from runner.api.limits import SECURITY
+from runner.api.middleware import SECURITY
 
 log = logging.getLogger(__name__)
 

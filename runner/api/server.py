@@ -7,7 +7,7 @@ from collections.abc import Callable
 import uvicorn
 from fastapi import FastAPI
 
-from runner.api import app, auth, limits
+from runner.api import app, auth, middleware
 from runner.api.protocol import Protocol
 from runner.errors import UsageProblem
 from runner.settings import Settings
@@ -30,7 +30,7 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM. Raises UsageProblem for settings that cannot be meant."""
     how = auth.access(settings)
-    if how.is_open and host not in limits.LOOPBACK:
+    if how.is_open and host not in middleware.LOOPBACK:
         raise UsageProblem(
             f"DISABLE_AUTH lets anybody in, so it goes with --host 127.0.0.1 only, not {host}:"
             " unset it, and make keys with `runner tenant key create`."
@@ -65,7 +65,7 @@ def config_of(application: FastAPI) -> uvicorn.Config:
         date_header=True,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=10,
-        h11_max_incomplete_event_size=8 * limits.HEADER_BYTES,
+        h11_max_incomplete_event_size=8 * middleware.HEADER_BYTES,
     )
 
 

@@ -1,1 +1,1 @@
-"""The control tables: tenants, runs, steps, alerts and API keys."""
+"""The ledger of tenants, runs, quotas and alerts."""

@@ -10,21 +10,21 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from runner.control import schema
 from runner.errors import NotInitialised, StatementRefused, WarehouseProblem, WarehouseUnreachable
+from runner.sql import Row, Value, When, lacking
 
-Value = str | int | bool | date | datetime | Decimal | None
-When = Callable[[], Mapping[str, Value]]
-Row = Mapping[str, Any]
 Answer = TypeVar("Answer")
+
 _STAMP = "%Y-%m-%d %H:%M:%S.%f"
+
 # How sqlite3 names what another process or thread holds.
 _BUSY = ("database is locked", "database table is locked", "database schema is locked")
+
 _DAMAGED = ("file is not a database", "malformed")
 
 
@@ -222,16 +222,6 @@ class SqliteStore:
             raise StatementRefused(
                 f"{self._path} refused a statement ({text}): run `runner doctor`."
             ) from error
-
-
-def lacking(message: str, sql: str, values: Mapping[str, Value]) -> StatementRefused:
-    """What to raise for a missing table or column, in the engine's words, with the remedy."""
-    named = re.search(r"`(?!tenants[.`])(\w+)`?\.", sql)
-    tenant = values.get("tenant_id") or (named.group(1) if named else "ID")
-    return StatementRefused(
-        f"The warehouse lacks a table or a column ({message}): run `runner tenant repair {tenant}`,"
-        " or `runner doctor` to see all that is missing."
-    )
 
 
 def _is_busy(error: sqlite3.Error) -> bool:

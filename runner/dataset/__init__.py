@@ -1,1 +1,1 @@
-"""A tenant's bill: the data that dbt builds, where the runner reads it."""
+"""A tenant's bill: where it is, and what is read from it."""

@@ -18,10 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from runner import control_sql, export_files
-from runner.control.sqlite import Row, Value, lacking
+from runner.dataset import data_sql, export_files
 from runner.errors import NotInitialised, StatementRefused, UsageProblem, WarehouseUnreachable
 from runner.findings import without_rows
+from runner.sql import Row, Value, lacking
 
 if TYPE_CHECKING:
     import duckdb
@@ -84,7 +84,7 @@ class DuckDBDataset:
         if not path.exists():
             return []
         with self._open(path) as connection:
-            return _execute(connection, control_sql.COLUMNS_DUCKDB, {"dataset": tenant})
+            return _execute(connection, data_sql.COLUMNS_DUCKDB, {"dataset": tenant})
 
     @contextmanager
     def attached(self, connection: "duckdb.DuckDBPyConnection", tenant: str) -> Iterator[bool]:
@@ -213,7 +213,7 @@ class DuckDBDataset:
             return ()
         try:
             place = f"tenant_{tenant}`.`{tenant}" if is_attached else tenant
-            statement = control_sql.OWN_EXPORTS.format(tenant=place)
+            statement = data_sql.OWN_EXPORTS.format(tenant=place)
             rows = _execute(connection, statement, {"tenant_id": tenant})
         except StatementRefused:  # then no view reads any
             rows = []

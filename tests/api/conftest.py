@@ -12,7 +12,7 @@ from control_file import Control, write_control_file
 from serving import FakeDbt, Scene, write_tenant_file
 from support import environment_in
 
-from runner import pool
+from runner.engine import pool
 
 
 @pytest.fixture(scope="session")

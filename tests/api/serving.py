@@ -15,9 +15,10 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from test_notify import a_node
 
-from runner import keys, runlog
+from runner import logs
 from runner.api import app, auth
-from runner.invoke import Event, Outcome
+from runner.control import keys
+from runner.engine.job import Event, Outcome
 
 GOOD = Outcome(True, None, (a_node("billing_cost_daily", "success", "model"),))
 ADMIN_KEY = keys.new(keys.ADMIN_PREFIX)
@@ -116,7 +117,7 @@ class Scene:
         self.stack = contextlib.ExitStack()
 
     def __enter__(self) -> "Scene":
-        runlog.setup(self.settings)
+        logs.setup(self.settings)
         handler = logging.getLogger("runner").handlers[-1]
         self.stack.callback(logging.getLogger("runner").removeHandler, handler)
         self.stack.enter_context(self.client)

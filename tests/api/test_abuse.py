@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from serving import ADMIN_KEY, DAY, RUN, RUNS, Scene
 
-from runner import claim
-from runner.api import limits
+from runner.api import middleware
+from runner.control import claim
 
 STRINGS = (
     "'; drop table tenants.tenant_profiles; --",
@@ -136,7 +136,7 @@ def test_a_text_that_may_be_anything_is_kept_as_it_is(scene: Scene) -> None:
         b"\xff\xfe\x00",
         b'{"date": NaN}',
         b"",
-        b"x" * (limits.BODY_BYTES + 1),
+        b"x" * (middleware.BODY_BYTES + 1),
     ],
     ids=["nested", "deep", "digits", "surrogate", "date", "key", "bytes", "nan", "empty", "large"],
 )

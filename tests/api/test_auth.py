@@ -15,9 +15,9 @@ from control_file import Control
 from fastapi.testclient import TestClient
 from serving import ADMIN_KEY, DAY, RUN, RUNS, Scene, guess
 
-from runner import keys
 from runner.api import auth, server
-from runner.cli import cli
+from runner.cli.app import cli
+from runner.control import keys
 from runner.errors import UsageProblem
 
 RUN_OF = "/api/v1/pipelines/runs/{run_id}"
@@ -371,7 +371,7 @@ def test_onboarding_calls_what_the_command_calls(scene: Scene, monkeypatch) -> N
         args[-1]("making the tables")
         return []
 
-    monkeypatch.setattr("runner.tenants.onboard", onboard)
+    monkeypatch.setattr("runner.onboarding.onboard.onboard", onboard)
     body = {"tenant_id": "acme", "admin_email": "a@b.example", "exports": ["x.parquet"]}
     has_one = scene.post("/api/v1/tenants/onboard", body, ADMIN_KEY)
     assert has_one.status_code == 201 and has_one.json()["api_key"] is None, "it has a key"

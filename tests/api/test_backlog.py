@@ -11,10 +11,13 @@ import pytest
 from control_file import Control, request
 from serving import DAY, RUN, RUNS, Held, Scene
 
-from runner import alerts, claim, spool
-from runner import run as one_run
 from runner.api.auth import Door
+from runner.control import claim, queue, spool
+from runner.control.processes import this_host
+from runner.control.runs import QUEUE, Run, cancel
 from runner.errors import WarehouseUnreachable
+from runner.orchestration import alerts
+from runner.orchestration import run as one_run
 from runner.warehouse import DuckDBWarehouse
 
 
@@ -55,10 +58,10 @@ def test_a_hand_back_that_cannot_be_written_waits_in_the_spool(
     (path,) = spool.waiting(scene.settings)
     entry = json.loads(path.read_text())
     assert spool.drain(scene.settings, control.warehouse) == 1
-    assert whose(control) == ("PENDING", claim.QUEUE)
+    assert whose(control) == ("PENDING", QUEUE)
 
     # Written late, when another has the run, it changes nothing.
-    assert claim.take_up(control.warehouse, "acme", run_id, 20, "elsewhere:1@2")
+    assert queue.take_up(control.warehouse, "acme", run_id, 20, "elsewhere:1@2")
     path.touch(mode=0o600)
     path.write_text(json.dumps(entry))
     assert spool.drain(scene.settings, control.warehouse) == 1
@@ -87,9 +90,9 @@ def test_a_run_that_was_handed_back_though_its_service_died_is_not_taken_for_dea
 ) -> None:
     """What waits in the spool is written before dead runs are looked for."""
     run_id = claimed(control)
-    gone = f"{claim.this_host()}:999999@{datetime.now(UTC).timestamp():.6f}"
-    assert claim.take_up(control.warehouse, "acme", run_id, 20, gone)
-    named, values = claim.handing_back(run_id, gone)
+    gone = f"{this_host()}:999999@{datetime.now(UTC).timestamp():.6f}"
+    assert queue.take_up(control.warehouse, "acme", run_id, 20, gone)
+    named, values = queue.handing_back(run_id, gone)
     with Scene(control, dbt) as scene:
         pass  # only for its settings: nothing of it is at work when the spool is filled
     control.sql(
@@ -114,7 +117,7 @@ def test_a_run_cancelled_while_it_is_handed_back_is_told_as_cancelled(
     def cancelled_before(self: DuckDBWarehouse, *statements: str, **values: Any) -> Any:
         if any("@me" in text for text in statements):
             monkeypatch.setattr(DuckDBWarehouse, "write", write)
-            claim.cancel(self, "acme", values["run_id"], "by somebody")
+            cancel(self, "acme", values["run_id"], "by somebody")
         return write(self, *statements, **values)
 
     with Scene(control, dbt, workers=1, grace=0.1) as scene:
@@ -129,7 +132,7 @@ def test_a_run_cancelled_while_it_is_handed_back_is_told_as_cancelled(
 def test_a_take_up_whose_answer_never_came_is_taken_up_again(
     control: Control, dbt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take_up, lost = claim.take_up, threading.Event()
+    take_up, lost = queue.take_up, threading.Event()
 
     def loses(*args: Any) -> Any:
         run = take_up(*args)
@@ -138,7 +141,7 @@ def test_a_take_up_whose_answer_never_came_is_taken_up_again(
             raise WarehouseUnreachable("the answer to the commit is lost.")
         return run
 
-    monkeypatch.setattr(claim, "take_up", loses)
+    monkeypatch.setattr(queue, "take_up", loses)
     with Scene(control, dbt) as scene:
         run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]
         assert lost.wait(20)
@@ -176,11 +179,11 @@ def test_what_waits_is_found_before_chores_that_take_long_or_break(
 
     monkeypatch.setattr(Door, "write_uses", broken)
     deliver = alerts.deliver
-    monkeypatch.setattr("runner.api.backlog.alerts.deliver", slow)
+    monkeypatch.setattr("runner.api.queue.alerts.deliver", slow)
     try:
         with Scene(control, dbt) as scene:
             assert mailed.wait(20), "a chore that breaks keeps no other from its turn"
-            monkeypatch.setattr("runner.api.backlog.alerts.deliver", deliver)
+            monkeypatch.setattr("runner.api.queue.alerts.deliver", deliver)
             assert scene.until(run_id, "COMPLETED")
             # Past the service, while the mail is stuck: a sweep finds it all the same.
             later = request(date(2024, 11, 2), queued=True)
@@ -221,9 +224,9 @@ def test_a_run_that_a_command_began_meanwhile_is_let_end_first(
     control: Control, dbt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The decision is made where the run is taken up, whatever a sweep saw before."""
-    run_id, take_up = claimed(control), claim.take_up
+    run_id, take_up = claimed(control), queue.take_up
     tried = threading.Event()
-    began: list[claim.Run] = []
+    began: list[Run] = []
 
     def begins_first(*args: Any) -> Any:
         if not began:
@@ -233,11 +236,11 @@ def test_a_run_that_a_command_began_meanwhile_is_let_end_first(
         tried.set()
         return taken
 
-    monkeypatch.setattr(claim, "take_up", begins_first)
+    monkeypatch.setattr(queue, "take_up", begins_first)
     with Scene(control, dbt) as scene:
         assert tried.wait(20)
         assert scene.get(f"{RUNS}/{run_id}").json()["status"] == "PENDING"
-        claim.cancel(control.warehouse, "acme", began[0].id, "a test")
+        cancel(control.warehouse, "acme", began[0].id, "a test")
         scene.until(run_id, "COMPLETED")
 
 
@@ -262,7 +265,7 @@ def test_two_runs_of_a_tenant_follow_each_other_without_a_sweep_between(
 
 
 def test_the_service_rotates_the_log(control: Control, dbt, monkeypatch) -> None:
-    monkeypatch.setattr("runner.runlog.LOG_BYTES", 10)
+    monkeypatch.setattr("runner.logs.LOG_BYTES", 10)
     with Scene(control, dbt) as scene:
         scene.get("/health")
         scene.app.state.service.backlog._do_chores(control.warehouse)

@@ -8,7 +8,7 @@ from typing import Any
 from serving import ADMIN_KEY, DAY, RUN, RUNS, Scene
 from test_dataset_duckdb import held
 
-from runner import control_sql as sql
+from runner import sql
 from runner.api import errors
 from runner.warehouse import DuckDBWarehouse
 

@@ -11,9 +11,10 @@ import pytest
 from control_file import judge, publish
 from serving import ADMIN_KEY, DAY, RUN, RUNS, Held, Scene
 
-from runner import claim, pipelines
-from runner.api.backlog import Backlog, Progress
-from runner.invoke import Outcome
+from runner.api.queue import Backlog, Progress
+from runner.control import claim, queue, runs
+from runner.engine.job import Outcome
+from runner.pipelines import templates
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
@@ -159,7 +160,7 @@ def test_too_many_at_once_is_asked_to_wait_seconds_not_a_day(scene: Scene) -> No
 
 def test_an_unknown_template_is_404_and_names_those_that_exist(scene: Scene) -> None:
     answer = scene.post("/api/v1/pipelines/run/acme/gcp/cost/cost_bills", DAY)
-    assert answer.status_code == 404 and answer.json()["templates"] == pipelines.names()
+    assert answer.status_code == 404 and answer.json()["templates"] == templates.names()
     assert "gcp/cost/cost_billing" in answer.json()["message"]
     assert scene.control.runs()[-1][0] == "REFUSED", "a refusal is a row"
     assert scene.post("/api/v1/pipelines/run/acme-aws-bills", DAY).status_code == 404
@@ -226,7 +227,7 @@ def test_a_run_that_does_not_end_in_time_is_handed_back_and_runs_anew(control, d
         run_id = before.post(RUN, DAY).json()["pipeline_logging_id"]
         assert held.began.wait(20)
     assert control.runs() == [("PENDING", None)]
-    assert control.value("select worker_instance from acme.x_meta_pipeline_runs") == claim.QUEUE
+    assert control.value("select worker_instance from acme.x_meta_pipeline_runs") == runs.QUEUE
     assert control.sql("select 1 from acme.x_meta_step_logs") == []
     dbt.reset()
     with Scene(control, dbt, workers=1) as after:
@@ -271,18 +272,18 @@ def test_a_run_that_waited_longer_than_the_service_lives_is_not_taken_for_dead(c
         "update acme.x_meta_pipeline_runs set start_time = ?",
         (datetime.now(UTC) - timedelta(hours=5)).replace(tzinfo=None),
     )
-    assert claim.sweep(control.warehouse, "acme").waiting == (run.id,)
-    taken = claim.take_up(control.warehouse, "acme", run.id, 20)
+    assert queue.sweep(control.warehouse, "acme").waiting == (run.id,)
+    taken = queue.take_up(control.warehouse, "acme", run.id, 20)
     assert taken and taken.status == "RUNNING"
-    assert claim.take_up(control.warehouse, "acme", run.id, 20) is None
-    claim.end_dead_leases(control.warehouse, "acme")
+    assert queue.take_up(control.warehouse, "acme", run.id, 20) is None
+    runs.end_dead_leases(control.warehouse, "acme")
     assert control.runs() == [("RUNNING", None)]
     worker = control.value("select worker_instance from acme.x_meta_pipeline_runs")
     control.sql(
         "update acme.x_meta_pipeline_runs set worker_instance = ?",
         re.sub(r":[0-9]+@", ":999999@", worker),
     )
-    claim.end_dead_leases(control.warehouse, "acme")
+    runs.end_dead_leases(control.warehouse, "acme")
     assert control.runs()[0][0] == "FAILED"
 
 

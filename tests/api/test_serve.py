@@ -19,9 +19,9 @@ from control_file import Control, request
 from serving import Scene
 from support import ROOT
 
-from runner import claim
 from runner.api import protocol, server
-from runner.cli import cli
+from runner.cli.app import cli
+from runner.control import claim, queue
 from runner.errors import UsageProblem
 from runner.warehouse import open_warehouse
 
@@ -124,7 +124,7 @@ def test_a_killed_service_loses_no_claim(control: Control) -> None:
     script = (
         "import os, sys; sys.path[:0] = sys.argv[1:3]\n"
         "from pathlib import Path; from control_file import Control, request\n"
-        "from runner import claim; from runner.warehouse import open_warehouse\n"
+        "from runner.control import claim; from runner.warehouse import open_warehouse\n"
         "control = Control(Path(sys.argv[3]), dict(os.environ))\n"
         "mine = open_warehouse(control.settings, 30)\n"
         "claim.take(mine, request(queued=True), control.settings.project_dir)\n"
@@ -138,7 +138,7 @@ def test_a_killed_service_loses_no_claim(control: Control) -> None:
     )
     assert killed.returncode == -9
     assert control.runs() == [("PENDING", None)]
-    assert len(claim.sweep(control.warehouse, "acme").waiting) == 1
+    assert len(queue.sweep(control.warehouse, "acme").waiting) == 1
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from control_file import Control, write_control_file  # noqa: E402
 from serving import ADMIN_KEY, FakeDbt, write_tenant_file  # noqa: E402
 from support import environment_in  # noqa: E402
 
-from runner import keys  # noqa: E402
+from runner.control import keys  # noqa: E402
 
 # One writer a tenant: as many tenants as are to run at once.
 TENANTS = tuple(f"t{n}" for n in range(10))
@@ -38,8 +38,9 @@ ADMIN = {"X-API-Key": ADMIN_KEY, "Content-Type": "application/json"}
 
 def serve(folder: Path) -> None:
     """The service, with its dbt replaced; says its port on stderr as ever."""
-    from runner import pool, settings
+    from runner import settings
     from runner.api import server
+    from runner.engine import pool
 
     pool.Worker = FakeDbt
     FakeDbt.reset()

@@ -10,8 +10,10 @@ from typing import Any
 
 import duckdb
 
-import runner.tenants
-from runner.invoke import Worker
+import runner.control.tenants
+import runner.onboarding.exports
+import runner.onboarding.onboard
+from runner.engine.process import Worker
 from runner.settings import load
 from runner.warehouse import open_warehouse
 
@@ -32,15 +34,15 @@ class Shared:
 
 
 def add(export: str, names: list[str]) -> None:
-    runner.tenants.Worker = Shared  # type: ignore[assignment,misc]
+    runner.onboarding.onboard.Worker = Shared  # type: ignore[assignment,misc]
     settings = load(None, None)
     warehouse = open_warehouse(settings)
     for n, name in enumerate(names):
         account = (f"{n:06d}-AAAAAA-BBBBBB",)
-        exports = runner.tenants.named_exports(settings, (export,), account, (), False)
-        runner.tenants.add(
+        exports = runner.onboarding.exports.named_exports(settings, (export,), account, (), False)
+        runner.onboarding.onboard.add(
             *(settings, warehouse, name, "bench@example.com", None),
-            *(runner.tenants.PLANS["scale"], exports, lambda line: None),
+            *(runner.control.tenants.PLANS["scale"], exports, lambda line: None),
         )
     assert Shared.process
     Shared.process.stop()

@@ -24,11 +24,11 @@ from exports import charge, credit
 from google.cloud import bigquery
 from support import ROOT, SHARED, environment_in, only
 
-import runner.run
-import runner.tenants
-from runner import claim, settings
-from runner.cli import cli
-from runner.invoke import Event, Job, Outcome, Worker
+from runner import settings
+from runner.cli.app import cli
+from runner.control import claim, runs
+from runner.engine.job import Event, Job, Outcome
+from runner.engine.process import Worker
 from runner.settings import Settings
 from runner.warehouse import open_warehouse
 
@@ -360,7 +360,7 @@ def _meet_an_active_run(story: Story) -> None:
     )
     story.active_id = active.id
     step = story.tell("active", "alpha", f"run --tenant alpha --date {AGAIN} --json")
-    claim.cancel(warehouse, "alpha", active.id, "another")
+    runs.cancel(warehouse, "alpha", active.id, "another")
     story.steps["active"] = Step("alpha", since, _now(), step.result)
 
 
@@ -399,9 +399,10 @@ class _OneDbt:
 def one_dbt() -> Iterator[None]:
     """All commands of this process have one dbt process, warm from the tenant before."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("runner.pool.Worker", _OneDbt)
-        patch.setattr(runner.tenants, "Worker", _OneDbt)
-        patch.setattr("runner.estimate.Worker", _OneDbt)
+        patch.setattr("runner.engine.pool.Worker", _OneDbt)
+        patch.setattr("runner.onboarding.onboard.Worker", _OneDbt)
+        patch.setattr("runner.onboarding.repair.Worker", _OneDbt)
+        patch.setattr("runner.orchestration.estimate.Worker", _OneDbt)
         try:
             yield
         finally:

@@ -30,7 +30,7 @@ from support import ROOT, Inbox, environment_in, only
 
 from runner import settings
 from runner.api import app, auth
-from runner.cli import cli
+from runner.cli.app import cli
 
 HERE = Path(__file__).parent
 SA = {name: f"{name}-billing@acme-iam.iam.gserviceaccount.com" for name in ACCOUNTS}

@@ -13,7 +13,8 @@ from google.cloud import bigquery
 from requests.exceptions import ConnectionError as ConnectionLost
 from support import ROOT
 
-from runner import control_sql, tenants, warehouse_bigquery
+from runner import warehouse_bigquery
+from runner.control import tenants
 from runner.errors import (
     AccountRefused,
     StatementRefused,
@@ -21,6 +22,7 @@ from runner.errors import (
     WarehouseProblem,
     WarehouseUnreachable,
 )
+from runner.onboarding import onboard, onboarding_sql, overlaps, records
 from runner.settings import Target
 from runner.warehouse_bigquery import (
     ATTEMPTS,
@@ -124,19 +126,19 @@ def test_adding_a_tenant_is_one_script_that_raises_before_its_commit(
             sent.append(sql)
             return super().query(sql, job_id, **options)
 
-    monkeypatch.setattr(tenants, "also_billed_to", lambda *args: ["alpha"])
-    raised = f"Query error: {control_sql.SHARED_EXPORT} at [40:9]"
+    monkeypatch.setattr(overlaps, "also_billed_to", lambda *args: ["alpha"])
+    raised = f"Query error: {onboarding_sql.SHARED_EXPORT} at [40:9]"
     warehouse = a_warehouse(Kept(Job(), Job(exceptions.BadRequest(raised))))
     exports = [tenants.Export("p.d.t")]
-    record = tenants._Record("a@b.example", "", tenants.PLANS["scale"], exports)
+    record = records.Record("a@b.example", "", tenants.PLANS["scale"], exports)
     with pytest.raises(UsageProblem, match=r"p\.d\.t is shared with tenant alpha"):
-        tenants._write_rows(warehouse, "beta", record)
+        onboard._write_rows(warehouse, "beta", record)
     places = [
         sent[1].index(part)
         for part in (
             "begin transaction;\nupdate `tenants.tenant_lock`",
             "insert into `tenants.tenant_exports`",
-            f"error('{control_sql.SHARED_EXPORT}')",
+            f"error('{onboarding_sql.SHARED_EXPORT}')",
             "commit transaction;",
         )
     ]

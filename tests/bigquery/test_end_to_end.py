@@ -13,7 +13,7 @@ from cloud import alpha_lines as lines_of_alpha
 from google.api_core.exceptions import BadRequest
 from world import a_world
 
-from runner import control_sql
+from runner.control import runs_sql
 
 EXPECTATION = "cost_type_is_known"
 NISES = {
@@ -170,7 +170,7 @@ def test_a_command_is_few_jobs_that_name_few_tables(
     """
     step = story.steps[name]
     assert step.result.exit_code == 0, step.result.output
-    look = control_sql.RUN_STATUS.format(tenant=step.tenant).strip()
+    look = runs_sql.RUN_STATUS.format(tenant=step.tenant).strip()
     inside = [one for one in story.emulator.statements() if step.since <= one.at <= step.until]
     sent = [one for one in inside if look not in one.sql]
     tables = sum(len(tables_of(one.sql)) for one in sent)

@@ -14,9 +14,12 @@ from analysis import Verdict, analyze
 from cloud import EXPORT, SCHEMA, TWICE, Step, Story
 from emulator import Statement
 from sqlglot import exp
+from statements import every
 
-from runner import control_sql
-from runner.estimate import EXPORT_VIEW
+from runner.control import spooled
+from runner.dataset import data_sql
+from runner.orchestration import catch_up_sql
+from runner.orchestration.estimate import EXPORT_VIEW
 
 CENTRAL = "local.tenants."
 # What a tenant may read beside its own: a landing's rows, and which dates it has; else its export.
@@ -140,23 +143,26 @@ TYPE_OF = {name: kind for kind, names in TYPES.items() for name in names}
 
 
 def control_statements() -> dict[str, Statement]:
-    """Every statement of control_sql that is BigQuery's, formatted for the story's tenant."""
-    texts = {
-        name: text
-        for name, text in vars(control_sql).items()
-        if name.isupper() and isinstance(text, str) and not name.startswith("_")
-    }
+    """Every statement of the runner that is BigQuery's, formatted for the story's tenant."""
+    texts = {name: text for name, text in every().items() if not name.startswith("_")}
     steps = {"STEP_ROW", "DROP_STEPS", "ADD_STEPS"}
-    parts = {"RUN_COLUMNS", "KEY_COLUMNS", "COLUMNS_DUCKDB", "SHARED_EXPORT"} | steps
+    parts = {
+        "RUN_COLUMNS",
+        "KEY_COLUMNS",
+        "COLUMNS_DUCKDB",
+        "SHARED_EXPORT",
+        "MISSING",
+        "LAYERS",
+    } | steps
     places = {"tenant": "alpha", "dataset": "alpha", "table": "`alpha`.x_meta_exports", "n": 0}
     found = {name: text.format(**places) for name, text in texts.items() if name not in parts}
-    found["PROBE_EXPORT"] = control_sql.PROBE_EXPORT.format(table=EXPORT)
+    found["PROBE_EXPORT"] = data_sql.PROBE_EXPORT.format(table=EXPORT)
     for name in ("LANDED_ROWS", "LANDED_TOTALS"):
-        found[name] = getattr(control_sql, name).format(tenant="shared")
+        found[name] = texts[name].format(tenant="shared")
     keys = {"dataset": "tenants", "table": "tenant_api_keys", "n": 0}
     for name in ("REVOKE_KEY", "USED_KEY"):
-        found[name] = getattr(control_sql, name).format(**keys)
-    rewritten = control_sql.texts("alpha", [("DROP_STEPS", 2), ("ADD_STEPS", 2)])
+        found[name] = texts[name].format(**keys)
+    rewritten = spooled.texts("alpha", [("DROP_STEPS", 2), ("ADD_STEPS", 2)])
     found |= dict(zip(("dropped", "added"), rewritten, strict=True))
 
     def asked(name: str, sql: str) -> Statement:
@@ -343,7 +349,7 @@ def test_bounds_that_are_missing_or_no_constants_would_be_found() -> None:
 
 def test_the_partitions_that_catch_up_reads_are_bound_by_parameters() -> None:
     where = sqlglot.parse_one(
-        control_sql.EXPORTED_ROWS.format(tenant="alpha"), read="bigquery"
+        catch_up_sql.EXPORTED_ROWS.format(tenant="alpha"), read="bigquery"
     ).args["where"]
     bound = {
         (comparison.this.name, type(comparison).__name__)

@@ -12,17 +12,15 @@ from support import only
 from warm import serving
 from world import SharedWorker, World, a_world
 
-import runner.run
-import runner.tenants
-
 
 @pytest.fixture(scope="session", autouse=True)
 def shared_worker(clean_environment: None) -> Iterator[None]:
     """Commands called in this process share one dbt; programs that are started are forks."""
     with serving("mini"), pytest.MonkeyPatch.context() as patch:
         os.umask(0o077)  # as the command has it
-        patch.setattr("runner.pool.Worker", SharedWorker)
-        patch.setattr(runner.tenants, "Worker", SharedWorker)
+        patch.setattr("runner.engine.pool.Worker", SharedWorker)
+        patch.setattr("runner.onboarding.onboard.Worker", SharedWorker)
+        patch.setattr("runner.onboarding.repair.Worker", SharedWorker)
         yield
         if SharedWorker.process is not None:
             SharedWorker.process.stop()

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 from world import SharedWorker, World
 
-from runner.invoke import Job
+from runner.engine.job import Job
 
 MARTS = ("gcp_silver_cost", "cost_by_service_daily", "invoice_cost_daily")
 

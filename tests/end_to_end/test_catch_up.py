@@ -16,11 +16,12 @@ from exports import charge, write_ndjson, write_parquet
 from support import ROOT
 from world import SharedWorker, World, a_world
 
-import runner.pipelines
-from runner import catch_up as catching
-from runner import settings, tenants
+from runner import settings
+from runner.control import tenants
+from runner.engine.job import Job, Outcome
 from runner.errors import Interrupted
-from runner.invoke import Job, Outcome
+from runner.orchestration import catch_up as catching
+from runner.pipelines import templates
 from runner.warehouse import DuckDBWarehouse, open_warehouse
 
 FIRST, SECOND, THIRD, FIFTH = (date(2024, 11, n) for n in (1, 2, 3, 5))
@@ -252,7 +253,9 @@ def test_a_catch_up_killed_in_between_is_resumed(scene: Scene, monkeypatch) -> N
 
     with monkeypatch.context() as patch:
         patch.setattr(SharedWorker, "run", run)
-        patch.setattr("runner.run.record.finish", lambda *args: (_ for _ in ()).throw(Killed))
+        patch.setattr(
+            "runner.orchestration.step_log.finish", lambda *args: (_ for _ in ()).throw(Killed)
+        )
         with pytest.raises(Killed):
             scene.catch_up()
     assert len(scene.marks()) == 1, "an unfinished catch-up leaves no row"
@@ -374,7 +377,7 @@ def test_a_signal_ends_the_wait_for_a_tenants_file_and_what_follows_a_range(
     for name, value in scene.world.environ.items():
         monkeypatch.setenv(name, value)
     warehouse = open_warehouse(settings.load(None, None))
-    template = runner.pipelines.load(runner.pipelines.DEFAULT)
+    template = templates.load(templates.DEFAULT)
     begun: list[Any] = []
     run = SimpleNamespace(id="a-run", deduplicated=False)
 
@@ -401,8 +404,8 @@ def test_a_signal_ends_the_wait_for_a_tenants_file_and_what_follows_a_range(
 
 def test_when_nothing_moved_dbt_is_never_imported(scene: Scene) -> None:
     program = (
-        "import sys, runner.cli\n"
-        "try: runner.cli.cli(['catch-up', '--tenant', 'late'])\n"
+        "import sys, runner.cli.app\n"
+        "try: runner.cli.app.cli(['catch-up', '--tenant', 'late'])\n"
         "except SystemExit as end: code = end.code\n"
         "heavy = [m for m in sys.modules if m.startswith(('dbt', 'google.cloud.bigquery'))]\n"
         "print(code, heavy, file=sys.stderr)"

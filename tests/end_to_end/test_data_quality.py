@@ -9,7 +9,7 @@ from exports import charge, credit, write_parquet
 from support import only
 from world import SharedWorker, World, a_world
 
-from runner.invoke import Job, Outcome
+from runner.engine.job import Job, Outcome
 
 # -- Errors: a row for each test, by the sku that is the test's name without the model's.
 

@@ -9,7 +9,7 @@ from exports import ACCOUNT, charge, write_parquet
 from shop_rows import EUROS
 from world import SharedWorker, World
 
-from runner.invoke import Job
+from runner.engine.job import Job
 
 FIRST, SECOND, THIRD = date(2024, 11, 1), date(2024, 11, 2), date(2024, 11, 3)
 

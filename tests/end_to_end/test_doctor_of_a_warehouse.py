@@ -16,8 +16,6 @@ from exports import ACCOUNT, charge, write_parquet
 from support import Inbox
 from world import SharedWorker, World
 
-import runner.doctor
-
 pytestmark = pytest.mark.usefixtures("only_the_bill")
 
 CENTRAL = ("tenant_profiles", "tenant_subscriptions", "tenant_exports", "tenant_usage_events")
@@ -32,7 +30,7 @@ class Shared(SharedWorker):
 
 @pytest.fixture(autouse=True)
 def shared_dbt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner.doctor, "Worker", Shared)
+    monkeypatch.setattr("runner.doctor.tenant.Worker", Shared)
 
 
 @pytest.fixture

@@ -25,9 +25,10 @@ from hypothesis import strategies as st
 from support import only, shared
 from world import EMAIL, SharedWorker, World, a_world
 
-from runner import export_files
+from runner.dataset import export_files
+from runner.engine.job import Event, Job
+from runner.engine.process import Worker
 from runner.errors import UsageProblem
-from runner.invoke import Event, Job, Worker
 
 DAY = "2024-11-01"
 FIELD = "01ABCD-111111-222222"

@@ -18,10 +18,11 @@ from exports import ACCOUNT, charge, write_parquet
 from support import ROOT, only
 from world import SYSTEM, SharedWorker, World, a_world
 
-from runner import landings, notify, pipelines
-from runner import run as one_run
-from runner.invoke import Event
-from runner.run import Report
+from runner.engine.job import Event
+from runner.orchestration import claiming, landings, mailing
+from runner.orchestration.report import Report
+from runner.orchestration.run import run_slice
+from runner.pipelines import templates
 from runner.settings import Settings
 from runner.warehouse import open_warehouse
 
@@ -191,10 +192,10 @@ def a_run(world: World, tenant: str, pool: Any, on_event: Callable[[Event], None
     """A run of both dates, with a look at what happens in it."""
     settings = Settings(ROOT, None, world.environ)
     warehouse = open_warehouse(settings)
-    template = pipelines.load(pipelines.LANDING if tenant == "shared" else pipelines.DEFAULT)
-    request = one_run.request_for(warehouse, tenant, template, *DAYS, "manual", "test")
-    mailbox = notify.SmtpMailbox(settings.mail)
-    return one_run.run_slice(settings, warehouse, mailbox, request, template, on_event, pool)
+    template = templates.load(templates.LANDING if tenant == "shared" else templates.DEFAULT)
+    request = claiming.request_for(warehouse, tenant, template, *DAYS, "manual", "test")
+    mailbox = mailing.SmtpMailbox(settings.mail)
+    return run_slice(settings, warehouse, mailbox, request, template, on_event, pool)
 
 
 class FailingLanding(threading.Thread):

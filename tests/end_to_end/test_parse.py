@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from support import ROOT, environment_in, project_copy
 
-from runner.invoke import Job, Worker
+from runner.engine.job import Job
+from runner.engine.process import Worker
 from runner.settings import Settings
 
 MODEL = "select {} as number from {{{{ ref('gcp_silver_cost') }}}}"

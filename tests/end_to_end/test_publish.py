@@ -16,7 +16,8 @@ from exports import charge, credit, write_parquet
 from support import ROOT, environment_in, project_copy
 from world import World
 
-from runner.invoke import Job, Outcome, Worker
+from runner.engine.job import Job, Outcome
+from runner.engine.process import Worker
 from runner.settings import Settings
 
 DAY = "2024-11-01"

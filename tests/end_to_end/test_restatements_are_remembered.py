@@ -10,7 +10,7 @@ import pytest
 from exports import charge, write_parquet
 from world import SharedWorker, World
 
-from runner.invoke import Job
+from runner.engine.job import Job
 
 FIRST, SECOND, THIRD = date(2024, 11, 1), date(2024, 11, 2), date(2024, 11, 3)
 LATE = charge("2024-11-01", -0.5, export_time="2025-02-01 00:00:00+00", invoice={"month": "202501"})

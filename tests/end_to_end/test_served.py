@@ -18,7 +18,7 @@ import pytest
 from exports import charge, write_parquet
 from support import ROOT, environment_in, free_port
 
-from runner import keys
+from runner.control import keys
 
 # The predecessor's calls, word for word but for the port and the id of the run.
 CURL = (

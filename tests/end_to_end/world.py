@@ -21,8 +21,9 @@ from click.testing import CliRunner, Result
 from control_db import ask
 from support import ROOT, environment_in
 
-from runner.cli import cli as command_line
-from runner.invoke import Event, Job, Outcome, Worker
+from runner.cli.app import cli as command_line
+from runner.engine.job import Event, Job, Outcome
+from runner.engine.process import Worker
 from runner.settings import Settings
 
 EMAIL = "admin@acme.example"

@@ -1,7 +1,7 @@
 """Run `runner` and end it at one exact point: `kill_at.py POINT ARGS...`. No hook in the runner.
 
-before:runner.claim.take        before the call; after: once it has returned
-after:runner.record.start=TERM  with another signal than KILL
+before:runner.control.claim.take before the call; after: once it has returned
+after:runner.control.claim.take=TERM with another signal than KILL
 event:finished:NODE             when dbt's event about a node reaches the runner
 commit:claim                    before a transaction (of MARKS) is committed; close: after it
 child:boot                      the dbt process, before it imports dbt
@@ -14,9 +14,11 @@ child:gate                      kill nothing: the dbt process has its job, and b
 patience:SECONDS                kill nothing: wait only so long for a locked warehouse
 clock:SECONDS                   kill nothing: the runner's clock is off by so much
 timeout:MINUTES                 kill nothing: the template's timeout
-lost:runner.record.start        kill nothing: after the call the control tables are gone
+lost:runner.orchestration.step_log.start
+                                kill nothing: after the call the control tables are gone
 only:SELECTOR                   kill nothing: what the template has dbt build
-jump:runner.claim.take=SECONDS  kill nothing: after the call the clock is off by so much
+jump:runner.control.claim.take=SECONDS
+                                kill nothing: after the call the clock is off by so much
 
 Several points, with a comma between, are arranged together.
 """
@@ -81,7 +83,7 @@ def at_event(kind: str, node: str, name: str) -> None:
         if (event.kind, event.name) == (kind, node):
             end(name)
 
-    wrap("runner.record.StepLog.follow", around)
+    wrap("runner.orchestration.step_log.StepLog.follow", around)
 
 
 # A transaction is known by a statement in it.
@@ -172,25 +174,25 @@ def set_timeout(minutes: float) -> None:
     """A copy of the templates that differs in nothing but the timeout."""
     import tempfile
 
-    from runner import pipelines
+    from runner.pipelines import templates
 
     copy = Path(tempfile.mkdtemp()) / "pipelines"
-    for path in pipelines.FOLDER.rglob("*.yml"):
-        target = copy / path.relative_to(pipelines.FOLDER)
+    for path in templates.FOLDER.rglob("*.yml"):
+        target = copy / path.relative_to(templates.FOLDER)
         target.parent.mkdir(parents=True, exist_ok=True)
         text, changed = re.subn(
             r"timeout_minutes: \d+", f"timeout_minutes: {minutes}", path.read_text()
         )
         assert changed == 1
         target.write_text(text)
-    pipelines.FOLDER = copy
+    templates.FOLDER = copy
 
 
 def set_selector(selector: str) -> None:
     """Templates differ in nothing but what they have dbt build."""
-    from runner import pipelines
+    from runner.pipelines import templates
 
-    load = pipelines.load
+    load = templates.load
 
     def load_with_selector(name: str) -> Any:
         template = load(name)
@@ -198,7 +200,7 @@ def set_selector(selector: str) -> None:
         step = replace(template.step, selector=selector, dates_selector=dates)
         return replace(template, step=step)
 
-    pipelines.load = load_with_selector
+    templates.load = load_with_selector
 
 
 def in_child(point: str) -> None:
@@ -206,7 +208,7 @@ def in_child(point: str) -> None:
     start = subprocess.Popen
 
     def popen(command: list[str], *args: Any, **named: Any) -> Any:
-        if command[1:] == ["-m", "runner.worker"]:
+        if command[1:] == ["-m", "runner.engine.worker"]:
             command = [sys.executable, __file__, f"in-child:{point}"]
         return start(command, *args, **named)
 
@@ -226,7 +228,7 @@ def be_child(point: str) -> None:
     what, _, node = point.partition(":")
     if what == "boot":
         end()
-    from runner import worker
+    from runner.engine import worker
 
     if what == "end":
         worker._let_go_of_files = end

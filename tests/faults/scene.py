@@ -21,7 +21,7 @@ from control_db import ask
 from control_file import DAY, write_control_file
 from support import ROOT, environment_in
 
-from runner import quota
+from runner.control import quota
 from runner.settings import Settings
 from runner.warehouse import Warehouse, open_warehouse
 

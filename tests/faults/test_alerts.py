@@ -24,10 +24,11 @@ from control_file import DAY
 from scene import RUN, Bill, Scene, document, made_in
 from support import Inbox, free_port
 
-from runner import alerts as outbox
-from runner import control_sql, pipelines
-from runner.claim import as_run
-from runner.invoke import Outcome
+from runner.control import runs_sql, spooled
+from runner.control.runs import as_run
+from runner.engine.job import Outcome
+from runner.orchestration import alerts as outbox
+from runner.pipelines import templates
 
 SUBJECT = "[ALERT] Cost Billing Pipeline Failed - acme"
 RECOVERED = "[RECOVERED] Cost Billing Pipeline - acme"
@@ -160,15 +161,15 @@ def test_a_failure_is_told_with_all_that_is_needed_and_so_is_its_end(
     assert inbox.letters[1].rcpt_tos == inbox.letters[0].rcpt_tos
     # A second success after the same failure raises no second alert.
     (found,) = scene.warehouse.read(
-        control_sql.RUN.format(tenant="acme"), run_id=scene.last_run()["pipeline_logging_id"]
+        runs_sql.RUN.format(tenant="acme"), run_id=scene.last_run()["pipeline_logging_id"]
     )
     again = replace(as_run(found), id="00000000-0000-0000-0000-000000000000")
-    template = pipelines.load(again.template)
+    template = templates.load(again.template)
     for alarm in outbox.raised(
         *(scene.settings.mail, template, again, "COMPLETED", Outcome(True, None)),
         *("a@b.example", "Acme"),
     ):
-        statements = control_sql.texts("acme", alarm.named)
+        statements = spooled.texts("acme", alarm.named)
         scene.warehouse.write(*statements, now=datetime.now(UTC), **alarm.values)
     assert [kind for kind, *_ in alerts(scene)] == ["failure", "recovery"], "good news is told once"
     assert scene.bill() == Bill((4, Decimal(100)), (4, Decimal(100)))
@@ -339,7 +340,7 @@ def test_a_sender_killed_in_the_act_is_taken_for_dead_after_ten_minutes(
 def test_a_run_that_died_without_a_word_is_told_by_who_closes_it(
     scene: Scene, inbox: Inbox
 ) -> None:
-    assert scene.run(at="after:runner.record.start", **to(inbox)).returncode == -9
+    assert scene.run(at="after:runner.orchestration.step_log.start", **to(inbox)).returncode == -9
     look(scene, **to(inbox))
     assert scene.last_run()["status"] == "FAILED"
     assert subjects(inbox) == [SUBJECT]
@@ -352,7 +353,7 @@ def restore(scene: Scene) -> None:
 
 
 def test_the_mail_goes_when_the_warehouse_is_down_at_the_end(scene: Scene, inbox: Inbox) -> None:
-    done = scene.run(at=f"{FAILS},lost:runner.alerts.raised", **to(inbox))
+    done = scene.run(at=f"{FAILS},lost:runner.orchestration.alerts.raised", **to(inbox))
     assert done.returncode == 4
     assert "is kept in" in done.stderr and "written by the next command" in done.stderr
     assert subjects(inbox) == [SUBJECT]
@@ -368,7 +369,7 @@ def test_the_mail_goes_when_the_warehouse_is_down_at_the_end(scene: Scene, inbox
 def test_the_admin_hears_even_when_the_warehouse_went_down_while_dbt_ran(
     scene: Scene, inbox: Inbox
 ) -> None:
-    done = scene.run(at=f"{FAILS},lost:runner.record.start", **to(inbox))
+    done = scene.run(at=f"{FAILS},lost:runner.orchestration.step_log.start", **to(inbox))
     assert done.returncode == 4 and subjects(inbox) == [SUBJECT], "to ALERT_TO, at least"
     restore(scene)
     assert "admin@acme.example" in inbox.letters[0].rcpt_tos
@@ -378,7 +379,7 @@ def test_the_admin_hears_even_when_the_warehouse_went_down_while_dbt_ran(
 def test_a_mail_that_went_while_the_warehouse_was_down_does_not_go_again(
     scene: Scene, inbox: Inbox
 ) -> None:
-    scene.run(at=f"{FAILS},lost:runner.alerts.raised", **to(inbox))
+    scene.run(at=f"{FAILS},lost:runner.orchestration.alerts.raised", **to(inbox))
     assert subjects(inbox) == [SUBJECT]
     restore(scene)
     look(scene, **to(inbox))
@@ -401,7 +402,7 @@ def test_the_mail_names_what_was_at_work_when_dbt_died(scene: Scene, inbox: Inbo
     assert scene.run().returncode == 0
     before = scene.last_run()["pipeline_logging_id"]
     assert scene.run(at="child:deleted:billing_cost_daily", **to(inbox)).returncode == 1
-    assert scene.run(at="after:runner.record.start", **to(inbox)).returncode == -9
+    assert scene.run(at="after:runner.orchestration.step_log.start", **to(inbox)).returncode == -9
     scene.sql(
         "insert into acme.x_meta_step_logs by name select 's' as step_logging_id,"
         " 'RUNNING' as status, ? as pipeline_logging_id, 'billing_cost_daily' as step_name,"
@@ -423,7 +424,7 @@ def test_no_mail_server_is_no_reason_to_fail_twice(scene: Scene) -> None:
 
 
 def test_a_cancelled_or_refused_run_is_nobodys_alarm(scene: Scene, inbox: Inbox) -> None:
-    scene.run(at="before:runner.invoke.Worker.run=TERM", **to(inbox))
+    scene.run(at="before:runner.engine.process.Worker.run=TERM", **to(inbox))
     assert scene.last_run()["status"] == "CANCELLED"
     scene.call("tenant", "suspend", "acme")
     refused = scene.call(*RUN, **to(inbox))

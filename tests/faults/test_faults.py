@@ -21,7 +21,7 @@ from control_file import DAY
 from scene import GATE, RUN, Bill, Scene, children, document, gone, made_in, until
 from support import ROOT
 
-from runner import spool
+from runner.control import spool
 from runner.warehouse import open_warehouse
 
 FAILS = "child:boot"
@@ -373,7 +373,10 @@ def test_a_run_is_fenced_off_when_another_clock_takes_its_lease_for_over(scene: 
 
 @pytest.mark.parametrize("seconds", [DAY_LONG, -DAY_LONG], ids=["ahead", "behind"])
 def test_runs_of_a_clock_that_is_a_day_off_leave_nothing_behind(scene: Scene, seconds: int) -> None:
-    for point in (f"{FAILS},clock:{seconds}", f"after:runner.record.start,clock:{seconds}"):
+    for point in (
+        f"{FAILS},clock:{seconds}",
+        f"after:runner.orchestration.step_log.start,clock:{seconds}",
+    ):
         scene.run(at=point)
     assert scene.statuses() == ["FAILED", "RUNNING"]
     looked = scene.call("quota", "--tenant", "acme", "--json")
@@ -393,7 +396,7 @@ def test_runs_of_a_clock_that_is_a_day_off_leave_nothing_behind(scene: Scene, se
 def test_a_clock_that_jumps_during_a_run_changes_neither_its_end_nor_its_timeout(
     scene: Scene, seconds: int
 ) -> None:
-    done = scene.run(at=f"{FAILS},jump:runner.claim.take={seconds}")
+    done = scene.run(at=f"{FAILS},jump:runner.control.claim.take={seconds}")
     assert done.returncode == 1
     assert scene.statuses() == ["FAILED"] and "SIGKILL" in scene.last_run()["error_message"]
     assert scene.hanging() == []
@@ -402,7 +405,7 @@ def test_a_clock_that_jumps_during_a_run_changes_neither_its_end_nor_its_timeout
 
 
 def test_no_run_lasts_less_than_no_time(scene: Scene) -> None:
-    scene.run(at=f"{FAILS},jump:runner.claim.take=-{DAY_LONG}")
+    scene.run(at=f"{FAILS},jump:runner.control.claim.take=-{DAY_LONG}")
     ((duration,),) = scene.sql("select duration_ms from acme.x_meta_pipeline_runs")
     assert duration >= 0
 
@@ -432,7 +435,7 @@ def recorded(scene: Scene) -> list[Any]:
 def test_a_record_that_cannot_be_written_is_written_by_the_next_command_once(
     scene: Scene,
 ) -> None:
-    done = scene.run(at="lost:runner.alerts.raised")
+    done = scene.run(at="lost:runner.orchestration.alerts.raised")
     assert done.returncode == 4, "the bill is loaded, but nobody can see that it is"
     (entry,) = spool.waiting(scene.settings)
     assert str(entry) in done.stderr and "written by the next command" in done.stderr
@@ -457,7 +460,7 @@ def test_a_record_that_cannot_be_written_is_written_by_the_next_command_once(
 
 
 def test_the_spool_waits_while_the_warehouse_is_away(scene: Scene) -> None:
-    assert scene.run(at=f"{FAILS},lost:runner.alerts.raised").returncode == 4
+    assert scene.run(at=f"{FAILS},lost:runner.orchestration.alerts.raised").returncode == 4
     assert scene.call("quota", "--tenant", "acme").returncode == 4
     assert len(spool.waiting(scene.settings)) == 1, "still there"
     restore(scene)
@@ -466,7 +469,7 @@ def test_the_spool_waits_while_the_warehouse_is_away(scene: Scene) -> None:
 
 
 def test_a_damaged_spool_entry_is_set_aside_and_holds_up_no_other(scene: Scene) -> None:
-    assert scene.run(at=f"{FAILS},lost:runner.alerts.raised").returncode == 4
+    assert scene.run(at=f"{FAILS},lost:runner.orchestration.alerts.raised").returncode == 4
     restore(scene)
     damaged = spool.folder(scene.settings) / "20000101T000000000000-0.json"
     damaged.touch(mode=0o600)

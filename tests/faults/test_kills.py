@@ -28,10 +28,10 @@ CHILD = "the dbt process was killed by SIGKILL (out of memory?): see "
 PARENT = {
     "commit:claim": 0,
     "close:claim": 0,
-    "after:runner.record.start": 0,
-    "before:runner.invoke.Worker.run": 0,
+    "after:runner.orchestration.step_log.start": 0,
+    "before:runner.engine.process.Worker.run": 0,
     f"event:finished:{NODE}": None,
-    "after:runner.invoke.Worker.run": 2,
+    "after:runner.engine.process.Worker.run": 2,
     "commit:finish": 2,
     "close:finish": 2,
 }
@@ -222,7 +222,7 @@ def test_a_signal_cancels_the_run_with_its_steps_and_ends_dbt(
 
 
 def test_a_signal_right_after_the_claim_cancels_the_run_too(loaded: Scene) -> None:
-    done = loaded.run(at="after:runner.claim.take=TERM")
+    done = loaded.run(at="after:runner.control.claim.take=TERM")
     assert done.returncode == STOPPED_BY[signal.SIGTERM]
     assert loaded.last_run()["status"] == "CANCELLED" and loaded.hanging() == []
 
@@ -292,7 +292,7 @@ def test_a_run_that_waits_for_another_of_its_tenant_can_be_cancelled(loaded: Sce
 
 @pytest.mark.parametrize("look", ["status", "runs", "quota"])
 def test_whoever_looks_closes_a_killed_run_at_once_on_its_host(loaded: Scene, look: str) -> None:
-    assert loaded.run(at="after:runner.record.start").returncode == -signal.SIGKILL
+    assert loaded.run(at="after:runner.orchestration.step_log.start").returncode == -signal.SIGKILL
     run_id = loaded.last_run()["pipeline_logging_id"]
     assert loaded.last_run()["status"] == "RUNNING"
     args = (look, run_id) if look == "status" else (look,)
@@ -304,7 +304,7 @@ def test_whoever_looks_closes_a_killed_run_at_once_on_its_host(loaded: Scene, lo
 
 
 def test_a_run_of_another_host_is_closed_only_after_its_lease(loaded: Scene) -> None:
-    assert loaded.run(at="after:runner.record.start").returncode == -signal.SIGKILL
+    assert loaded.run(at="after:runner.orchestration.step_log.start").returncode == -signal.SIGKILL
     run_id = loaded.last_run()["pipeline_logging_id"]
     loaded.sql(
         "update acme.x_meta_pipeline_runs set worker_instance = 'elsewhere:1'"
@@ -327,9 +327,9 @@ def test_a_run_of_another_host_is_closed_only_after_its_lease(loaded: Scene) -> 
 # -- Onboarding
 
 ADD_STEPS = (
-    "after:runner.invoke.Worker.run#2",  # the export is checked, the control tables are made
+    "after:runner.engine.process.Worker.run#2",  # the control tables are made
     "close:tenant",
-    "after:runner.invoke.Worker.run#3",  # the tenant's dataset is made
+    "after:runner.engine.process.Worker.run#3",  # the tenant's dataset is made
     "close:exports",  # its copy of what the exports are
 )
 

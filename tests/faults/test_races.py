@@ -12,7 +12,7 @@ import pytest
 from control_file import DAY, Control, at_once
 from scene import RUN, Bill, Scene, made_in, until
 
-from runner import control_sql as sql
+from runner.control import runs_sql as sql
 
 # Claims each of the dates, holds it for a while, ends it. Prints, per claim: date, status,
 # and from when to when (one clock for all processes) the run was surely active.
@@ -20,7 +20,7 @@ CLAIMANT = """
 import json, os, random, sys, time
 from datetime import UTC, date, datetime
 from control_file import request
-from runner import claim, control_sql as sql
+from runner.control import claim, runs_sql as sql
 from runner.settings import Settings
 from runner.warehouse import open_warehouse
 from support import ROOT

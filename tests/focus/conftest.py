@@ -14,9 +14,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "end_to_end"))
 from validator import Validator
 from world import SharedWorker, World, a_world
 
-import runner.run
-import runner.tenants
-
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 # As the caller has it: the tests themselves run with an empty HOME, where no pyenv is.
@@ -40,8 +37,9 @@ def validator() -> Validator:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A warehouse whose commands share one dbt."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("runner.pool.Worker", SharedWorker)
-        patch.setattr(runner.tenants, "Worker", SharedWorker)
+        patch.setattr("runner.engine.pool.Worker", SharedWorker)
+        patch.setattr("runner.onboarding.onboard.Worker", SharedWorker)
+        patch.setattr("runner.onboarding.repair.Worker", SharedWorker)
         yield a_world(tmp_path_factory.mktemp("focus"))
         if SharedWorker.process is not None:
             SharedWorker.process.stop()

@@ -12,9 +12,9 @@ from control_file import Control, dataset_tables, write_control_file
 from given import GOOD
 from support import environment_in
 
-from runner import pool
-from runner.cli import cli
-from runner.invoke import Event, Outcome
+from runner.cli.app import cli
+from runner.engine import pool
+from runner.engine.job import Event, Outcome
 
 
 @pytest.fixture(scope="session")

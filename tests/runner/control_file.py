@@ -15,7 +15,8 @@ import yaml
 from control_db import ask
 from support import ROOT
 
-from runner import claim
+from runner.control import claim
+from runner.control.runs import Run
 from runner.control.sqlite import SqliteStore
 from runner.settings import Settings
 from runner.warehouse import open_warehouse
@@ -201,7 +202,7 @@ class Control:
             f"select status, error_message from {tenant}.x_meta_pipeline_runs order by start_time"
         )
 
-    def take(self, first: date = DAY, last: date | None = None, **changes: Any) -> claim.Run:
+    def take(self, first: date = DAY, last: date | None = None, **changes: Any) -> Run:
         """Claim dates."""
         return claim.take(self.warehouse, request(first, last, **changes), ROOT)
 

@@ -2,6 +2,6 @@
 
 from test_notify import a_node
 
-from runner.invoke import Outcome
+from runner.engine.job import Outcome
 
 GOOD = Outcome(True, None, (a_node("billing_cost_daily", "success", "model"),))

@@ -11,20 +11,22 @@ from control_file import Control
 from given import GOOD
 from test_startup import loaded
 
-from runner import batch, fanout, notify, pipelines, tenants
-from runner.batch import Order
+from runner.control import tenants
+from runner.engine.job import Outcome
+from runner.engine.pool import Pool
 from runner.errors import UsageProblem
-from runner.invoke import Outcome
-from runner.pool import Pool
+from runner.orchestration import batch, mailing, threads
+from runner.orchestration.batch import Order
+from runner.pipelines import templates
 
-THREE_YEARS = Order(pipelines.DEFAULT, date(2022, 1, 1), date(2024, 11, 1), "manual", "me")
+THREE_YEARS = Order(templates.DEFAULT, date(2022, 1, 1), date(2024, 11, 1), "manual", "me")
 ONE_DAY = replace(THREE_YEARS, from_date=THREE_YEARS.to_date)
 
 
 def load(control: Control, order: Order, said: list[str] | None = None):
     with Pool(control.settings) as pool:
         return batch.load(
-            *(control.settings, control.warehouse, notify.SmtpMailbox(control.settings.mail)),
+            *(control.settings, control.warehouse, mailing.SmtpMailbox(control.settings.mail)),
             *(pool, tenants.known(control.warehouse, "acme"), order),
             say=(said if said is not None else []).append,
         )
@@ -117,11 +119,11 @@ def test_a_range_in_parts_is_one_document_however_many_are_left(control, dbt, ru
 
 
 def all_tenants(control: Control, workers: int = 2):
-    mailbox = notify.SmtpMailbox(control.settings.mail)
+    mailbox = mailing.SmtpMailbox(control.settings.mail)
     names = batch.active_tenants(control.warehouse)
     told: list[str] = []
     ended = batch.load_all(
-        *(control.settings, mailbox, names, ONE_DAY, workers, fanout.Stop()),
+        *(control.settings, mailbox, names, ONE_DAY, workers, threads.Stop()),
         lambda done: told.append(done.name),
     )
     assert sorted(told) == [done.name for done in ended]

@@ -8,9 +8,10 @@ import pytest
 from control_file import DAY, Control, request, write_control_file
 from support import ROOT
 
-from runner import claim, quota, slugs
+from runner import names
+from runner.control import claim, queue, quota, runs, turns
+from runner.control.processes import this_host
 from runner.errors import StatementRefused, UsageProblem
-from runner.invoke import this_host
 
 
 @pytest.fixture
@@ -23,8 +24,8 @@ def clock(monkeypatch: pytest.MonkeyPatch):
             def now(cls, tz=None) -> datetime:
                 return moment
 
-        monkeypatch.setattr(claim, "datetime", Clock)
-        monkeypatch.setattr(quota, "datetime", Clock)
+        for module in (claim, quota, runs, turns, queue):
+            monkeypatch.setattr(module, "datetime", Clock)
         return moment
 
     return at
@@ -64,7 +65,7 @@ def test_a_claim_is_leased_for_the_wait_and_not_for_the_timeout(control: Control
     ((start_time, lease_ends),) = control.sql(
         "select start_time, lease_expires_at from acme.x_meta_pipeline_runs"
     )
-    assert lease_ends - start_time == claim.WAITING_LEASE
+    assert lease_ends - start_time == turns.WAITING_LEASE
 
 
 def test_a_claim_of_who_builds_it_is_running_at_once_when_no_other_run_is_ahead(
@@ -73,7 +74,7 @@ def test_a_claim_of_who_builds_it_is_running_at_once_when_no_other_run_is_ahead(
     days = [DAY + timedelta(days=n) for n in range(3)]
     control.take(days[0], queued=True)
 
-    def started(day: date) -> claim.Run:
+    def started(day: date) -> runs.Run:
         return claim.take(control.warehouse, request(day), ROOT, starts=True)
 
     first = started(days[1])
@@ -83,7 +84,7 @@ def test_a_claim_of_who_builds_it_is_running_at_once_when_no_other_run_is_ahead(
         " where pipeline_logging_id = ?",
         first.id,
     )
-    assert lease_ends - start_time == timedelta(minutes=20) + claim.LEASE_GRACE
+    assert lease_ends - start_time == timedelta(minutes=20) + turns.LEASE_GRACE
     assert started(days[2]).status == "PENDING", "the first is ahead"
     assert started(days[1]).deduplicated
 
@@ -345,9 +346,9 @@ def test_the_steps_of_a_run_that_was_closed_have_their_durations(
         began.replace(tzinfo=None),
     )
     if closed_by == "lease":
-        claim.end_dead_leases(control.warehouse, "acme")
+        runs.end_dead_leases(control.warehouse, "acme")
     else:
-        assert claim.cancel(control.warehouse, "acme", run_id, "cancelled by root")
+        assert runs.cancel(control.warehouse, "acme", run_id, "cancelled by root")
     duration = control.value("select duration_ms from acme.x_meta_step_logs")
     assert duration is not None and abs(duration - 3_600_000) < 60_000
 
@@ -404,7 +405,7 @@ def test_what_callers_say_is_stored_and_never_run(control: Control) -> None:
 @pytest.mark.parametrize("word", ["order", "select", "group", "user", "all", "table", "end"])
 def test_an_sql_word_is_a_tenant_that_works_or_no_tenant_id(control: Control, word: str) -> None:
     try:
-        slugs.tenant_id(word)
+        names.tenant_id(word)
     except UsageProblem:
         return
     write_control_file(control.path, (word,))
@@ -414,7 +415,7 @@ def test_an_sql_word_is_a_tenant_that_works_or_no_tenant_id(control: Control, wo
 def test_a_run_that_no_service_took_up_says_so(control: Control) -> None:
     run = control.take(queued=True)
     control.sql("update acme.x_meta_pipeline_runs set lease_expires_at = ?", datetime(2024, 1, 1))
-    assert claim.sweep(control.warehouse, "acme") == claim.Swept((run.id,), 1)
+    assert queue.sweep(control.warehouse, "acme") == queue.Swept((run.id,), 1)
     ((status, told),) = control.runs()
     assert status == "FAILED" and told.startswith("no service took it up within a day")
     assert "runner serve" in told
@@ -422,9 +423,9 @@ def test_a_run_that_no_service_took_up_says_so(control: Control) -> None:
 
 def test_a_waiting_run_of_a_suspended_tenant_is_not_taken_up(control: Control) -> None:
     run = control.take(queued=True)
-    assert claim.cancel_suspended(control.warehouse, "acme", run.id) is None
+    assert queue.cancel_suspended(control.warehouse, "acme", run.id) is None
     control.sql("update tenants.tenant_profiles set status = 'SUSPENDED'")
-    assert claim.take_up(control.warehouse, "acme", run.id, 20) is None
-    ended = claim.cancel_suspended(control.warehouse, "acme", run.id)
+    assert queue.take_up(control.warehouse, "acme", run.id, 20) is None
+    ended = queue.cancel_suspended(control.warehouse, "acme", run.id)
     assert ended and ended.status == "CANCELLED"
     assert ended.error_message == "tenant is suspended: it was not run"

@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support import ROOT
 
-from runner import claim, quota, record, tenants
-from runner import control_sql as sql
-from runner.invoke import this_host
+from runner.control import claim, processes, quota, tenants, turns
+from runner.control import runs as control_runs
+from runner.control import runs_sql as sql
+from runner.control.processes import this_host
+from runner.orchestration import step_log
 from runner.warehouse import DuckDBWarehouse
 
 PIPELINES = ("gcp-cost-billing", "gcp-other")
@@ -29,7 +31,7 @@ HERE = f"{this_host()}:{os.getpid()}"
 DEAD_HERE = f"{this_host()}:{2**22 + 1}"
 ELSEWHERE = "elsewhere:1"
 ACTIVE = ("PENDING", "RUNNING")
-LEASE = timedelta(minutes=20) + claim.LEASE_GRACE
+LEASE = timedelta(minutes=20) + turns.LEASE_GRACE
 
 
 class OneFile(DuckDBWarehouse):
@@ -137,12 +139,12 @@ class Claims(RuleBasedStateMachine):
         self.warehouse = Claims.shared
         Clock.moment = datetime(2024, 11, 28, 12, tzinfo=UTC)
         self.patches = contextlib.ExitStack()
-        for module in (claim, quota, tenants):
+        for module in (claim, control_runs, quota, turns):
             self.patches.enter_context(patch.object(module, "datetime", Clock))
         self.patches.enter_context(patch.object(claim, "_git_commit", lambda folder: "unknown"))
         # The kernel's clock is not the injected one: our process is there from the beginning.
         self.patches.enter_context(
-            patch.object(claim, "_began", lambda pid: datetime.min.replace(tzinfo=UTC))
+            patch.object(processes, "_began", lambda pid: datetime.min.replace(tzinfo=UTC))
         )
         self.models = {tenant: Model() for tenant in TENANTS}
         for table in self.warehouse.tables:
@@ -207,7 +209,7 @@ class Claims(RuleBasedStateMachine):
             return
         refusal = model.refusal(now)
         assert (run.status, run.error_message) == ("REFUSED" if refusal else "PENDING", refusal)
-        lease = now + claim.WAITING_LEASE
+        lease = now + turns.WAITING_LEASE
         model.runs.append(
             Modelled(run.id, pipeline_id, first, last, run.status, now, lease, worker)
         )
@@ -259,12 +261,12 @@ class Claims(RuleBasedStateMachine):
             assert turn.ahead == tuple(run_id for *_, run_id in ahead)
         assert turn.status == run.status
 
-    def start(self, tenant: str, run: Modelled) -> claim.Turn:
-        return record.start(self.warehouse, self.as_claimed(tenant, run), 20)
+    def start(self, tenant: str, run: Modelled) -> turns.Turn:
+        return step_log.start(self.warehouse, self.as_claimed(tenant, run), 20)
 
-    def as_claimed(self, tenant: str, run: Modelled) -> claim.Run:
+    def as_claimed(self, tenant: str, run: Modelled) -> control_runs.Run:
         rows = self.warehouse.read(sql.RUN.format(tenant=tenant), run_id=run.id)
-        return claim.as_run(rows[0])
+        return control_runs.as_run(rows[0])
 
     @precondition(has_active_runs)
     @rule(data=st.data())
@@ -273,9 +275,9 @@ class Claims(RuleBasedStateMachine):
         now, model = Clock.moment, self.models[tenant]
         if run.status != "PENDING" or run.worker == DEAD_HERE:
             return  # only a living process waits
-        claim.wait_for_turn(self.warehouse, self.as_claimed(tenant, run))
-        if run.lease < now + claim.WAITING_LEASE / 2:
-            run.lease = now + claim.WAITING_LEASE
+        turns.wait_for_turn(self.warehouse, self.as_claimed(tenant, run))
+        if run.lease < now + turns.WAITING_LEASE / 2:
+            run.lease = now + turns.WAITING_LEASE
         model.close_dead(now)
 
     @precondition(has_active_runs)
@@ -297,7 +299,7 @@ class Claims(RuleBasedStateMachine):
         runs = self.models[tenant].runs
         if runs:
             run = data.draw(st.sampled_from(runs))
-            was_cancelled = claim.cancel(self.warehouse, tenant, run.id, "me")
+            was_cancelled = control_runs.cancel(self.warehouse, tenant, run.id, "me")
             if run.status != "CANCELLED":  # of one that is, see the test below
                 assert bool(was_cancelled) == run.is_active()
             if run.is_active():
@@ -305,7 +307,7 @@ class Claims(RuleBasedStateMachine):
 
     @rule(tenant=st.sampled_from(TENANTS))
     def look(self, tenant: str) -> None:
-        claim.end_dead_leases(self.warehouse, tenant)
+        control_runs.end_dead_leases(self.warehouse, tenant)
         self.models[tenant].close_dead(Clock.moment)
 
     @rule(minutes=st.sampled_from([1, 1, 2, 15, 29, 30, 31, 100, 700, 1440]))
@@ -426,8 +428,8 @@ TestClaims.settings = settings(
 
 def test_a_run_is_cancelled_once(control: Control) -> None:
     run = control.take()
-    assert claim.cancel(control.warehouse, "acme", run.id, "me")
-    assert not claim.cancel(control.warehouse, "acme", run.id, "me"), "it had ended"
+    assert control_runs.cancel(control.warehouse, "acme", run.id, "me")
+    assert not control_runs.cancel(control.warehouse, "acme", run.id, "me"), "it had ended"
 
 
 def teardown_module() -> None:

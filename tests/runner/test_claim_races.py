@@ -5,14 +5,14 @@ import threading
 
 from control_file import DAY, Control, at_once
 
-from runner import claim
+from runner.control.runs import Run
 
 CLAIM = """
 import json, os, sys, time
 from datetime import date
 from pathlib import Path
 from control_file import request
-from runner import claim
+from runner.control import claim
 from runner.settings import Settings
 from runner.warehouse import open_warehouse
 from support import ROOT
@@ -47,7 +47,7 @@ def test_of_processes_that_race_for_the_last_slot_exactly_one_gets_it(control: C
 
 
 def test_of_threads_that_claim_one_date_exactly_one_gets_it(control: Control) -> None:
-    runs: list[claim.Run] = []
+    runs: list[Run] = []
     start = threading.Barrier(6)
 
     def take() -> None:

@@ -10,8 +10,8 @@ import click
 import pytest
 from control_file import DAY, Control
 
-from runner.cli import cli
-from runner.cli import main as real_main
+from runner.cli.app import cli
+from runner.cli.app import main as real_main
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, click.Command]]:
@@ -359,8 +359,8 @@ def test_alerts_go_after_the_commands_own_work_and_no_more_once_nobody_answers(
         order.append("told")
         echo(text)
 
-    monkeypatch.setattr("runner.notify.SmtpMailbox.send", silent)
-    monkeypatch.setattr("runner.cli.click.echo", told)
+    monkeypatch.setattr("runner.orchestration.mailing.SmtpMailbox.send", silent)
+    monkeypatch.setattr("runner.cli.app.click.echo", told)
     assert runner("cancel", control.add_run("RUNNING"), "--tenant", "acme").exit_code == 0
     assert order == ["told", *["CANCELLED"] * attempts]
     tried = control.sql("select attempts, last_error from acme.x_meta_alerts")
@@ -441,7 +441,7 @@ def test_waiting_for_a_run_that_covers_the_date_tells_why_it_failed(
 
     for as_json in ((), ("--json",)):
         control.add_run("RUNNING", day=DAY)
-        monkeypatch.setattr("runner.follow.time", SimpleNamespace(sleep=fails))
+        monkeypatch.setattr("runner.orchestration.follow.time", SimpleNamespace(sleep=fails))
         answer = runner(*RUN, "--date", "2024-11-01", "--wait", *as_json)
         assert answer.exit_code == 1 and "boom" in answer.stdout
     assert json.loads(answer.stdout)["error"] == "boom"
@@ -526,7 +526,7 @@ def test_a_mistake_of_ours_is_one_line_and_its_trace_is_in_the_log(
         raise ZeroDivisionError("a mistake of ours")
 
     for lookup in ("every", "known"):
-        monkeypatch.setattr(f"runner.tenants.{lookup}", broken)
+        monkeypatch.setattr(f"runner.control.tenants.{lookup}", broken)
     for name, value in control.environ.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.argv", ["runner", *args])

@@ -6,15 +6,12 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
+from statements import every
 from support import ROOT
 
-from runner import control_sql
+from runner.control import spooled
 
-STATEMENTS = {
-    name: text
-    for name, text in vars(control_sql).items()
-    if name.isupper() and isinstance(text, str)
-}
+STATEMENTS = every()
 MODULES = sorted((ROOT / "runner").rglob("*.py"))
 SQL = re.compile(
     r"\b(select\b.+\bfrom|insert\s+into|update\s+\S+\s+set|delete\s+from|create\s+table"
@@ -27,12 +24,12 @@ CONSTANTS = {
     "KEY_COLUMNS",
     "REFUSAL",
     "ACTIVE_RUNS",
-    "_MISSING",
+    "MISSING",
     "_OWN_EVENT",
     "_PUBLICATION",
     "_LATEST",
     "SHARED_EXPORT",
-    "_LAYERS",
+    "LAYERS",
     "_DUE",
     "_UNTOLD",
     "OUTBOX",
@@ -80,7 +77,7 @@ def test_a_statement_binds_values_by_name_only(name: str) -> None:
 
 
 def test_many_steps_are_two_statements_of_numbered_values() -> None:
-    dropped, added = control_sql.texts("acme", [("DROP_STEPS", 3), ("ADD_STEPS", 3)])
+    dropped, added = spooled.texts("acme", [("DROP_STEPS", 3), ("ADD_STEPS", 3)])
     assert dropped.endswith("in (@step_logging_id_0, @step_logging_id_1, @step_logging_id_2)")
     for n in range(3):
         assert f"@metadata_{n})" in added
@@ -138,11 +135,9 @@ def test_statements_are_formatted_with_identifiers_only(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
 def test_only_the_warehouses_send_sql(path: Path) -> None:
-    """Elsewhere a statement comes from control_sql, or from a file of its own."""
-    if path.name in ("control_sql.py", "warehouse_bigquery.py") or path.parent.name in (
-        "control",
-        "dataset",
-    ):
+    """A statement stands in a file of its owner's that ends in _sql, or in a store itself."""
+    stores = ("sql.py", "schema.py", "sqlite.py", "duckdb.py", "query.py", "warehouse_bigquery.py")
+    if path.name.endswith("_sql.py") or path.name in stores:
         return
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -17,7 +17,7 @@ from control_db import ask
 from control_file import Control, at_once
 from support import ROOT
 
-from runner import control_sql
+from runner.control import claim_sql
 from runner.control.sqlite import SqliteStore
 from runner.errors import (
     RunnerError,
@@ -127,7 +127,7 @@ def test_a_table_or_column_that_is_missing_is_named_with_what_makes_it(
 ) -> None:
     """The predecessor answered 500."""
     control.sql(damage)
-    statement = control_sql.CLAIM_LOCK.format(tenant="acme")
+    statement = claim_sql.CLAIM_LOCK.format(tenant="acme")
     with pytest.raises(StatementRefused) as caught:
         control.warehouse.write(statement, run_id="r", now=datetime.now(UTC))
     assert caught.value.exit_code == 1 and "\n" not in caught.value.message

@@ -24,11 +24,16 @@ from click.testing import Result
 from control_file import Control
 from support import ROOT, Inbox, free_port
 
-from runner import doctor, machine, pipelines, spool
-from runner.check import Check, document
-from runner.invoke import Job, Outcome, this_host
-from runner.show import checks
-from runner.tenants import Export
+from runner.cli.output import checks
+from runner.control import spool
+from runner.control.processes import this_host
+from runner.control.tenants import Export
+from runner.doctor import machine
+from runner.doctor.check import Check, document
+from runner.doctor.tenant import check_freshness, reader
+from runner.doctor.warehouse import check_clock
+from runner.engine.job import Job, Outcome
+from runner.pipelines import templates
 
 Look = Callable[..., dict[str, str]]
 
@@ -113,7 +118,7 @@ def test_a_package_of_another_version_than_pinned(look: Look, tmp_path: Path) ->
 
 def test_versions_are_told_without_importing_dbt() -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom runner import machine\n"
+        "import sys\nfrom pathlib import Path\nfrom runner.doctor import machine\n"
         "from runner.settings import Settings\n"
         f"print(machine.versions(Settings(Path({str(ROOT)!r}), None, {{}})))\n"
         "assert not any(name.split('.')[0] in ('dbt', 'duckdb') for name in sys.modules)"
@@ -136,11 +141,11 @@ def test_a_template_that_cannot_be_used(
     look: Look, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, old: str, new: str, told: str
 ) -> None:
     folder = tmp_path / "pipelines"
-    shutil.copytree(pipelines.FOLDER, folder)
+    shutil.copytree(templates.FOLDER, folder)
     path = folder / "gcp" / "cost" / "cost_billing.yml"
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
-    monkeypatch.setattr(pipelines, "FOLDER", folder)
+    monkeypatch.setattr(templates, "FOLDER", folder)
     check = look("templates")
     assert told in check["detail"]
     assert ends(check) == ("fail", f"${{EDITOR:-vi}} {path}")
@@ -149,7 +154,7 @@ def test_a_template_that_cannot_be_used(
 def test_a_template_that_is_not_there(
     look: Look, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(pipelines, "FOLDER", tmp_path / "none")
+    monkeypatch.setattr(templates, "FOLDER", tmp_path / "none")
     check = look("templates")
     assert "gcp/cost/cost_billing is not in" in check["detail"]
     assert ends(check) == ("fail", f"git -C {ROOT} checkout -- {tmp_path / 'none'}")
@@ -242,7 +247,7 @@ def test_a_control_file_that_was_cut_off(look: Look, control: Control) -> None:
 def test_a_control_file_that_another_program_writes(
     look: Look, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("runner.doctor.warehouse.PATIENCE_SECONDS", 0.3)
     with contextlib.closing(sqlite3.connect(control.path, isolation_level=None)) as other:
         other.execute("begin immediate")
         status, remedy = ends(look("warehouse"))
@@ -253,7 +258,7 @@ def test_a_tenants_file_that_another_program_holds(
     runner: Callable[..., Result], control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its data is looked at once, and no repair is asked for: it would wait for the same."""
-    monkeypatch.setattr(doctor, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr("runner.doctor.warehouse.PATIENCE_SECONDS", 1.0)
     path = control.path.with_name("tenant_acme.duckdb")
     code = f"import duckdb, time; c = duckdb.connect({str(path)!r}); print(1, flush=True)"
     holder = subprocess.Popen(
@@ -356,7 +361,7 @@ def test_a_row_from_the_future(look: Look, control: Control) -> None:
 def test_a_clock_that_is_not_the_warehouses() -> None:
     then = datetime.now(UTC) + timedelta(seconds=90)
     theirs = SimpleNamespace(read=lambda sql: [{"now_at": then}])
-    status, _, remedy = doctor._clock(theirs)  # type: ignore[arg-type]
+    status, _, remedy = check_clock(theirs)  # type: ignore[arg-type]
     assert (status, remedy) == ("warn", "sudo timedatectl set-ntp true")
 
 
@@ -524,7 +529,7 @@ def test_an_export_that_no_longer_grows(
         read_data=read_data,
         read=lambda sql, **values: [row] if "tenant_exports" in sql else [],
     )
-    found = doctor._freshness(answers, "acme", local)  # type: ignore[arg-type]
+    found = check_freshness(answers, "acme", local)  # type: ignore[arg-type]
     assert (found[0], found[2]) == (status, remedy)
     assert timedelta(days=7) <= datetime.now(UTC) - asked["since"] < timedelta(days=7, minutes=1)
 
@@ -550,9 +555,9 @@ def test_an_export_that_cannot_be_opened_does_not_spoil_the_next(
             assert job.environ["WAREHOUSE_DIR"] != control.environ["WAREHOUSE_DIR"]
             return Outcome("bad" not in job.command[-1], "timed out")
 
-    monkeypatch.setattr(doctor, "Worker", Fragile)
+    monkeypatch.setattr("runner.doctor.tenant.Worker", Fragile)
     with ExitStack() as stack:
-        read = doctor._reader(control.settings, stack)
+        read = reader(control.settings, stack)
         named = [[Export(ref)] for ref in ("good", "bad", "good", "good")]
         assert [read(exports, "").success for exports in named] == [True, False, True, True]
     assert told == ["made", "stopped", "made"]

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from runner import control_sql as sql
-from runner import doctor_bigquery, tenants
-from runner.check import FAIL, OK, WARN
+from runner.control import tenants
+from runner.doctor import bigquery
+from runner.doctor import doctor_sql as sql
+from runner.doctor.check import FAIL, OK, WARN
 from runner.errors import StatementRefused, UsageProblem
 from runner.settings import Settings, Target
 
@@ -41,21 +42,21 @@ class Answers:
 def test_a_day_that_costs_as_much_as_all_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     export = tenants.Export("p.billing.export")
     monkeypatch.setattr(tenants, "exports", lambda *args: [export])
-    status, told, remedy = doctor_bigquery.pruning(Answers(day=10, whole=1000), "acme")
+    status, told, remedy = bigquery.pruning(Answers(day=10, whole=1000), "acme")
     assert (status, remedy) == (OK, None) and "10 bytes" in told and "1,000" in told
-    status, told, remedy = doctor_bigquery.pruning(Answers(day=1000, whole=1000), "acme")
+    status, told, remedy = bigquery.pruning(Answers(day=1000, whole=1000), "acme")
     assert status == FAIL and "every partition" in told
     assert remedy == "bq show --format=prettyjson p:billing.export"
 
 
 def test_pruning_that_nothing_is_known_of_is_no_good_news() -> None:
-    assert doctor_bigquery.pruning(Answers(), "acme")[0] == WARN
+    assert bigquery.pruning(Answers(), "acme")[0] == WARN
 
 
 def test_a_bill_that_operators_cannot_ask_for_is_a_failure() -> None:
     answers = Answers(day=1, whole=2)
     answers.bill = StatementRefused("Cannot query without a filter over ingestion_date")
-    assert doctor_bigquery.pruning(answers, "acme")[0] == FAIL
+    assert bigquery.pruning(answers, "acme")[0] == FAIL
 
 
 @pytest.mark.parametrize(
@@ -69,12 +70,12 @@ def test_a_bill_that_operators_cannot_ask_for_is_a_failure() -> None:
 def test_rows_that_the_extraction_would_not_read_are_a_failure(
     row: dict[str, Any], status: str
 ) -> None:
-    assert doctor_bigquery.partitions(Answers(row), "acme")[0] == status
+    assert bigquery.partitions(Answers(row), "acme")[0] == status
 
 
 def test_a_tenants_dataset_is_asked_for_with_an_insert_that_is_not_run() -> None:
     answers = Answers()
-    assert doctor_bigquery.permissions(answers, "acme")[0] == OK
+    assert bigquery.permissions(answers, "acme")[0] == OK
     assert answers.asked == [sql.MAY_WRITE.format(tenant="acme")]
 
 
@@ -87,7 +88,7 @@ def test_jobs_refused_for_a_quota_are_told(
     target = Target("bigquery", "bigquery", {"location": location, "project": "ours"})
     monkeypatch.setattr(Settings, "target", lambda *args: target)
     answers = Answers({"jobs": 7, "refused": refused})
-    found, _, remedy = doctor_bigquery.refused_jobs(answers, settings)
+    found, _, remedy = bigquery.refused_jobs(answers, settings)
     assert found == status
     # The command asks for nothing without whose quota it is.
     assert (remedy or "--consumer=projects/ours").endswith("--consumer=projects/ours")
@@ -100,7 +101,7 @@ def test_a_location_is_a_name_before_it_is_sql(
     target = Target("bigquery", "bigquery", {"location": "us`.x; drop table y"})
     monkeypatch.setattr(Settings, "target", lambda *args: target)
     with pytest.raises(UsageProblem, match="no BigQuery location"):
-        doctor_bigquery.refused_jobs(Answers(), settings)
+        bigquery.refused_jobs(Answers(), settings)
 
 
 @pytest.fixture

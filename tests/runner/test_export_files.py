@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from runner import export_files
+from runner.dataset import export_files
 from runner.errors import UsageProblem
 
 ROW = b'{"cost": 1}\n'

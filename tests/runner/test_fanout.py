@@ -8,16 +8,16 @@ from datetime import date, timedelta
 
 import pytest
 
-from runner import fanout
 from runner.errors import Interrupted, Refused, UsageProblem
-from runner.fanout import Stop
+from runner.orchestration import threads
+from runner.orchestration.threads import Stop
 
 NAMES = [f"tenant_{n}" for n in range(40)]
 
 
 def test_each_name_is_done_once_and_told_in_the_order_of_the_names() -> None:
     told: list[str] = []
-    ended = fanout.each(NAMES, str.upper, 4, Stop(), lambda done: told.append(done.name))
+    ended = threads.each(NAMES, str.upper, 4, Stop(), lambda done: told.append(done.name))
     assert [done.name for done in ended] == NAMES and sorted(told) == sorted(NAMES)
     assert [done.result for done in ended] == [name.upper() for name in NAMES]
 
@@ -35,7 +35,7 @@ def test_no_more_than_the_workers_are_at_work_at_once() -> None:
         with lock:
             at_work -= 1
 
-    fanout.each(NAMES, task, 3, Stop())
+    threads.each(NAMES, task, 3, Stop())
     assert most == 3
 
 
@@ -53,7 +53,7 @@ def test_what_one_raises_is_its_own(error: Exception, told: str) -> None:
             raise error
         return name
 
-    ended = {done.name: done for done in fanout.each(NAMES, task, 4, Stop())}
+    ended = {done.name: done for done in threads.each(NAMES, task, 4, Stop())}
     failed = ended.pop("tenant_7")
     assert failed.error is not None and told in failed.error.message and failed.result is None
     assert all(done.result == name and done.error is None for name, done in ended.items())
@@ -70,7 +70,7 @@ def test_a_signal_stops_those_at_work_and_begins_no_other() -> None:
             time.sleep(0.001)
         raise Interrupted(stop())
 
-    ended = fanout.each(NAMES, task, 2, stop)
+    ended = threads.each(NAMES, task, 2, stop)
     assert sorted(done.name for done in ended) == sorted(begun) and len(begun) == 2
     assert all(done.error and "signal 15" in done.error.message for done in ended)
 
@@ -86,7 +86,7 @@ def test_a_signal_to_the_process_reaches_the_threads(number: signal.Signals) -> 
         return "ended in order"
 
     before = signal.getsignal(number)
-    ended = fanout.each(NAMES, task, 2, stop, told.append)
+    ended = threads.each(NAMES, task, 2, stop, told.append)
     assert stop() == number and ended == sorted(told, key=lambda done: done.name)
     assert [done.result for done in ended] == ["ended in order"] * len(ended)
     assert len(ended) in (1, 2) and signal.getsignal(number) is before
@@ -94,26 +94,26 @@ def test_a_signal_to_the_process_reaches_the_threads(number: signal.Signals) -> 
 
 @pytest.mark.parametrize("n", [1, 2, 7])
 def test_the_shards_together_are_all_names_and_none_twice(n: int) -> None:
-    parts = [fanout.shard(NAMES, f"{i}/{n}") for i in range(n)]
+    parts = [threads.shard(NAMES, f"{i}/{n}") for i in range(n)]
     assert sorted(name for part in parts for name in part) == sorted(NAMES)
 
 
 def test_a_name_stays_in_its_shard_when_others_come() -> None:
-    assert set(fanout.shard(NAMES, "1/3")) <= set(fanout.shard([*NAMES, "another", "a0"], "1/3"))
+    assert set(threads.shard(NAMES, "1/3")) <= set(threads.shard([*NAMES, "another", "a0"], "1/3"))
 
 
 @pytest.mark.parametrize("part", ["", "1", "3/3", "-1/3", "a/b", "1/0", "0/0", "1/3/4", "1 / 3"])
 def test_what_is_no_shard_is_one_sentence(part: str) -> None:
     with pytest.raises(UsageProblem, match="name it i/n"):
-        fanout.shard(NAMES, part)
+        threads.shard(NAMES, part)
 
 
 @pytest.mark.parametrize("days", [1, 2, 366, 367, 1000])
 def test_the_parts_of_a_range_are_its_dates_each_once(days: int) -> None:
     first = date(2023, 2, 27)
     last = first + timedelta(days=days - 1)
-    parts = fanout.chunks(first, last)
+    parts = threads.chunks(first, last)
     dates = [a + timedelta(days=n) for a, b in parts for n in range((b - a).days + 1)]
     assert dates == [first + timedelta(days=n) for n in range(days)]
-    assert all((b - a).days < fanout.CHUNK_DAYS for a, b in parts)
-    assert len(parts) == -(-days // fanout.CHUNK_DAYS)
+    assert all((b - a).days < threads.CHUNK_DAYS for a, b in parts)
+    assert len(parts) == -(-days // threads.CHUNK_DAYS)

@@ -13,10 +13,12 @@ from macro_sql import Returned
 from support import ROOT
 from test_notify import a_node
 
-from runner import findings, read_back, worker
+from runner import findings
 from runner.dataset import duckdb as duckdb_dataset
+from runner.engine import worker
+from runner.engine.job import Outcome
 from runner.findings import Finding
-from runner.invoke import Outcome
+from runner.orchestration import read_back
 
 RATE = {
     "expectation": "rate_is_positive_and_1_for_usd",

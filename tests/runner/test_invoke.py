@@ -11,7 +11,8 @@ import psutil
 import pytest
 from support import DBT_TARGET, environment_in
 
-from runner.invoke import Event, Job, Outcome, Worker
+from runner.engine.job import Event, Job, Outcome
+from runner.engine.process import Worker
 from runner.settings import Settings
 
 NODE = (
@@ -26,11 +27,12 @@ NODE = (
 def child(tmp_path: Path):
     """Runs a job in a child that does what the given lines of Python say, in place of dbt."""
     package = tmp_path / "project" / "runner"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
+    (package / "engine").mkdir(parents=True)
+    for folder in (package, package / "engine"):
+        (folder / "__init__.py").touch()
 
     def run(body: str, timeout: float = 10) -> tuple[Outcome, list[Event]]:
-        (package / "worker.py").write_text(
+        (package / "engine" / "worker.py").write_text(
             f"import json, os, sys, time\njob = json.loads(sys.stdin.readline())\n{body}\n"
         )
         events: list[Event] = []
@@ -126,7 +128,7 @@ def test_the_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     """Else a killed runner leaves a dbt that holds the tenant's file and goes on writing."""
     script = (
         "import os, sys, time\nfrom pathlib import Path\n"
-        "from runner.invoke import Worker\nfrom runner.settings import Settings\n"
+        "from runner.engine.process import Worker\nfrom runner.settings import Settings\n"
         "w = Worker(Settings(Path(sys.argv[1]), None, dict(os.environ)), Path(sys.argv[2]))\n"
         "print(w._process.pid, flush=True)\ntime.sleep(60)\n"
     )

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from control_file import DAY, Control, request
 
-from runner import claim, follow, landings, notify, pipelines
-from runner import run as one_run
-from runner.invoke import Outcome
-from runner.run import Report
+from runner.control import claim, runs
+from runner.engine.job import Outcome
+from runner.orchestration import claiming, follow, landings, mailing
+from runner.orchestration.report import Report
+from runner.orchestration.run import run_slice
+from runner.pipelines import templates
 
-TEMPLATE = pipelines.load(pipelines.DEFAULT)
+TEMPLATE = templates.load(templates.DEFAULT)
 LANDING = "globex-gcp-export-landing"
 NEXT = DAY + timedelta(days=1)
 COMPLETED = ("COMPLETED", None)
@@ -30,10 +32,8 @@ def asked(**changes: Any) -> claim.Request:
 
 
 def run(control: Control, on_event: Callable[[Any], None] = lambda event: None) -> Report:
-    mailbox = notify.SmtpMailbox(control.settings.mail)
-    return one_run.run_slice(
-        control.settings, control.warehouse, mailbox, asked(), TEMPLATE, on_event
-    )
+    mailbox = mailing.SmtpMailbox(control.settings.mail)
+    return run_slice(control.settings, control.warehouse, mailbox, asked(), TEMPLATE, on_event)
 
 
 def end(control: Control, run_id: str, status: str) -> None:
@@ -96,7 +96,7 @@ def test_a_dead_run_of_the_landing_is_closed_and_its_dates_are_refused(control: 
 def test_a_queued_run_may_be_claimed_while_its_landing_is_active(control: Control) -> None:
     landed(control, "RUNNING")
     ask = (control.settings, control.warehouse, asked(queued=True), "a-run", None)
-    assert one_run.claimed(*ask).status == "PENDING"
+    assert claiming.claimed(*ask).status == "PENDING"
 
 
 def test_with_wait_the_run_begins_when_the_landing_has_ended(
@@ -116,7 +116,7 @@ def test_a_landing_that_is_run_between_claim_and_build_is_waited_for_before_dbt(
     landed(control)
     take, late = claim.take, []
 
-    def taken(*args: Any, **named: Any) -> claim.Run:
+    def taken(*args: Any, **named: Any) -> runs.Run:
         run = take(*args, **named)
         late.append(landed(control, "RUNNING"))
         return run

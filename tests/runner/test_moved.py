@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import ROOT
 
-from runner import moved
-from runner.moved import Ended, Range, Source
+from runner.orchestration import moved
+from runner.orchestration.moved import Ended, Range, Source
 
 NOON = datetime(2024, 11, 9, 12, tzinfo=UTC)
 

@@ -11,13 +11,15 @@ from html import unescape
 import pytest
 from support import Inbox, free_port
 
-from runner import notify, pipelines, read_back
-from runner.claim import Run
+from runner.control.runs import Run
+from runner.engine.job import Node, Outcome
 from runner.findings import Finding
-from runner.invoke import Node, Outcome
+from runner.orchestration import mailing, read_back
+from runner.orchestration.letters import failure
+from runner.pipelines import templates
 from runner.settings import Mail
 
-ALERT = pipelines.load(pipelines.DEFAULT).alerts[0]
+ALERT = templates.load(templates.DEFAULT).alerts[0]
 
 
 def a_run(**changes) -> Run:
@@ -34,7 +36,7 @@ def a_run(**changes) -> Run:
         "trigger_type": "manual",
         "trigger_by": "cron",
         "error_message": None,
-        "template": pipelines.DEFAULT,
+        "template": templates.DEFAULT,
         "row_count": None,
         "user_id": None,
     }
@@ -103,8 +105,8 @@ def send(
     mail = mail_at(inbox.port)
     values["company_name"] = told.get("company", "Acme")
     failed = run or a_run()
-    written = notify.failure(ALERT, failed, outcome, values)
-    refused = notify.SmtpMailbox(mail).send(notify.message(written, mail.sender, failed.id))
+    written = failure(ALERT, failed, outcome, values)
+    refused = mailing.SmtpMailbox(mail).send(mailing.message(written, mail.sender, failed.id))
     return Sent(list(written.to), refused)
 
 
@@ -216,7 +218,7 @@ def test_a_server_that_is_down_is_an_error_the_run_can_catch() -> None:
 
 
 def test_without_a_server_the_error_names_what_to_set() -> None:
-    mailbox = notify.SmtpMailbox(mail_at(25, host=""))
+    mailbox = mailing.SmtpMailbox(mail_at(25, host=""))
     with pytest.raises(OSError, match="SMTP_HOST"):
         mailbox.send(EmailMessage())
 
@@ -232,7 +234,7 @@ def test_a_server_that_wants_a_password_it_does_not_get_is_an_error(inbox: Inbox
     message = EmailMessage()
     message["To"] = "a@x.example"
     with pytest.raises(smtplib.SMTPException):
-        notify.SmtpMailbox(mail).send(message)
+        mailing.SmtpMailbox(mail).send(message)
     assert inbox.letters == []
 
 
@@ -241,7 +243,7 @@ def test_starttls_is_not_given_up_for_a_server_without_it(inbox: Inbox) -> None:
     message = EmailMessage()
     message["To"] = "a@x.example"
     with pytest.raises(smtplib.SMTPException):
-        notify.SmtpMailbox(mail).send(message)
+        mailing.SmtpMailbox(mail).send(message)
     assert inbox.letters == []
 
 

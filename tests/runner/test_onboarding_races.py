@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from control_file import TENANTS, Control, at_once
 
-from runner import tenants
+from runner.control import tenants
+from runner.control.tenants import Export
 from runner.errors import UsageProblem
-from runner.tenants import Export
+from runner.onboarding import onboard, onboarding_sql, overlaps, records
+from runner.pipelines import templates
 from runner.warehouse import open_warehouse
 
 ACCOUNTS = ("01ECB7-6EE0BA-7357F1", "000000-000000-000001")
@@ -17,8 +19,8 @@ WHOLE = Export("/exports/shared.parquet")
 
 ADD = """
 import json, os, sys
-from runner import tenants
 from runner.errors import UsageProblem
+from runner.onboarding import onboard, overlaps
 from runner.settings import Settings
 from runner.warehouse import open_warehouse
 from support import ROOT
@@ -27,20 +29,20 @@ from test_onboarding_races import record
 warehouse = open_warehouse(Settings(ROOT, None, dict(os.environ)))
 name, *accounts = sys.argv[1:]
 mine = record(*accounts)
-early = tenants.also_billed_to(warehouse, name, mine.exports)
+early = overlaps.also_billed_to(warehouse, name, mine.exports)
 print(json.dumps(early), flush=True)
 sys.stdin.readline()
 try:
-    print(json.dumps(tenants._write_rows(warehouse, name, mine)))
+    print(json.dumps(onboard._write_rows(warehouse, name, mine)))
 except UsageProblem as problem:
     print(json.dumps(problem.message))
 """
 
 
-def record(*accounts: str, pipeline: str = tenants.pipelines.DEFAULT) -> tenants._Record:
+def record(*accounts: str, pipeline: str = templates.DEFAULT) -> records.Record:
     """What is written of a tenant that reads the shared export."""
     exports = [Export(WHOLE.ref, accounts)]
-    return tenants._Record("a@acme.example", "", tenants.PLANS["scale"], exports, pipeline)
+    return records.Record("a@acme.example", "", tenants.PLANS["scale"], exports, pipeline)
 
 
 def registered(control: Control) -> list[str]:
@@ -81,7 +83,7 @@ def test_of_threads_that_share_the_control_file_exactly_one_gets_it(
     def add(name: str) -> None:
         start.wait()
         try:
-            told.append(tenants._write_rows(warehouse, name, record()))
+            told.append(onboard._write_rows(warehouse, name, record()))
         except Exception as error:
             told.append(type(error))
 
@@ -103,15 +105,15 @@ def test_the_transaction_updates_first_the_row_that_makes_two_of_them_meet() -> 
             sent.append((statements, values))
             return []
 
-    tenants._write_rows(Recorder(), "acme", record())  # type: ignore[arg-type]
-    assert sent[1][0][0] == tenants.sql.ONBOARDING_LOCK
+    onboard._write_rows(Recorder(), "acme", record())  # type: ignore[arg-type]
+    assert sent[1][0][0] == onboarding_sql.ONBOARDING_LOCK
 
 
 def test_a_refused_transaction_leaves_no_row(control: Control) -> None:
-    tenants._write_rows(control.warehouse, "acme", record(ACCOUNTS[0]))
+    onboard._write_rows(control.warehouse, "acme", record(ACCOUNTS[0]))
     before = control.sql("select * from tenants.tenant_profiles order by 1")
     with pytest.raises(UsageProblem, match="shared with tenant acme"):
-        tenants._write_rows(control.warehouse, "globex", record())
+        onboard._write_rows(control.warehouse, "globex", record())
     assert registered(control) == ["acme"]
     assert control.sql("select * from tenants.tenant_profiles order by 1") == before
 
@@ -122,27 +124,27 @@ def test_a_refused_transaction_leaves_no_row(control: Control) -> None:
         (record(ACCOUNTS[0]), record(ACCOUNTS[1]), []),
         (record(ACCOUNTS[0]), record(*ACCOUNTS), ["acme"]),
         (record(), record(ACCOUNTS[1]), ["acme"]),
-        (record(pipeline=tenants.pipelines.LANDING), record(), []),
-        (record(), record(pipeline=tenants.pipelines.LANDING), []),
+        (record(pipeline=templates.LANDING), record(), []),
+        (record(), record(pipeline=templates.LANDING), []),
     ],
     ids=["apart", "one account twice", "an unfiltered first", "after a landing", "a landing"],
 )
 def test_who_shares_charges_is_told_and_who_does_not_is_left_in_peace(
-    control: Control, first: tenants._Record, second: tenants._Record, told: list[str]
+    control: Control, first: records.Record, second: records.Record, told: list[str]
 ) -> None:
-    assert tenants._write_rows(control.warehouse, "acme", first) == []
-    assert tenants._write_rows(control.warehouse, "globex", second) == told
-    assert bool(tenants.overlaps(control.warehouse)) == bool(told)
+    assert onboard._write_rows(control.warehouse, "acme", first) == []
+    assert onboard._write_rows(control.warehouse, "globex", second) == told
+    assert bool(overlaps.overlaps(control.warehouse)) == bool(told)
 
 
 def on(control: Control, name: str, *refs: str, account: str = "", landing: bool = False) -> None:
     """The tenant's rows, written whatever others have."""
     accounts = (account,) if account else ()
-    pipeline = tenants.pipelines.LANDING if landing else tenants.pipelines.DEFAULT
+    pipeline = templates.LANDING if landing else templates.DEFAULT
     exports = [Export(ref, accounts) for ref in refs]
     plan = tenants.PLANS["scale"]
-    one = tenants._Record("a@acme.example", "", plan, exports, pipeline)
-    tenants._write_rows(control.warehouse, name, one)
+    one = records.Record("a@acme.example", "", plan, exports, pipeline)
+    onboard._write_rows(control.warehouse, name, one)
 
 
 def have_landing(control: Control, ref: str, account: str = "") -> None:
@@ -177,29 +179,29 @@ def test_one_file_by_two_names_is_one_export(
     folder = files(tmp_path)
     on(control, "acme", f"{folder}/exports/a.parquet", account=ACCOUNTS[0])
     named = [Export(f"{folder}/{ref}")]
-    assert tenants.also_billed_to(control.warehouse, "globex", named) == told
+    assert overlaps.also_billed_to(control.warehouse, "globex", named) == told
     other = [Export(f"{folder}/{ref}", ACCOUNTS[1:])]
-    assert tenants.also_billed_to(control.warehouse, "globex", other) == []
-    one = tenants._Record("a@acme.example", "", tenants.PLANS["scale"], named)
-    assert tenants._write_rows(control.warehouse, "globex", one) == told
+    assert overlaps.also_billed_to(control.warehouse, "globex", other) == []
+    one = records.Record("a@acme.example", "", tenants.PLANS["scale"], named)
+    assert onboard._write_rows(control.warehouse, "globex", one) == told
     pairs = [("acme", "globex", f"{folder}/exports/a.parquet")]
-    assert tenants.overlaps(control.warehouse) == (pairs if told else [])
+    assert overlaps.overlaps(control.warehouse) == (pairs if told else [])
 
 
 @pytest.mark.parametrize("own", [WHOLE.ref, "p.d.t"])
 def test_a_landing_and_what_it_lands_are_one_export(control: Control, own: str) -> None:
     on(control, "acme", own)
     have_landing(control, own)
-    assert tenants.overlaps(control.warehouse) == []
+    assert overlaps.overlaps(control.warehouse) == []
     named = [Export("tenant:shared")]
-    assert tenants.also_billed_to(control.warehouse, "globex", named) == ["acme"]
+    assert overlaps.also_billed_to(control.warehouse, "globex", named) == ["acme"]
     # In the transaction, too, whoever came first.
     with pytest.raises(UsageProblem, match="shared with tenant acme"):
         on(control, "globex", "tenant:shared")
     on(control, "globex", "tenant:shared", account=ACCOUNTS[0])
-    assert tenants.overlaps(control.warehouse) == [("acme", "globex", own)]
+    assert overlaps.overlaps(control.warehouse) == [("acme", "globex", own)]
     on(control, "acme", own, account=ACCOUNTS[1])
-    assert tenants.overlaps(control.warehouse) == []
+    assert overlaps.overlaps(control.warehouse) == []
     with pytest.raises(UsageProblem, match="shared with tenant globex"):
         on(control, "acme", own)
 
@@ -208,6 +210,6 @@ def test_a_landings_filter_is_its_readers(control: Control) -> None:
     have_landing(control, WHOLE.ref, ACCOUNTS[0])
     on(control, "acme", WHOLE.ref, account=ACCOUNTS[1])
     on(control, "globex", "tenant:shared")
-    assert tenants.overlaps(control.warehouse) == []
+    assert overlaps.overlaps(control.warehouse) == []
     on(control, "acme", WHOLE.ref, account=ACCOUNTS[0])
-    assert tenants.overlaps(control.warehouse) == [("acme", "globex", WHOLE.ref)]
+    assert overlaps.overlaps(control.warehouse) == [("acme", "globex", WHOLE.ref)]

@@ -120,6 +120,6 @@ def test_no_text_makes_a_key_with_a_program_that_may_be_missing() -> None:
 
 
 def test_every_package_is_in_what_is_installed() -> None:
-    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "runner").rglob("__init__.py")}
-    assert set(listed) == {".".join(folder.parts) for folder in folders}
+    """Setuptools finds packages by their __init__.py: one without it would be left out."""
+    modules = {path.parent for path in (ROOT / "runner").rglob("*.py")}
+    assert [folder for folder in modules if not (folder / "__init__.py").exists()] == []

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from runner import pipelines
 from runner.errors import UsageProblem
+from runner.pipelines import templates
 
 GOOD = """
 pipeline_id: "{tenant_id}-mine"
@@ -20,31 +20,31 @@ on_failure:
 @pytest.fixture
 def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Writes a template and loads it."""
-    monkeypatch.setattr(pipelines, "FOLDER", tmp_path / "pipelines")
+    monkeypatch.setattr(templates, "FOLDER", tmp_path / "pipelines")
     path = tmp_path / "pipelines" / "gcp" / "cost" / "mine.yml"
     path.parent.mkdir(parents=True)
 
-    def load(text: str) -> pipelines.Template:
+    def load(text: str) -> templates.Template:
         path.write_text(text)
-        return pipelines.load("gcp/cost/mine")
+        return templates.load("gcp/cost/mine")
 
     return load
 
 
 def test_the_default_template_is_the_predecessors() -> None:
-    found = pipelines.load(pipelines.DEFAULT)
-    assert pipelines.fill(found.pipeline_id, {"tenant_id": "acme"}) == "acme-gcp-cost-billing"
+    found = templates.load(templates.DEFAULT)
+    assert templates.fill(found.pipeline_id, {"tenant_id": "acme"}) == "acme-gcp-cost-billing"
     assert (found.step.id, found.step.timeout_minutes) == ("extract_billing_costs", 20)
     (alert,) = found.alerts
     assert alert.id == "notify_on_failure"
-    subject = pipelines.fill(alert.subject, {"tenant_id": "acme"})
+    subject = templates.fill(alert.subject, {"tenant_id": "acme"})
     assert subject == "[ALERT] Cost Billing Pipeline Failed - acme"
 
 
 def test_every_template_that_ships_can_be_loaded() -> None:
-    assert pipelines.DEFAULT in pipelines.names()
-    for name in pipelines.names():
-        assert pipelines.load(name).description
+    assert templates.DEFAULT in templates.names()
+    for name in templates.names():
+        assert templates.load(name).description
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_every_template_that_ships_can_be_loaded() -> None:
     ],
 )
 def test_a_name_that_is_no_template_is_answered_with_those_there_are(name: str) -> None:
-    with pytest.raises(UsageProblem, match=f"use one of .*{pipelines.DEFAULT}"):
-        pipelines.load(name)
+    with pytest.raises(UsageProblem, match=f"use one of .*{templates.DEFAULT}"):
+        templates.load(name)
 
 
 def test_a_template_is_read_whole(template) -> None:
@@ -120,9 +120,9 @@ def test_more_than_one_build_step_is_refused(template) -> None:
 
 
 def test_variables_are_substituted() -> None:
-    filled = pipelines.fill("{tenant_id} on {date}, {tenant_id}", {"tenant_id": "a", "date": "d"})
+    filled = templates.fill("{tenant_id} on {date}, {tenant_id}", {"tenant_id": "a", "date": "d"})
     assert filled == "a on d, a"
 
 
 def test_a_value_is_not_substituted_again() -> None:
-    assert pipelines.fill("{tenant_id}", {"tenant_id": "{date}", "date": "no"}) == "{date}"
+    assert templates.fill("{tenant_id}", {"tenant_id": "{date}", "date": "no"}) == "{date}"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from control_file import Control
 
-from runner import pool
-from runner.pool import Pool
+from runner.engine import pool
+from runner.engine.pool import Pool
 
 
 class Process:

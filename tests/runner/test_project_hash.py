@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import deployment
+from runner.dataset import deployment
 
 
 @pytest.fixture

@@ -13,9 +13,11 @@ from control_file import DAY, Control, judge, publish
 from test_notify import a_node
 from test_run import run, start
 
-from runner import doctor, publications, read_back, show
-from runner.invoke import Outcome
-from runner.publications import Publication, Standing
+from runner.cli import output
+from runner.doctor import tenant
+from runner.engine.job import Outcome
+from runner.orchestration import publications, read_back
+from runner.orchestration.publications import Publication, Standing
 
 BILL, SILVER, MART = "billing_cost_daily", "gcp_silver_cost", "cost_daily"
 NEXT = DAY + timedelta(days=1)
@@ -106,7 +108,7 @@ def test_a_failed_run_keeps_what_it_published_and_says_what_readers_see(
     assert kept["table"] == BILL
     steps = dict(control.sql("select step_name, error_message from acme.x_meta_step_logs"))
     assert steps[SILVER].startswith("gcp_silver_cost was not published: keeps_every_charge")
-    assert show.test_counts(report) == (4, 0, 1)
+    assert output.test_counts(report) == (4, 0, 1)
 
 
 def test_a_cancelled_run_records_what_it_had_published(control, dbt, monkeypatch) -> None:
@@ -219,7 +221,7 @@ def test_a_table_whose_name_begins_like_another_is_told_apart(layers: Control) -
 
 
 def test_doctor_names_the_dates_whose_layers_disagree(layers: Control) -> None:
-    status, told, remedy = doctor._layers(layers.warehouse, "acme", True)
+    status, told, remedy = tenant.check_layers(layers.warehouse, "acme", True)
     assert (status, remedy) == ("warn", "runner catch-up --tenant acme")
     assert told == "layers disagree on 2024-11-02: gcp_silver_cost older than what they read"
 
@@ -228,7 +230,7 @@ def test_doctor_names_what_was_never_built_and_else_who_published(layers: Contro
     with duckdb.connect(str(data_file(layers))) as connection:
         connection.execute("delete from acme.x_meta_publications where usage_date = ?", [NEXT])
         publish(connection, "old", SILVER, NEXT, read=(BILL,), at=AT)
-    status, told, remedy = doctor._layers(layers.warehouse, "acme", True)
+    status, told, remedy = tenant.check_layers(layers.warehouse, "acme", True)
     assert (status, remedy) == (
         "warn",
         "runner run --tenant acme --from 2024-11-02 --to 2024-11-02",
@@ -236,7 +238,7 @@ def test_doctor_names_what_was_never_built_and_else_who_published(layers: Contro
     assert told.startswith("not built: billing_cost_daily on 2024-11-02")
     with duckdb.connect(str(data_file(layers))) as connection:
         publish(connection, "old", BILL, NEXT, at=AT - timedelta(minutes=1))
-    status, told, _ = doctor._layers(layers.warehouse, "acme", True)
+    status, told, _ = tenant.check_layers(layers.warehouse, "acme", True)
     assert (status, told) == (
         "ok",
         "2024-11-02: 2 tables by run old; 2024-11-01: 3 tables by run old",

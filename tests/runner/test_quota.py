@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from control_file import DAY, Control
 
-from runner import claim, quota, record
+from runner.control import quota, runs
 from runner.errors import UsageProblem
+from runner.orchestration import step_log
 
 
 def used(control: Control) -> dict[str, tuple[int, int, int]]:
@@ -89,9 +90,9 @@ def test_the_view_has_a_row_for_today_without_any_run(control: Control) -> None:
     assert todays_row(control) == (0, 0, 0, 0, 0, 25)
 
 
-def finish(control: Control, run: claim.Run, *end) -> None:
-    steps = record.StepLog(control.warehouse, run)
-    record.finish(control.settings, control.warehouse, steps, run, *end)
+def finish(control: Control, run: runs.Run, *end) -> None:
+    steps = step_log.StepLog(control.warehouse, run)
+    step_log.finish(control.settings, control.warehouse, steps, run, *end)
 
 
 def test_the_view_moves_with_each_run(control: Control) -> None:

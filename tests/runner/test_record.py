@@ -6,22 +6,23 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from control_file import Control
 
-from runner import claim, record
-from runner.invoke import Event, Node
+from runner.control import runs
+from runner.engine.job import Event, Node
+from runner.orchestration import step_log
 
 
 @pytest.fixture
-def run(control: Control) -> claim.Run:
+def run(control: Control) -> runs.Run:
     return control.take(user_id="u1")
 
 
 @pytest.fixture
-def steps(control: Control, run: claim.Run) -> record.StepLog:
-    return record.StepLog(control.warehouse, run)
+def steps(control: Control, run: runs.Run) -> step_log.StepLog:
+    return step_log.StepLog(control.warehouse, run)
 
 
-def finish(control: Control, steps: record.StepLog, run: claim.Run, *end) -> int | None:
-    return record.finish(control.settings, control.warehouse, steps, run, *end)[0].duration_ms
+def finish(control: Control, steps: step_log.StepLog, run: runs.Run, *end) -> int | None:
+    return step_log.finish(control.settings, control.warehouse, steps, run, *end)[0].duration_ms
 
 
 def node(**changes) -> Node:
@@ -153,16 +154,16 @@ def test_a_thousand_steps_are_written_at_once(control, steps) -> None:
 
 
 def test_start_moves_a_pending_run_and_only_that(control, run, steps) -> None:
-    record.start(control.warehouse, run, 20)
+    step_log.start(control.warehouse, run, 20)
     assert control.runs() == [("RUNNING", None)]
     control.sql("update acme.x_meta_pipeline_runs set status = 'CANCELLED'")
-    record.start(control.warehouse, run, 20)
+    step_log.start(control.warehouse, run, 20)
     assert control.runs() == [("CANCELLED", None)]
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
 def test_finish_writes_how_the_run_ended(control, run, steps, status: str) -> None:
-    record.start(control.warehouse, run, 20)
+    step_log.start(control.warehouse, run, 20)
     duration = finish(control, steps, run, status, "why", ("late.", "few rows."), 42)
     (row,) = control.sql(
         "select status, error_message, warnings, row_count, duration_ms, end_time >= start_time"
@@ -204,7 +205,7 @@ def test_a_finish_leaves_other_runs_alone(control, run, steps) -> None:
 
 
 def test_the_last_steps_and_the_end_are_one_transaction(control, run, steps) -> None:
-    record.start(control.warehouse, run, 20)
+    step_log.start(control.warehouse, run, 20)
     steps.open("dbt", "dbt", "model")
     control.sql("drop table tenants.tenant_usage_events")
     with pytest.raises(Exception, match="tenant_usage_events"):
@@ -217,6 +218,6 @@ def test_the_steps_of_a_run_are_read_in_order(control, run, steps) -> None:
     steps.close("a", "COMPLETED")
     steps.close_node(node())
     steps.flush()
-    rows = record.steps_of(control.warehouse, "acme", run.id)
+    rows = runs.steps_of(control.warehouse, "acme", run.id)
     assert [row["step_name"] for row in rows] == ["A", "billing_cost_daily"]
     assert rows[0]["start_time"].tzinfo is UTC

@@ -18,19 +18,22 @@ from given import GOOD
 from support import Inbox, free_port
 from test_notify import FAILED, a_node, mail_at
 
-from runner import claim, follow, notify, pipelines, spool
-from runner import run as one_run
+from runner.control import runs, spool
+from runner.engine.job import Outcome
 from runner.errors import Refused, WarehouseUnreachable
-from runner.invoke import Outcome
+from runner.orchestration import build, follow, mailing
+from runner.orchestration.report import Report
+from runner.orchestration.run import run_slice
+from runner.pipelines import templates
 
-TEMPLATE = pipelines.load(pipelines.DEFAULT)
+TEMPLATE = templates.load(templates.DEFAULT)
 # What is told of test_notify's FAILED where no hook left a row.
 FAILURE = "cost_type_is_known failed for 3 rows. Nothing is published for these dates."
 
 
 def run(
     control: Control, port: int = 0, mailbox: Any = None, admin_email: str = "", **environ: str
-) -> one_run.Report:
+) -> Report:
     settings = replace(
         control.settings,
         environ={
@@ -40,10 +43,10 @@ def run(
             **environ,
         },
     )
-    return one_run.run_slice(
+    return run_slice(
         settings,
         control.warehouse,
-        mailbox or notify.SmtpMailbox(mail_at(port)),
+        mailbox or mailing.SmtpMailbox(mail_at(port)),
         request(**({"admin_email": admin_email} if admin_email else {})),
         TEMPLATE,
         lambda event: None,
@@ -97,10 +100,10 @@ def test_an_export_that_changed_while_it_was_read_is_checked_again_before_the_se
         def run(self, *job: Any, **ticks: Any) -> Outcome:
             super().run(*job, **ticks)
             export.write_bytes(good[:-8] + b"\0\0\0\0" + good[-4:])
-            return Outcome(False, f"billing_cost_daily: {one_run.EXPORT_CHANGED}: {export}")
+            return Outcome(False, f"billing_cost_daily: {build.EXPORT_CHANGED}: {export}")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("runner.pool.Worker", Upload)
+        patch.setattr("runner.engine.pool.Worker", Upload)
         report = run(control)
     assert len(dbt.jobs) == 1, "damaged files are not read"
     assert report.status == "FAILED" and f"{export} is damaged" in report.outcome.error
@@ -178,8 +181,7 @@ def test_the_mail_goes_even_when_the_failure_cannot_be_recorded(
 ) -> None:
     dbt.outcome = FAILED
     monkeypatch.setattr(
-        one_run.record,
-        "finish",
+        "runner.orchestration.step_log.finish",
         lambda *args: (_ for _ in ()).throw(WarehouseUnreachable("the disk is full")),
     )
     with pytest.raises(WarehouseUnreachable, match="disk is full"):
@@ -358,7 +360,7 @@ def test_a_run_cancelled_by_another_command_says_so_in_that_commands_words(
 ) -> None:
     def cancelled(self: Any, *args: Any, on_tick: Any, **values: Any) -> Outcome:
         run_id = control.value("select pipeline_logging_id from acme.x_meta_pipeline_runs")
-        claim.cancel(control.warehouse, "acme", run_id, "cancelled by root")
+        runs.cancel(control.warehouse, "acme", run_id, "cancelled by root")
         on_tick()
         return GOOD
 
@@ -367,10 +369,10 @@ def test_a_run_cancelled_by_another_command_says_so_in_that_commands_words(
     assert (report.status, report.outcome.error) == ("CANCELLED", "cancelled by root")
 
 
-def start(control: Control, first: date, last: date) -> one_run.Report:
+def start(control: Control, first: date, last: date) -> Report:
     asked = request(first, last)
-    mailbox = notify.SmtpMailbox(mail_at(0))
-    return one_run.run_slice(
+    mailbox = mailing.SmtpMailbox(mail_at(0))
+    return run_slice(
         control.settings, control.warehouse, mailbox, asked, TEMPLATE, lambda event: None
     )
 
@@ -391,7 +393,7 @@ def test_who_waits_for_a_run_with_some_of_the_dates_then_loads_all_of_them(
                 others.pop(),
             )
 
-    monkeypatch.setattr("runner.follow.time", SimpleNamespace(sleep=ends))
+    monkeypatch.setattr("runner.orchestration.follow.time", SimpleNamespace(sleep=ends))
     last = date(2024, 11, 5)
     told: list[str] = []
     report = follow.or_start(lambda: start(control, DAY, last), control.warehouse, told.append)
@@ -407,7 +409,7 @@ def test_who_waits_for_a_run_that_covers_the_dates_has_its_end(control, dbt, mon
     def ends(seconds: float) -> None:
         control.sql("update acme.x_meta_pipeline_runs set status='COMPLETED'")
 
-    monkeypatch.setattr("runner.follow.time", SimpleNamespace(sleep=ends))
+    monkeypatch.setattr("runner.orchestration.follow.time", SimpleNamespace(sleep=ends))
     report = follow.or_start(lambda: start(control, DAY, DAY), control.warehouse, lambda told: None)
     assert (report.run.id, report.status, report.outcome) == (first, "COMPLETED", None)
     assert dbt.jobs == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from control_file import Control
 
-from runner import runlog
+from runner import logs
 from runner.settings import Settings
 
 SECRET = 'pa"ss\\wö1'
@@ -33,7 +33,7 @@ def logged(tmp_path: Path) -> Iterator[Settings]:
 def test_no_secret_stands_in_a_log_nor_on_the_terminal(
     logged: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = runlog.setup(logged, verbose=True)
+    path = logs.setup(logged, verbose=True)
     try:
         raise ValueError(f"login with {SECRET}")
     except ValueError:
@@ -48,9 +48,9 @@ def test_no_secret_stands_in_a_log_nor_on_the_terminal(
 
 
 def test_each_line_says_which_run_and_tenant_it_is_about(logged: Settings) -> None:
-    path = runlog.setup(logged)
+    path = logs.setup(logged)
     logger = logging.getLogger("runner.x")
-    with runlog.of_run(logged, "run1", "acme"):
+    with logs.of_run(logged, "run1", "acme"):
         logger.info("inside", extra={"step": "model.p.silver"})
     logger.info("outside")
     inside, outside = map(json.loads, path.read_text().splitlines())
@@ -69,18 +69,18 @@ def test_lines_that_a_full_disk_does_not_take_are_lost_and_no_more(logged: Setti
     (folder / "runs" / "run1").mkdir(parents=True)
     for name in ("runner.jsonl", "runs/run1/run.jsonl"):
         (folder / name).symlink_to("/dev/full")
-    runlog.setup(logged)
-    with runlog.of_run(logged, "run1", "acme"):
+    logs.setup(logged)
+    with logs.of_run(logged, "run1", "acme"):
         logging.getLogger("runner.x").info("nobody will read this")
     logging.shutdown()
 
 
 def test_a_log_folder_that_goes_away_ends_nothing(logged: Settings, tmp_path: Path) -> None:
     settings = replace(logged, environ={"RUNNER_LOG_DIR": str(tmp_path / "logs")})
-    runlog.setup(settings)
+    logs.setup(settings)
     (tmp_path / "logs").rename(tmp_path / "away")
     (tmp_path / "logs").write_text("no folder")
-    with runlog.of_run(settings, "run1", "acme"):
+    with logs.of_run(settings, "run1", "acme"):
         logging.getLogger("runner.x").info("nobody will read this")
 
 
@@ -88,7 +88,7 @@ def test_without_a_folder_for_the_log_the_command_goes_on_and_says_so(
     logged: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "logs").write_text("no folder")
-    runlog.setup(replace(logged, environ={"RUNNER_LOG_DIR": str(tmp_path / "logs")}))
+    logs.setup(replace(logged, environ={"RUNNER_LOG_DIR": str(tmp_path / "logs")}))
     said = capsys.readouterr().err
     assert said.startswith("WARNING: no log is written, as") and said.count("\n") == 1
     assert "RUNNER_LOG_DIR" in said
@@ -110,15 +110,15 @@ def test_a_log_that_begins_anew_loses_no_line_of_who_writes_already(
     control: Control, logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each that rotates it for itself pushes the others' lines out of the last file."""
-    monkeypatch.setattr(runlog, "LOG_BYTES", 2_000)
+    monkeypatch.setattr(logs, "LOG_BYTES", 2_000)
     for _ in range(8):  # as many commands, all at work
-        path = runlog.setup(control.settings)
+        path = logs.setup(control.settings)
     handlers = list(logger.handlers)
     for number in range(8):
         for handler in handlers:
             handler.emit(logging.makeLogRecord({"msg": f"line {number}", "name": "x" * 100}))
         logger.handlers.remove(handlers[number])
-        runlog.setup(control.settings)
+        logs.setup(control.settings)
     lines = [
         json.loads(line)["message"]
         for file in path.parent.glob("runner.jsonl*")

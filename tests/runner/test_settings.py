@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from support import ROOT
 
 from runner import settings
-from runner.cli import cli
+from runner.cli.app import cli
 from runner.errors import UsageProblem
 from runner.settings import Settings
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from control_file import Control
 
-from runner import control_sql, spool
+from runner.control import spool, spooled
 from runner.errors import RunnerError
-from runner.warehouse import Value
+from runner.sql import Value
 
 HANDED_BACK = (("HAND_BACK", 0), ("DROP_RUN_STEPS", 0))
 
@@ -19,7 +19,7 @@ HANDED_BACK = (("HAND_BACK", 0), ("DROP_RUN_STEPS", 0))
 def keep(
     control: Control,
     tenant: str = "acme",
-    named: tuple[control_sql.Named, ...] = HANDED_BACK,
+    named: tuple[spooled.Named, ...] = HANDED_BACK,
     **values: Value,
 ) -> Path:
     given: dict[str, Value] = {

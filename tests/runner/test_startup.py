@@ -9,7 +9,7 @@ from control_file import Control
 
 LOADED = """
 import sys
-from runner.cli import main
+from runner.cli.app import main
 sys.argv[0] = "runner"
 try:
     main()

@@ -8,8 +8,10 @@ import pytest
 from click.testing import Result
 from control_file import Control
 
-from runner import claim, export_files, tenants
+from runner.control import runs, tenants
+from runner.dataset import export_files
 from runner.errors import UsageProblem, WarehouseUnreachable
+from runner.onboarding import exports
 
 
 def test_tenants_are_listed_by_id(control: Control) -> None:
@@ -96,20 +98,20 @@ def test_filters_that_are_not_named_stay(
     control: Control, new: tenants.Export, with_unallocated: bool | None, kept: tuple[object, ...]
 ) -> None:
     have_export(control, f'["{ACCOUNT}"]', '["proj-a"]')
-    (found,) = tenants.keep_filters(control.warehouse, "acme", [new], with_unallocated)
+    (found,) = exports.keep_filters(control.warehouse, "acme", [new], with_unallocated)
     assert found == tenants.Export("new", *kept)  # type: ignore[arg-type]
 
 
 def test_a_newcomers_filters_are_as_named(control: Control) -> None:
     new = [tenants.Export("new", (), ("b",), False)]
-    assert tenants.keep_filters(control.warehouse, "newco", new, None) == new
+    assert exports.keep_filters(control.warehouse, "newco", new, None) == new
 
 
 def test_filters_that_are_lost_are_not_taken_for_all_accounts(control: Control) -> None:
     with pytest.raises(UsageProblem, match="--all-accounts"):
-        tenants.keep_filters(control.warehouse, "acme", [tenants.Export("new")], None)
+        exports.keep_filters(control.warehouse, "acme", [tenants.Export("new")], None)
     named = [tenants.Export("new", (ACCOUNT,))]
-    assert tenants.keep_filters(control.warehouse, "acme", named, None) == named
+    assert exports.keep_filters(control.warehouse, "acme", named, None) == named
 
 
 ENDS = "select trial_end_date, subscription_end_date from tenants.tenant_subscriptions"
@@ -138,7 +140,7 @@ def test_without_a_subscription_none_is_said_to_be_changed(
 def test_a_run_that_begins_while_its_tenant_is_removed_keeps_it(
     control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim, "end_dead_leases", lambda *args: control.add_run("RUNNING"))
+    monkeypatch.setattr(runs, "end_dead_leases", lambda *args: control.add_run("RUNNING"))
     with pytest.raises(UsageProblem, match="active run"):
         tenants.remove(control.warehouse, "acme")
     assert tenants.find(control.warehouse, "acme").status == "ACTIVE"

@@ -14,32 +14,38 @@ from control_file import DAY, Control, request
 from given import GOOD
 from test_notify import mail_at
 
-from runner import claim, follow, notify, pipelines, record
-from runner import control_sql as sql
-from runner import run as one_run
+from runner.control import queue
+from runner.control import queue_sql as sql
+from runner.control import runs as control_runs
+from runner.control.processes import this_host
+from runner.control.turns import LEASE_GRACE, WAITING_LEASE, Turn, wait_for_turn
+from runner.engine.job import Event, Outcome
 from runner.errors import Interrupted
-from runner.invoke import Event, Outcome, this_host
+from runner.orchestration import follow, mailing, step_log
+from runner.orchestration.report import Report
+from runner.orchestration.run import run_slice
+from runner.pipelines import templates
 
-TEMPLATE = pipelines.load(pipelines.DEFAULT)
+TEMPLATE = templates.load(templates.DEFAULT)
 
 
 def dates(count: int) -> list[Any]:
     return [DAY + timedelta(days=n) for n in range(count)]
 
 
-def start(control: Control, run: claim.Run) -> claim.Turn:
+def start(control: Control, run: control_runs.Run) -> Turn:
     """Have the run ask for its turn."""
-    return record.start(control.warehouse, run, 20)
+    return step_log.start(control.warehouse, run, 20)
 
 
-def end(control: Control, run: claim.Run) -> None:
+def end(control: Control, run: control_runs.Run) -> None:
     control.sql(
         "update acme.x_meta_pipeline_runs set status = 'COMPLETED' where pipeline_logging_id = ?",
         run.id,
     )
 
 
-def row(control: Control, run: claim.Run) -> tuple[str, datetime]:
+def row(control: Control, run: control_runs.Run) -> tuple[str, datetime]:
     ((status, lease),) = control.sql(
         "select status, lease_expires_at from acme.x_meta_pipeline_runs"
         " where pipeline_logging_id = ?",
@@ -48,7 +54,7 @@ def row(control: Control, run: claim.Run) -> tuple[str, datetime]:
     return status, lease.replace(tzinfo=UTC)
 
 
-def set_lease(control: Control, run: claim.Run, ahead: timedelta) -> None:
+def set_lease(control: Control, run: control_runs.Run, ahead: timedelta) -> None:
     control.sql(
         "update acme.x_meta_pipeline_runs set lease_expires_at = ? where pipeline_logging_id = ?",
         (datetime.now(UTC) + ahead).replace(tzinfo=None),
@@ -56,7 +62,7 @@ def set_lease(control: Control, run: claim.Run, ahead: timedelta) -> None:
     )
 
 
-def set_worker(control: Control, run: claim.Run, worker: str) -> None:
+def set_worker(control: Control, run: control_runs.Run, worker: str) -> None:
     control.sql(
         "update acme.x_meta_pipeline_runs set worker_instance = ? where pipeline_logging_id = ?",
         worker,
@@ -75,11 +81,11 @@ def a_dead_process() -> str:
 
 def test_the_oldest_builds_and_the_others_follow_by_age(control: Control) -> None:
     runs = [control.take(day) for day in dates(3)]
-    assert start(control, runs[2]) == claim.Turn("PENDING", (runs[0].id, runs[1].id))
-    assert start(control, runs[0]) == claim.Turn("RUNNING", ())
-    assert start(control, runs[1]) == claim.Turn("PENDING", (runs[0].id,))
+    assert start(control, runs[2]) == Turn("PENDING", (runs[0].id, runs[1].id))
+    assert start(control, runs[0]) == Turn("RUNNING", ())
+    assert start(control, runs[1]) == Turn("PENDING", (runs[0].id,))
     end(control, runs[0])
-    assert start(control, runs[2]) == claim.Turn("PENDING", (runs[1].id,))
+    assert start(control, runs[2]) == Turn("PENDING", (runs[1].id,))
     assert start(control, runs[1]).status == "RUNNING"
 
 
@@ -88,7 +94,7 @@ def test_of_runs_of_one_moment_the_id_decides(control: Control) -> None:
     moment = datetime.now(UTC)
     control.sql("update acme.x_meta_pipeline_runs set start_time = ?", moment.replace(tzinfo=None))
     first, second = (replace(run, start_time=moment) for run in runs)
-    assert start(control, second) == claim.Turn("PENDING", (first.id,))
+    assert start(control, second) == Turn("PENDING", (first.id,))
     assert start(control, first).status == "RUNNING"
 
 
@@ -98,7 +104,7 @@ def test_what_builds_is_waited_for_though_it_is_younger(control: Control) -> Non
         "update acme.x_meta_pipeline_runs set status = 'RUNNING' where pipeline_logging_id = ?",
         younger.id,
     )
-    assert start(control, older) == claim.Turn("PENDING", (younger.id,))
+    assert start(control, older) == Turn("PENDING", (younger.id,))
 
 
 def test_runs_of_another_tenant_and_of_the_queue_are_not_waited_for(control: Control) -> None:
@@ -110,15 +116,15 @@ def test_runs_of_another_tenant_and_of_the_queue_are_not_waited_for(control: Con
 def test_another_pipeline_of_the_tenant_is_waited_for(control: Control) -> None:
     """It may change the same tables."""
     first = control.take(pipeline_id="acme-other")
-    assert start(control, control.take()) == claim.Turn("PENDING", (first.id,))
+    assert start(control, control.take()) == Turn("PENDING", (first.id,))
 
 
 def test_of_runs_that_ask_at_the_same_moment_one_builds(control: Control) -> None:
     runs = [control.take(day) for day in dates(5)]
-    turns: list[claim.Turn] = []
+    turns: list[Turn] = []
     together = threading.Barrier(len(runs))
 
-    def ask(run: claim.Run) -> None:
+    def ask(run: control_runs.Run) -> None:
         together.wait()
         turns.append(start(control, run))
 
@@ -143,10 +149,10 @@ def test_a_waiting_run_counts_toward_the_concurrent_limit(control: Control) -> N
 
 def test_the_full_lease_begins_with_the_turn(control: Control) -> None:
     run = control.take()
-    assert row(control, run)[1] - run.start_time == claim.WAITING_LEASE
+    assert row(control, run)[1] - run.start_time == WAITING_LEASE
     before = datetime.now(UTC)
     start(control, run)
-    full = timedelta(minutes=20) + claim.LEASE_GRACE
+    full = timedelta(minutes=20) + LEASE_GRACE
     assert before + full <= row(control, run)[1] <= datetime.now(UTC) + full
 
 
@@ -166,7 +172,7 @@ def test_a_waiting_run_renews_its_lease_when_half_of_it_is_over(
     first, waits = control.take(), control.take(DAY + timedelta(days=1))
     set_lease(control, waits, timedelta(seconds=left))
     before = row(control, waits)[1]
-    assert claim.wait_for_turn(control.warehouse, waits) == claim.Turn("PENDING", (first.id,))
+    assert wait_for_turn(control.warehouse, waits) == Turn("PENDING", (first.id,))
     assert (row(control, waits)[1] > before) == is_renewed
     assert row(control, waits)[0] == "PENDING"
 
@@ -195,7 +201,7 @@ def test_a_dead_run_is_closed_by_who_waits_for_it(control: Control, was: str, by
     else:
         set_worker(control, dead, "elsewhere:1")
         set_lease(control, dead, timedelta(seconds=-1))
-    assert claim.wait_for_turn(control.warehouse, waits) == claim.Turn("PENDING", ())
+    assert wait_for_turn(control.warehouse, waits) == Turn("PENDING", ())
     assert row(control, dead)[0] == "FAILED"
     assert start(control, waits).status == "RUNNING"
 
@@ -210,8 +216,8 @@ def test_a_waiting_run_of_another_host_is_dead_after_two_minutes(control: Contro
 def test_a_waiting_run_that_was_taken_for_dead_does_not_build(control: Control) -> None:
     run = control.take()
     set_lease(control, run, timedelta(seconds=-1))
-    claim.end_dead_leases(control.warehouse, "acme")
-    assert start(control, run) == claim.Turn(None, ())
+    control_runs.end_dead_leases(control.warehouse, "acme")
+    assert start(control, run) == Turn(None, ())
     assert row(control, run)[0] == "FAILED"
 
 
@@ -225,28 +231,28 @@ def test_a_queued_run_is_not_taken_up_while_a_process_has_one(
     queued, own = control.take(queued=True), control.take(DAY + timedelta(days=1))
     if status == "RUNNING":
         start(control, own)
-    assert claim.take_up(control.warehouse, "acme", queued.id, 20) is None
+    assert queue.take_up(control.warehouse, "acme", queued.id, 20) is None
     assert row(control, queued)[0] == "PENDING"
     end(control, own)
-    taken = claim.take_up(control.warehouse, "acme", queued.id, 20)
+    taken = queue.take_up(control.warehouse, "acme", queued.id, 20)
     assert taken and taken.status == "RUNNING"
 
 
 def test_of_two_queued_runs_of_a_tenant_one_is_taken_up(control: Control) -> None:
     first, second = (control.take(day, queued=True) for day in dates(2))
-    assert claim.take_up(control.warehouse, "acme", second.id, 20, "a:1@1")
-    assert claim.take_up(control.warehouse, "acme", first.id, 20, "b:1@1") is None
+    assert queue.take_up(control.warehouse, "acme", second.id, 20, "a:1@1")
+    assert queue.take_up(control.warehouse, "acme", first.id, 20, "b:1@1") is None
 
 
 def test_a_run_waits_for_what_a_service_has_taken_up(control: Control) -> None:
     queued = control.take(queued=True)
-    claim.take_up(control.warehouse, "acme", queued.id, 20)
+    queue.take_up(control.warehouse, "acme", queued.id, 20)
     assert start(control, control.take(DAY + timedelta(days=1))).ahead == (queued.id,)
 
 
 def test_a_sweep_tells_what_waits_for_a_service_from_what_a_process_has(control: Control) -> None:
     queued, own = control.take(queued=True), control.take(DAY + timedelta(days=1))
-    found = claim.sweep(control.warehouse, "acme")
+    found = queue.sweep(control.warehouse, "acme")
     assert (found.waiting, found.owned) == ((queued.id,), frozenset({own.id}))
 
 
@@ -258,7 +264,7 @@ def test_messages_tell_a_turn_from_the_queue(control: Control, runner) -> None:
     queued = control.take(DAY + timedelta(days=2), queued=True)
     start(control, first)
 
-    def status(run: claim.Run) -> str:
+    def status(run: control_runs.Run) -> str:
         answer = runner("status", run.id, "--tenant", "acme")
         return next(line for line in answer.stdout.splitlines() if line.startswith("status"))
 
@@ -305,10 +311,10 @@ def run(
     control: Control,
     on_event: Callable[[Event], None] = lambda event: None,
     stopped_by: Callable[[], int] = lambda: 0,
-) -> one_run.Report:
+) -> Report:
     """A run of DAY, as a command begins it."""
-    mailbox = notify.SmtpMailbox(mail_at(9))
-    return one_run.run_slice(
+    mailbox = mailing.SmtpMailbox(mail_at(9))
+    return run_slice(
         *(control.settings, control.warehouse, mailbox, request(), TEMPLATE, on_event),
         stopped_by=stopped_by,
     )
@@ -328,7 +334,7 @@ class Waiting:
 
 
 @pytest.fixture
-def before(control: Control) -> Iterator[claim.Run]:
+def before(control: Control) -> Iterator[control_runs.Run]:
     """Another run of the tenant, that builds."""
     first = control.take(DAY - timedelta(days=1))
     start(control, first)
@@ -336,7 +342,7 @@ def before(control: Control) -> Iterator[claim.Run]:
 
 
 def test_a_run_waits_for_its_turn_says_for_whom_and_then_builds(
-    control: Control, dbt, quick, before: claim.Run
+    control: Control, dbt, quick, before: control_runs.Run
 ) -> None:
     waiting = Waiting(lambda: end(control, before))
     report = run(control, waiting)
@@ -345,7 +351,7 @@ def test_a_run_waits_for_its_turn_says_for_whom_and_then_builds(
 
 
 def test_a_run_that_waits_is_pending_and_starts_no_dbt(
-    control: Control, dbt, quick, before: claim.Run
+    control: Control, dbt, quick, before: control_runs.Run
 ) -> None:
     seen: list[Any] = []
 
@@ -358,13 +364,13 @@ def test_a_run_that_waits_is_pending_and_starts_no_dbt(
 
 
 def test_a_run_that_was_cancelled_while_it_waited_says_so_and_does_not_build(
-    control: Control, dbt, quick, before: claim.Run
+    control: Control, dbt, quick, before: control_runs.Run
 ) -> None:
     def cancel() -> None:
         run_id = control.value(
             "select pipeline_logging_id from acme.x_meta_pipeline_runs where status = 'PENDING'"
         )
-        claim.cancel(control.warehouse, "acme", run_id, "cancelled by root")
+        control_runs.cancel(control.warehouse, "acme", run_id, "cancelled by root")
 
     report = run(control, Waiting(cancel))
     assert (report.status, report.outcome and report.outcome.error) == (
@@ -375,7 +381,7 @@ def test_a_run_that_was_cancelled_while_it_waited_says_so_and_does_not_build(
 
 
 def test_ctrl_c_while_it_waits_cancels_the_run(
-    control: Control, dbt, quick, before: claim.Run
+    control: Control, dbt, quick, before: control_runs.Run
 ) -> None:
     def interrupt() -> None:
         raise Interrupted(2)
@@ -386,7 +392,7 @@ def test_ctrl_c_while_it_waits_cancels_the_run(
 
 
 def test_a_thread_that_is_stopped_while_it_waits_ends_at_once(
-    control: Control, dbt, before: claim.Run
+    control: Control, dbt, before: control_runs.Run
 ) -> None:
     stop: list[int] = []
     began = time.monotonic()
@@ -396,7 +402,7 @@ def test_a_thread_that_is_stopped_while_it_waits_ends_at_once(
 
 
 def test_a_run_taken_for_dead_while_it_waited_does_not_build(
-    control: Control, dbt, quick, before: claim.Run
+    control: Control, dbt, quick, before: control_runs.Run
 ) -> None:
     def closed_by_another_host() -> None:
         control.sql(
@@ -410,7 +416,7 @@ def test_a_run_taken_for_dead_while_it_waited_does_not_build(
 
 
 def test_the_timeout_begins_with_the_turn(
-    control: Control, dbt, quick, before: claim.Run, monkeypatch: pytest.MonkeyPatch
+    control: Control, dbt, quick, before: control_runs.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turn: list[float] = []
 

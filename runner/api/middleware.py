@@ -1,0 +1,227 @@
+"""The outermost layer: an id for each request, a line in the log, and what is too large refused."""
+
+import asyncio
+import logging
+import re
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from runner import logs
+from runner.api.errors import BROKE, Problem, answer
+
+log = logging.getLogger(__name__)
+
+BODY_BYTES = 64 * 1024
+HEADER_BYTES = 16 * 1024
+HEADERS = 100
+BODY_SECONDS = 10.0
+
+# The page's own files and nothing else; no other site may frame it, and nothing is kept.
+SECURITY = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+        " img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+HERE = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?")
+# Words in the names of headers that proxies, balancers and content networks add to a call.
+PROXIES = re.compile(
+    r"(^|-)(via|\w*forward\w*|proxy\w*|proxied|original|originating|rewrite|real|remote|cf|cdn|amzn"
+    r"|amz|appengine|azure|arr|akamai|cloud|envoy|fastly|varnish|vercel|tailscale|surrogate|front|ssl"
+    r"|scheme|auth|authenticated|authentik|goog|haproxy|jwt|pomerium|principal|address|addr|host)(-|$)|(^|-|client|socket)ip$"
+)
+
+
+class Frame:
+    """Around the application: ids, log, limits, and an answer for what nobody caught."""
+
+    def __init__(
+        self, app: ASGIApp, on_answer: Callable[[Scope, int, float], None], only_loopback: bool
+    ) -> None:
+        self._app = app
+        self._on_answer = on_answer
+        self._only_loopback = only_loopback
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        began, status = time.monotonic(), 0
+
+        async def told(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                for name, value in SECURITY.items():
+                    headers.setdefault(name, value)
+                if getattr(scope.get("route"), "deprecated", None):
+                    headers["Deprecation"] = "true"
+            await send(message)
+
+        with logs.of_request(request_id):
+            try:
+                try:
+                    self._judge(scope)
+                    await self._app(scope, await _body(scope, receive), told)
+                except Problem as refusal:
+                    await answer(refusal, request_id)(scope, receive, told)
+            except Exception:
+                log.exception("request broke: %s %s", scope["method"], _path(scope))
+                if not status:
+                    broke = answer(Problem(500, "internal_error", BROKE), request_id)
+                    await broke(scope, receive, told)
+            seconds = time.monotonic() - began
+            log.info(
+                "%s %s %s in %.0f ms by %s",
+                *(scope["method"], _path(scope), status, seconds * 1000),
+                scope["state"].get("caller", "nobody"),
+            )
+            self._on_answer(scope, status, seconds)
+
+    def _judge(self, scope: Scope) -> None:
+        """Raises Problem for headers that no honest caller sends."""
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        size = sum(len(name) + len(value) for name, value in headers)
+        if len(headers) > HEADERS or size > HEADER_BYTES:
+            raise Problem(
+                431,
+                "headers_too_large",
+                f"At most {HEADERS} headers and {HEADER_BYTES} bytes of them are taken: send less.",
+            )
+        if len(scope["path"]) + len(scope["query_string"]) > HEADER_BYTES:
+            raise Problem(414, "path_too_long", "The path and query are too long: shorten them.")
+        if any(name == b"transfer-encoding" for name, _ in headers) and (
+            scope["http_version"] == "1.0" or any(name == b"content-length" for name, _ in headers)
+        ):
+            # Who stands between may have read the other, and so another request after this one.
+            raise Problem(
+                400,
+                "two_lengths",
+                "The request says its length in two ways: send Content-Length or"
+                " `Transfer-Encoding: chunked`, not both, and the latter with HTTP/1.1 only.",
+                {"Connection": "close"},
+            )
+        client = (scope.get("client") or ("",))[0]
+        if self._only_loopback and not (client in LOOPBACK and _is_from_here(scope)):
+            # A page of another site may call, or resolve to, this machine: without keys that
+            # would be all it needs.
+            raise Problem(
+                403,
+                "not_this_host",
+                "Without keys the service answers on this machine only: call it as 127.0.0.1,"
+                " through no proxy and from no other site's page.",
+            )
+
+
+async def _body(scope: Scope, receive: Receive) -> Receive:
+    """The whole body, read before anybody works on it. Raises Problem when it is too much."""
+    too_large = Problem(
+        413, "body_too_large", f"A body of at most {BODY_BYTES} bytes is taken: send less."
+    )
+    for name, value in scope["headers"]:
+        if name == b"content-length" and (not value.isdigit() or int(value[:20]) > BODY_BYTES):
+            raise too_large
+    parts: list[bytes] = []
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    break
+                parts.append(message.get("body", b""))
+                if sum(map(len, parts)) > BODY_BYTES:
+                    raise too_large
+                if not message.get("more_body"):
+                    break
+    except TimeoutError:
+        raise Problem(408, "too_slow", "The body did not come in time: send it again.") from None
+    body: Message | None = {"type": "http.request", "body": b"".join(parts), "more_body": False}
+
+    async def again() -> Message:
+        nonlocal body
+        if body is None:
+            return await receive()
+        message, body = body, None
+        return message
+
+    return again
+
+
+def _is_from_here(scope: Scope) -> bool:
+    """Whether it is called by a name of this machine, through no proxy and by no foreign page."""
+    if scope["http_version"] == "1.0":
+        return False  # as nginx passes calls on, with no header that says so
+    headers = [(name.decode("latin-1"), text.decode("latin-1")) for name, text in scope["headers"]]
+    hosts = [text.lower() for name, text in headers if name == "host"]
+    if len(hosts) != 1 or not HERE.fullmatch(hosts[0]):
+        return False
+    for name, text in headers:
+        if name == "origin" and text.lower() != f"http://{hosts[0]}":
+            return False
+        if name == "sec-fetch-site" and text not in ("same-origin", "none"):
+            return False
+        if name != "host" and PROXIES.search(name.replace("_", "-")):
+            return False
+    return True
+
+
+def _path(scope: Scope) -> str:
+    """The path as it may stand in a log: one line, and not endless."""
+    text: str = scope["path"]
+    return text[:200].encode("ascii", "backslashreplace").decode().replace("\n", "\\n")
+
+
+class Rate:
+    """So many calls a minute for each name, counted in this process."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._per_minute = per_minute
+        self._calls: dict[str, deque[float]] = {}
+        self._lock = threading.Lock()
+
+    def take(self, name: str) -> None:
+        """Count a call. Raises Problem when there were too many in the last minute."""
+        with self._lock:
+            self._judge(name)
+            if not self._per_minute:
+                return
+            if len(self._calls) > 10_000:
+                soon = time.monotonic() - 60
+                self._calls = {who: at for who, at in self._calls.items() if at and at[-1] > soon}
+            self._calls.setdefault(name, deque()).append(time.monotonic())
+
+    def look(self, name: str) -> None:
+        """Raises Problem as `take` does, and counts nothing."""
+        with self._lock:
+            self._judge(name)
+
+    def _judge(self, name: str) -> None:
+        calls = self._calls.get(name)
+        if not calls:
+            return
+        now = time.monotonic()
+        while calls and calls[0] <= now - 60:
+            calls.popleft()
+        if len(calls) >= self._per_minute:
+            seconds = max(1, round(calls[0] + 60 - now + 0.5))
+            raise Problem(
+                429,
+                "rate_limited",
+                f"More than {self._per_minute} calls in a minute: wait {seconds} s, then go on.",
+                {"Retry-After": str(seconds)},
+                limit_per_minute=self._per_minute,
+            )

@@ -1,0 +1,53 @@
+"""Statements over the service accounts of tenants."""
+
+
+# -- The service account of a tenant: in its profile, which the runner obeys and the tenant's own
+# account cannot write, and beside it in the tenant's dataset, with who set it and what was before.
+
+# An account that another tenant has is not taken; an empty one clears.
+SET_ACCOUNT = """
+update `tenants.tenant_profiles`
+set service_account = nullif(@service_account, ''), updated_at = @now
+where tenant_id = @tenant_id
+    and not exists (
+        select 1 from `tenants.tenant_profiles` as others
+        where others.tenant_id <> @tenant_id and others.service_account = @service_account
+    )
+"""
+
+END_CREDENTIALS = """
+update `{tenant}.x_meta_cloud_credentials`
+set is_active = false, updated_at = @now
+where is_active
+    and exists (
+        select 1 from `tenants.tenant_profiles`
+        where tenant_id = @tenant_id and coalesce(service_account, '') = @service_account
+    )
+"""
+
+ADD_CREDENTIALS = """
+insert into `{tenant}.x_meta_cloud_credentials` (
+    credential_id, tenant_id, provider, credential_type, project_id, secret_ref, created_at,
+    updated_at, is_active, created_by
+)
+select
+    @credential_id, tenant_id, 'gcp', 'impersonation', @project_id, service_account, @now, @now,
+    true, @created_by
+from `tenants.tenant_profiles`
+where tenant_id = @tenant_id and service_account = @service_account
+"""
+
+ACCOUNT_HOLDER = """
+select tenant_id from `tenants.tenant_profiles` where service_account = @service_account
+"""
+
+CREDENTIALS = """
+select profiles.service_account, own.created_at, own.created_by
+from `tenants.tenant_profiles` as profiles
+left join `{tenant}.x_meta_cloud_credentials` as own
+    on profiles.tenant_id = own.tenant_id and profiles.service_account = own.secret_ref
+    and own.is_active
+where profiles.tenant_id = @tenant_id
+order by own.created_at desc
+limit 1
+"""

@@ -1,0 +1,181 @@
+"""Quota and dedup: one transaction decides whether a run may start, and says why not."""
+
+import json
+import subprocess
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+
+from runner.control import claim_sql as sql
+from runner.control import runs, turns
+from runner.control.processes import hostname_and_pid
+from runner.control.queue import QUEUE_PATIENCE
+from runner.control.runs import LONG_AGO, QUEUE, Run
+from runner.control.turns import WAITING_LEASE
+from runner.errors import StatementRefused
+from runner.sql import Value
+from runner.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for: one pipeline, one tenant, usage dates from and to (both in, UTC)."""
+
+    tenant_id: str
+    pipeline_id: str
+    template: str
+    from_date: date
+    to_date: date
+    trigger_type: str
+    trigger_by: str
+    timeout_minutes: float
+    user_id: str | None = None
+    # Who is to hear of it, known before anything can break.
+    admin_email: str = ""
+    company_name: str = ""
+    # The landings that the tenant reads, which must have the dates.
+    landings: tuple[str, ...] = ()
+    # Claimed for whichever service takes it up, see `take_up`.
+    queued: bool = False
+
+
+def take(
+    warehouse: Warehouse,
+    request: Request,
+    project_dir: Path,
+    run_id: str | None = None,
+    tries: int = 3,
+    on_likely: Callable[[], None] | None = lambda: None,
+    starts: bool = False,
+) -> Run:
+    """Claim the dates: a run of our own, a REFUSED one, or the active one in the way.
+
+    `starts`: who claims builds it; when no other run of the tenant does or waits, it is RUNNING.
+
+    Looks for a duplicate before it looks at the quota: a duplicate is neither refused nor counted.
+    Of several in the way it is one that covers the dates, else the oldest.
+    `run_id`: for who must know it before the claim, to withdraw it. `on_likely` is called before
+    the claim when, by a look at the rows, it will be granted and its turn comes at once. The look
+    closes dead runs; what died since counts as active. None spares it, for who did it a moment ago.
+    Raises StatementRefused when the tenant's lock is gone, without which two claims would not see
+    each other.
+    """
+    if on_likely and _is_likely(warehouse, request):
+        on_likely()
+    run_id = run_id or str(uuid.uuid4())
+    lease = QUEUE_PATIENCE if request.queued else WAITING_LEASE
+
+    def when() -> dict[str, Value]:
+        now = datetime.now(UTC)
+        return {
+            "now": now,
+            "today": now.date(),
+            "month_start": now.date().replace(day=1),
+            "lease_expires_at": now + lease,
+            "build_expires_at": now + turns.build_lease(request.timeout_minutes),
+        }
+
+    # The lock's row alone is updated: on BigQuery whatever an active run writes meanwhile would
+    # cancel a claim that updates runs or steps.
+    event = sql.CLAIM_EVENT if on_likely else sql.CLAIM_OWN_EVENT
+    statements = (sql.CLAIM_LOCK, sql.CLAIM_INSERT, event, sql.CLAIM_OUTCOME)
+    rows = warehouse.write_in_turn(
+        when,
+        *(statement.format(tenant=request.tenant_id) for statement in statements),
+        **_values(request, project_dir, run_id),
+        starts=starts,
+        queue=QUEUE,
+    )
+    if not rows and tries > 1 and warehouse.read(sql.LOCK.format(tenant=request.tenant_id)):
+        # On BigQuery the outcome is read after the commit: who was in the way has ended since.
+        return take(warehouse, request, project_dir, run_id, tries - 1, on_likely, starts)
+    if not rows:
+        raise StatementRefused(
+            f"x_meta_lock of tenant {request.tenant_id} has lost its row, so no run can be claimed:"
+            f" run `runner tenant repair {request.tenant_id}`."
+        )
+    oldest = sorted(rows, key=lambda row: row["start_time"] or LONG_AGO)
+    found = [runs.as_run(row, row["pipeline_logging_id"] != run_id) for row in oldest]
+    covering = (run for run in found if run.covers(request.from_date, request.to_date))
+    own = next((run for run in found if not run.deduplicated), None)
+    return own or next(covering, found[0])
+
+
+def _is_likely(warehouse: Warehouse, request: Request) -> bool:
+    """Close dead runs; whether a claim made now would be granted, and its turn come at once."""
+    today = datetime.now(UTC).date()
+    rows = warehouse.read(
+        sql.LOOK_AHEAD.format(tenant=request.tenant_id),
+        tenant_id=request.tenant_id,
+        today=today,
+        month_start=today.replace(day=1),
+    )
+    active = [row for row in rows if row["pipeline_logging_id"]]
+    runs.end_dead(warehouse, request.tenant_id, active)
+    return (
+        bool(rows)
+        and rows[0]["refusal"] is None
+        and not any(
+            row["worker_instance"] != QUEUE
+            or (
+                row["pipeline_id"] == request.pipeline_id
+                and row["run_date"] <= request.to_date
+                and row["to_date"] >= request.from_date
+            )
+            for row in active
+        )
+    )
+
+
+def refuse(warehouse: Warehouse, request: Request, project_dir: Path, why: str) -> None:
+    """Leave a REFUSED run with this reason."""
+    warehouse.write(
+        sql.REFUSE.format(tenant=request.tenant_id),
+        sql.CLAIM_EVENT.format(tenant=request.tenant_id),
+        reason=why,
+        now=datetime.now(UTC),
+        **_values(request, project_dir, str(uuid.uuid4())),
+    )
+
+
+def _values(request: Request, project_dir: Path, run_id: str) -> dict[str, Value]:
+    """What a run's row is made from."""
+    return {
+        "run_id": run_id,
+        "tenant_id": request.tenant_id,
+        "pipeline_id": request.pipeline_id,
+        "template": request.template,
+        "from_date": request.from_date,
+        "to_date": request.to_date,
+        "trigger_type": request.trigger_type,
+        "trigger_by": request.trigger_by,
+        "user_id": request.user_id,
+        "config_version": _git_commit(project_dir),
+        "worker_instance": QUEUE if request.queued else hostname_and_pid(),
+        "parameters": json.dumps(
+            {
+                "date": request.from_date.isoformat(),
+                "to_date": request.to_date.isoformat(),
+                "trigger_by": request.trigger_by,
+            }
+        ),
+    }
+
+
+@cache
+def _git_commit(project_dir: Path) -> str:
+    """The project's commit, `unknown` outside a checkout."""
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"],
+            cwd=project_dir,
+            capture_output=True,
+            text=True,
+            timeout=5,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return answer.stdout.strip() if answer.returncode == 0 else "unknown"

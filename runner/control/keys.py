@@ -1,0 +1,178 @@
+"""API keys: made once, kept as a hash, looked up by it, revoked; the key itself stands nowhere."""
+
+import hashlib
+import hmac
+import re
+import secrets
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from runner.control import keys_sql as sql
+from runner.control import tenants
+from runner.errors import UsageProblem
+from runner.sql import Row, Value
+from runner.warehouse import Warehouse
+
+# What a key may be allowed, and what that is.
+SCOPES = {
+    "runs:read": "see runs, steps, quality results, quota and costs",
+    "runs:write": "start and cancel runs",
+}
+# So that a key is known for what it is in somebody's file, and found by those who search for it.
+PREFIX = "gtc_"
+ADMIN_PREFIX = "gtc_admin_"
+# Every key that the runner has made, and nothing else: 43 characters are 256 bits.
+FORM = re.compile("gtc_(admin_)?[A-Za-z0-9_-]{43}")
+# The variable in which the service finds the hash of the admin key.
+ADMIN_HASH = "RUNNER_ADMIN_KEY_SHA256"
+
+# The central table, which the service asks, and the tenant's own copy.
+_TABLES = (("tenants", "tenant_api_keys"), ("{tenant}", "x_meta_api_keys"))
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key as the tables have it: never the key itself."""
+
+    id: str
+    tenant_id: str
+    hash: str
+    scopes: tuple[str, ...]
+    is_active: bool
+    expires_at: datetime | None
+    created_at: datetime
+    last_used_at: datetime | None = None
+    created_by: str | None = None
+    description: str | None = None
+
+    @property
+    def state(self) -> str:
+        """active, expired or revoked."""
+        if not self.is_active:
+            return "revoked"
+        is_over = self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+        return "expired" if is_over else "active"
+
+    def document(self) -> dict[str, object]:
+        """As `tenant key list --json` prints it: without the hash."""
+        shown = {name: value for name, value in self.__dict__.items() if name != "hash"}
+        return {**shown, "state": self.state}
+
+
+def hash_of(secret: str) -> str:
+    """SHA-256, in hex. A key has 256 random bits, so no salt and no slow hash is needed."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def new(prefix: str) -> str:
+    """A key that nobody can guess. The prefix says whose: a tenant's, or the admin's."""
+    return prefix + secrets.token_urlsafe(32)
+
+
+def create(
+    warehouse: Warehouse,
+    tenant_id: str,
+    scopes: tuple[str, ...],
+    days: int | None,
+    created_by: str,
+    description: str,
+) -> tuple[Key, str]:
+    """A new key, and the key itself, which nobody can tell again. `days`: until it ends, if ever.
+
+    Raises UsageProblem for an unknown tenant or scope.
+    """
+    tenants.find(warehouse, tenant_id)
+    if unknown := [scope for scope in scopes if scope not in SCOPES]:
+        raise UsageProblem(f"'{unknown[0]}' is no scope: use one of {', '.join(SCOPES)}.")
+    secret = new(PREFIX)
+    now = datetime.now(UTC)
+    key = Key(
+        id=str(uuid.uuid4()),
+        tenant_id=tenant_id,
+        hash=hash_of(secret),
+        scopes=tuple(dict.fromkeys(scopes)) or tuple(SCOPES),
+        is_active=True,
+        expires_at=now + timedelta(days=days) if days is not None else None,
+        created_at=now,
+        created_by=created_by,
+        description=description,
+    )
+    warehouse.write(
+        sql.ADD_KEY,
+        sql.ADD_OWN_KEY.format(tenant=tenant_id),
+        api_key_id=key.id,
+        tenant_id=tenant_id,
+        api_key_hash=key.hash,
+        scopes=",".join(key.scopes),
+        expires_at=key.expires_at,
+        now=now,
+        created_by=created_by,
+        description=description,
+    )
+    return key, secret
+
+
+def of_tenant(warehouse: Warehouse, tenant_id: str) -> list[Key]:
+    """The tenant's keys, oldest first. Raises UsageProblem for an unknown tenant."""
+    tenants.find(warehouse, tenant_id)
+    return [
+        _key(row) for row in warehouse.read(sql.KEYS.format(tenant=tenant_id), tenant_id=tenant_id)
+    ]
+
+
+def revoke(warehouse: Warehouse, tenant_id: str, key_id: str) -> None:
+    """End a key for good. Raises UsageProblem when the tenant has no such key."""
+    if key_id not in {key.id for key in of_tenant(warehouse, tenant_id)}:
+        raise UsageProblem(
+            f"Tenant {tenant_id} has no key '{key_id}': see"
+            f" `runner tenant key list --tenant {tenant_id}`."
+        )
+    statements = (
+        sql.REVOKE_KEY.format(dataset=dataset, table=table) for dataset, table in _in(tenant_id)
+    )
+    warehouse.write(*statements, tenant_id=tenant_id, api_key_id=key_id)
+
+
+def find(warehouse: Warehouse, secret: str) -> Key | None:
+    """The key that this is, whatever its state; None for none of ours."""
+    if not FORM.fullmatch(secret):
+        return None
+    hashed = hash_of(secret)
+    for row in warehouse.read(sql.KEY_OF_HASH, api_key_hash=hashed):
+        if hmac.compare_digest(row["api_key_hash"], hashed):
+            return _key(row)
+    return None
+
+
+def used(warehouse: Warehouse, tenant_id: str, when: Mapping[str, datetime]) -> None:
+    """Write when keys of a tenant were last used, by the key's id."""
+    values: dict[str, Value] = {}
+    statements = []
+    for n, (key_id, moment) in enumerate(when.items()):
+        values |= {f"api_key_id_{n}": key_id, f"last_used_at_{n}": moment}
+        statements += [
+            sql.USED_KEY.format(dataset=dataset, table=table, n=n)
+            for dataset, table in _in(tenant_id)
+        ]
+    warehouse.write(*statements, **values)
+
+
+def _in(tenant_id: str) -> list[tuple[str, str]]:
+    return [(dataset.replace("{tenant}", tenant_id), table) for dataset, table in _TABLES]
+
+
+def _key(row: Row) -> Key:
+    return Key(
+        id=row["api_key_id"],
+        tenant_id=row["tenant_id"],
+        hash=row.get("api_key_hash") or "",
+        scopes=tuple(row["scopes"] or ()),
+        is_active=bool(row["is_active"]),
+        expires_at=row["expires_at"],
+        created_at=row["created_at"],
+        last_used_at=row.get("last_used_at"),
+        created_by=row.get("created_by"),
+        description=row.get("description"),
+    )

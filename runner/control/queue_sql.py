@@ -1,0 +1,83 @@
+"""Statements of a run's turn and of the queue of `runner serve`."""
+
+from runner.control.runs_sql import RUN_COLUMNS
+
+# A run that waits for a service becomes one process's own: the first that asks, and only while no
+# other run of the tenant builds or waits for its turn. Its tenant may have been suspended since it
+# was asked for. After CLAIM_LOCK.
+TAKE_UP = """
+update `{tenant}.x_meta_pipeline_runs`
+set status = 'RUNNING', worker_instance = @worker_instance, lease_expires_at = @lease_expires_at
+where pipeline_logging_id = @run_id and status = 'PENDING' and worker_instance = @queue
+    and exists (
+        select 1 from `tenants.tenant_profiles` where tenant_id = @tenant_id and status = 'ACTIVE'
+    )
+    and not exists (
+        select 1
+        from `{tenant}.x_meta_pipeline_runs`
+        where status in ('PENDING', 'RUNNING') and coalesce(worker_instance, '') <> @queue
+    )
+"""
+
+TAKEN_UP = f"""
+select {RUN_COLUMNS} from `{{tenant}}.x_meta_pipeline_runs`
+where pipeline_logging_id = @run_id and worker_instance = @worker_instance
+"""
+
+# Only from who has it: what comes late, from the spool, must not take it from who has it now.
+HAND_BACK = """
+update `{tenant}.x_meta_pipeline_runs`
+set status = 'PENDING', worker_instance = @queue, lease_expires_at = @lease_expires_at
+where pipeline_logging_id = @run_id and status = 'RUNNING' and worker_instance = @me
+"""
+
+DROP_RUN_STEPS = """
+delete from `{tenant}.x_meta_step_logs`
+where pipeline_logging_id in (
+    select pipeline_logging_id
+    from `{tenant}.x_meta_pipeline_runs`
+    where pipeline_logging_id = @run_id and status = 'PENDING'
+)
+"""
+
+# Who has a run that has not ended, from the one table that all tenants share.
+BUSY_TENANTS = """
+select distinct started.tenant_id
+from `tenants.tenant_usage_events` as started
+left join `tenants.tenant_usage_events` as finished
+    on finished.tenant_id = started.tenant_id
+    and finished.pipeline_logging_id = started.pipeline_logging_id
+    and finished.event_type = 'finished' and finished.occurred_at >= @since
+where started.event_type = 'started' and started.occurred_at >= @since
+    and finished.event_id is null
+order by started.tenant_id
+"""
+
+# A run builds when no other run of the tenant does and none that waits for its turn is older. Runs
+# in the service's queue have no turn. After CLAIM_LOCK: of two that ask at once, one is cancelled.
+START = """
+update `{tenant}.x_meta_pipeline_runs`
+set status = 'RUNNING', lease_expires_at = @lease_expires_at
+where pipeline_logging_id = @run_id and status = 'PENDING'
+    and not exists (
+        select 1
+        from `{tenant}.x_meta_pipeline_runs`
+        where coalesce(worker_instance, '') <> @queue and pipeline_logging_id <> @run_id
+            and (
+                status = 'RUNNING'
+                or (
+                    status = 'PENDING'
+                    and (
+                        start_time < @start_time
+                        or (start_time = @start_time and pipeline_logging_id < @run_id)
+                    )
+                )
+            )
+    )
+"""
+
+# A run that waits for its turn is alive.
+RENEW = """
+update `{tenant}.x_meta_pipeline_runs` set lease_expires_at = @lease_expires_at
+where pipeline_logging_id = @run_id and status = 'PENDING'
+"""

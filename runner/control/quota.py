@@ -1,0 +1,77 @@
+"""What a tenant has used of its limits: counted from its runs, nothing is stored."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from runner.control import quota_sql as sql
+from runner.control import tenants
+from runner.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One limit: runs used of it, and when the count begins anew (UTC; None: when a run ends)."""
+
+    name: str
+    used: int
+    limit: int
+    resets_at: datetime | None
+
+    @property
+    def remaining(self) -> int:
+        return max(self.limit - self.used, 0)
+
+
+@dataclass(frozen=True)
+class Quota:
+    """A tenant's standing and its three limits."""
+
+    tenant_id: str
+    tenant_status: str
+    plan: str | None
+    subscription_status: str | None
+    limits: tuple[Limit, ...]
+
+    def in_words(self) -> str:
+        """What is left, in one sentence."""
+        parts = [f"{one.remaining} {one.name} ({_renewed(one)})" for one in self.limits]
+        return f"Left: {', '.join(parts)}."
+
+    def document(self) -> dict[str, Any]:
+        """As `quota --json` prints it."""
+        return {
+            **asdict(self),
+            "limits": [{**asdict(one), "remaining": one.remaining} for one in self.limits],
+        }
+
+
+def _renewed(one: Limit) -> str:
+    """When more of a limit is to be had."""
+    return f"resets {one.resets_at:%Y-%m-%d %H:%M} UTC" if one.resets_at else "when a run ends"
+
+
+def of(warehouse: Warehouse, tenant_id: str) -> Quota:
+    """The tenant's quota now. Raises UsageProblem for an unknown tenant."""
+    tenants.find(warehouse, tenant_id)
+    now = datetime.now(UTC)
+    today = datetime(now.year, now.month, now.day, tzinfo=UTC)
+    next_month = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+    row = warehouse.read(
+        sql.QUOTA.format(tenant=tenant_id),
+        tenant_id=tenant_id,
+        now=now,
+        today=now.date(),
+        month_start=now.date().replace(day=1),
+    )[0]
+    return Quota(
+        tenant_id,
+        row["status"],
+        row["plan_name"],
+        row["subscription_status"],
+        (
+            Limit("daily", row["runs_today"], row["daily_limit"] or 0, today + timedelta(days=1)),
+            Limit("monthly", row["runs_this_month"], row["monthly_limit"] or 0, next_month),
+            Limit("concurrent", row["active_runs"], row["concurrent_limit"] or 0, None),
+        ),
+    )

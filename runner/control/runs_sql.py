@@ -1,0 +1,218 @@
+"""Statements over runs, their steps and their usage events."""
+
+CLAIM_EXPIRE_STEPS = """
+update `{tenant}.x_meta_step_logs`
+set status = 'FAILED', end_time = @now,
+    duration_ms = unix_millis(@now) - unix_millis(start_time),
+    error_message = 'lease expired: the process that ran it ended without a word'
+where status = 'RUNNING' and pipeline_logging_id in (
+    select pipeline_logging_id
+    from `{tenant}.x_meta_pipeline_runs`
+    where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
+)
+"""
+
+CLAIM_EXPIRE = """
+update `{tenant}.x_meta_pipeline_runs`
+set status = 'FAILED', end_time = @now,
+    duration_ms = unix_millis(@now) - unix_millis(start_time),
+    error_message = case
+        when worker_instance = 'queue'
+            then 'no service took it up within a day: start one with runner serve'
+        else 'lease expired: the process that ran it ended without a word'
+    end
+where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
+"""
+
+# Whoever ended a run, by hand in SQL too: the usage view counts starts and ends.
+MISSING = """
+select
+    runs.pipeline_logging_id || '-finished', runs.tenant_id, runs.pipeline_logging_id,
+    'finished', runs.status, date(runs.start_time, 'UTC'), @now
+from `{tenant}.x_meta_pipeline_runs` as runs
+left join `tenants.tenant_usage_events` as events
+    on events.tenant_id = runs.tenant_id
+    and events.event_id = runs.pipeline_logging_id || '-finished'
+where runs.status in ('COMPLETED', 'FAILED', 'CANCELLED') and events.event_id is null
+"""
+
+MISSING_EVENTS = f"""
+insert into `tenants.tenant_usage_events` (
+    event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
+)
+{MISSING}
+"""
+
+# A run whose process on this host is gone is dead at once: its lease ends now.
+END_LEASE = """
+update `{tenant}.x_meta_pipeline_runs` set lease_expires_at = @now
+where pipeline_logging_id = @dead_{n} and status in ('PENDING', 'RUNNING')
+"""
+
+ACTIVE_RUNS = """
+select
+    pipeline_logging_id, status, worker_instance, pipeline_id, run_date, to_date, start_time,
+    lease_expires_at
+from `{tenant}.x_meta_pipeline_runs`
+where status in ('PENDING', 'RUNNING')
+"""
+
+RUN_COLUMNS = """
+pipeline_logging_id, pipeline_id, tenant_id, status, trigger_type, trigger_by, user_id,
+start_time, end_time, duration_ms, config_version, worker_instance, error_message, warnings,
+run_date, to_date, template, row_count
+"""
+
+TENANT_OF_RUN = """
+select tenant_id from `tenants.tenant_usage_events` where pipeline_logging_id = @run_id limit 1
+"""
+
+# Only a run that is still active is finished: one closed by another command stays closed.
+FINISH = """
+update `{tenant}.x_meta_pipeline_runs`
+set status = @status, end_time = @now, duration_ms = @duration_ms,
+    error_message = @error_message, warnings = parse_json(@warnings),
+    row_count = @row_count, publications = parse_json(@publications)
+where pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')
+"""
+
+# For a run that another command has closed: what it published stands all the same.
+KEEP_PUBLICATIONS = """
+update `{tenant}.x_meta_pipeline_runs`
+set publications = parse_json(@publications)
+where pipeline_logging_id = @run_id and publications is null
+"""
+
+# After FINISH or CANCEL, and with what the run then is.
+FINISH_EVENT = """
+insert into `tenants.tenant_usage_events` (
+    event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
+)
+select
+    pipeline_logging_id || '-finished', tenant_id, pipeline_logging_id, 'finished', status,
+    date(start_time, 'UTC'), @now
+from `{tenant}.x_meta_pipeline_runs`
+where pipeline_logging_id = @run_id and status in ('COMPLETED', 'FAILED', 'CANCELLED')
+    and not exists (
+        select 1
+        from `tenants.tenant_usage_events`
+        where event_id = @run_id || '-finished'
+    )
+"""
+
+DROP_STEPS = "delete from `{tenant}.x_meta_step_logs` where step_logging_id in ({step_ids})"
+
+ADD_STEPS = """
+insert into `{tenant}.x_meta_step_logs` (
+    step_logging_id, pipeline_logging_id, step_id, step_name, step_type, step_index, status,
+    start_time, end_time, duration_ms, row_count, rows_processed, error_message, warnings, user_id,
+    metadata
+)
+values {step_rows}
+"""
+
+STEP_ROW = """(
+    @step_logging_id_{n}, @run_id, @step_id_{n}, @step_name_{n}, @step_type_{n}, @step_index_{n},
+    @status_{n}, @start_time_{n}, @end_time_{n},
+    @duration_ms_{n}, @row_count_{n},
+    @row_count_{n}, @error_message_{n}, parse_json(@warnings_{n}),
+    @user_id, parse_json(@metadata_{n})
+)"""
+
+
+# Somebody's wish, not the runner's own word: the process sees it at its next look.
+CANCEL_STEPS = """
+update `{tenant}.x_meta_step_logs`
+set status = 'CANCELLED', end_time = @now,
+    duration_ms = unix_millis(@now) - unix_millis(start_time)
+where status = 'RUNNING' and pipeline_logging_id in (
+    select pipeline_logging_id
+    from `{tenant}.x_meta_pipeline_runs`
+    where pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')
+)
+"""
+
+CANCEL = """
+update `{tenant}.x_meta_pipeline_runs`
+set status = 'CANCELLED', end_time = @now,
+    duration_ms = unix_millis(@now) - unix_millis(start_time), error_message = @error_message
+where pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')
+"""
+
+RUN_STATUS = """
+select status from `{tenant}.x_meta_pipeline_runs` where pipeline_logging_id = @run_id
+"""
+
+# Nothing that came later and shares a date may have failed, or be at it still.
+LOADED_LATELY = """
+select runs.pipeline_logging_id
+from `{tenant}.x_meta_pipeline_runs` as runs
+where runs.status = 'COMPLETED' and runs.template = @template and runs.start_time >= @since
+    and runs.run_date <= @from_date and runs.to_date >= @to_date
+    and not exists (
+        select 1
+        from `{tenant}.x_meta_pipeline_runs` as later
+        where later.template = @template and later.start_time > runs.start_time
+            and later.status not in ('COMPLETED', 'REFUSED')
+            and later.run_date <= @to_date and later.to_date >= @from_date
+    )
+order by runs.start_time desc
+"""
+
+NEWEST_EVENT = "select max(occurred_at) as newest_at from `tenants.tenant_usage_events`"
+
+COMPLETE_RUNS = """
+select pipeline_logging_id from `{tenant}.x_meta_pipeline_runs` where status = 'COMPLETED'
+"""
+
+RUN = f"""
+select {RUN_COLUMNS}, publications
+from `{{tenant}}.x_meta_pipeline_runs`
+where pipeline_logging_id = @run_id
+"""
+
+# What runs recorded of the dates; a null is of one that died, whose publications only its data has.
+RECORDED_PUBLICATIONS = """
+select pipeline_logging_id, status, publications
+from `{tenant}.x_meta_pipeline_runs`
+where run_date <= @to_date and to_date >= @from_date
+    and (
+        publications is not null
+        or (status in ('FAILED', 'CANCELLED') and coalesce(worker_instance, '') <> 'queue')
+    )
+order by start_time desc
+limit 500
+"""
+
+RUNS = f"""
+select {RUN_COLUMNS}
+from `{{tenant}}.x_meta_pipeline_runs`
+where (@status = '' or status = @status)
+    and (@pipeline = '' or pipeline_id = @pipeline or template = @pipeline)
+    and (
+        @day is null
+        or (run_date <= @day and to_date >= @day)
+    )
+order by start_time desc, pipeline_logging_id
+limit @limit
+"""
+
+STEPS = """
+select
+    step_id, step_name, step_type, step_index, status, start_time, end_time, duration_ms,
+    row_count, error_message, warnings
+from `{tenant}.x_meta_step_logs`
+where pipeline_logging_id = @run_id
+order by step_index
+"""
+
+# -- What catch-up asks. The bounds on the partition are parameters, so that engines prune.
+
+# Of a landing, for who reads it.
+LANDING_RUNS = f"""
+select {RUN_COLUMNS}
+from `{{tenant}}.x_meta_pipeline_runs`
+where pipeline_id = @pipeline_id and status <> 'REFUSED'
+    and run_date <= @to_date and to_date >= @from_date
+order by start_time desc, pipeline_logging_id
+"""

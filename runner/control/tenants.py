@@ -1,0 +1,271 @@
+"""Tenants: who they are, what they may use and which exports are theirs."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from difflib import get_close_matches
+
+from runner import names
+from runner.control import claim_sql, runs, tenants_sql
+from runner.errors import UsageProblem
+from runner.pipelines import templates
+from runner.sql import Row
+from runner.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a subscription allows: runs a day and at once, people, cloud providers.
+
+    Runs a month are 30 times those a day.
+    """
+
+    name: str
+    daily_limit: int
+    concurrent_limit: int
+    max_team_members: int
+    max_providers: int
+
+
+PLANS = {
+    "starter": Plan("STARTER", 6, 3, 2, 3),
+    "professional": Plan("PROFESSIONAL", 25, 5, 6, 6),
+    "scale": Plan("SCALE", 100, 10, 11, 10),
+}
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A tenant's profile and subscription, as far as the runner needs them."""
+
+    id: str
+    company_name: str
+    admin_email: str
+    status: str
+    plan: str
+    subscription_status: str | None
+    daily_limit: int | None
+    monthly_limit: int | None
+    concurrent_limit: int | None
+    created_at: datetime
+    pipeline: str = templates.DEFAULT
+
+
+@dataclass(frozen=True)
+class Export:
+    """Which rows of which export are a tenant's: empty tuples stand for all."""
+
+    ref: str
+    billing_accounts: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    has_unallocated: bool = True
+
+    @property
+    def id(self) -> str:
+        """What stands for the export in each of its rows, as in macros/export/export_id.sql."""
+        return hashlib.md5(self.ref.encode(), usedforsecurity=False).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a run must know of a tenant; its exports as onboarding named them."""
+
+    id: str
+    company_name: str
+    admin_email: str
+    pipeline: str
+    exports: tuple[Export, ...]
+    exports_updated_at: datetime | None = None
+
+    @property
+    def landings(self) -> tuple[str, ...]:
+        """The landings that the tenant reads."""
+        return tuple(name for export in self.exports if (name := landing_of(export.ref)))
+
+
+def every(warehouse: Warehouse) -> list[Tenant]:
+    """All tenants but the deleted, by id."""
+    if not warehouse.exists():
+        return []
+    return [_tenant(row) for row in warehouse.read(tenants_sql.TENANTS)]
+
+
+def find(warehouse: Warehouse, tenant_id: str) -> Tenant:
+    """The tenant of that id. Raises UsageProblem, with near matches, when there is none."""
+    names.tenant_id(tenant_id)
+    tenants = {tenant.id: tenant for tenant in every(warehouse)}
+    if tenant_id not in tenants:
+        raise unknown_tenant(tenant_id, tenants)
+    return tenants[tenant_id]
+
+
+def known(warehouse: Warehouse, tenant_id: str) -> Known:
+    """The tenant of that id and its exports, by one query. Raises UsageProblem as `find` does."""
+    names.tenant_id(tenant_id)
+    rows = warehouse.read(tenants_sql.TENANT, tenant_id=tenant_id) if warehouse.exists() else []
+    if not rows:
+        raise unknown_tenant(tenant_id, [tenant.id for tenant in every(warehouse)])
+    return Known(
+        tenant_id,
+        rows[0]["company_name"] or "",
+        rows[0]["admin_email"] or "",
+        rows[0]["default_pipeline"] or templates.DEFAULT,
+        tuple(export_of_row(row) for row in rows if row["export_ref"]),
+        max((at for row in rows if (at := row["exports_updated_at"])), default=None),
+    )
+
+
+def registered(warehouse: Warehouse) -> dict[str, Row]:
+    """Profiles by tenant, but the deleted, with whatever columns a damaged table has left."""
+    rows = warehouse.read(tenants_sql.REGISTERED)
+    return {row["tenant_id"]: row for row in rows if row.get("status") != "DELETED"}
+
+
+def exports(warehouse: Warehouse, tenant_id: str) -> list[Export]:
+    """The tenant's exports, as onboarding named them."""
+    return exports_of_rows(warehouse.read(tenants_sql.EXPORTS, tenant_id=tenant_id))
+
+
+def update(
+    warehouse: Warehouse,
+    tenant_id: str,
+    *,
+    admin_email: str | None = None,
+    company_name: str | None = None,
+    plan: Plan | None = None,
+    subscription_status: str | None = None,
+    end_date: date | None = None,
+    trial_end_date: date | None = None,
+    daily_limit: int | None = None,
+    monthly_limit: int | None = None,
+    concurrent_limit: int | None = None,
+) -> None:
+    """Change what is named and leave the rest. A plan brings its limits, unless they are named.
+
+    An end on date.max is none. Raises UsageProblem when there is no subscription to change.
+    """
+    found = find(warehouse, tenant_id)
+    limits = (daily_limit, monthly_limit, concurrent_limit)
+    named = (plan, subscription_status, end_date, trial_end_date, *limits)
+    if found.subscription_status is None and any(value is not None for value in named):
+        raise UsageProblem(
+            f"Tenant {tenant_id} has no subscription to change: run"
+            f" `runner tenant repair {tenant_id}` first."
+        )
+    if plan:
+        daily_limit = plan.daily_limit if daily_limit is None else daily_limit
+        monthly_limit = plan.daily_limit * 30 if monthly_limit is None else monthly_limit
+        concurrent_limit = plan.concurrent_limit if concurrent_limit is None else concurrent_limit
+    warehouse.write(
+        tenants_sql.UPDATE_PROFILE,
+        tenants_sql.UPDATE_SUBSCRIPTION,
+        tenant_id=tenant_id,
+        now=datetime.now(UTC),
+        admin_email=admin_email,
+        company_name=company_name,
+        plan=plan.name if plan else None,
+        subscription_status=subscription_status,
+        end_date=end_date,
+        trial_end_date=trial_end_date,
+        never_date=date.max,
+        daily_limit=daily_limit,
+        monthly_limit=monthly_limit,
+        concurrent_limit=concurrent_limit,
+        max_team_members=plan.max_team_members if plan else None,
+        max_providers=plan.max_providers if plan else None,
+    )
+
+
+def set_status(warehouse: Warehouse, tenant_id: str, status: str) -> None:
+    """Suspend or resume a tenant: ACTIVE or SUSPENDED. A suspended tenant's runs are refused."""
+    find(warehouse, tenant_id)
+    warehouse.write(
+        tenants_sql.SET_STATUS, tenant_id=tenant_id, status=status, now=datetime.now(UTC)
+    )
+
+
+def remove(warehouse: Warehouse, tenant_id: str) -> None:
+    """Delete a tenant's data and control tables, and what the central tables say of it.
+
+    Its profile stays, as DELETED, and so do its usage events. Goes on where it was stopped
+    half-way. Raises UsageProblem while a run is active.
+    """
+    names.tenant_id(tenant_id)
+    known = (
+        warehouse.read(tenants_sql.PROFILE_STATUS, tenant_id=tenant_id)
+        if warehouse.exists()
+        else []
+    )
+    values = {"tenant_id": tenant_id, "export_ref": f"tenant:{tenant_id}"}
+    if readers := warehouse.read(tenants_sql.READERS, **values) if known else []:
+        who = ", ".join(row["tenant_id"] for row in readers)
+        raise UsageProblem(
+            f"Tenant {tenant_id} is the landing that {who} read: give them another export first"
+            " with `runner tenant add`."
+        )
+    if not known or known[0]["status"] != "DELETED":
+        find(warehouse, tenant_id)
+        runs.end_dead_leases(warehouse, tenant_id)
+        told = warehouse.write(
+            claim_sql.CLAIM_LOCK.format(tenant=tenant_id),
+            tenants_sql.DELETE_PROFILE.format(tenant=tenant_id),
+            tenants_sql.PROFILE_STATUS,
+            tenant_id=tenant_id,
+            run_id="tenant remove",
+            now=datetime.now(UTC),
+        )
+        if told[0]["status"] != "DELETED":
+            raise UsageProblem(
+                f"Tenant {tenant_id} has an active run: wait for it, or `runner cancel` it first;"
+                f" see `runner runs --tenant {tenant_id}`."
+            )
+    warehouse.write(*tenants_sql.FORGET_TENANT, tenant_id=tenant_id)
+    warehouse.drop_control(tenant_id)
+    warehouse.drop_data(tenant_id)
+
+
+def landing_of(ref: str) -> str | None:
+    """The landing that a tenant reads as its export, `tenant:NAME`; None for an export itself."""
+    kind, _, name = ref.partition(":")
+    return name if kind == "tenant" else None
+
+
+def is_complete(rows: list[Row]) -> bool:
+    return bool(rows) and not any(value is None for row in rows for value in row.values())
+
+
+def exports_of_rows(rows: list[Row]) -> list[Export]:
+    return [export_of_row(row) for row in rows]
+
+
+def export_of_row(row: Row) -> Export:
+    return Export(
+        row["export_ref"],
+        tuple(json.loads(row["billing_account_ids"])),
+        tuple(json.loads(row["project_ids"])),
+        row["has_unallocated"],
+    )
+
+
+def unknown_tenant(tenant_id: str, known: Iterable[str]) -> UsageProblem:
+    near = get_close_matches(tenant_id, list(known), n=3)
+    hint = f"did you mean {', '.join(near)}?" if near else "see `runner tenant list`."
+    return UsageProblem(f"There is no tenant '{tenant_id}': {hint}")
+
+
+def _tenant(row: Row) -> Tenant:
+    return Tenant(
+        id=row["tenant_id"],
+        company_name=row["company_name"] or "",
+        admin_email=row["admin_email"],
+        status=row["status"],
+        plan=row["subscription_plan"],
+        subscription_status=row["subscription_status"],
+        daily_limit=row["daily_limit"],
+        monthly_limit=row["monthly_limit"],
+        concurrent_limit=row["concurrent_limit"],
+        created_at=row["created_at"],
+        pipeline=row["default_pipeline"] or templates.DEFAULT,
+    )

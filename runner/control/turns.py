@@ -1,0 +1,97 @@
+"""The turn of a run among the others of its tenant, and the leases meanwhile."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from runner.control import claim_sql, queue_sql, runs, runs_sql
+from runner.control.runs import LONG_AGO, QUEUE, Run
+from runner.sql import Row, Value, When
+from runner.warehouse import Warehouse
+
+# A run whose lease has passed counts as dead; the grace covers what follows dbt's own timeout.
+LEASE_GRACE = timedelta(minutes=10)
+
+# The lease of a run that waits for its turn. It is renewed when half of it is over.
+WAITING_LEASE = timedelta(minutes=2)
+
+
+def build_lease(timeout_minutes: float) -> timedelta:
+    return timedelta(minutes=timeout_minutes) + LEASE_GRACE
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A run among the others of its tenant: its status, None if it has ended, and its queue.
+
+    `ahead`: ids of the runs that build before it, in order.
+    """
+
+    status: str | None
+    ahead: tuple[str, ...]
+
+
+def turn_of(run: Run, active: Sequence[Row]) -> Turn:
+    """The run's place among the tenant's active runs (rows of ACTIVE_RUNS).
+
+    Runs in the service's queue are not counted: they wait until no other run is active.
+    """
+
+    def place(row: Row) -> tuple[bool, datetime, str]:
+        return row["status"] != "RUNNING", row["start_time"], row["pipeline_logging_id"]
+
+    mine = (True, run.start_time or LONG_AGO, run.id)
+    others = (row for row in active if row["worker_instance"] != QUEUE)
+    ahead = sorted(place(row) for row in others if row["pipeline_logging_id"] != run.id)
+    status = next((row["status"] for row in active if row["pipeline_logging_id"] == run.id), None)
+    return Turn(status, tuple(place[-1] for place in ahead if place < mine))
+
+
+def starting(run: Run, timeout_minutes: float) -> tuple[tuple[str, ...], When]:
+    """Statements that make the run RUNNING if it is its turn, with its full lease from then on.
+
+    The last reads the rows for `turn_of`.
+    """
+
+    def when() -> dict[str, Value]:
+        now = datetime.now(UTC)
+        return {
+            "now": now,
+            "start_time": run.start_time,
+            "queue": QUEUE,
+            "lease_expires_at": now + build_lease(timeout_minutes),
+        }
+
+    statements = (claim_sql.CLAIM_LOCK, queue_sql.START, runs_sql.ACTIVE_RUNS)
+    return tuple(statement.format(tenant=run.tenant_id) for statement in statements), when
+
+
+def wait_for_turn(warehouse: Warehouse, run: Run) -> Turn:
+    """The turn of a waiting run now. Renews its lease and closes dead runs, for nothing waits for
+    a run that no process has."""
+    statement = runs_sql.ACTIVE_RUNS.format(tenant=run.tenant_id)
+    active = warehouse.read(statement)
+    now = datetime.now(UTC)
+    for row in active:
+        ends = row["lease_expires_at"]
+        if row["pipeline_logging_id"] == run.id and ends < now + WAITING_LEASE / 2:
+            # Before dead runs are closed: this one may have been suspended with its machine.
+            warehouse.write(
+                queue_sql.RENEW.format(tenant=run.tenant_id),
+                run_id=run.id,
+                lease_expires_at=now + WAITING_LEASE,
+            )
+    others = [row for row in active if row["pipeline_logging_id"] != run.id]
+    if runs.end_dead(warehouse, run.tenant_id, others):
+        active = warehouse.read(statement)
+    return turn_of(run, active)
+
+
+def waiting_for(warehouse: Warehouse, run: Run) -> str | None:
+    """What a PENDING run waits for: "run ID", or the command that takes it up; else None."""
+    if run.status != "PENDING":
+        return None
+    if run.is_queued:
+        return "`runner serve`"
+    turn = turn_of(run, warehouse.read(runs_sql.ACTIVE_RUNS.format(tenant=run.tenant_id)))
+    return f"run {turn.ahead[0]}" if turn.ahead else None

@@ -1,0 +1,91 @@
+"""Statements over a tenant's bill."""
+
+from runner.control.tenants_sql import EXPORTS
+from runner.dataset.publications_sql import LAYERS
+
+# The tenant's own copy of the same, over its data.
+OWN_EXPORTS = EXPORTS.replace("`tenants.tenant_exports`", "`{tenant}`.x_meta_exports")
+
+LOADED_DATES = """
+select min(run_date) as first_date, max(to_date) as last_date
+from `{tenant}.x_meta_pipeline_runs`
+where status = 'COMPLETED'
+"""
+
+# Bound by partition, so that BigQuery reads a week; rows without a partition time are read, too.
+NEWEST_EXPORT = """
+select max(export_time) as newest
+from `{tenant}`.stg_gcp_billing__export
+where export_partition_time >= @since or export_partition_time is null
+"""
+
+# Of an export on BigQuery, as a dry run: whether we may read it.
+PROBE_EXPORT = "select 1 as readable from `{table}` where false"
+
+COLUMNS_DUCKDB = """
+select lower(table_name) as table_name, lower(column_name) as column_name
+from information_schema.columns
+where table_schema = @dataset
+"""
+
+COLUMNS_BIGQUERY = """
+select lower(table_name) as table_name, lower(column_name) as column_name
+from `{dataset}`.INFORMATION_SCHEMA.COLUMNS
+"""
+
+NEWEST_DEPLOYMENT = """
+select project_hash
+from `{tenant}`.x_meta_deployments
+order by deployed_at desc, project_hash desc
+limit 1
+"""
+
+# Of the table that is read and those that it is made from, a date's oldest publication is named.
+COSTS = f"""
+select costs.*, published.pipeline_logging_id, published.published_at, published.layers_agree
+from (
+    select
+        usage_date, service_id, max(service_description) as service_description, currency,
+        sum(charge_rows) as charge_rows, sum(gross_cost) as gross_cost,
+        sum(credits_total) as credits_total, sum(billed_cost) as billed_cost
+    from `{{tenant}}`.cost_by_service_daily
+    where usage_date between @from_date and @to_date
+    group by usage_date, service_id, currency
+) as costs
+left join (
+    select usage_date, pipeline_logging_id, published_at, newer_runs = 0 as layers_agree
+    from (
+        select
+            usage_date, pipeline_logging_id, published_at,
+            row_number() over (
+                partition by usage_date order by published_at, target_table
+            ) as place,
+            count(newer_run) over (partition by usage_date) as newer_runs
+        from ({LAYERS}) as layers
+        where target_table in ('billing_cost_daily', 'gcp_silver_cost', 'cost_by_service_daily')
+    ) as placed
+    where place = 1
+) as published
+    on costs.usage_date = published.usage_date
+order by costs.usage_date, costs.currency, costs.service_id
+"""
+
+TOTALS = """
+select
+    currency, count(*) as charge_rows, sum(cost) as cost, sum(credits_total) as credits,
+    sum(cost) + sum(credits_total) as net
+from `{tenant}`.billing_cost_daily
+where ingestion_date between @from_date and @to_date
+group by currency
+order by currency
+"""
+
+LANDED_TOTALS = """
+select
+    currency, count(*) as charge_rows, sum(cost) as cost, sum(credits_total) as credits,
+    sum(cost) + sum(credits_total) as net
+from `{tenant}`.export_landing
+where cast(usage_start_time as date) between @from_date and @to_date
+group by currency
+order by currency
+"""

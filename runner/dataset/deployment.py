@@ -1,0 +1,47 @@
+"""Whether a tenant's dataset has the views, seeds and control tables of this project."""
+
+import hashlib
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from runner.dataset import data_sql as sql
+from runner.errors import WarehouseProblem
+from runner.warehouse import Warehouse
+
+# Without the tests that are no macros: nothing is deployed of them.
+_PATHS = ("model-paths", "macro-paths", "seed-paths")
+_FILES = ("dbt_project.yml", "selectors.yml", "packages.yml", "package-lock.yml")
+
+
+def project_hash(project_dir: Path, adapter: str, selector: str) -> str:
+    """SHA-256 over what is built: the project's files, dbt's versions and the selector.
+
+    `adapter`: the profile's type, such as duckdb.
+    """
+    import yaml
+
+    project = yaml.safe_load((project_dir / "dbt_project.yml").read_text(encoding="utf-8"))
+    files = [project_dir / name for name in _FILES]
+    for key in _PATHS:
+        for folder in project.get(key, ()):
+            files += (project_dir / folder).rglob("*")
+    found = hashlib.sha256(f"{_versions(adapter)} {selector}".encode())
+    for path in sorted({path for path in files if path.is_file()}):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        found.update(f"\n{path.relative_to(project_dir).as_posix()} {content}".encode())
+    return found.hexdigest()
+
+
+@cache
+def _versions(adapter: str) -> str:
+    return f"dbt-core {version('dbt-core')} dbt-{adapter} {version(f'dbt-{adapter}')}"
+
+
+def has(warehouse: Warehouse, tenant: str, wanted: str) -> bool:
+    """Whether the newest deployment into the tenant's dataset was completed with this hash."""
+    try:
+        rows = warehouse.read_data(tenant, sql.NEWEST_DEPLOYMENT.format(tenant=tenant))
+    except WarehouseProblem:  # no such table yet; and what else is wrong, dbt will say
+        return False
+    return bool(rows) and rows[0]["project_hash"] == wanted

@@ -1,0 +1,43 @@
+"""Statements of the doctor's checks."""
+
+NOW = "select current_timestamp as now_at"
+
+# -- What doctor asks of BigQuery alone; the first two are dry runs.
+
+EXPORT_BYTES = """
+select sum(cost) as cost
+from `{tenant}`.stg_gcp_billing__export
+where export_partition_time >= @since or export_partition_time is null
+"""
+
+# The operators' own way to ask for a date, which a partition filter must recognise.
+BILL_BYTES = """
+select sum(cost) as cost from `{tenant}`.billing_cost_daily where date(ingestion_date) = @day
+"""
+
+MAY_WRITE = """
+insert into `{tenant}.x_meta_lock` (lock_name)
+select lock_name from `{tenant}.x_meta_lock` where false
+"""
+
+# Where Google's partition label stands against the times in the row, in days.
+PARTITION_LABELS = """
+select
+    count(*) as charge_rows,
+    min(date_diff(date(export_partition_time), date(export_time), day)) as least_lag,
+    max(date_diff(date(export_partition_time), date(export_time), day)) as most_lag,
+    countif(date(export_partition_time) < date_sub(date(usage_start_time), interval 1 day))
+        as unread_rows
+from `{tenant}`.stg_gcp_billing__export
+where export_partition_time >= @since
+"""
+
+REFUSED_JOBS = """
+select
+    count(*) as jobs,
+    countif(error_result.reason in ('quotaExceeded', 'rateLimitExceeded', 'jobRateLimitExceeded'))
+        as refused
+from `{dataset}`.INFORMATION_SCHEMA.JOBS_BY_USER
+where creation_time >= @since
+    and statement_type in ('INSERT', 'UPDATE', 'DELETE', 'MERGE', 'SCRIPT')
+"""

@@ -1,0 +1,1 @@
+"""dbt in a child process."""

@@ -1,0 +1,91 @@
+"""A dbt job, its events and its outcome."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from runner.findings import Finding
+
+
+@dataclass(frozen=True)
+class Job:
+    """One dbt command for one tenant.
+
+    `log_path`: where dbt's log goes, else the worker's. `account`: the tenant's
+    service account, as which dbt asks BigQuery; empty for the process's own.
+    """
+
+    tenant_id: str
+    command: tuple[str, ...]
+    vars: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict)
+    log_path: Path | None = None
+    account: str = ""
+
+
+@dataclass(frozen=True)
+class Node:
+    """What became of one dbt node. `status` is dbt's: success, pass, warn, fail, error, skipped."""
+
+    unique_id: str
+    name: str
+    type: str
+    status: str
+    message: str | None
+    failures: int | None
+    severity: str
+    rows: int | None
+    bytes_processed: int | None
+    bytes_billed: int | None
+    job_id: str | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    compiled_code: str | None = None
+    materialized: str = ""
+
+    @property
+    def failed(self) -> bool:
+        return self.status in ("fail", "error", "runtime error", "partial success")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended. `error` is the first thing that went wrong, None if nothing did.
+
+    `at_work`: what was under way when dbt ended without a word. `findings`: the expectations that
+    did not hold. `readers_see`: which rows stand after a failure. Both are read back from the data.
+    """
+
+    success: bool
+    error: str | None
+    nodes: tuple[Node, ...] = ()
+    at_work: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    expectations_passed: int = 0
+    readers_see: str = ""
+
+    @property
+    def failed_node(self) -> Node | None:
+        return next((node for node in self.nodes if node.failed), None)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A node started or finished, the number of nodes became known (`planned`).
+
+    Or its name is a text: `waiting`, for what; `warning`; `terminal`, which only the operator's
+    terminal shows.
+    """
+
+    kind: str
+    unique_id: str = ""
+    name: str = ""
+    type: str = ""
+    status: str = ""
+    nodes: int = 0
+
+
+def timed_out(timeout: float) -> Outcome:
+    """The outcome of a job that took longer than so many seconds."""
+    return Outcome(False, f"timed out after {timeout / 60:g} min")

@@ -1,0 +1,66 @@
+"""Warm dbt processes: lent for one job at a time, kept for the next."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+from runner.engine.process import Worker
+from runner.settings import Settings
+
+
+class Pool:
+    """As many dbt processes as are at work at once. Use as a context manager: they end with it.
+
+    Safe for threads: each borrows a process of its own.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._log_path = settings.log_dir / "dbt"
+        self._idle: list[Worker] = []
+        self._all: set[Worker] = set()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def warm_up(self) -> None:
+        """Have a process ready for the next job, if none is idle: it begins at once, and is not
+        waited for."""
+        with self._lock:
+            # One may have died while it waited: killed by the kernel, or for want of a disk.
+            self._idle = [worker for worker in self._idle if worker.is_alive]
+            if not self._idle:
+                worker = Worker(self._settings, self._log_path)
+                self._all.add(worker)
+                self._idle.append(worker)
+                worker.warm_up()
+
+    @contextlib.contextmanager
+    def lend(self) -> Iterator[Worker]:
+        """A process for one job. One that died in it, or was left in its midst, is not kept."""
+        self.warm_up()
+        with self._lock:
+            worker = self._idle.pop() if self._idle else None
+        if worker is None:  # another thread was quicker
+            with self.lend() as other:
+                yield other
+            return
+        try:
+            yield worker
+        except BaseException:
+            worker.stop()
+            raise
+        finally:
+            with self._lock:
+                (self._idle.append if worker.is_alive else self._all.discard)(worker)
+
+    def close(self) -> None:
+        """End all processes."""
+        with self._lock:
+            workers, self._all, self._idle = self._all, set(), []
+        for worker in workers:
+            worker.stop()

@@ -1,0 +1,94 @@
+"""`runner init`: the profile, and on the local target a sample export and a tenant to try."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from runner.control import tenants
+from runner.dataset.duckdb import shut_in
+from runner.errors import UsageProblem, WarehouseUnreachable
+from runner.onboarding import onboard
+from runner.settings import Settings
+from runner.warehouse import open_warehouse
+
+TENANT = "acme1281"
+# A dollar and a euro account; the other accounts of the sample are other tenants'.
+BILLING_ACCOUNTS = ("01ECB7-6EE0BA-7357F1", "01EA5E-2C40D9-B81F36")
+
+
+def prepare(settings: Settings, sample_rows: int | None, say: Callable[[str], None]) -> list[str]:
+    """Make what is missing; lines that tell what there is now.
+
+    Never writes over a profiles.yml. Raises UsageProblem, WarehouseUnreachable or RunnerError.
+    """
+    told = [_profile(settings)]
+    if settings.target({"tenant_id": "none"}).type != "duckdb":
+        return [*told, "Next: runner tenant add ID --admin-email E --export project.dataset.table"]
+    warehouse = open_warehouse(settings)
+    warehouse.prepare(TENANT)
+    sample = _sample(settings, sample_rows, say)
+    told.append(f"sample export   {sample}")
+    if TENANT in {tenant.id for tenant in tenants.every(warehouse)} and sample_rows is None:
+        told.append(f"tenant          {TENANT} is there")
+    else:
+        onboard.add(
+            settings,
+            warehouse,
+            TENANT,
+            "finops@acme.example",
+            "Acme Demo Corporation",
+            tenants.PLANS["scale"],
+            [tenants.Export(str(sample), BILLING_ACCOUNTS)],
+            say,
+        )
+        told.append(f"tenant          {TENANT} was added")
+    return [*told, f"Next: runner run --tenant {TENANT} --date 2024-11-01"]
+
+
+def write_sample(settings: Settings, path: Path, rows: int | None) -> None:
+    """Write the sample export, of about so many rows, to a Parquet file: whole or not at all."""
+    import duckdb
+
+    script = settings.project_dir / "dbt_project" / "sample" / "gcp_billing_export.sql"
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with duckdb.connect() as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            if rows is not None:
+                connection.execute("set variable rows = ?", [rows])
+            connection.execute("set variable path = ?", [str(partial)])
+            shut_in(connection, [str(path.parent)])
+            connection.execute(script.read_text(encoding="utf-8"))
+        partial.replace(path)
+    except (OSError, duckdb.IOException) as error:
+        raise WarehouseUnreachable(
+            f"The sample export {path} could not be written ({error}):"
+            " check the folder's permissions and the disk's free space."
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _profile(settings: Settings) -> str:
+    path = settings.profiles_path
+    if path.exists():
+        return f"profile         {path} is there and was left as it is"
+    example = settings.project_dir / "profiles.yml.example"
+    try:
+        shutil.copyfile(example, path)
+    except OSError as error:
+        raise UsageProblem(
+            f"{path} could not be written ({error.strerror}): copy {example} there."
+        ) from None
+    return f"profile         {path} was made from {example.name}"
+
+
+def _sample(settings: Settings, rows: int | None, say: Callable[[str], None]) -> Path:
+    folder = Path(str(settings.target({"tenant_id": TENANT}).fields["path"])).parent
+    path = folder / "sample" / "gcp_billing_export_resource_v1_01ECB7_6EE0BA_7357F1.parquet"
+    if rows is not None or not path.exists():
+        say("writing the sample export")
+        write_sample(settings, path, rows)
+    return path

@@ -1,0 +1,158 @@
+"""The exports that somebody named, checked before a tenant gets them."""
+
+import json
+from collections.abc import Callable
+from tempfile import TemporaryDirectory
+
+from runner import names
+from runner.control import tenants
+from runner.control.tenants import Export
+from runner.dataset import export_files
+from runner.engine.job import Job
+from runner.engine.process import Worker
+from runner.errors import UsageProblem
+from runner.onboarding import overlaps, records
+from runner.pipelines import templates
+from runner.settings import Settings
+from runner.warehouse import Warehouse
+
+
+def named_exports(
+    settings: Settings,
+    refs: tuple[str, ...],
+    accounts: tuple[str, ...],
+    projects: tuple[str, ...],
+    with_unallocated: bool,
+) -> list[Export]:
+    """The exports that somebody named, checked as far as words go. Raises UsageProblem."""
+    local = settings.target({"tenant_id": "none"}).type == "duckdb"
+    if len(refs) > 1 and any(tenants.landing_of(ref) for ref in refs):
+        raise UsageProblem("A landing must be a tenant's only export: name no other beside it.")
+    if local:
+        absolute = (
+            ref if tenants.landing_of(ref) else export_files.local_export(ref) for ref in refs
+        )
+        refs = tuple(dict.fromkeys(absolute))
+    for ref in refs:
+        if name := tenants.landing_of(ref):
+            names.tenant_id(name)
+        elif not local and not names.TABLE.fullmatch(ref):
+            raise UsageProblem(f"'{ref}' is no BigQuery table: write project.dataset.table.")
+    return [
+        Export(
+            ref,
+            tuple(names.billing_account(account) for account in accounts),
+            tuple(names.project(project) for project in projects),
+            not projects or with_unallocated,
+        )
+        for ref in dict.fromkeys(refs)
+    ]
+
+
+def keep_filters(
+    warehouse: Warehouse, tenant_id: str, named: list[Export], with_unallocated: bool | None
+) -> list[Export]:
+    """The named exports with the accounts and projects that the tenant has, unless named anew.
+
+    Raises UsageProblem when nobody knows any more which they were: all is not to be guessed.
+    """
+    new, known = named[0], records.exports_on_record(warehouse, tenant_id)
+    if not known:
+        if (
+            records.profile_of(warehouse, tenant_id)
+            and not new.billing_accounts
+            and not new.projects
+        ):
+            raise UsageProblem(
+                f"Which accounts are tenant {tenant_id}'s cannot be read any more: name them with"
+                " --billing-account (and --project), or say --all-accounts."
+            )
+        return named
+    old = known[0]
+    projects = new.projects or old.projects
+    if with_unallocated is None and old.projects:
+        with_unallocated = old.has_unallocated
+    return [
+        Export(
+            export.ref,
+            new.billing_accounts or old.billing_accounts,
+            projects,
+            not projects or bool(with_unallocated),
+        )
+        for export in named
+    ]
+
+
+def check_command(named: list[Export]) -> tuple[str, ...]:
+    """The dbt command that opens these exports and fails with what is wrong with them."""
+    one = named[0]
+    args = {
+        "refs": [export.ref for export in named],
+        "accounts": one.billing_accounts,
+        "projects": one.projects,
+        "has_unallocated": one.has_unallocated,
+    }
+    return ("run-operation", "check_exports", "--args", json.dumps(args))
+
+
+def check_exports(
+    warehouse: Warehouse,
+    worker: Worker,
+    tenant_id: str,
+    named: list[Export],
+    pipeline: str,
+    say: Callable[[str], None],
+) -> None:
+    """Raises UsageProblem when the exports cannot be read, or are another tenant's as well."""
+    say("checking the export")
+    name = tenants.landing_of(named[0].ref)
+    if name is not None:
+        if (
+            tenants.find(warehouse, name).pipeline != templates.LANDING
+            or pipeline == templates.LANDING
+        ):
+            raise UsageProblem(
+                f"Tenant {name} is no landing that {tenant_id} could read: add one with `runner"
+                " tenant add ID --landing`, and name its id."
+            )
+    else:
+        _open_exports(warehouse, worker, tenant_id, named)
+    if pipeline == templates.LANDING:
+        return
+    # For an early answer; `_write_rows` looks again, as others may be added meanwhile.
+    others = overlaps.also_billed_to(warehouse, tenant_id, named)
+    if others and not is_filtered(named):
+        raise shared_refusal(tenant_id, named, others)
+
+
+def is_filtered(named: list[Export]) -> bool:
+    return bool(named[0].billing_accounts or named[0].projects)
+
+
+def shared_refusal(tenant_id: str, named: list[Export], others: list[str]) -> UsageProblem:
+    return UsageProblem(
+        f"The export {named[0].ref} is shared with tenant {', '.join(others)}: name what is"
+        f" {tenant_id}'s with --billing-account (and --project)."
+    )
+
+
+def _open_exports(
+    warehouse: Warehouse, worker: Worker, tenant_id: str, named: list[Export]
+) -> None:
+    """Raises UsageProblem with what is wrong with the exports."""
+    for ref in dict.fromkeys(export.ref for export in named):
+        warehouse.look_at_export(tenant_id, ref)
+    with TemporaryDirectory() as scratch:
+        checked = worker.run(
+            Job(
+                tenant_id,
+                check_command(named),
+                # Checked in a warehouse of its own: a refused tenant leaves nothing behind.
+                environ={"WAREHOUSE_DIR": scratch},
+                account=warehouse.account_of(tenant_id),
+            )
+        )
+    if not checked.success:
+        raise UsageProblem(
+            f"Tenant {tenant_id} was not added: its export cannot be used. {checked.error}"
+        )

@@ -1,0 +1,1 @@
+"""What a command does: claim, build, record, alert."""

@@ -1,0 +1,181 @@
+"""Catch-up: run just the usage dates that moved since they were loaded."""
+
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from runner.control import claim, quota, runs, tenants
+from runner.dates import spans
+from runner.errors import Interrupted, Refused
+from runner.orchestration import catch_up_sql as sql
+from runner.orchestration import claiming, landings, moved, moved_dates
+from runner.orchestration.moved_dates import Found, Say
+from runner.orchestration.report import Report
+from runner.pipelines import templates
+from runner.warehouse import Warehouse
+
+RunOne = Callable[[claim.Request, templates.Template], Report]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One range and what became of it: a run's status, or REFUSED, or LEFT for the next time."""
+
+    dates: moved.Range
+    status: str
+    run_id: str | None = None
+    rows: int | None = None
+    error: str | None = None
+    is_done: bool = False
+
+
+@dataclass(frozen=True)
+class CatchUp:
+    """How the catch-up of one tenant ended. `error`: why it broke, if it did, with its code."""
+
+    tenant_id: str
+    found: Found | None
+    parts: tuple[Part, ...] = ()
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+    error_code: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        return self.found is not None and not self.error and all(p.is_done for p in self.parts)
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, or an active run is at it; 1 a run failed; 3 refused; else why it broke."""
+        if self.error_code:
+            return self.error_code
+        if any(part.error and part.status not in ("REFUSED", "LEFT") for part in self.parts):
+            return 1
+        return 3 if any(part.status == "REFUSED" for part in self.parts) else 0
+
+
+def catch_up(
+    warehouse: Warehouse,
+    known: tenants.Known,
+    template: templates.Template,
+    trigger_by: str,
+    run_one: RunOne,
+    say: Say = lambda text: None,
+    is_dry_run: bool = False,
+    stopped_by: Callable[[], int] = lambda: 0,
+) -> CatchUp:
+    """Run again what moved, newest first; a range that fails leaves the others alone.
+
+    `run_one` executes one run. A refusal leaves the rest for the next time. What was looked at
+    is a row in x_meta_catch_ups, and moves the mark only when every run completed. `stopped_by`:
+    the signal that ends it, for a thread that gets none. Raises WarehouseProblem, and Interrupted
+    when stopped.
+    """
+    tenant = known.id
+    found = moved_dates.look(warehouse, known, template, say, stopped_by)
+    told = CatchUp(tenant, found, notes=_notes(found))
+    if found.stopped_at:
+        told = replace(told, error=moved_dates.has_stopped(known, found.stopped_at), error_code=1)
+    if is_dry_run:
+        left = tuple(Part(dates, "LEFT") for dates in found.ranges)
+        return replace(told, parts=left)
+    if found.ranges:
+        planned, note = _within_quota(warehouse, tenant, found)
+        told = replace(told, notes=told.notes + note)
+    else:
+        planned = ()
+    parts: list[Part] = []
+    for dates in planned:
+        moved_dates.unless(stopped_by)
+        if parts and parts[-1].status == "REFUSED":
+            parts.append(Part(dates, "LEFT", error="left for the next catch-up"))
+            continue
+        ask = (known, template, dates.first, dates.last, "catch-up", trigger_by)
+        request = claiming.request_of(*ask)
+        parts.append(_run(dates, request, template, run_one))
+    told = replace(told, parts=tuple(parts))
+    _record(warehouse, told, found, moved_dates.pipeline_of(template, tenant), trigger_by)
+    return told
+
+
+def _within_quota(
+    warehouse: Warehouse, tenant: str, found: Found
+) -> tuple[tuple[moved.Range, ...], tuple[str, ...]]:
+    """The ranges, newest first, joined to no more than may run today; and what was done to them."""
+    limits = quota.of(warehouse, tenant).limits
+    left = min(one.remaining for one in limits if one.resets_at)
+    planned = found.ranges
+    if left and len(planned) > left:
+        fitted = moved.fit(planned, left, found.never, found.failed)
+        # What failed goes last: it is not to cost the others the runs that are left.
+        ranked = sorted(fitted, key=lambda one: (one.first not in found.failed, one.first))
+        planned = tuple(reversed(ranked))
+    if len(planned) == len(found.ranges):
+        return planned, ()
+    more = sum(one.days for one in planned) - len(found.dates)
+    note = (
+        f"{len(found.ranges)} ranges and {left} runs left: joined to {len(planned)}, which runs"
+        f" {more} dates more than moved."
+    )
+    return planned, (note,)
+
+
+def _run(
+    dates: moved.Range, request: claim.Request, template: templates.Template, run_one: RunOne
+) -> Part:
+    """One range through an ordinary run."""
+    try:
+        report = run_one(request, template)
+    except landings.DatesNotLanded as problem:
+        return Part(dates, "NOT READY", error=problem.message)
+    except Refused as refusal:
+        run_id = refusal.run.id if isinstance(refusal.run, runs.Run) else None
+        return Part(dates, "REFUSED", run_id, error=refusal.message)
+    if report.interrupted:
+        raise Interrupted(report.interrupted)
+    is_done = report.status == "COMPLETED" and report.covered
+    error = report.outcome.error if report.outcome else None
+    if not is_done and not report.run.deduplicated:
+        error = error or f"the run ended {report.status}"
+    return Part(dates, report.status, report.run.id, report.rows, error, is_done)
+
+
+def _notes(found: Found) -> tuple[str, ...]:
+    told = []
+    if found.left_alone:
+        told.append(
+            f"{spans(found.left_alone)}: skipped, for the export no longer has all that was loaded"
+            " of it. `runner run` would replace it with what the export still has; `dbt build"
+            " --select gcp_silver_cost+` builds the layers above the loaded bill again."
+        )
+    if found.unread_rows:
+        what = "row stands" if found.unread_rows == 1 else "rows stand"
+        told.append(
+            f"{found.unread_rows} {what} in partitions more than a day before the usage, which no"
+            " run of that date reads: see `runner doctor`, partitions."
+        )
+    return tuple(told)
+
+
+def _record(
+    warehouse: Warehouse, told: CatchUp, found: Found, pipeline: str, trigger_by: str
+) -> None:
+    """One row per finished catch-up; its mark counts when it is complete."""
+    warehouse.write(
+        sql.ADD_CATCH_UP.format(tenant=told.tenant_id),
+        catch_up_id=str(uuid.uuid4()),
+        tenant_id=told.tenant_id,
+        pipeline_id=pipeline,
+        trigger_by=trigger_by,
+        looked_at=found.looked_at,
+        ended_at=datetime.now(UTC),
+        partitions_from=found.partitions_from,
+        newest_partition=found.newest_partition,
+        exports=found.exports,
+        moved_dates=len(found.dates),
+        moved_ranges=json.dumps([[str(r.first), str(r.last)] for r in moved.ranges(found.dates)]),
+        run_ids=json.dumps([part.run_id for part in told.parts if part.run_id]),
+        is_complete=told.is_complete,
+    )

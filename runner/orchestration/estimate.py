@@ -1,0 +1,100 @@
+"""What a run would read and cost, asked of BigQuery before anything is claimed or written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from runner.engine.job import Event, Job
+from runner.engine.process import Worker
+from runner.errors import RunnerError, WarehouseProblem
+from runner.pipelines.templates import Template
+from runner.settings import Settings
+from runner.warehouse import Warehouse
+
+TIB = 2**40
+EXPORT_VIEW = "stg_gcp_billing__export"
+
+
+@dataclass(frozen=True)
+class ModelEstimate:
+    """Bytes that the query of one model, or of a test that reads the export, would read.
+
+    None when the engine cannot say (see `why`).
+    """
+
+    model: str
+    bytes_read: int | None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The models of a run, the price of a TiB in dollars, and the cap per query in bytes."""
+
+    models: tuple[ModelEstimate, ...]
+    dollars_per_tib: Decimal
+    maximum_bytes_billed: int | None
+
+    @property
+    def bytes_read(self) -> int:
+        return sum(one.bytes_read or 0 for one in self.models)
+
+    @property
+    def dollars(self) -> Decimal:
+        return (self.dollars_per_tib * self.bytes_read / TIB).quantize(Decimal("0.0001"))
+
+    @property
+    def over_the_cap(self) -> tuple[ModelEstimate, ...]:
+        cap = self.maximum_bytes_billed
+        return tuple(one for one in self.models if cap is not None and (one.bytes_read or 0) > cap)
+
+
+def of(
+    settings: Settings,
+    warehouse: Warehouse,
+    tenant_id: str,
+    template: Template,
+    from_date: date,
+    to_date: date,
+    on_event: Callable[[Event], None],
+) -> Estimate:
+    """Compile the run's models for these dates and have each dry run. Nothing is written.
+
+    Proofs run inside their models; compiled as the tests that they are, they read the same bytes.
+    Raises RunnerError when dbt cannot compile.
+    """
+    with Worker(settings, settings.log_dir / "tenants" / tenant_id) as worker:
+        on_event(Event("waiting", name="starting dbt"))
+        outcome = worker.run(
+            Job(
+                tenant_id=tenant_id,
+                command=("compile", "--selector", template.step.selector.removesuffix("_run")),
+                vars={"from_date": from_date.isoformat(), "to_date": to_date.isoformat()},
+                account=warehouse.account_of(tenant_id),
+            ),
+            on_event,
+        )
+    if not outcome.success:
+        raise RunnerError(f"The models could not be compiled: {outcome.error}")
+    models = []
+    for node in outcome.nodes:
+        # A view is read by those that ask it; tests matter where they read the export again.
+        is_read = node.type == "model" and node.materialized != "view"
+        is_read |= node.type == "test" and EXPORT_VIEW in (node.compiled_code or "")
+        if not is_read or not node.compiled_code:
+            continue
+        try:
+            read = warehouse.bytes_read(tenant_id, node.compiled_code)
+            models.append(ModelEstimate(node.name, read))
+        except WarehouseProblem as error:
+            # A model whose input is made by the first run cannot be asked for before it.
+            unmade = type(error.__cause__).__name__ == "NotFound"
+            why = "known after the first run, which makes its input" if unmade else error.message
+            models.append(ModelEstimate(node.name, None, why))
+    cap = settings.target({"tenant_id": tenant_id}).fields.get("maximum_bytes_billed")
+    return Estimate(
+        tuple(models),
+        Decimal(settings.environ.get("BIGQUERY_DOLLARS_PER_TIB") or "6.25"),
+        int(cap) if cap else None,
+    )

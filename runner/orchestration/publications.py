@@ -1,0 +1,286 @@
+"""Which run published which table and date: a run's own record of it, and what stands now."""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from runner.control import runs_sql
+from runner.control.runs import Run
+from runner.dataset import publications_sql
+from runner.errors import RunnerError
+from runner.findings import parsed
+from runner.sql import Row
+from runner.warehouse import Warehouse
+
+DAY = timedelta(days=1)
+_FIRST, _LAST = date(1970, 1, 1), date(9999, 12, 31)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A table's usage dates from `first` to `last` as one run published them.
+
+    `net`: exact, by currency; None where the table's rows do not add up to the bill.
+    """
+
+    run_id: str
+    table: str
+    first: date
+    last: date
+    rows: int
+    net: dict[str, Decimal] | None
+    expectations_passed: int
+    read_tables: tuple[str, ...]
+    published_at: datetime
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What stands for usage dates that are alike: the tables that each run published last.
+
+    `behind`: tables that are older than one that they read.
+    """
+
+    first: date
+    last: date
+    tables_of: tuple[tuple[str, tuple[str, ...]], ...]
+    behind: tuple[str, ...]
+
+
+def of_rows(rows: Iterable[Row]) -> tuple[Publication, ...]:
+    """Rows of x_meta_publications, each of one table and date, as they are."""
+    return tuple(
+        Publication(
+            run_id=row["pipeline_logging_id"],
+            table=row["target_table"],
+            first=row["usage_date"],
+            last=row["usage_date"],
+            rows=row["row_count"] or 0,
+            net=_net(row["net"]),
+            expectations_passed=row["expectations_passed"] or 0,
+            read_tables=tuple(parsed(row["read_tables"]) or ()),
+            published_at=row["published_at"],
+        )
+        for row in rows
+    )
+
+
+def per_table(published: Iterable[Publication]) -> tuple[Publication, ...]:
+    """One run's publications as one of each table: it publishes all its dates of one, or none."""
+    tables: dict[str, Publication] = {}
+    for one in published:
+        sum_ = tables.get(one.table)
+        if sum_ is None:
+            tables[one.table] = one
+            continue
+        tables[one.table] = replace(
+            sum_,
+            first=min(sum_.first, one.first),
+            last=max(sum_.last, one.last),
+            rows=sum_.rows + one.rows,
+            net=_added(sum_.net, one.net),
+            published_at=max(sum_.published_at, one.published_at),
+        )
+    return tuple(sorted(tables.values(), key=lambda one: (one.published_at, one.table)))
+
+
+def document(published: Iterable[Publication]) -> list[dict[str, Any]]:
+    """Publications of one run as its record and the API have them."""
+    return [
+        {
+            "table": one.table,
+            "from_date": one.first.isoformat(),
+            "to_date": one.last.isoformat(),
+            "rows": one.rows,
+            "net": None if one.net is None else {cur: f"{sum_:f}" for cur, sum_ in one.net.items()},
+            "expectations_passed": one.expectations_passed,
+            "read_tables": list(one.read_tables),
+            "published_at": one.published_at.isoformat(),
+        }
+        for one in published
+    ]
+
+
+def disagreeing(
+    warehouse: Warehouse, tenant: str, complete: Collection[str], bill: str = ""
+) -> tuple[list[Row], set[date]]:
+    """Tables that are, on a date, older than one that they read, by the tenant's data.
+
+    Without those behind a run of `complete`, which built all that runs build: the table is none of
+    it. And the dates that the table `bill` has published.
+    """
+    statement = publications_sql.DISAGREEING.format(tenant=tenant)
+    rows = warehouse.read_data(tenant, statement, from_date=_FIRST, to_date=_LAST, bill=bill)
+    behind = [row for row in rows if row["newer_run"] and row["newer_run"] not in complete]
+    return behind, {row["usage_date"] for row in rows if row["target_table"] == bill}
+
+
+def of_data(warehouse: Warehouse, tenant: str, complete: Collection[str]) -> list[Standing]:
+    """What stands for all dates by the tenant's data."""
+    statement = publications_sql.PUBLICATIONS.format(tenant=tenant)
+    rows = warehouse.read_data(tenant, statement, from_date=_FIRST, to_date=_LAST)
+    return standing(of_rows(rows), complete)
+
+
+def of_record(run_id: str, value: Any) -> tuple[Publication, ...]:
+    """The publications in a run's record."""
+    return tuple(
+        Publication(
+            run_id=run_id,
+            table=one["table"],
+            first=date.fromisoformat(one["from_date"]),
+            last=date.fromisoformat(one["to_date"]),
+            rows=one["rows"],
+            net=_net(one["net"]),
+            expectations_passed=one["expectations_passed"],
+            read_tables=tuple(one["read_tables"]),
+            published_at=datetime.fromisoformat(one["published_at"]).astimezone(UTC),
+        )
+        for one in parsed(value) or ()
+    )
+
+
+def as_text(published: Iterable[Publication] | None) -> str | None:
+    """Publications as JSON text for the record; None where they are not known."""
+    return None if published is None else json.dumps(document(published))
+
+
+def of_records(rows: Iterable[Row], first: date, last: date) -> list[Standing]:
+    """What stands for the dates by the records of the runs that share some."""
+    records = list(rows)
+    complete = {row["pipeline_logging_id"] for row in records if row["status"] == "COMPLETED"}
+    return standing(_recorded(records), complete, first, last)
+
+
+def _recorded(records: Iterable[Row]) -> Iterator[Publication]:
+    for row in records:
+        yield from of_record(row["pipeline_logging_id"], row["publications"])
+
+
+def published_dates(warehouse: Warehouse, run: Run) -> tuple[list[Row], list[Standing]]:
+    """The records of the runs that share dates with this one, and what stands by them."""
+    rows = _records(warehouse, run)
+    return rows, of_records(rows, run.run_date, run.to_date)
+
+
+def _records(warehouse: Warehouse, run: Run) -> list[Row]:
+    return warehouse.read(
+        runs_sql.RECORDED_PUBLICATIONS.format(tenant=run.tenant_id),
+        from_date=run.run_date,
+        to_date=run.to_date,
+    )
+
+
+def readers_see_by_record(warehouse: Warehouse, run: Run, is_known: bool) -> str:
+    """What readers of a failed run's dates see now, by the records of runs instead of the data.
+
+    `is_known`: whether it is known what the run itself published. Never raises RunnerError.
+    """
+    if not is_known:
+        return (
+            "It is not recorded what this run published before it ended: see"
+            f" runner doctor --tenant {run.tenant_id}."
+        )
+    try:
+        published = _recorded(_records(warehouse, run))
+    except RunnerError as error:
+        return f"It could not be looked up: {error.message}"
+    return readers_see(run.id, list(_by_date(published, run.run_date, run.to_date)))
+
+
+def unrecorded(rows: Iterable[Row]) -> tuple[str, ...]:
+    """Runs that died without recording what they published."""
+    return tuple(row["pipeline_logging_id"] for row in rows if row["publications"] is None)
+
+
+def standing(
+    published: Iterable[Publication],
+    complete: Collection[str] = (),
+    first: date = date.min,
+    last: date = date.max,
+) -> list[Standing]:
+    """What stands for the dates, oldest first: the latest publication per table and date wins.
+
+    A table is not behind what a run of `complete` published, see `disagreeing`.
+    """
+    days: dict[date, dict[str, Publication]] = {}
+    for one in _by_date(published, first, last):
+        latest = days.setdefault(one.first, {})
+        before = latest.get(one.table)
+        if before is None or before.published_at < one.published_at:
+            latest[one.table] = one
+    found: list[Standing] = []
+    for day, latest in sorted(days.items()):
+        now = _of_day(day, latest, complete)
+        before_ = found[-1] if found else None
+        if before_ and before_.last == day - DAY and now == replace(before_, first=day, last=day):
+            found[-1] = replace(before_, last=day)
+        else:
+            found.append(now)
+    return found
+
+
+def _by_date(published: Iterable[Publication], first: date, last: date) -> Iterator[Publication]:
+    """Each publication once for each of its dates from `first` to `last`."""
+    for one in published:
+        day, end = max(one.first, first), min(one.last, last)
+        while day <= end:
+            yield replace(one, first=day, last=day)
+            day += DAY
+
+
+def _of_day(day: date, latest: dict[str, Publication], complete: Collection[str]) -> Standing:
+    tables_of: dict[str, list[str]] = {}
+    for one in sorted(latest.values(), key=lambda one: (one.published_at, one.table)):
+        tables_of.setdefault(one.run_id, []).append(one.table)
+    behind = sorted(
+        {
+            one.table
+            for one in latest.values()
+            for read in map(latest.get, one.read_tables)
+            if read and read.published_at > one.published_at and read.run_id not in complete
+        }
+    )
+    runs = tuple((run, tuple(sorted(tables))) for run, tables in tables_of.items())
+    return Standing(day, day, runs, tuple(behind))
+
+
+def readers_see(run_id: str, published: Collection[Publication]) -> str:
+    """What readers of a failed run's dates see now, from the publications of these dates."""
+    ours = sorted({one.table for one in published if one.run_id == run_id})
+    latest: dict[tuple[str, date], Publication] = {}
+    for one in sorted(published, key=lambda one: one.published_at):
+        latest[one.table, one.first] = one
+    older = [one for one in latest.values() if one.run_id != run_id]
+    if not ours and not older:
+        return "Nothing is published for these dates."
+    told = f"Published before that: {few(ours)}. " if ours else ""
+    if not older:
+        return f"{told}No other table has these dates."
+    oldest = min(older, key=lambda one: one.published_at)
+    runs = {one.run_id for one in older}
+    by = f"run {oldest.run_id} of {oldest.published_at:%Y-%m-%d %H:%M} UTC"
+    by += "" if len(runs) == 1 else f" and {len(runs) - 1} later"
+    return f"{told}{'The other tables' if ours else 'All tables'} still have the rows of {by}."
+
+
+def few(names: Sequence[str], most: int = 3) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def _net(value: Any) -> dict[str, Decimal] | None:
+    amounts = parsed(value)
+    return None if amounts is None else {cur: Decimal(text) for cur, text in amounts.items()}
+
+
+def _added(
+    one: dict[str, Decimal] | None, other: dict[str, Decimal] | None
+) -> dict[str, Decimal] | None:
+    if one is None or other is None:
+        return None
+    return {cur: one.get(cur, Decimal(0)) + other.get(cur, Decimal(0)) for cur in {**one, **other}}

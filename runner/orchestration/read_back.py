@@ -1,0 +1,105 @@
+"""What a run reads back from the tenant's data once dbt has ended, while it still holds it."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+
+from runner import findings
+from runner.control.runs import Run
+from runner.dataset import publications_sql as sql
+from runner.engine.job import Node, Outcome
+from runner.findings import Finding
+from runner.orchestration import publications
+from runner.orchestration.publications import Publication
+from runner.sql import Row
+from runner.warehouse import Warehouse
+
+log = logging.getLogger(__name__)
+
+
+def published(warehouse: Warehouse, run: Run) -> tuple[Publication, ...] | None:
+    """What the run published, one of each table; None when it cannot be read. Never raises."""
+    rows = _rows(warehouse, run, sql.PUBLICATIONS_OF_RUN)
+    return None if rows is None else publications.per_table(publications.of_rows(rows))
+
+
+def explained(warehouse: Warehouse, run: Run, outcome: Outcome) -> Outcome:
+    """The outcome with its findings, and of a failure what readers of the data see now.
+
+    Each node's message and row count are those of its findings. What cannot be read is taken from
+    dbt's own result. Never raises.
+    """
+    rows = _rows(warehouse, run, sql.DQ_RESULTS)
+    told = with_findings(outcome, findings.of_rows(rows or ()))
+    told = replace(told, expectations_passed=sum(r["expectations_passed"] or 0 for r in rows or ()))
+    if outcome.success:
+        return told
+    seen = _rows(warehouse, run, sql.PUBLICATIONS)
+    if seen is None:
+        return told
+    return replace(told, readers_see=publications.readers_see(run.id, publications.of_rows(seen)))
+
+
+def with_findings(outcome: Outcome, recorded: Iterable[Finding]) -> Outcome:
+    """The outcome in the words of what the hook recorded, else of dbt's own messages."""
+    by_node: dict[str, list[Finding]] = {}
+    for one in recorded:
+        by_node.setdefault(one.node, []).append(one)
+    dated = {node.name for node in outcome.nodes if node.materialized == "incremental"}
+    nodes: list[Node] = []
+    found: list[Finding] = []
+    for node in outcome.nodes:
+        its = (by_node.get(node.unique_id) or _by_dbt(node)) if _is_told(node) else []
+        found += its
+        nodes.append(_worded(node, its, dated))
+    error = outcome.error
+    before = outcome.failed_node
+    after = next((node for node in nodes if node.failed), None)
+    if before and after and before.message != after.message:
+        error = after.message
+    return replace(outcome, error=error, nodes=tuple(nodes), findings=tuple(found))
+
+
+def _is_told(node: Node) -> bool:
+    return node.failed or node.status == "warn"
+
+
+def _by_dbt(node: Node) -> list[Finding]:
+    """What dbt's result of a node says by itself: of a model by its message, of a test how much."""
+    if node.type == "model":
+        return findings.of_message(node.unique_id, node.name, node.message)
+    if node.type == "test" and node.status in ("fail", "warn"):
+        return [Finding(node.unique_id, "", node.name, node.status, node.failures)]
+    return []
+
+
+def _worded(node: Node, found: list[Finding], dated: set[str]) -> Node:
+    if not found:
+        return replace(node, message=findings.without_findings(node.message))
+    table = found[0].table
+    if node.type == "model":
+        before = f"{node.name} was not published: "
+    elif table and table not in dated and node.failed:
+        before = f"The published tables are proved, and {table} is wrong: "
+    else:
+        before = f"{table}: " if table else ""
+    rows = [one.rows for one in found if one.rows is not None]
+    return replace(
+        node,
+        message=before + findings.joined(found),
+        failures=sum(rows) if rows else node.failures,
+    )
+
+
+def _rows(warehouse: Warehouse, run: Run, statement: str) -> list[Row] | None:
+    try:
+        return warehouse.read_data(
+            run.tenant_id,
+            statement.format(tenant=run.tenant_id),
+            run_id=run.id,
+            from_date=run.run_date,
+            to_date=run.to_date,
+        )
+    except Exception as error:  # a record with fewer words is better than none
+        log.warning("run %s: its data cannot be read: %s", run.id, error)
+        return None

@@ -1,0 +1,40 @@
+"""How a run ended, for people and for machines."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from runner.control import runs
+from runner.engine.job import Outcome
+
+
+@dataclass(frozen=True)
+class Total:
+    """What the loaded dates cost in one currency: rows, and money before, of and after credits."""
+
+    currency: str
+    rows: int
+    cost: Decimal
+    credits: Decimal
+    net: Decimal
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a run ended, for people and for machines. `interrupted`: the signal, 0 for none.
+
+    `covered`: whether the run has all dates asked for; else nothing was started.
+    """
+
+    run: runs.Run
+    status: str
+    duration_ms: int
+    outcome: Outcome | None = None
+    totals: tuple[Total, ...] = ()
+    warnings: tuple[str, ...] = ()
+    interrupted: int = 0
+    covered: bool = True
+
+    @property
+    def rows(self) -> int:
+        """Charge rows loaded for the dates; for another's run as its record says."""
+        return sum(total.rows for total in self.totals) or self.run.row_count or 0

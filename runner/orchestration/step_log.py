@@ -1,0 +1,278 @@
+"""What happened, written down: the steps of a run, and how it ended."""
+
+import json
+import logging
+import time
+import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from runner.control import runs_sql, spool, spooled
+from runner.control.queue import handing_back
+from runner.control.runs import Run, as_run
+from runner.control.turns import Turn, starting, turn_of
+from runner.engine.job import Event, Node
+from runner.errors import WarehouseProblem
+from runner.orchestration.alerts import Alarm, moments
+from runner.orchestration.publications import Publication, as_text
+from runner.settings import Settings
+from runner.sql import Row, Value
+from runner.warehouse import Warehouse
+
+log = logging.getLogger(__name__)
+
+_NODE_STATUS = {
+    "success": "COMPLETED",
+    "pass": "COMPLETED",
+    "warn": "COMPLETED",
+    "skipped": "SKIPPED",
+    "no-op": "SKIPPED",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A row of x_meta_step_logs; times are UTC, `rows` of a test are its failing rows."""
+
+    id: str
+    step_id: str
+    name: str
+    type: str
+    index: int
+    status: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    rows: int | None = None
+    error: str | None = None
+    warnings: tuple[str, ...] = ()
+    metadata: tuple[tuple[str, str | int | None], ...] = ()
+
+
+class StepLog:
+    """The steps of one run in order. Kept here, written by `flush`, several at a time.
+
+    A step is opened RUNNING and closed with its end; both are one row, rewritten.
+    """
+
+    def __init__(self, warehouse: Warehouse, run: Run) -> None:
+        self._warehouse = warehouse
+        self._run = run
+        self._steps: dict[str, Step] = {}
+        self._unwritten: set[str] = set()
+        self._began = time.monotonic()
+        # What the run published, one of each table; None where that cannot be read.
+        self.published: tuple[Publication, ...] | None = ()
+
+    @property
+    def elapsed_ms(self) -> int:
+        """Since the claim, by a clock that never jumps."""
+        return int((time.monotonic() - self._began) * 1000)
+
+    @property
+    def at_work(self) -> tuple[str, ...]:
+        """The names of the steps that have begun and not ended."""
+        return tuple(step.name for step in self._steps.values() if step.status == "RUNNING")
+
+    @property
+    def has_begun_a_model(self) -> bool:
+        """Whether dbt got so far that something may have been published."""
+        return any(step.type == "model" for step in self._steps.values())
+
+    def open(self, step_id: str, name: str, kind: str) -> None:
+        """Begin a step, RUNNING from now."""
+        now = datetime.now(UTC)
+        self._keep(Step(str(uuid.uuid4()), step_id, name, kind, len(self._steps), "RUNNING", now))
+
+    def close(self, step_id: str, status: str, error: str | None = None) -> None:
+        """End a step, now."""
+        ended = datetime.now(UTC)
+        self._keep(replace(self._steps[step_id], status=status, ended_at=ended, error=error))
+
+    def follow(self, event: Event) -> None:
+        """Open and close steps as dbt goes; `close_node` adds later what only the result knows."""
+        if event.kind == "started":
+            self.open(event.unique_id, event.name, event.type)
+        elif event.kind == "finished" and event.unique_id in self._steps:
+            self.close(event.unique_id, _NODE_STATUS.get(event.status, "FAILED"))
+
+    def close_node(self, node: Node) -> None:
+        """End a dbt node's step with its rows, bytes, timings and message."""
+        if node.unique_id not in self._steps:
+            self.open(node.unique_id, node.name, node.type)
+        step = self._steps[node.unique_id]
+        status = _NODE_STATUS.get(node.status, "FAILED")
+        published = {one.table: one.rows for one in self.published or ()}
+        told = {
+            "dbt_status": node.status,
+            "severity": node.severity or None,
+            "bytes_processed": node.bytes_processed,
+            "bytes_billed": node.bytes_billed,
+            "job_id": node.job_id,
+        }
+        began = node.started_at or step.started_at
+        ended = began if status == "SKIPPED" else node.completed_at or datetime.now(UTC)
+        self._keep(
+            replace(
+                step,
+                status=status,
+                started_at=began,
+                ended_at=ended,
+                rows=node.failures if node.type == "test" else published.get(node.name, node.rows),
+                error=node.message if status == "FAILED" else None,
+                warnings=(node.message or node.name,) if node.status == "warn" else (),
+                metadata=tuple((key, value) for key, value in told.items() if value is not None),
+            )
+        )
+
+    def close_open(self, status: str, error: str | None) -> None:
+        """End what is still RUNNING, such as after the dbt process died."""
+        for step in list(self._steps.values()):
+            if step.status == "RUNNING":
+                self.close(step.step_id, status, error)
+
+    def flush(self) -> str | None:
+        """Write the steps that changed; the run's status then, None when nothing was written.
+
+        What cannot be written now goes with the next flush.
+        """
+        if not self._unwritten:
+            return None
+        named, values = self.pending()
+        statements = spooled.texts(self._run.tenant_id, named)
+        look = runs_sql.RUN_STATUS.format(tenant=self._run.tenant_id)
+        try:
+            rows = self._warehouse.write(*statements, look, **values)
+        except WarehouseProblem as error:
+            log.warning("steps of run %s wait: %s", self._run.id, error.message)
+            return None
+        self._unwritten.clear()
+        return str(rows[0]["status"]) if rows else None
+
+    def pending(
+        self, *named: spooled.Named, **values: Value
+    ) -> tuple[tuple[spooled.Named, ...], dict[str, Value]]:
+        """The given statements and those that write the changed steps: one transaction."""
+        steps = [self._steps[step_id] for step_id in sorted(self._unwritten)]
+        if steps:
+            named += (("DROP_STEPS", len(steps)), ("ADD_STEPS", len(steps)))
+        for n, step in enumerate(steps):
+            values |= {f"{name}_{n}": value for name, value in _values(step).items()}
+        return named, {"run_id": self._run.id, "user_id": self._run.user_id, **values}
+
+    def _keep(self, step: Step) -> None:
+        self._steps[step.step_id] = step
+        self._unwritten.add(step.step_id)
+
+
+def start(warehouse: Warehouse, run: Run, timeout_minutes: float) -> Turn:
+    """Move the run from PENDING to RUNNING if it is its turn; the claim itself may have done so."""
+    if run.status == "RUNNING":
+        return Turn("RUNNING", ())
+    statements, when = starting(run, timeout_minutes)
+    return turn_of(run, warehouse.write_in_turn(when, *statements, run_id=run.id))
+
+
+def finish(
+    settings: Settings,
+    warehouse: Warehouse,
+    steps: StepLog,
+    run: Run,
+    status: str,
+    error: str | None,
+    warnings: tuple[str, ...],
+    row_count: int | None,
+    *alerts: Alarm,
+) -> tuple[Run, Row | None]:
+    """End the run with its last steps and its alert, in one transaction.
+
+    Returns the run as it is now; where it raises an alert, also a row with what OUTBOX tells.
+    A run that another command has closed meanwhile stays as that command left it. Raises
+    WarehouseProblem when the end could not be written; it is then in the spool.
+    """
+    values: dict[str, Value] = {
+        "status": status,
+        "duration_ms": steps.elapsed_ms,
+        "error_message": error,
+        "warnings": json.dumps(warnings),
+        "row_count": row_count,
+        "publications": as_text(steps.published),
+    }
+    for alert in alerts:
+        values |= alert.values
+    values |= moments()
+    named, values = steps.pending(("FINISH", 0), ("FINISH_EVENT", 0), **values)
+    # After the steps: a mail's step is the last.
+    named += tuple(one for alert in alerts for one in alert.named)
+    # Without an alert nothing is asked of the outbox: it may be what is broken.
+    named += (("ENDED" if alerts else "RUN", 0),)
+    (row,) = write_or_spool(settings, warehouse, run.tenant_id, named, values)
+    return as_run(row), row if alerts else None
+
+
+def keep_publications(warehouse: Warehouse, steps: StepLog, run: Run) -> None:
+    """Record what a run published that another command has closed. Raises WarehouseProblem."""
+    warehouse.write(
+        runs_sql.KEEP_PUBLICATIONS.format(tenant=run.tenant_id),
+        run_id=run.id,
+        publications=as_text(steps.published),
+    )
+
+
+def hand_back(settings: Settings, warehouse: Warehouse, run: Run) -> Run:
+    """Let a run that was taken up wait again; as it is now, such as cancelled meanwhile.
+
+    What cannot be written waits in the spool, and the run is taken to wait.
+    """
+    named, values = handing_back(run.id, run.worker_instance)
+    try:
+        return as_run(write_or_spool(settings, warehouse, run.tenant_id, named, values)[0])
+    except WarehouseProblem as error:
+        log.warning("run %s is handed back later: %s", run.id, error.message)
+        return replace(run, status="PENDING")
+
+
+def write_or_spool(
+    settings: Settings,
+    warehouse: Warehouse,
+    tenant: str,
+    named: tuple[spooled.Named, ...],
+    values: dict[str, Value],
+) -> list[Row]:
+    """Write now, or keep for the next command and raise WarehouseProblem."""
+    try:
+        return warehouse.write(*spooled.texts(tenant, named), **values)
+    except WarehouseProblem as error:
+        try:
+            path = spool.keep(settings, tenant, named, values)
+        except OSError as full:
+            log.error("lost, as neither warehouse nor disk takes it: %s %s", named, values)
+            raise type(error)(
+                f"{error.message} It could not be kept in {spool.folder(settings)} either ({full})."
+            ) from error
+        raise type(error)(
+            f"{error.message} What happened is kept in {path} and written by the next command."
+        ) from error
+
+
+def _ms(began: datetime, ended: datetime) -> int:
+    """Milliseconds between; never below 0, though the clock may be set back meanwhile."""
+    return max(0, int((ended - began).total_seconds() * 1000))
+
+
+def _values(step: Step) -> dict[str, Value]:
+    ended = step.ended_at
+    return {
+        "step_logging_id": step.id,
+        "step_id": step.step_id,
+        "step_name": step.name,
+        "step_type": step.type,
+        "step_index": step.index,
+        "status": step.status,
+        "start_time": step.started_at,
+        "end_time": ended,
+        "duration_ms": _ms(step.started_at, ended) if ended else None,
+        "row_count": step.rows,
+        "error_message": step.error,
+        "warnings": json.dumps(step.warnings),
+        "metadata": json.dumps(dict(step.metadata)),
+    }
