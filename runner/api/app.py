@@ -44,7 +44,8 @@ from runner.errors import (
 )
 from runner.onboarding import onboard as onboarding
 from runner.orchestration import claiming as one_run
-from runner.orchestration import landings, mailing, publications
+from runner.orchestration import landings, publications
+from runner import mailing
 from runner.pipelines import templates
 from runner.settings import Settings
 from runner.sql import Row

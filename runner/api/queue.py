@@ -14,7 +14,7 @@ from runner.engine.pool import Pool
 from runner.errors import RunnerError, UsageProblem
 from runner.orchestration import alerts, claiming, landings
 from runner.orchestration import run as one_run
-from runner.orchestration.mailing import Mailbox
+from runner.mailing import Mailbox
 from runner.orchestration.report import Report
 from runner.orchestration.threads import Stop
 from runner.pipelines import templates

@@ -610,7 +610,8 @@ def run(
     from runner.cli import output
     from runner.control import tenants
     from runner.engine.pool import Pool
-    from runner.orchestration import batch, mailing, threads
+    from runner.orchestration import batch, threads
+    from runner import mailing
     from runner.orchestration import claiming as one_run
     from runner.pipelines import templates
 
@@ -658,7 +659,8 @@ def _run_all(
 ) -> None:
     """The order for every tenant; a line on stderr as each ends, a table at the end."""
     from runner.cli import output
-    from runner.orchestration import batch, mailing, threads
+    from runner.orchestration import batch, threads
+    from runner import mailing
 
     stop = threads.Stop()
     mailbox = mailing.SmtpMailbox(config.mail)
@@ -723,7 +725,8 @@ def catch_up(
     from runner.cli import output
     from runner.control import tenants
     from runner.engine.pool import Pool
-    from runner.orchestration import batch, mailing, threads
+    from runner.orchestration import batch, threads
+    from runner import mailing
 
     mailbox = mailing.SmtpMailbox(config.mail)
     warehouse = _open(config)

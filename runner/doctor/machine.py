@@ -16,7 +16,8 @@ from urllib.request import getproxies
 from runner.control import spool, tenants
 from runner.doctor.check import FAIL, OK, WARN, Finding, quoted, remedy_for
 from runner.errors import UsageProblem, WarehouseUnreachable
-from runner.orchestration import letters, mailing
+from runner.orchestration import letters
+from runner import mailing
 from runner.pipelines import templates as pipeline_templates
 from runner.settings import Settings
 from runner.warehouse import Warehouse
@@ -181,7 +182,7 @@ def test_letter(settings: Settings, warehouse: Warehouse | None, tenant: str | N
         return FAIL, "there is nobody to send it to: ALERT_TO is not set", EXPORT_TO
     text = "A test of `runner doctor --send-mail`: nothing has failed."
     letter = letters.Letter(to, "[TEST] runner doctor", text, f"<p>{text}</p>")
-    message = mailing.message(letter, settings.mail.sender, "doctor")
+    message = letters.message(letter, settings.mail.sender, "doctor")
     try:
         refused = set(mailing.SmtpMailbox(settings.mail).send(message))
     except smtplib.SMTPRecipientsRefused as error:

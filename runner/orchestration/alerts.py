@@ -16,7 +16,7 @@ from runner.engine.job import Outcome
 from runner.errors import RunnerError, UsageProblem
 from runner.names import EMAIL
 from runner.orchestration import letters
-from runner.orchestration.mailing import Mailbox, message
+from runner.mailing import Mailbox, message
 from runner.orchestration.publications import readers_see_by_record
 from runner.pipelines.templates import Template, load
 from runner.settings import Mail

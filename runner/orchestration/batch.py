@@ -11,7 +11,8 @@ from runner.engine.job import Event, Outcome
 from runner.engine.pool import Pool
 from runner.errors import Refused, RunnerError, UsageProblem
 from runner.orchestration import catch_up as catching
-from runner.orchestration import claiming, follow, landings, mailing, run, threads
+from runner.orchestration import claiming, follow, landings, run, threads
+from runner import mailing
 from runner.orchestration.report import Report
 from runner.orchestration.threads import Done, Stop
 from runner.pipelines import templates

@@ -98,3 +98,18 @@ def _html(facts: list[tuple[str, str]], failing: list[Finding]) -> str:
     return (
         f"<html><body><table cellpadding='4'>{rows}</table>{told if failing else ''}</body></html>"
     )
+
+
+def message(letter: Letter, sender: str, run_id: str) -> EmailMessage:
+    """A letter as a mail."""
+    mail = EmailMessage()
+    mail["Subject"] = letter.subject
+    mail["From"] = sender
+    mail["To"] = ", ".join(letter.to)
+    mail["Date"] = localtime()
+    mail["Message-ID"] = make_msgid(domain=parseaddr(sender)[1].partition("@")[2] or None)
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Pipeline-Logging-Id"] = run_id
+    mail.set_content(letter.text)
+    mail.add_alternative(letter.html, subtype="html")
+    return mail

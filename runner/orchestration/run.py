@@ -27,7 +27,7 @@ from runner.orchestration import (
     step_log,
 )
 from runner.orchestration.build import ClosedElsewhere
-from runner.orchestration.mailing import Mailbox
+from runner.mailing import Mailbox
 from runner.orchestration.report import Report, Total
 from runner.pipelines import templates
 from runner.settings import Settings

@@ -19,7 +19,8 @@ from support import ROOT, only
 from world import SYSTEM, SharedWorker, World, a_world
 
 from runner.engine.job import Event
-from runner.orchestration import claiming, landings, mailing
+from runner.orchestration import claiming, landings
+from runner import mailing
 from runner.orchestration.report import Report
 from runner.orchestration.run import run_slice
 from runner.pipelines import templates
@@ -194,7 +195,7 @@ def a_run(world: World, tenant: str, pool: Any, on_event: Callable[[Event], None
     warehouse = open_warehouse(settings)
     template = templates.load(templates.LANDING if tenant == "shared" else templates.DEFAULT)
     request = claiming.request_for(warehouse, tenant, template, *DAYS, "manual", "test")
-    mailbox = mailing.SmtpMailbox(settings.mail)
+    mailbox = mailing.SmtpMailbox(lambda: settings.mail)
     return run_slice(settings, warehouse, mailbox, request, template, on_event, pool)
 
 

@@ -15,7 +15,8 @@ from runner.control import tenants
 from runner.engine.job import Outcome
 from runner.engine.pool import Pool
 from runner.errors import UsageProblem
-from runner.orchestration import batch, mailing, threads
+from runner.orchestration import batch, threads
+from runner import mailing
 from runner.orchestration.batch import Order
 from runner.pipelines import templates
 
@@ -26,7 +27,7 @@ ONE_DAY = replace(THREE_YEARS, from_date=THREE_YEARS.to_date)
 def load(control: Control, order: Order, said: list[str] | None = None):
     with Pool(control.settings) as pool:
         return batch.load(
-            *(control.settings, control.warehouse, mailing.SmtpMailbox(control.settings.mail)),
+            *(control.settings, control.warehouse, mailing.SmtpMailbox(lambda: control.settings.mail)),
             *(pool, tenants.known(control.warehouse, "acme"), order),
             say=(said if said is not None else []).append,
         )
@@ -119,7 +120,7 @@ def test_a_range_in_parts_is_one_document_however_many_are_left(control, dbt, ru
 
 
 def all_tenants(control: Control, workers: int = 2):
-    mailbox = mailing.SmtpMailbox(control.settings.mail)
+    mailbox = mailing.SmtpMailbox(lambda: control.settings.mail)
     names = batch.active_tenants(control.warehouse)
     told: list[str] = []
     ended = batch.load_all(

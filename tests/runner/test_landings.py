@@ -9,7 +9,8 @@ from control_file import DAY, Control, request
 
 from runner.control import claim, runs
 from runner.engine.job import Outcome
-from runner.orchestration import claiming, follow, landings, mailing
+from runner.orchestration import claiming, follow, landings
+from runner import mailing
 from runner.orchestration.report import Report
 from runner.orchestration.run import run_slice
 from runner.pipelines import templates
@@ -32,7 +33,7 @@ def asked(**changes: Any) -> claim.Request:
 
 
 def run(control: Control, on_event: Callable[[Any], None] = lambda event: None) -> Report:
-    mailbox = mailing.SmtpMailbox(control.settings.mail)
+    mailbox = mailing.SmtpMailbox(lambda: control.settings.mail)
     return run_slice(control.settings, control.warehouse, mailbox, asked(), TEMPLATE, on_event)
 
 

@@ -14,7 +14,8 @@ from support import Inbox, free_port
 from runner.control.runs import Run
 from runner.engine.job import Node, Outcome
 from runner.findings import Finding
-from runner.orchestration import mailing, read_back
+from runner.orchestration import read_back
+from runner import mailing
 from runner.orchestration.letters import failure
 from runner.pipelines import templates
 from runner.settings import Mail
@@ -106,7 +107,7 @@ def send(
     values["company_name"] = told.get("company", "Acme")
     failed = run or a_run()
     written = failure(ALERT, failed, outcome, values)
-    refused = mailing.SmtpMailbox(mail).send(mailing.message(written, mail.sender, failed.id))
+    refused = mailing.SmtpMailbox(lambda: mail).send(letters.message(written, mail.sender, failed.id))
     return Sent(list(written.to), refused)
 
 
@@ -218,7 +219,7 @@ def test_a_server_that_is_down_is_an_error_the_run_can_catch() -> None:
 
 
 def test_without_a_server_the_error_names_what_to_set() -> None:
-    mailbox = mailing.SmtpMailbox(mail_at(25, host=""))
+    mailbox = mailing.SmtpMailbox(lambda: mail_at(25, host=""))
     with pytest.raises(OSError, match="SMTP_HOST"):
         mailbox.send(EmailMessage())
 
@@ -234,7 +235,7 @@ def test_a_server_that_wants_a_password_it_does_not_get_is_an_error(inbox: Inbox
     message = EmailMessage()
     message["To"] = "a@x.example"
     with pytest.raises(smtplib.SMTPException):
-        mailing.SmtpMailbox(mail).send(message)
+        mailing.SmtpMailbox(lambda: mail).send(message)
     assert inbox.letters == []
 
 
@@ -243,7 +244,7 @@ def test_starttls_is_not_given_up_for_a_server_without_it(inbox: Inbox) -> None:
     message = EmailMessage()
     message["To"] = "a@x.example"
     with pytest.raises(smtplib.SMTPException):
-        mailing.SmtpMailbox(mail).send(message)
+        mailing.SmtpMailbox(lambda: mail).send(message)
     assert inbox.letters == []
 
 

@@ -21,7 +21,8 @@ from test_notify import FAILED, a_node, mail_at
 from runner.control import runs, spool
 from runner.engine.job import Outcome
 from runner.errors import Refused, WarehouseUnreachable
-from runner.orchestration import build, follow, mailing
+from runner.orchestration import build, follow
+from runner import mailing
 from runner.orchestration.report import Report
 from runner.orchestration.run import run_slice
 from runner.pipelines import templates
@@ -46,7 +47,7 @@ def run(
     return run_slice(
         settings,
         control.warehouse,
-        mailbox or mailing.SmtpMailbox(mail_at(port)),
+        mailbox or mailing.SmtpMailbox(lambda: mail_at(port)),
         request(**({"admin_email": admin_email} if admin_email else {})),
         TEMPLATE,
         lambda event: None,
@@ -371,7 +372,7 @@ def test_a_run_cancelled_by_another_command_says_so_in_that_commands_words(
 
 def start(control: Control, first: date, last: date) -> Report:
     asked = request(first, last)
-    mailbox = mailing.SmtpMailbox(mail_at(0))
+    mailbox = mailing.SmtpMailbox(lambda: mail_at(0))
     return run_slice(
         control.settings, control.warehouse, mailbox, asked, TEMPLATE, lambda event: None
     )

@@ -21,7 +21,8 @@ from runner.control.processes import this_host
 from runner.control.turns import LEASE_GRACE, WAITING_LEASE, Turn, wait_for_turn
 from runner.engine.job import Event, Outcome
 from runner.errors import Interrupted
-from runner.orchestration import follow, mailing, step_log
+from runner.orchestration import follow, step_log
+from runner import mailing
 from runner.orchestration.report import Report
 from runner.orchestration.run import run_slice
 from runner.pipelines import templates
@@ -313,7 +314,7 @@ def run(
     stopped_by: Callable[[], int] = lambda: 0,
 ) -> Report:
     """A run of DAY, as a command begins it."""
-    mailbox = mailing.SmtpMailbox(mail_at(9))
+    mailbox = mailing.SmtpMailbox(lambda: mail_at(9))
     return run_slice(
         *(control.settings, control.warehouse, mailbox, request(), TEMPLATE, on_event),
         stopped_by=stopped_by,

@@ -1,13 +1,11 @@
-"""Mail as it leaves: a mailbox and a message."""
+"""A mailbox: where mails go."""
 
 import smtplib
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.message import EmailMessage
-from email.utils import localtime, make_msgid, parseaddr
 from typing import Protocol
 
-from runner.orchestration.letters import Letter
 from runner.settings import Mail
 
 
@@ -21,11 +19,12 @@ class Mailbox(Protocol):
 class SmtpMailbox:
     """A mail server as SMTP_* names it."""
 
-    def __init__(self, mail: Mail) -> None:
+    def __init__(self, mail: Callable[[], Mail]) -> None:
+        """`mail`: the settings, read when a mail is sent; commands without mail need none."""
         self._mail = mail
 
     def send(self, message: EmailMessage) -> Mapping[str, object]:
-        mail = self._mail
+        mail = self._mail()
         if not mail.host:
             raise OSError("SMTP_HOST is not set, so no mail can go: set SMTP_HOST and SMTP_PORT")
         with smtplib.SMTP(mail.host, mail.port, timeout=mail.timeout_seconds) as server:
@@ -34,18 +33,3 @@ class SmtpMailbox:
             if mail.user:
                 server.login(mail.user, mail.password)
             return server.send_message(message)
-
-
-def message(letter: Letter, sender: str, run_id: str) -> EmailMessage:
-    """A letter as a mail."""
-    mail = EmailMessage()
-    mail["Subject"] = letter.subject
-    mail["From"] = sender
-    mail["To"] = ", ".join(letter.to)
-    mail["Date"] = localtime()
-    mail["Message-ID"] = make_msgid(domain=parseaddr(sender)[1].partition("@")[2] or None)
-    mail["Auto-Submitted"] = "auto-generated"
-    mail["X-Pipeline-Logging-Id"] = run_id
-    mail.set_content(letter.text)
-    mail.add_alternative(letter.html, subtype="html")
-    return mail

@@ -1,0 +1,84 @@
+"""What a command works with: settings, the two stores, dbt processes, the mailbox."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+
+from runner.control.sqlite import SqliteStore
+from runner.control.store import Store
+from runner.dataset.dataset import Dataset
+from runner.dataset.duckdb import DuckDBDataset
+from runner.engine.job import Event
+from runner.engine.pool import Pool
+from runner.errors import UsageProblem
+from runner.mailing import Mailbox, SmtpMailbox
+from runner.settings import Settings
+
+
+@dataclass(frozen=True)
+class Context:
+    """Handed on in place of its parts. Use it as a context manager where dbt is started.
+
+    `stop`: the signal that ends the command, 0 while there is none; for threads, which get none.
+    """
+
+    settings: Settings
+    store: Store
+    dataset: Dataset
+    pool: Pool
+    mailbox: Mailbox
+    stop: Callable[[], int] = lambda: 0
+    on_event: Callable[[Event], None] = field(default=lambda event: None)
+    echo: Callable[[str], None] = field(default=lambda text: None)
+
+    def __enter__(self) -> "Context":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.pool.close()
+
+    def for_thread(self) -> "Context":
+        """The same with stores of its own, and silent: a client is not shared between threads."""
+        own = open_context(self.settings)
+        return replace(
+            self,
+            store=own.store,
+            dataset=own.dataset,
+            on_event=lambda event: None,
+            echo=lambda text: None,
+        )
+
+
+def open_context(settings: Settings, patience_seconds: float = 60.0) -> Context:
+    """The stores of the chosen target. Raises UsageProblem for a broken profile.
+
+    `patience_seconds`: how long to wait for a file that another program has open.
+    """
+    store, dataset = _stores(settings, patience_seconds)
+    return Context(settings, store, dataset, Pool(settings), SmtpMailbox(lambda: settings.mail))
+
+
+def _stores(settings: Settings, patience_seconds: float) -> tuple[Store, Dataset]:
+    target = settings.target({"tenant_id": "none"})
+    if target.type == "bigquery":
+        from runner.bigquery import Client
+        from runner.control.bigquery import BigQueryStore
+        from runner.dataset.bigquery import BigQueryDataset
+
+        client = Client(target, settings.environ)
+        return BigQueryStore(client), BigQueryDataset(client)
+
+    @cache
+    def path_of(tenant: str) -> Path:
+        found = settings.target({"tenant_id": tenant})
+        if not found.fields.get("path"):
+            raise UsageProblem(
+                f"{settings.profiles_path}: target '{found.name}' has no path: see"
+                " profiles.yml.example."
+            )
+        return Path(str(found.fields["path"]))
+
+    path = path_of("none").with_name("control.db")
+    local = SqliteStore(path, settings.project_dir, patience_seconds)
+    return local, DuckDBDataset(path_of, patience_seconds, local)

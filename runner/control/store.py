@@ -1,0 +1,42 @@
+"""What the runner asks of the engine that has the control tables."""
+
+from typing import Protocol
+
+from runner.sql import Row, Value, When
+
+
+class Store(Protocol):
+    """The control tables. Timestamps go in and come out as aware UTC datetimes.
+
+    Raises WarehouseUnreachable when the engine does not answer, StatementRefused when it refuses.
+    """
+
+    # How often a waiting command reads the tables again.
+    poll_seconds: float
+
+    def read(self, sql: str, **values: Value) -> list[Row]:
+        """The rows of one query."""
+
+    def write(self, *statements: str, **values: Value) -> list[Row]:
+        """Run the statements in one transaction; the rows of the last, if it is a query."""
+
+    def write_in_turn(self, when: When, *statements: str, **values: Value) -> list[Row]:
+        """The same; `when` gives the values that are known only once the transaction has begun."""
+
+    def hurry(self) -> None:
+        """After a signal: wait for other commands no longer than seconds."""
+
+    def exists(self) -> bool:
+        """Whether the control tables were ever made."""
+
+    def must_be_writable(self) -> None:
+        """Raises WarehouseUnreachable when the tables cannot be written."""
+
+    def columns(self, dataset: str) -> dict[str, set[str]]:
+        """The columns of each table of `tenants` or a tenant; empty without the dataset."""
+
+    def complete(self, tenant: str) -> bool:
+        """Make the tables and columns that are missing; False where dbt makes them."""
+
+    def drop(self, tenant: str) -> None:
+        """Delete the tenant's own control tables, and nothing of another's."""
