@@ -1,6 +1,10 @@
 """What a command works with: settings, the two stores, dbt processes, the mailbox."""
 
-from collections.abc import Callable
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -11,24 +15,60 @@ from runner.dataset.dataset import Dataset
 from runner.dataset.duckdb import DuckDBDataset
 from runner.engine.job import Event
 from runner.engine.pool import Pool
-from runner.errors import UsageProblem
+from runner.errors import Interrupted, UsageProblem
 from runner.mailing import Mailbox, SmtpMailbox
 from runner.settings import Settings
 
 
+class Stop:
+    """A signal, visible to all threads: only the main thread receives one."""
+
+    def __init__(self, number: int = 0) -> None:
+        self.number = number
+
+    def now(self, number: int) -> None:
+        """Stop by this signal, unless another came before."""
+        self.number = self.number or number
+
+    def check(self) -> None:
+        """Raises Interrupted once there is a signal."""
+        if self.number:
+            raise Interrupted(self.number)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; raises Interrupted as soon as there is a signal."""
+        ends = time.monotonic() + seconds
+        while (left := ends - time.monotonic()) > 0:
+            self.check()
+            time.sleep(min(0.2, left))
+
+
+@contextmanager
+def signals_ignored() -> Iterator[None]:
+    """A second Ctrl-C does not interrupt the recording of the first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 @dataclass(frozen=True)
 class Context:
-    """Handed on in place of its parts. Use it as a context manager where dbt is started.
-
-    `stop`: the signal that ends the command, 0 while there is none; for threads, which get none.
-    """
+    """Handed on in place of its parts. Use it as a context manager where dbt is started."""
 
     settings: Settings
     store: Store
     dataset: Dataset
     pool: Pool
     mailbox: Mailbox
-    stop: Callable[[], int] = lambda: 0
+    stop: Stop = field(default_factory=Stop)
     on_event: Callable[[Event], None] = field(default=lambda event: None)
     echo: Callable[[str], None] = field(default=lambda text: None)
 

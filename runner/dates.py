@@ -1,15 +1,64 @@
-"""Usage dates and their ranges."""
+"""Ranges of usage dates."""
 
-from datetime import date
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
 
-from runner.orchestration import moved
+DAY = timedelta(days=1)
+# A run of more dates would hold them all in one transaction; what is done stays done when a later
+# range fails.
+LONGEST_DAYS = 366
 
 
-def span(first: date, last: date) -> str:
-    """Dates for people: one date, or `from to`."""
-    return first.isoformat() if first == last else f"{first.isoformat()} to {last.isoformat()}"
+@dataclass(frozen=True, order=True)
+class DateRange:
+    """Usage dates from first to last, both in (UTC). As text: one date, or `from to`."""
+
+    first: date
+    last: date
+
+    @property
+    def days(self) -> int:
+        return (self.last - self.first).days + 1
+
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+    def __iter__(self) -> Iterator[date]:
+        return (self.first + n * DAY for n in range(self.days))
+
+    def __str__(self) -> str:
+        if self.first == self.last:
+            return self.first.isoformat()
+        return f"{self.first.isoformat()} to {self.last.isoformat()}"
+
+    def covers(self, other: "DateRange") -> bool:
+        """Whether all dates of the other are in this one."""
+        return self.first <= other.first and other.last <= self.last
+
+    def without(self, other: "DateRange") -> "list[DateRange]":
+        """What is left of this one, before and after the other."""
+        before = DateRange(self.first, min(self.last, other.first - DAY))
+        after = DateRange(max(self.first, other.last + DAY), self.last)
+        return [part for part in (before, after) if part.first <= part.last]
+
+    def chunks(self, days: int = LONGEST_DAYS) -> "list[DateRange]":
+        """The same dates in parts of so many days, oldest first."""
+        starts = (self.first + n * DAY for n in range(0, self.days, days))
+        return [DateRange(first, min(self.last, first + (days - 1) * DAY)) for first in starts]
 
 
-def spans(dates: tuple[date, ...]) -> str:
-    """Dates in words, contiguous ones as one span."""
-    return ", ".join(span(one.first, one.last) for one in moved.ranges(dates))
+def ranges(days: Iterable[date], longest: int = LONGEST_DAYS) -> list[DateRange]:
+    """The dates as contiguous ranges, oldest first, none longer than so many days."""
+    found: list[DateRange] = []
+    for day in sorted(days):
+        if found and found[-1].last == day - DAY and found[-1].days < longest:
+            found[-1] = DateRange(found[-1].first, day)
+        else:
+            found.append(DateRange(day, day))
+    return found
+
+
+def in_words(days: Iterable[date]) -> str:
+    """The dates for people, contiguous ones as one range."""
+    return ", ".join(map(str, ranges(days)))

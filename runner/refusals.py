@@ -1,7 +1,37 @@
-"""What BigQuery's refusals mean, in plain words."""
+"""What BigQuery's refusals mean, in one sentence each, with the command that helps."""
 
 import re
+from typing import Any
 
+from runner.errors import StatementRefused, WarehouseProblem, WarehouseUnreachable
+
+# How BigQuery speaks of a column that is missing.
+LACKING = re.compile(r"Unrecognized name|Name \S+ not found|Column \S+ is not present")
+# What BigQuery refuses with 403 though no role is wanting, and what helps; {0} is the project.
+NO_GRANT_HELPS = (
+    (
+        "has not been used in project|API is disabled|it is disabled",
+        "run `gcloud services enable bigquery.googleapis.com --project={0}`",
+    ),
+    (
+        "[Bb]illing has not been enabled|free tier|sandbox",
+        "run `gcloud billing projects link {0} --billing-account=ID`",
+    ),
+    (
+        "[Qq]uota exceeded|exceeded .*quota",
+        "wait until it resets, or raise it; it is listed by `gcloud alpha services quota list"
+        " --service=bigquery.googleapis.com --consumer=projects/{0}`",
+    ),
+    (
+        "organization's policy|VPC Service Controls",
+        "ask the administrator of your organization, and name the identifier in the message",
+    ),
+)
+ROLES = {
+    "bigquery.jobs.create": "roles/bigquery.jobUser",
+    "bigquery.jobs.list": "roles/bigquery.user",
+    "bigquery.datasets.create": "roles/bigquery.user",
+}
 # Google's word, also within dbt's message, for an account that it lets nobody act as.
 REFUSED = "impersonated credentials"
 
@@ -26,4 +56,70 @@ def refusal(account: str, told: str) -> str:
     return (
         f"The runner cannot act as the service account {account} ({why}): {mend}; see"
         " docs/bigquery.md."
+    )
+
+
+def unknown_caller(message: str) -> str:
+    return (
+        f"BigQuery does not know who asks ({message}): run"
+        " `gcloud auth application-default login`, or see docs/bigquery.md, credentials."
+    )
+
+
+def problem(error: Any, project: str, account: str, is_lasting: bool) -> WarehouseProblem:
+    """BigQuery's refusal as ours: of this statement, or of all that we may ask now."""
+    from google.api_core import exceptions
+
+    is_final = isinstance(error, exceptions.NotFound | exceptions.BadRequest)
+    kind = StatementRefused if is_final and is_lasting else WarehouseUnreachable
+    return kind(_told(error, project, account))
+
+
+def _told(error: Any, project: str, account: str) -> str:
+    """BigQuery's refusal in one sentence, with the command that mends it."""
+    from google.api_core import exceptions
+
+    # Without the method and the address that the client puts in front.
+    message = re.sub(r"^[A-Z]+ https?://\S+: ", "", str(error.message)).splitlines()[0].rstrip(".")
+    if isinstance(error, exceptions.Unauthorized):
+        return unknown_caller(message)
+    if isinstance(error, exceptions.Forbidden):
+        return f"BigQuery refused ({message}): {_grant(message, project, account)}."
+    if isinstance(error, exceptions.NotFound) or LACKING.search(message):
+        return (
+            f"BigQuery has no such thing ({message}): run `runner doctor` to see what is missing,"
+            " and `runner tenant repair ID` or `runner tenant add ID` to make it."
+        )
+    return f"BigQuery failed ({message}): try again."
+
+
+def _grant(message: str, project: str, account: str) -> str:
+    """What to do about a 403: mostly the command that gives what BigQuery says is wanting.
+
+    `account`: who lacks it, our own login if empty; then M stands for it.
+    """
+    for pattern, remedy in NO_GRANT_HELPS:
+        if re.search(pattern, message):
+            return remedy.format(project)
+    is_list = "INFORMATION_SCHEMA.JOBS" in message
+    permission = next((name for name in ROLES if name in message), None)
+    named = re.search(r"(?i)\b(table|view|dataset) ([\w.-]+):([\w-]+)(\.[\w-]+)?", message)
+    if permission is None and named and not is_list:
+        _, home, dataset, table = named.groups()
+        # What is in our own project we write, what is elsewhere we read.
+        role = "dataEditor" if home == project else "dataViewer"
+        of = f"TABLE `{home}.{dataset}{table}`" if table else f"SCHEMA `{home}.{dataset}`"
+        return (
+            f'run "GRANT `roles/bigquery.{role}` ON {of} TO'
+            f" 'serviceAccount:{account or 'SA'}'\" as its owner,"
+            " see docs/bigquery.md"
+        )
+    if is_list:
+        permission = "bigquery.jobs.list"
+    if permission is None:
+        return "run `runner doctor`, and compare the account's roles with docs/bigquery.md"
+    member = f"serviceAccount:{account}" if account else "M"
+    return (
+        f"run `gcloud projects add-iam-policy-binding {project} --member={member}"
+        f" --role={ROLES[permission]}`, see docs/bigquery.md"
     )

@@ -36,3 +36,8 @@ def by_table(rows: Sequence[Row]) -> dict[str, set[str]]:
 # -- What `runner doctor` asks.
 
 PROBE = "select 1 as answer"
+
+COLUMNS_BIGQUERY = """
+select lower(table_name) as table_name, lower(column_name) as column_name
+from `{dataset}`.INFORMATION_SCHEMA.COLUMNS
+"""

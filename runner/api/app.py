@@ -22,7 +22,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from runner import __version__, findings, sql
+from runner import __version__, findings, mailing, sql
 from runner.api import errors, schemas
 from runner.api.auth import ADMIN, Access, Caller, Door
 from runner.api.errors import Problem
@@ -30,9 +30,11 @@ from runner.api.metrics import Metrics
 from runner.api.middleware import Frame
 from runner.api.queue import Backlog
 from runner.cli import output
+from runner.context import Context, open_context
 from runner.control import accounts, claim, keys, quota, runs_sql, tenants
 from runner.control import runs as control_runs
 from runner.control.runs import steps_of
+from runner.control.store import Store
 from runner.dataset import data_sql, publications_sql
 from runner.errors import (
     AccountRefused,
@@ -45,11 +47,9 @@ from runner.errors import (
 from runner.onboarding import onboard as onboarding
 from runner.orchestration import claiming as one_run
 from runner.orchestration import landings, publications
-from runner import mailing
 from runner.pipelines import templates
 from runner.settings import Settings
 from runner.sql import Row
-from runner.warehouse import Warehouse, open_warehouse
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class Service:
         self.settings = settings
         self.is_open = how.is_open
         self._local = threading.local()
-        self.door = Door(how, self.warehouse)
+        self.door = Door(how, self.context.store)
         self.backlog = Backlog(
             settings,
             mailing.SmtpMailbox(settings.mail),
@@ -112,26 +112,26 @@ class Service:
         self._readers = threading.BoundedSemaphore(READERS)
         self._readers_of: dict[str, threading.BoundedSemaphore] = {}
 
-    def warehouse(self) -> Warehouse:
+    def warehouse(self) -> Context:
         """For an answer, which does not wait long. Raises NotInitialised before `runner init`."""
-        warehouse = self._own("answer", PATIENCE_SECONDS)
-        if not self._is_made and not warehouse.exists():
+        context = self._own("answer", PATIENCE_SECONDS)
+        if not self._is_made and not context.store.exists():
             raise NotInitialised("The warehouse was never made: run `runner init`.")
         self._is_made = True
-        return warehouse
+        return context
 
     def data(self, tenant_id: str, statement: str, **values: Any) -> list[Row]:
         """Rows of the tenant's data. On DuckDB a run that loads has the file: 503 then."""
-        warehouse = self._own("data", DATA_PATIENCE_SECONDS)
+        context = self._own("data", DATA_PATIENCE_SECONDS)
         of_tenant = self._readers_of.setdefault(
             tenant_id,
             threading.BoundedSemaphore(
-                READERS_OF_A_TENANT if warehouse.has_one_writer else READERS
+                READERS_OF_A_TENANT if context.dataset.has_one_writer else READERS
             ),
         )
         with _place(self._readers, tenant_id), _place(of_tenant, tenant_id):
             try:
-                return warehouse.read_data(tenant_id, statement.format(tenant=tenant_id), **values)
+                return context.dataset.read(tenant_id, statement.format(tenant=tenant_id), **values)
             except AccountRefused:
                 raise  # which passes by no waiting
             except WarehouseProblem as error:
@@ -139,14 +139,14 @@ class Service:
             except UsageProblem:
                 return []  # no run has made the file yet
 
-    def warehouse_of_a_run(self) -> Warehouse:
+    def warehouse_of_a_run(self) -> Context:
         """For a run, which waits as long as the command line does."""
         return self._own("run", 60.0)
 
-    def _own(self, name: str, patience_seconds: float) -> Warehouse:
-        found: Warehouse | None = getattr(self._local, name, None)
+    def _own(self, name: str, patience_seconds: float) -> Context:
+        found: Context | None = getattr(self._local, name, None)
         if found is None:
-            found = open_warehouse(self.settings, patience_seconds)
+            found = open_context(self.settings, patience_seconds)
             setattr(self._local, name, found)
         return found
 
@@ -160,7 +160,7 @@ class Service:
 
     def asked(
         self,
-        warehouse: Warehouse,
+        store: Store,
         tenant_id: str,
         template: templates.Template,
         first: date,
@@ -175,7 +175,7 @@ class Service:
         if known is None or at <= time.monotonic():
             try:
                 known = one_run.request_for(
-                    warehouse, tenant_id, template, first, last, "api", trigger_by
+                    store, tenant_id, template, first, last, "api", trigger_by
                 )
             except NotInitialised:
                 raise
@@ -413,11 +413,11 @@ def _routes(app: FastAPI) -> None:
         tenant_id: Annotated[str | None, Query(max_length=200)] = None,
     ) -> list[schemas.Run]:
         """Runs, newest first: of the key's tenant, with the admin key of all or the one named."""
-        warehouse = service.warehouse()
+        context = service.context()
         named = tenant_id if who.is_admin else who.tenant_id
         found: list[Row] = []
-        for tenant in [_known(warehouse, named)] if named else tenants.every(warehouse):
-            found += warehouse.read(
+        for tenant in [_known(context.store, named)] if named else tenants.every(context.store):
+            found += context.store.read(
                 runs_sql.RUNS.format(tenant=tenant.id),
                 status=status or "",
                 day=date,
@@ -430,9 +430,9 @@ def _routes(app: FastAPI) -> None:
     @app.get("/api/v1/pipelines/runs/{run_id}", tags=["runs"], responses=problems(404, 422))
     def run(service: The, who: Reader, run_id: RunId) -> schemas.RunInFull:
         """One run as it stands, and which runs published its dates last."""
-        warehouse = service.warehouse()
-        row = _row(warehouse, who, run_id)
-        _, standing = publications.published_dates(warehouse, control_runs.as_run(row))
+        context = service.context()
+        row = _row(context.store, who, run_id)
+        _, standing = publications.published_dates(context.store, control_runs.as_run(row))
         return schemas.RunInFull(
             **_run(service, who, row).model_dump(),
             publications=findings.parsed(row["publications"]),
@@ -444,11 +444,11 @@ def _routes(app: FastAPI) -> None:
     @app.get("/api/v1/pipelines/runs/{run_id}/steps", tags=["runs"], responses=problems(404, 422))
     def steps(service: The, who: Reader, run_id: RunId) -> list[schemas.Step]:
         """The steps of a run, in order, as far as it has come."""
-        warehouse = service.warehouse()
-        row = _row(warehouse, who, run_id)
+        context = service.context()
+        row = _row(context.store, who, run_id)
         return [
             schemas.Step(**{**step, **_told(who, step)})
-            for step in steps_of(warehouse, row["tenant_id"], run_id)
+            for step in steps_of(context.store, row["tenant_id"], run_id)
         ]
 
     @app.get(
@@ -459,8 +459,8 @@ def _routes(app: FastAPI) -> None:
 
         503 while a run loads.
         """
-        warehouse = service.warehouse()
-        tenant_id = _row(warehouse, who, run_id)["tenant_id"]
+        context = service.context()
+        tenant_id = _row(context.store, who, run_id)["tenant_id"]
         return [
             schemas.Quality(
                 table=row["target_table"],
@@ -481,12 +481,14 @@ def _routes(app: FastAPI) -> None:
     )
     def cancel(service: The, who: Writer, run_id: RunId) -> schemas.Run:
         """Stop an active run: CANCELLED at once, its process ends within seconds."""
-        warehouse = service.warehouse()
-        row = _row(warehouse, who, run_id)
-        if not control_runs.cancel(warehouse, row["tenant_id"], run_id, f"cancelled by {who.id}"):
-            ended = _row(warehouse, who, run_id)["status"]
+        context = service.context()
+        row = _row(context.store, who, run_id)
+        if not control_runs.cancel(
+            context.store, row["tenant_id"], run_id, f"cancelled by {who.id}"
+        ):
+            ended = _row(context.store, who, run_id)["status"]
             raise Problem(409, "already_ended", f"Run {run_id} has ended already: it is {ended}.")
-        return _run(service, who, _row(warehouse, who, run_id))
+        return _run(service, who, _row(context.store, who, run_id))
 
     @app.get("/api/v1/tenants", tags=["tenants"], responses=problems())
     def all_tenants(service: The, who: Reader) -> list[schemas.Tenant]:
@@ -499,15 +501,17 @@ def _routes(app: FastAPI) -> None:
                 plan=one.plan,
                 pipeline=one.pipeline,
             )
-            for one in tenants.every(service.warehouse())
+            for one in tenants.every(service.context())
             if who.may_see(one.id)
         ]
 
     @app.get("/api/v1/tenants/{tenant_id}/quota", tags=["tenants"], responses=problems(404, 422))
     def quota_of(service: The, who: Reader, tenant_id: TenantId) -> schemas.Quota:
         """What the tenant has used of its limits, what is left, and when it resets."""
-        warehouse = service.warehouse()
-        return schemas.Quota(**quota.of(warehouse, _known(warehouse, tenant_id).id).document())
+        context = service.context()
+        return schemas.Quota(
+            **quota.of(context.store, _known(context.store, tenant_id).id).document()
+        )
 
     @app.get("/api/v1/tenants/{tenant_id}/costs", tags=["tenants"], responses=problems(404, 422))
     def costs(
@@ -518,9 +522,9 @@ def _routes(app: FastAPI) -> None:
         to_date: schemas.UsageDate | None = None,
     ) -> list[schemas.Cost]:
         """Cost per usage date, service and currency; by default the newest 31 loaded dates."""
-        warehouse = service.warehouse()
-        tenant = _known(warehouse, tenant_id).id
-        first, last = _dates_shown(warehouse, tenant, from_date, to_date)
+        context = service.context()
+        tenant = _known(context.store, tenant_id).id
+        first, last = _dates_shown(context.store, tenant, from_date, to_date)
         rows = service.data(tenant, data_sql.COSTS, from_date=first, to_date=last) if last else []
         amounts = ("gross_cost", "credits_total", "billed_cost")
         return [
@@ -533,8 +537,8 @@ def _routes(app: FastAPI) -> None:
     @app.get(of_an_account, tags=["tenants"], responses=problems(404, 422))
     def account(service: The, who: Reader, tenant_id: TenantId) -> schemas.Credentials:
         """Which service account the tenant's data is read and written as."""
-        warehouse = service.warehouse()
-        told = accounts.of(warehouse, _known(warehouse, tenant_id).id)
+        context = service.context()
+        told = accounts.of(context.store, _known(context.store, tenant_id).id)
         return schemas.Credentials.model_validate(told, from_attributes=True)
 
     @app.put(of_an_account, tags=["tenants"], responses=problems(404, 422))
@@ -542,16 +546,16 @@ def _routes(app: FastAPI) -> None:
         service: The, who: Admin, tenant_id: TenantId, body: schemas.Account
     ) -> schemas.Credentials:
         """Act as this service account for the tenant's data, within half a minute."""
-        warehouse = service.warehouse()
-        tenant = _known(warehouse, tenant_id).id
-        told = accounts.put(warehouse, tenant, body.impersonate, who.id)
+        context = service.context()
+        tenant = _known(context.store, tenant_id).id
+        told = accounts.put(context.store, tenant, body.impersonate, who.id)
         return schemas.Credentials.model_validate(told, from_attributes=True)
 
     @app.delete(of_an_account, tags=["tenants"], responses=problems(404, 422))
     def clear_account(service: The, who: Admin, tenant_id: TenantId) -> schemas.Credentials:
         """Go back to the service's own account for the tenant's data."""
-        warehouse = service.warehouse()
-        told = accounts.clear(warehouse, _known(warehouse, tenant_id).id, who.id)
+        context = service.context()
+        told = accounts.clear(context.store, _known(context.store, tenant_id).id, who.id)
         return schemas.Credentials.model_validate(told, from_attributes=True)
 
     @app.post(
@@ -569,11 +573,11 @@ def _routes(app: FastAPI) -> None:
             raise errors.busy("Another tenant is being added: send it again then.", 15)
         try:
             messages: list[str] = []
-            warehouse = open_warehouse(service.settings)
+            context = open_context(service.settings)
             plan = body.subscription_plan
             onboarding.onboard(
                 service.settings,
-                lambda: warehouse,
+                lambda: context,
                 body.tenant_id,
                 body.admin_email,
                 body.company_name,
@@ -588,11 +592,11 @@ def _routes(app: FastAPI) -> None:
             )
             key = secret = None
             has_key = any(
-                one.state == "active" for one in keys.of_tenant(warehouse, body.tenant_id)
+                one.state == "active" for one in keys.of_tenant(context.store, body.tenant_id)
             )
             if body.create_key or (body.create_key is None and not has_key):
                 key, secret = keys.create(
-                    warehouse, body.tenant_id, (), 365, who.id, "made at onboarding"
+                    context.store, body.tenant_id, (), 365, who.id, "made at onboarding"
                 )
         finally:
             service.onboarding.release()
@@ -609,34 +613,34 @@ def _start(
     service: Service, who: Caller, response: Response, tenant_id: str, name: str, body: Any
 ) -> schemas.Accepted:
     """Claim the dates for whoever takes the run up: 202; 200 when an active run has them all."""
-    settings, warehouse = service.settings, service.warehouse()
+    settings, context = service.settings, service.context()
     first, last = body.span_or_none()
     try:
         template = service.template(name)
     except UsageProblem as unknown:
-        tenant = _known(warehouse, tenant_id).id
+        tenant = _known(context.store, tenant_id).id
         if templates.is_name(name):
             dates = (first, last, body.trigger_by)
             why = unknown.message
-            one_run.refuse(settings, warehouse, tenant, name, *dates, why, "api", who.id)
+            one_run.refuse(settings, context.store, tenant, name, *dates, why, "api", who.id)
             log.info("run of %s for %s refused: %s", name, tenant, why)
         known = templates.names()
         raise Problem(404, "unknown_template", unknown.message, templates=known) from None
     if template.name == templates.LANDING:
-        pipeline = _known(warehouse, tenant_id).pipeline
+        pipeline = _known(context.store, tenant_id).pipeline
         if pipeline != templates.LANDING:
             raise Problem(
                 422,
                 "not_a_landing",
                 f"Tenant {tenant_id} is no landing, which {template.name} is for: run {pipeline}.",
             )
-    asked = service.asked(warehouse, tenant_id, template, first, last, body.trigger_by)
+    asked = service.asked(context, tenant_id, template, first, last, body.trigger_by)
     request = replace(asked, user_id=who.id)
     run_id = str(uuid.uuid4())
     try:
-        run = one_run.claimed(settings, warehouse, request, run_id, service.look(tenant_id))
+        run = one_run.claimed(settings, context.store, request, run_id, service.look(tenant_id))
     except Refused as refusal:
-        raise _refused(service, warehouse, tenant_id, refusal) from None
+        raise _refused(service, context.store, tenant_id, refusal) from None
     except landings.DatesNotLanded as lacking:
         raise Problem(409, "landing_not_ready", lacking.message) from None
     what = "has the dates already" if run.deduplicated else "claimed"
@@ -645,7 +649,7 @@ def _start(
         service.backlog.put(tenant_id, run.id)
         did = f"Templated pipeline {name.rpartition('/')[2]} triggered successfully"
         return _accepted(run, f"{did} for {tenant_id} (async mode)")
-    report = one_run.of_another(warehouse, run, request)
+    report = one_run.of_another(context.store, run, request)
     if not report.covered:
         told = report.outcome.error if report.outcome else ""
         raise Problem(
@@ -672,7 +676,7 @@ def _accepted(run: control_runs.Run, message: str) -> schemas.Accepted:
     )
 
 
-def _refused(service: Service, warehouse: Warehouse, tenant_id: str, refusal: Refused) -> Problem:
+def _refused(service: Service, store: Store, tenant_id: str, refusal: Refused) -> Problem:
     """429 with what is left where time helps, 403 where somebody must."""
     run = refusal.run
     assert isinstance(run, control_runs.Run)
@@ -680,7 +684,7 @@ def _refused(service: Service, warehouse: Warehouse, tenant_id: str, refusal: Re
     if not one_run.is_over_quota(run):
         return Problem(403, "tenant_may_not_run", refusal.message, pipeline_logging_id=run.id)
     service.metrics.refusals.inc()
-    told = quota.of(warehouse, tenant_id)
+    told = quota.of(store, tenant_id)
     reset = [one.resets_at for one in told.limits if one.remaining == 0 and one.resets_at]
     # A run that is active frees its place when it ends: half a minute is a fair guess.
     seconds = max([30, *(int((at - datetime.now(UTC)).total_seconds()) + 1 for at in reset)])
@@ -711,30 +715,30 @@ def _named_by(pipeline_id: str) -> tuple[str, str]:
     )
 
 
-def _known(warehouse: Warehouse, tenant_id: str) -> tenants.Tenant:
+def _known(store: Store, tenant_id: str) -> tenants.Tenant:
     try:
-        return tenants.find(warehouse, tenant_id)
+        return tenants.find(store, tenant_id)
     except NotInitialised:
         raise
     except UsageProblem as unknown:
         raise Problem(404, "unknown_tenant", unknown.message) from None
 
 
-def _row(warehouse: Warehouse, who: Caller, run_id: str) -> Row:
+def _row(store: Store, who: Caller, run_id: str) -> Row:
     """A run's row. Raises Problem: 404 when there is none, 403 when it is another tenant's."""
     with contextlib.suppress(ValueError):
         # As ids are written: another spelling is of no run, and need not be asked for.
         run_id = str(uuid.UUID(run_id))
         if who.tenant_id:
             # Mostly it is the caller's own, and the table of all tenants' events is not read.
-            rows = warehouse.read(runs_sql.RUN.format(tenant=who.tenant_id), run_id=run_id)
+            rows = store.read(runs_sql.RUN.format(tenant=who.tenant_id), run_id=run_id)
             if rows:
                 return rows[0]
-        found = warehouse.read(runs_sql.TENANT_OF_RUN, run_id=run_id)
+        found = store.read(runs_sql.TENANT_OF_RUN, run_id=run_id)
         if found:
             tenant_id = found[0]["tenant_id"]
             who.only(tenant_id)
-            rows = warehouse.read(runs_sql.RUN.format(tenant=tenant_id), run_id=run_id)
+            rows = store.read(runs_sql.RUN.format(tenant=tenant_id), run_id=run_id)
             if rows:
                 return rows[0]
     raise Problem(
@@ -770,11 +774,11 @@ def _run(service: Service, who: Caller, row: Row) -> schemas.Run:
 
 
 def _dates_shown(
-    warehouse: Warehouse, tenant_id: str, first: date | None, last: date | None
+    store: Store, tenant_id: str, first: date | None, last: date | None
 ) -> tuple[date | None, date | None]:
     """The dates asked for; without any, the newest that are loaded. Both None: none is."""
     if last is None:
-        last = warehouse.read(data_sql.LOADED_DATES.format(tenant=tenant_id))[0]["last_date"]
+        last = store.read(data_sql.LOADED_DATES.format(tenant=tenant_id))[0]["last_date"]
     if last is None or (first and first > last):
         return None, None
     first = first or last - timedelta(days=DAYS_SHOWN - 1)

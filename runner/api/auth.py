@@ -23,9 +23,9 @@ from runner import names
 from runner.api.errors import Problem
 from runner.api.middleware import Rate
 from runner.control import keys
+from runner.control.store import Store
 from runner.errors import UsageProblem
 from runner.settings import Settings
-from runner.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 
@@ -101,9 +101,9 @@ def access(settings: Settings) -> Access:
 class Door:
     """Lets callers in by their key. Keys are kept for seconds, so that few calls look them up."""
 
-    def __init__(self, how: Access, warehouse: Callable[[], Warehouse]) -> None:
+    def __init__(self, how: Access, store: Callable[[], Warehouse]) -> None:
         self._how = how
-        self._warehouse = warehouse
+        self._store = store
         self._rate = Rate(how.per_minute)
         self._refused = Rate(how.per_minute)
         self._cache: dict[str, tuple[float, keys.Key]] = {}
@@ -183,7 +183,7 @@ class Door:
         return found
 
     def _find(self, secret: str, hashed: str) -> keys.Key | None:
-        key = keys.find(self._warehouse(), secret)
+        key = keys.find(self._store(), secret)
         until = time.monotonic() + CACHE_SECONDS
         if key is None:
             self._cache.pop(hashed, None)
@@ -196,14 +196,14 @@ class Door:
         """Look nobody up any more."""
         self._strangers.shutdown(wait=False, cancel_futures=True)
 
-    def write_uses(self, warehouse: Warehouse) -> None:
+    def write_uses(self, store: Store) -> None:
         """Write down when keys were last used; a key costs a statement a minute, not a call."""
         used, self._used = self._used, {}
         tenants: dict[str, dict[str, datetime]] = {}
         for (tenant_id, key_id), moment in used.items():
             tenants.setdefault(tenant_id, {})[key_id] = moment
         for tenant_id, when in tenants.items():
-            keys.used(warehouse, tenant_id, when)
+            keys.used(store, tenant_id, when)
 
 
 def _nobody(key: keys.Key | None) -> Problem:

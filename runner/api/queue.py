@@ -8,18 +8,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from runner import logs
+from runner.context import Context
 from runner.control import claim, queue, queue_sql, runs, runs_sql, spool, tenants
+from runner.control.store import Store
 from runner.engine.job import Event
 from runner.engine.pool import Pool
 from runner.errors import RunnerError, UsageProblem
+from runner.mailing import Mailbox
 from runner.orchestration import alerts, claiming, landings
 from runner.orchestration import run as one_run
-from runner.mailing import Mailbox
 from runner.orchestration.report import Report
 from runner.orchestration.threads import Stop
 from runner.pipelines import templates
 from runner.settings import Settings
-from runner.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class Backlog:
         self,
         settings: Settings,
         mailbox: Mailbox,
-        warehouse: Callable[[], Warehouse],
+        store: Callable[[], Warehouse],
         workers: int,
         grace_seconds: float,
         on_end: Callable[[Report], None],
@@ -72,7 +73,7 @@ class Backlog:
     ) -> None:
         self._settings = settings
         self._mailbox = mailbox
-        self._warehouse = warehouse
+        self._context = store
         self._grace_seconds = grace_seconds
         self._on_end = on_end
         self._on_failed = on_failed
@@ -146,7 +147,7 @@ class Backlog:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._pool.close()
         try:
-            self._chores(self._warehouse())
+            self._chores(self._context())
         except Exception:  # the end of a service is no place to break
             log.exception("the last uses of keys were not written")
 
@@ -180,18 +181,18 @@ class Backlog:
 
     def _do(self, tenant_id: str, run_id: str) -> None:
         """Take the run up, if it still waits, and see it to its end."""
-        warehouse = self._warehouse()
-        row = warehouse.read(runs_sql.RUN.format(tenant=tenant_id), run_id=run_id)[0]
+        context = self._context()
+        row = context.store.read(runs_sql.RUN.format(tenant=tenant_id), run_id=run_id)[0]
         if row["status"] != "PENDING":
             return  # another service has taken it up, or it was cancelled
         try:
             template = templates.load(row["template"])
         except UsageProblem as gone:
-            runs.cancel(warehouse, tenant_id, run_id, gone.message)
+            runs.cancel(context.store, tenant_id, run_id, gone.message)
             return
         request = replace(
             claiming.request_for(
-                warehouse,
+                context.store,
                 tenant_id,
                 template,
                 row["run_date"],
@@ -203,30 +204,30 @@ class Backlog:
             queued=True,
         )
         try:
-            landings.require_dates(warehouse, request)
+            landings.require_dates(context.store, request)
         except landings.LandingIsActive:
             return  # it waits: the next sweep puts it again
         except landings.DatesNotLanded as lacking:
-            runs.cancel(warehouse, tenant_id, run_id, lacking.message)
+            runs.cancel(context.store, tenant_id, run_id, lacking.message)
             return
         me = queue.name_of_taker()
         try:
-            run = queue.take_up(warehouse, tenant_id, run_id, template.step.timeout_minutes, me)
+            run = queue.take_up(context.store, tenant_id, run_id, template.step.timeout_minutes, me)
             if run is None:
-                if queue.cancel_suspended(warehouse, tenant_id, run_id):
+                if queue.cancel_suspended(context.store, tenant_id, run_id):
                     log.warning("run %s of %s: its tenant may not run now", run_id, tenant_id)
                 else:  # the next sweep puts it again, if it still waits
                     with self._change:
                         self._building.add(tenant_id)
                 return
-            self._execute(warehouse, template, request, run)
+            self._execute(context, template, request, run)
         except BaseException:
             self._lost.add(me)
             raise
 
     def _execute(
         self,
-        warehouse: Warehouse,
+        context: Context,
         template: templates.Template,
         request: claim.Request,
         run: runs.Run,
@@ -239,7 +240,7 @@ class Backlog:
         try:
             with logs.of_run(self._settings, run.id, run.tenant_id):
                 report = one_run.execute(
-                    *(self._settings, warehouse, self._mailbox, template, request, run),
+                    *(self._settings, context, self._mailbox, template, request, run),
                     *(on_event, self._pool, self._stop),
                 )
         except BaseException:
@@ -250,11 +251,11 @@ class Backlog:
     def _keep(self) -> None:
         """Find what waits and close what died."""
 
-        def sweep(warehouse: Warehouse) -> None:
+        def sweep(store: Store) -> None:
             try:
                 # Before what looks dead is closed: its end may be known, and wait on disk.
-                spool.drain(self._settings, warehouse)
-                self._sweep(warehouse)
+                spool.drain(self._settings, store)
+                self._sweep(store)
             finally:
                 self._swept.set()
 
@@ -274,9 +275,9 @@ class Backlog:
         while True:
             pause = 60.0
             try:
-                warehouse = self._warehouse()
-                pause = warehouse.seconds_between_looks * looks
-                act(warehouse)
+                context = self._context()
+                pause = context.store.poll_seconds * looks
+                act(context)
             except RunnerError as error:
                 log.warning("the service waits: %s", error.message)
             except Exception:
@@ -284,17 +285,17 @@ class Backlog:
             if self._closing.wait(pause):
                 return
 
-    def _sweep(self, warehouse: Warehouse) -> None:
+    def _sweep(self, store: Store) -> None:
         """Take note of every waiting run, of other services, too; close dead ones on the way."""
         since = datetime.now(UTC) - OLDEST_ACTIVE
-        busy = [row["tenant_id"] for row in warehouse.read(queue_sql.BUSY_TENANTS, since=since)]
+        busy = [row["tenant_id"] for row in store.read(queue_sql.BUSY_TENANTS, since=since)]
         with self._change:
             self._building.intersection_update(busy)
         for tenant in busy:
             try:
                 with self._change:
                     here = set(self._at_work)
-                found = queue.sweep(warehouse, tenant, self._lost)
+                found = queue.sweep(store, tenant, self._lost)
                 self._on_failed(found.closed)
                 with self._change:
                     # What began here while the rows were read is no other process's, either.
@@ -309,18 +310,18 @@ class Backlog:
                 # One tenant's missing table must not hold up the others.
                 log.warning("runs of %s wait: %s", tenant, error.message)
 
-    def _do_chores(self, warehouse: Warehouse) -> None:
+    def _do_chores(self, store: Store) -> None:
         """Each for itself: one that breaks keeps no other from its turn."""
 
         def mail() -> None:
-            for tenant in tenants.every(warehouse):
+            for tenant in tenants.every(store):
                 if self._closing.is_set():
                     return  # a mail server that does not answer would hold up the end, too
-                alerts.deliver(warehouse, self._mailbox, self._settings.mail, tenant.id)
+                alerts.deliver(store, self._mailbox, self._settings.mail, tenant.id)
 
         chores: dict[str, Callable[[], None]] = {
             "log": lambda: logs.rotate(self._settings),
-            "keys": lambda: self._chores(warehouse),
+            "keys": lambda: self._chores(store),
             "mail": mail,
         }
         for name, chore in chores.items():

@@ -344,7 +344,7 @@ class Health(BaseModel):
     environment: str
     target: str
     auth: Literal["keys", "disabled"]
-    warehouse: str
+    context: str
     queue_length: int
     runs_active: int
 

@@ -22,11 +22,12 @@ from runner.settings import Settings
 if TYPE_CHECKING:
     from datetime import date
 
+    from runner.context import Context
     from runner.control.accounts import Credentials
+    from runner.dataset.dataset import Dataset
     from runner.orchestration import batch, threads
     from runner.orchestration.report import Report
     from runner.pipelines.templates import Template
-    from runner.warehouse import Warehouse
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -268,9 +269,9 @@ def tenant_show(config: Settings, as_json: bool, tenant_id: str) -> None:
     from runner.cli import output
     from runner.control import tenants
 
-    warehouse = _open(config)
-    one = tenants.find(warehouse, tenant_id)
-    named = tenants.exports(warehouse, tenant_id)
+    context = _open(config)
+    one = tenants.find(context.store, tenant_id)
+    named = tenants.exports(context.store, tenant_id)
     if as_json:
         click.echo(output.as_json({**one.__dict__, "exports": [e.__dict__ for e in named]}))
     else:
@@ -363,12 +364,12 @@ def tenant_repair(config: Settings, tenant_id: str) -> None:
 
     On BigQuery a column that the models have no more goes, and one of another type is changed.
     """
+    from runner.context import open_context
     from runner.onboarding import repair
-    from runner.warehouse import open_warehouse
 
     names.tenant_id(tenant_id)
     # Not _open: what waits in the spool may want the very tables that are made here.
-    repair.repair(config, open_warehouse(config), tenant_id, _say)
+    repair.repair(config, open_context(config), tenant_id, _say)
     click.echo(f"Tenant {tenant_id} is whole. See for yourself: runner doctor --tenant {tenant_id}")
 
 
@@ -381,12 +382,12 @@ def tenant_remove(config: Settings, tenant_id: str, yes: bool) -> None:
     from runner.control import tenants
 
     names.tenant_id(tenant_id)
-    warehouse = _open(config)
+    context = _open(config)
     if not yes:
         again = click.prompt(f"This deletes all of tenant {tenant_id}. Type its id again", err=True)
         if again != tenant_id:
             raise UsageProblem(f"'{again}' is not '{tenant_id}': nothing was deleted.")
-    tenants.remove(warehouse, tenant_id)
+    tenants.remove(context, tenant_id)
     click.echo(f"Tenant {tenant_id} was removed.")
 
 
@@ -607,25 +608,25 @@ def run(
     if from_date > to_date:
         raise UsageProblem(f"--from {from_date} is after --to {to_date}: swap them.")
 
+    from runner import mailing
     from runner.cli import output
     from runner.control import tenants
     from runner.engine.pool import Pool
     from runner.orchestration import batch, threads
-    from runner import mailing
     from runner.orchestration import claiming as one_run
     from runner.pipelines import templates
 
     mailbox = mailing.SmtpMailbox(config.mail)
-    warehouse = _open(config)
+    context = _open(config)
     who = trigger_by or _who()
     if tenant is None:
         if pipeline:
             templates.load(pipeline)
         order = batch.Order(pipeline, from_date, to_date, "manual", who, wait, resume)
-        waves = batch.active_tenants(warehouse, shard)
+        waves = batch.active_tenants(context.store, shard)
         _run_all(config, waves, order, workers or os.cpu_count() or 1, as_json)
         return
-    known = tenants.known(warehouse, tenant)
+    known = tenants.known(context.store, tenant)
     pipeline = pipeline or known.pipeline
     order = batch.Order(pipeline, from_date, to_date, "manual", who, wait, resume)
     try:
@@ -633,15 +634,15 @@ def run(
     except UsageProblem as unknown:
         if not dry_run:
             dates = (from_date, to_date)
-            one_run.refuse(config, warehouse, tenant, pipeline, *dates, who, unknown.message)
+            one_run.refuse(config, context.store, tenant, pipeline, *dates, who, unknown.message)
         raise
     if dry_run:
-        _estimate(config, warehouse, tenant, template, from_date, to_date, as_json)
+        _estimate(config, context.dataset, tenant, template, from_date, to_date, as_json)
         return
     with output.Progress(quiet=False) as progress, Pool(config) as pool:
         try:
             reports = batch.load(
-                config, warehouse, mailbox, pool, known, order, progress.follow, progress.say
+                config, context, mailbox, pool, known, order, progress.follow, progress.say
             )
         except Refused as refusal:
             refusal.document = output.refusal_document(refusal)
@@ -658,9 +659,9 @@ def _run_all(
     as_json: bool,
 ) -> None:
     """The order for every tenant; a line on stderr as each ends, a table at the end."""
+    from runner import mailing
     from runner.cli import output
     from runner.orchestration import batch, threads
-    from runner import mailing
 
     stop = threads.Stop()
     mailbox = mailing.SmtpMailbox(config.mail)
@@ -722,28 +723,28 @@ def catch_up(
     if tenant is not None and (workers or shard):
         raise UsageProblem("--workers and --shard go with --all-tenants: leave them out.")
 
+    from runner import mailing
     from runner.cli import output
     from runner.control import tenants
     from runner.engine.pool import Pool
     from runner.orchestration import batch, threads
-    from runner import mailing
 
     mailbox = mailing.SmtpMailbox(config.mail)
-    warehouse = _open(config)
+    context = _open(config)
     who = trigger_by or _who()
     if tenant is not None:
-        known = tenants.known(warehouse, tenant)
-        _send_alerts_at_the_end(config, warehouse, tenant)
+        known = tenants.known(context.store, tenant)
+        _send_alerts_at_the_end(config, context, tenant)
         with output.Progress(quiet=False) as progress, Pool(config) as pool:
             one = batch.catch_up(
-                *(config, warehouse, mailbox, pool, known, who, dry_run),
+                *(config, context, mailbox, pool, known, who, dry_run),
                 on_event=progress.follow,
                 say=progress.say,
             )
         document = output.catch_up_document(one)
         click.echo(output.as_json(document) if as_json else output.catch_up(one, dry_run))
         sys.exit(one.exit_code)
-    waves, stop = batch.active_tenants(warehouse, shard), threads.Stop()
+    waves, stop = batch.active_tenants(context.store, shard), threads.Stop()
     told = _counting(waves, batch.caught_up, batch.why_not_caught_up)
     at_once = workers or os.cpu_count() or 1
     ended = batch.catch_up_all(config, mailbox, waves, who, dry_run, at_once, stop, told)
@@ -803,16 +804,16 @@ def status(config: Settings, as_json: bool, tenant: str, run_id: str) -> None:
     from runner.control.runs import steps_of
     from runner.orchestration import publications
 
-    warehouse = _open(config, tenant)
-    rows = warehouse.read(runs_sql.RUN.format(tenant=tenant), run_id=run_id)
+    context = _open(config, tenant)
+    rows = context.store.read(runs_sql.RUN.format(tenant=tenant), run_id=run_id)
     if not rows:
         raise UsageProblem(
             f"Tenant {tenant} has no run '{run_id}': see `runner runs --tenant {tenant}`."
         )
     run = control_runs.as_run(rows[0])
-    run = replace(run, waits_for=turns.waiting_for(warehouse, run))
-    steps = steps_of(warehouse, tenant, run_id)
-    recorded, standing = publications.published_dates(warehouse, run)
+    run = replace(run, waits_for=turns.waiting_for(context.store, run))
+    steps = steps_of(context.store, tenant, run_id)
+    recorded, standing = publications.published_dates(context.store, run)
     if as_json:
         document = {
             **rows[0],
@@ -881,13 +882,13 @@ def cancel(config: Settings, tenant: str, run_id: str) -> None:
     from runner.control import runs as control_runs
     from runner.control import runs_sql
 
-    warehouse = _open(config, tenant)
-    rows = warehouse.read(runs_sql.RUN.format(tenant=tenant), run_id=run_id)
+    context = _open(config, tenant)
+    rows = context.store.read(runs_sql.RUN.format(tenant=tenant), run_id=run_id)
     if not rows:
         raise UsageProblem(
             f"Tenant {tenant} has no run '{run_id}': see `runner runs --tenant {tenant}`."
         )
-    if not control_runs.cancel(warehouse, tenant, run_id, f"cancelled by {_who()}"):
+    if not control_runs.cancel(context.store, tenant, run_id, f"cancelled by {_who()}"):
         raise UsageProblem(f"Run {run_id} has ended already: it is {rows[0]['status']}.")
     click.echo(f"Run {run_id} was cancelled.")
 
@@ -925,13 +926,13 @@ def run_query(config: Settings, as_json: bool, sql: str, tenant: str | None, as_
 
     if as_json and as_csv:
         raise UsageProblem("Name one form: either --json or --csv.")
-    warehouse = _open(config)
-    known = list(tenants.registered(warehouse)) if warehouse.exists() else []
+    context = _open(config)
+    known = list(tenants.registered(context.store)) if context.store.exists() else []
     if tenant is not None:
-        tenants.find(warehouse, tenant)
+        tenants.find(context.store, tenant)
     named = [one for one in known if one == tenant or re.search(rf"\b{one}\W", sql, re.I)]
     named.sort(key=lambda one: one != tenant)
-    columns, rows = warehouse.query(sql, named)
+    columns, rows = context.dataset.query(sql, named)
     if as_json and len(set(columns)) < len(columns):
         raise UsageProblem("Two columns have one name: give them names of their own with AS.")
     if as_json:
@@ -975,34 +976,34 @@ def _open(config: Settings, tenant: str | None = None) -> "Warehouse":
     That is: the spool written; for a tenant, dead runs closed. Its due alerts are sent after the
     command's own work and words: a mail server may keep it waiting.
     """
+    from runner.context import open_context
     from runner.control import spool
-    from runner.warehouse import open_warehouse
 
-    warehouse = open_warehouse(config)
-    if warehouse.exists():
-        spool.drain(config, warehouse)
+    context = open_context(config)
+    if context.store.exists():
+        spool.drain(config, context.store)
     if tenant is not None:
         from runner.control import runs as control_runs
         from runner.control import tenants
 
-        tenants.find(warehouse, tenant)
-        control_runs.end_dead_leases(warehouse, tenant)
-        _send_alerts_at_the_end(config, warehouse, tenant)
-    return warehouse
+        tenants.find(context.store, tenant)
+        control_runs.end_dead_leases(context.store, tenant)
+        _send_alerts_at_the_end(config, context, tenant)
+    return context
 
 
-def _send_alerts_at_the_end(config: Settings, warehouse: "Warehouse", tenant: str) -> None:
+def _send_alerts_at_the_end(config: Settings, context: Context, tenant: str) -> None:
     from runner.orchestration import alerts, mailing
 
     mailbox = mailing.SmtpMailbox(config.mail)
     click.get_current_context().call_on_close(
-        functools.partial(alerts.deliver, warehouse, mailbox, config.mail, tenant)
+        functools.partial(alerts.deliver, context, mailbox, config.mail, tenant)
     )
 
 
 def _estimate(
     config: Settings,
-    warehouse: "Warehouse",
+    dataset: Dataset,
     tenant: str,
     template: "Template",
     from_date: "date",
@@ -1014,7 +1015,7 @@ def _estimate(
     from runner.orchestration import estimate
 
     with output.Progress(quiet=False) as progress:
-        told = estimate.of(config, warehouse, tenant, template, from_date, to_date, progress.follow)
+        told = estimate.of(config, dataset, tenant, template, from_date, to_date, progress.follow)
     if told.over_the_cap:
         refusal = Refused(
             f"{told.over_the_cap[0].model} would read more than maximum_bytes_billed"

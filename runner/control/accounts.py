@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from runner import names
 from runner.control import accounts_sql as sql
 from runner.control import tenants
+from runner.control.store import Store
 from runner.errors import UsageProblem
-from runner.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,15 @@ class Credentials:
     set_by: str | None = None
 
 
-def of(warehouse: Warehouse, tenant_id: str) -> Credentials:
+def of(store: Store, tenant_id: str) -> Credentials:
     """The account that is set. Raises UsageProblem for an unknown tenant."""
-    tenants.find(warehouse, tenant_id)
+    tenants.find(store, tenant_id)
     statement = sql.CREDENTIALS.format(tenant=tenant_id)
-    (row,) = warehouse.read(statement, tenant_id=tenant_id)
+    (row,) = store.read(statement, tenant_id=tenant_id)
     return Credentials(tenant_id, row["service_account"], row["created_at"], row["created_by"])
 
 
-def put(warehouse: Warehouse, tenant_id: str, account: str, set_by: str) -> Credentials:
+def put(store: Store, tenant_id: str, account: str, set_by: str) -> Credentials:
     """Have the tenant's data read and written as the account, from the next command on.
 
     Raises UsageProblem for an unknown tenant, for what is no service account, and for another
@@ -37,19 +37,19 @@ def put(warehouse: Warehouse, tenant_id: str, account: str, set_by: str) -> Cred
     """
     found = names.SERVICE_ACCOUNT.fullmatch(names.service_account(account))
     assert found
-    return _write(warehouse, tenant_id, account, set_by, found["project"])
+    return _write(store, tenant_id, account, set_by, found["project"])
 
 
-def clear(warehouse: Warehouse, tenant_id: str, set_by: str) -> Credentials:
+def clear(store: Store, tenant_id: str, set_by: str) -> Credentials:
     """Go back to the process's own account. Raises UsageProblem for an unknown tenant."""
-    return _write(warehouse, tenant_id, "", set_by)
+    return _write(store, tenant_id, "", set_by)
 
 
 def _write(
-    warehouse: Warehouse, tenant_id: str, account: str, set_by: str, project_id: str = ""
+    store: Store, tenant_id: str, account: str, set_by: str, project_id: str = ""
 ) -> Credentials:
-    tenants.find(warehouse, tenant_id)
-    holders = warehouse.write(
+    tenants.find(store, tenant_id)
+    holders = store.write(
         sql.SET_ACCOUNT,
         sql.END_CREDENTIALS.format(tenant=tenant_id),
         sql.ADD_CREDENTIALS.format(tenant=tenant_id),
@@ -66,4 +66,4 @@ def _write(
             f"{account} is the account of another tenant, whose data it opens: make one for"
             f" {tenant_id} alone, see docs/bigquery.md."
         )
-    return of(warehouse, tenant_id)
+    return of(store, tenant_id)

@@ -5,7 +5,7 @@ import subprocess
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -14,28 +14,49 @@ from runner.control import runs, turns
 from runner.control.processes import hostname_and_pid
 from runner.control.queue import QUEUE_PATIENCE
 from runner.control.runs import LONG_AGO, QUEUE, Run
+from runner.control.store import Store
 from runner.control.turns import WAITING_LEASE
+from runner.dates import DateRange
 from runner.errors import StatementRefused
 from runner.sql import Value
-from runner.warehouse import Warehouse
+
+# How often a claim is made again whose outcome was gone when it was read.
+TRIES = 3
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """What started a run: its type (`manual`, `api`, `catch-up`), by whom, and for which user."""
+
+    type: str
+    by: str
+    user_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Contact:
+    """Who hears of a tenant's failures, and the company's name."""
+
+    admin_email: str = ""
+    company_name: str = ""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for: one pipeline, one tenant, usage dates from and to (both in, UTC)."""
+    """What is asked for: usage dates of one tenant through one pipeline.
+
+    `config_version`: the project's commit, see `git_commit`.
+    """
 
     tenant_id: str
     pipeline_id: str
     template: str
-    from_date: date
-    to_date: date
-    trigger_type: str
-    trigger_by: str
+    dates: DateRange
+    trigger: Trigger
     timeout_minutes: float
-    user_id: str | None = None
-    # Who is to hear of it, known before anything can break.
-    admin_email: str = ""
-    company_name: str = ""
+    config_version: str = "unknown"
+    # Known before anything can break.
+    contact: Contact = Contact()
     # The landings that the tenant reads, which must have the dates.
     landings: tuple[str, ...] = ()
     # Claimed for whichever service takes it up, see `take_up`.
@@ -43,12 +64,10 @@ class Request:
 
 
 def take(
-    warehouse: Warehouse,
+    store: Store,
     request: Request,
-    project_dir: Path,
     run_id: str | None = None,
-    tries: int = 3,
-    on_likely: Callable[[], None] | None = lambda: None,
+    on_likely: Callable[[], None] = lambda: None,
     starts: bool = False,
 ) -> Run:
     """Claim the dates: a run of our own, a REFUSED one, or the active one in the way.
@@ -58,12 +77,12 @@ def take(
     Looks for a duplicate before it looks at the quota: a duplicate is neither refused nor counted.
     Of several in the way it is one that covers the dates, else the oldest.
     `run_id`: for who must know it before the claim, to withdraw it. `on_likely` is called before
-    the claim when, by a look at the rows, it will be granted and its turn comes at once. The look
-    closes dead runs; what died since counts as active. None spares it, for who did it a moment ago.
+    the claim when, by a look at the rows, it will be granted and its turn comes at once. That check
+    closes dead runs; what died since counts as active.
     Raises StatementRefused when the tenant's lock is gone, without which two claims would not see
     each other.
     """
-    if on_likely and _is_likely(warehouse, request):
+    if _is_likely(store, request):
         on_likely()
     run_id = run_id or str(uuid.uuid4())
     lease = QUEUE_PATIENCE if request.queued else WAITING_LEASE
@@ -80,18 +99,18 @@ def take(
 
     # The lock's row alone is updated: on BigQuery whatever an active run writes meanwhile would
     # cancel a claim that updates runs or steps.
-    event = sql.CLAIM_EVENT if on_likely else sql.CLAIM_OWN_EVENT
-    statements = (sql.CLAIM_LOCK, sql.CLAIM_INSERT, event, sql.CLAIM_OUTCOME)
-    rows = warehouse.write_in_turn(
-        when,
-        *(statement.format(tenant=request.tenant_id) for statement in statements),
-        **_values(request, project_dir, run_id),
-        starts=starts,
-        queue=QUEUE,
-    )
-    if not rows and tries > 1 and warehouse.read(sql.LOCK.format(tenant=request.tenant_id)):
-        # On BigQuery the outcome is read after the commit: who was in the way has ended since.
-        return take(warehouse, request, project_dir, run_id, tries - 1, on_likely, starts)
+    statements = (sql.CLAIM_LOCK, sql.CLAIM_INSERT, sql.CLAIM_EVENT, sql.CLAIM_OUTCOME)
+    for _ in range(TRIES):
+        rows = store.write_in_turn(
+            when,
+            *(statement.format(tenant=request.tenant_id) for statement in statements),
+            **_values(request, run_id),
+            starts=starts,
+            queue=QUEUE,
+        )
+        # On BigQuery the outcome is read after the commit: who was in the way may have ended since.
+        if rows or not store.read(sql.LOCK.format(tenant=request.tenant_id)):
+            break
     if not rows:
         raise StatementRefused(
             f"x_meta_lock of tenant {request.tenant_id} has lost its row, so no run can be claimed:"
@@ -99,22 +118,22 @@ def take(
         )
     oldest = sorted(rows, key=lambda row: row["start_time"] or LONG_AGO)
     found = [runs.as_run(row, row["pipeline_logging_id"] != run_id) for row in oldest]
-    covering = (run for run in found if run.covers(request.from_date, request.to_date))
+    covering = (run for run in found if run.dates.covers(request.dates))
     own = next((run for run in found if not run.deduplicated), None)
     return own or next(covering, found[0])
 
 
-def _is_likely(warehouse: Warehouse, request: Request) -> bool:
+def _is_likely(store: Store, request: Request) -> bool:
     """Close dead runs; whether a claim made now would be granted, and its turn come at once."""
     today = datetime.now(UTC).date()
-    rows = warehouse.read(
+    rows = store.read(
         sql.LOOK_AHEAD.format(tenant=request.tenant_id),
         tenant_id=request.tenant_id,
         today=today,
         month_start=today.replace(day=1),
     )
     active = [row for row in rows if row["pipeline_logging_id"]]
-    runs.end_dead(warehouse, request.tenant_id, active)
+    runs.end_dead(store, request.tenant_id, active)
     return (
         bool(rows)
         and rows[0]["refusal"] is None
@@ -122,51 +141,51 @@ def _is_likely(warehouse: Warehouse, request: Request) -> bool:
             row["worker_instance"] != QUEUE
             or (
                 row["pipeline_id"] == request.pipeline_id
-                and row["run_date"] <= request.to_date
-                and row["to_date"] >= request.from_date
+                and row["run_date"] <= request.dates.last
+                and row["to_date"] >= request.dates.first
             )
             for row in active
         )
     )
 
 
-def refuse(warehouse: Warehouse, request: Request, project_dir: Path, why: str) -> None:
+def refuse(store: Store, request: Request, why: str) -> None:
     """Leave a REFUSED run with this reason."""
-    warehouse.write(
+    store.write(
         sql.REFUSE.format(tenant=request.tenant_id),
         sql.CLAIM_EVENT.format(tenant=request.tenant_id),
         reason=why,
         now=datetime.now(UTC),
-        **_values(request, project_dir, str(uuid.uuid4())),
+        **_values(request, str(uuid.uuid4())),
     )
 
 
-def _values(request: Request, project_dir: Path, run_id: str) -> dict[str, Value]:
+def _values(request: Request, run_id: str) -> dict[str, Value]:
     """What a run's row is made from."""
     return {
         "run_id": run_id,
         "tenant_id": request.tenant_id,
         "pipeline_id": request.pipeline_id,
         "template": request.template,
-        "from_date": request.from_date,
-        "to_date": request.to_date,
-        "trigger_type": request.trigger_type,
-        "trigger_by": request.trigger_by,
-        "user_id": request.user_id,
-        "config_version": _git_commit(project_dir),
+        "from_date": request.dates.first,
+        "to_date": request.dates.last,
+        "trigger_type": request.trigger.type,
+        "trigger_by": request.trigger.by,
+        "user_id": request.trigger.user_id,
+        "config_version": request.config_version,
         "worker_instance": QUEUE if request.queued else hostname_and_pid(),
         "parameters": json.dumps(
             {
-                "date": request.from_date.isoformat(),
-                "to_date": request.to_date.isoformat(),
-                "trigger_by": request.trigger_by,
+                "date": request.dates.first.isoformat(),
+                "to_date": request.dates.last.isoformat(),
+                "trigger_by": request.trigger.by,
             }
         ),
     }
 
 
 @cache
-def _git_commit(project_dir: Path) -> str:
+def git_commit(project_dir: Path) -> str:
     """The project's commit, `unknown` outside a checkout."""
     try:
         answer = subprocess.run(

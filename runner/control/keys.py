@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 from runner.control import keys_sql as sql
 from runner.control import tenants
+from runner.control.store import Store
 from runner.errors import UsageProblem
 from runner.sql import Row, Value
-from runner.warehouse import Warehouse
 
 # What a key may be allowed, and what that is.
 SCOPES = {
@@ -72,7 +72,7 @@ def new(prefix: str) -> str:
 
 
 def create(
-    warehouse: Warehouse,
+    store: Store,
     tenant_id: str,
     scopes: tuple[str, ...],
     days: int | None,
@@ -83,7 +83,7 @@ def create(
 
     Raises UsageProblem for an unknown tenant or scope.
     """
-    tenants.find(warehouse, tenant_id)
+    tenants.find(store, tenant_id)
     if unknown := [scope for scope in scopes if scope not in SCOPES]:
         raise UsageProblem(f"'{unknown[0]}' is no scope: use one of {', '.join(SCOPES)}.")
     secret = new(PREFIX)
@@ -99,7 +99,7 @@ def create(
         created_by=created_by,
         description=description,
     )
-    warehouse.write(
+    store.write(
         sql.ADD_KEY,
         sql.ADD_OWN_KEY.format(tenant=tenant_id),
         api_key_id=key.id,
@@ -114,17 +114,15 @@ def create(
     return key, secret
 
 
-def of_tenant(warehouse: Warehouse, tenant_id: str) -> list[Key]:
+def of_tenant(store: Store, tenant_id: str) -> list[Key]:
     """The tenant's keys, oldest first. Raises UsageProblem for an unknown tenant."""
-    tenants.find(warehouse, tenant_id)
-    return [
-        _key(row) for row in warehouse.read(sql.KEYS.format(tenant=tenant_id), tenant_id=tenant_id)
-    ]
+    tenants.find(store, tenant_id)
+    return [_key(row) for row in store.read(sql.KEYS.format(tenant=tenant_id), tenant_id=tenant_id)]
 
 
-def revoke(warehouse: Warehouse, tenant_id: str, key_id: str) -> None:
+def revoke(store: Store, tenant_id: str, key_id: str) -> None:
     """End a key for good. Raises UsageProblem when the tenant has no such key."""
-    if key_id not in {key.id for key in of_tenant(warehouse, tenant_id)}:
+    if key_id not in {key.id for key in of_tenant(store, tenant_id)}:
         raise UsageProblem(
             f"Tenant {tenant_id} has no key '{key_id}': see"
             f" `runner tenant key list --tenant {tenant_id}`."
@@ -132,21 +130,21 @@ def revoke(warehouse: Warehouse, tenant_id: str, key_id: str) -> None:
     statements = (
         sql.REVOKE_KEY.format(dataset=dataset, table=table) for dataset, table in _in(tenant_id)
     )
-    warehouse.write(*statements, tenant_id=tenant_id, api_key_id=key_id)
+    store.write(*statements, tenant_id=tenant_id, api_key_id=key_id)
 
 
-def find(warehouse: Warehouse, secret: str) -> Key | None:
+def find(store: Store, secret: str) -> Key | None:
     """The key that this is, whatever its state; None for none of ours."""
     if not FORM.fullmatch(secret):
         return None
     hashed = hash_of(secret)
-    for row in warehouse.read(sql.KEY_OF_HASH, api_key_hash=hashed):
+    for row in store.read(sql.KEY_OF_HASH, api_key_hash=hashed):
         if hmac.compare_digest(row["api_key_hash"], hashed):
             return _key(row)
     return None
 
 
-def used(warehouse: Warehouse, tenant_id: str, when: Mapping[str, datetime]) -> None:
+def used(store: Store, tenant_id: str, when: Mapping[str, datetime]) -> None:
     """Write when keys of a tenant were last used, by the key's id."""
     values: dict[str, Value] = {}
     statements = []
@@ -156,7 +154,7 @@ def used(warehouse: Warehouse, tenant_id: str, when: Mapping[str, datetime]) -> 
             sql.USED_KEY.format(dataset=dataset, table=table, n=n)
             for dataset, table in _in(tenant_id)
         ]
-    warehouse.write(*statements, **values)
+    store.write(*statements, **values)
 
 
 def _in(tenant_id: str) -> list[tuple[str, str]]:

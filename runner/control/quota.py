@@ -6,7 +6,7 @@ from typing import Any
 
 from runner.control import quota_sql as sql
 from runner.control import tenants
-from runner.warehouse import Warehouse
+from runner.control.store import Store
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ def _renewed(one: Limit) -> str:
     return f"resets {one.resets_at:%Y-%m-%d %H:%M} UTC" if one.resets_at else "when a run ends"
 
 
-def of(warehouse: Warehouse, tenant_id: str) -> Quota:
+def of(store: Store, tenant_id: str) -> Quota:
     """The tenant's quota now. Raises UsageProblem for an unknown tenant."""
-    tenants.find(warehouse, tenant_id)
+    tenants.find(store, tenant_id)
     now = datetime.now(UTC)
     today = datetime(now.year, now.month, now.day, tzinfo=UTC)
     next_month = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
-    row = warehouse.read(
+    row = store.read(
         sql.QUOTA.format(tenant=tenant_id),
         tenant_id=tenant_id,
         now=now,

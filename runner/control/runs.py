@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime
 
 from runner.control import claim_sql, processes, runs_sql
 from runner.control import runs_sql as sql
-from runner.dates import span
+from runner.control.store import Store
+from runner.dates import DateRange
 from runner.errors import WarehouseProblem
 from runner.findings import parsed
 from runner.pipelines.templates import DEFAULT
 from runner.sql import Row, Value
-from runner.warehouse import Warehouse
 
 # Closing dead runs, and their steps with them.
 _EXPIRE = (runs_sql.CLAIM_EXPIRE_STEPS, runs_sql.CLAIM_EXPIRE)
@@ -56,20 +56,31 @@ class Run:
         """Whether it waits for a service to take it up: no process has it."""
         return self.worker_instance == QUEUE
 
-    def covers(self, first: date, last: date) -> bool:
-        """Whether the run has all of these dates."""
-        return self.run_date <= first and last <= self.to_date
+    @property
+    def dates(self) -> DateRange:
+        """The usage dates that it builds."""
+        return DateRange(self.run_date, self.to_date)
+
+    @property
+    def rerun_command(self) -> str:
+        """The command that runs the same dates again."""
+        command = f"runner run --tenant {self.tenant_id}"
+        if self.template != DEFAULT:
+            command += f" --pipeline {self.template}"
+        if self.run_date == self.to_date:
+            return f"{command} --date {self.run_date}"
+        return f"{command} --from {self.run_date} --to {self.to_date}"
 
 
-def end_dead_leases(warehouse: Warehouse, tenant_id: str) -> None:
+def end_dead_leases(store: Store, tenant_id: str) -> None:
     """Close what nobody runs any more: its lease is over, or its process on this host is gone.
 
     Whoever looks at a tenant's runs calls this first, so that no run stays RUNNING for ever.
     """
-    end_dead(warehouse, tenant_id, warehouse.read(runs_sql.ACTIVE_RUNS.format(tenant=tenant_id)))
+    end_dead(store, tenant_id, store.read(runs_sql.ACTIVE_RUNS.format(tenant=tenant_id)))
 
 
-def end_dead(warehouse: Warehouse, tenant_id: str, active: Sequence[Row]) -> int:
+def end_dead(store: Store, tenant_id: str, active: Sequence[Row]) -> int:
     """Close those of the active runs (rows of ACTIVE_RUNS) that are dead; how many that were."""
     now = datetime.now(UTC)
     dead = [row for row in active if processes.is_gone(row["worker_instance"], row["start_time"])]
@@ -79,7 +90,7 @@ def end_dead(warehouse: Warehouse, tenant_id: str, active: Sequence[Row]) -> int
     values: dict[str, Value] = {
         f"dead_{n}": row["pipeline_logging_id"] for n, row in enumerate(dead)
     }
-    warehouse.write(
+    store.write(
         claim_sql.CLAIM_LOCK.format(tenant=tenant_id),
         *(runs_sql.END_LEASE.format(tenant=tenant_id, n=n) for n in range(len(dead))),
         *(statement.format(tenant=tenant_id) for statement in (*_EXPIRE, runs_sql.MISSING_EVENTS)),
@@ -90,7 +101,7 @@ def end_dead(warehouse: Warehouse, tenant_id: str, active: Sequence[Row]) -> int
     return closed
 
 
-def is_ours(warehouse: Warehouse, run: Run, status: str | None = None) -> bool:
+def is_ours(store: Store, run: Run, status: str | None = None) -> bool:
     """Whether the run is still active; False once somebody cancelled it or took it for dead.
 
     `status`: as just read, if it was. A warehouse that does not answer leaves it ours: the end
@@ -98,17 +109,17 @@ def is_ours(warehouse: Warehouse, run: Run, status: str | None = None) -> bool:
     """
     if status is None:
         try:
-            rows = warehouse.read(runs_sql.RUN_STATUS.format(tenant=run.tenant_id), run_id=run.id)
+            rows = store.read(runs_sql.RUN_STATUS.format(tenant=run.tenant_id), run_id=run.id)
         except WarehouseProblem:
             return True
         status = rows[0]["status"] if rows else None
     return status in ACTIVE
 
 
-def cancel(warehouse: Warehouse, tenant_id: str, run_id: str, why: str) -> Run | None:
+def cancel(store: Store, tenant_id: str, run_id: str, why: str) -> Run | None:
     """Close an active run as CANCELLED; its process stops at its next look. None: it had ended."""
     now = datetime.now(UTC)
-    rows = warehouse.write(
+    rows = store.write(
         runs_sql.CANCEL_STEPS.format(tenant=tenant_id),
         runs_sql.CANCEL.format(tenant=tenant_id),
         runs_sql.FINISH_EVENT.format(tenant=tenant_id),
@@ -145,22 +156,7 @@ def as_run(row: Row, deduplicated: bool = False) -> Run:
     )
 
 
-def steps_of(warehouse: Warehouse, tenant_id: str, run_id: str) -> list[Row]:
+def steps_of(store: Store, tenant_id: str, run_id: str) -> list[Row]:
     """The written steps of a run, in order."""
-    rows = warehouse.read(sql.STEPS.format(tenant=tenant_id), run_id=run_id)
+    rows = store.read(sql.STEPS.format(tenant=tenant_id), run_id=run_id)
     return [{**row, "warnings": parsed(row["warnings"]) or []} for row in rows]
-
-
-def dates(run: Run) -> str:
-    """The run's usage dates, for people: one date, or `from to`."""
-    return span(run.run_date, run.to_date)
-
-
-def again(run: Run) -> str:
-    """The command that runs the same dates again."""
-    command = f"runner run --tenant {run.tenant_id}"
-    if run.template != DEFAULT:
-        command += f" --pipeline {run.template}"
-    if run.run_date == run.to_date:
-        return f"{command} --date {run.run_date}"
-    return f"{command} --from {run.run_date} --to {run.to_date}"

@@ -17,10 +17,10 @@ from typing import Any
 
 from runner import names
 from runner.control import spooled
+from runner.control.store import Store
 from runner.errors import StatementRefused, UsageProblem, WarehouseUnreachable
 from runner.settings import Settings
 from runner.sql import Value
-from runner.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def waiting(settings: Settings) -> list[Path]:
     return sorted(folder(settings).glob("*.json")) if folder(settings).is_dir() else []
 
 
-def drain(settings: Settings, warehouse: Warehouse) -> int:
+def drain(settings: Settings, store: Store) -> int:
     """Write what waits for this target; how many entries were written. Never raises.
 
     Every entry may be written twice without harm, so a crash between writing one and
@@ -79,7 +79,7 @@ def drain(settings: Settings, warehouse: Warehouse) -> int:
                 continue
             tenant = names.tenant_id(entry["tenant"])
             values = {name: _unpacked(value) for name, value in entry["values"].items()}
-            warehouse.write(*spooled.texts(tenant, entry["statements"]), **values)
+            store.write(*spooled.texts(tenant, entry["statements"]), **values)
         except FileNotFoundError:
             continue  # another command wrote it meanwhile
         except OSError as error:

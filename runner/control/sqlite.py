@@ -48,7 +48,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, project_dir: Path, patience_seconds: float) -> None:
         self._path = path
-        self._project_dir = project_dir
+        self.project_dir = project_dir
         self.patience_seconds = patience_seconds
         self._of_thread = threading.local()
 
@@ -80,11 +80,16 @@ class SqliteStore:
 
     def tables(self, folder: str) -> tuple[schema.Table, ...]:
         """The tables that the contracts of `tenants` or `runs` declare."""
-        return schema.tables(self._project_dir, folder)
+        return schema.tables(self.project_dir, folder)
 
-    def rows(self, dataset: str, table: schema.Table) -> list[tuple[Any, ...]]:
+    def declared(self, folder: str) -> dict[str, dict[str, str]]:
+        """The columns and their types of each table of `tenants` or `runs`."""
+        return {table.name: table.columns for table in self.tables(folder)}
+
+    def rows(self, dataset: str, table: str) -> list[tuple[Any, ...]]:
         """Every row of a table, each value as text."""
-        ask = table.as_text(dataset)
+        folder = "tenants" if dataset == "tenants" else "runs"
+        ask = next(one for one in self.tables(folder) if one.name == table).as_text(dataset)
         with self._errors(ask, {}):
             return self._patiently(lambda: self._connection().execute(ask).fetchall())
 
@@ -100,7 +105,10 @@ class SqliteStore:
         with self._errors("", {}):
             return self._patiently(lambda: _columns(self._connection(), dataset))
 
-    def complete(self, tenant: str) -> None:
+    def hurry(self) -> None:
+        self.patience_seconds = min(self.patience_seconds, 5.0)
+
+    def complete(self, tenant: str) -> bool:
         """Create the tables and columns of `tenants` and of the tenant that are missing."""
         with self._errors("", {}):
             if not self._path.exists():

@@ -8,11 +8,12 @@ from datetime import UTC, date, datetime
 from difflib import get_close_matches
 
 from runner import names
+from runner.context import Context
 from runner.control import claim_sql, runs, tenants_sql
+from runner.control.store import Store
 from runner.errors import UsageProblem
 from runner.pipelines import templates
 from runner.sql import Row
-from runner.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -85,28 +86,28 @@ class Known:
         return tuple(name for export in self.exports if (name := landing_of(export.ref)))
 
 
-def every(warehouse: Warehouse) -> list[Tenant]:
+def every(store: Store) -> list[Tenant]:
     """All tenants but the deleted, by id."""
-    if not warehouse.exists():
+    if not store.exists():
         return []
-    return [_tenant(row) for row in warehouse.read(tenants_sql.TENANTS)]
+    return [_tenant(row) for row in store.read(tenants_sql.TENANTS)]
 
 
-def find(warehouse: Warehouse, tenant_id: str) -> Tenant:
+def find(store: Store, tenant_id: str) -> Tenant:
     """The tenant of that id. Raises UsageProblem, with near matches, when there is none."""
     names.tenant_id(tenant_id)
-    tenants = {tenant.id: tenant for tenant in every(warehouse)}
+    tenants = {tenant.id: tenant for tenant in every(store)}
     if tenant_id not in tenants:
         raise unknown_tenant(tenant_id, tenants)
     return tenants[tenant_id]
 
 
-def known(warehouse: Warehouse, tenant_id: str) -> Known:
+def known(store: Store, tenant_id: str) -> Known:
     """The tenant of that id and its exports, by one query. Raises UsageProblem as `find` does."""
     names.tenant_id(tenant_id)
-    rows = warehouse.read(tenants_sql.TENANT, tenant_id=tenant_id) if warehouse.exists() else []
+    rows = store.read(tenants_sql.TENANT, tenant_id=tenant_id) if store.exists() else []
     if not rows:
-        raise unknown_tenant(tenant_id, [tenant.id for tenant in every(warehouse)])
+        raise unknown_tenant(tenant_id, [tenant.id for tenant in every(store)])
     return Known(
         tenant_id,
         rows[0]["company_name"] or "",
@@ -117,19 +118,19 @@ def known(warehouse: Warehouse, tenant_id: str) -> Known:
     )
 
 
-def registered(warehouse: Warehouse) -> dict[str, Row]:
+def registered(store: Store) -> dict[str, Row]:
     """Profiles by tenant, but the deleted, with whatever columns a damaged table has left."""
-    rows = warehouse.read(tenants_sql.REGISTERED)
+    rows = store.read(tenants_sql.REGISTERED)
     return {row["tenant_id"]: row for row in rows if row.get("status") != "DELETED"}
 
 
-def exports(warehouse: Warehouse, tenant_id: str) -> list[Export]:
+def exports(store: Store, tenant_id: str) -> list[Export]:
     """The tenant's exports, as onboarding named them."""
-    return exports_of_rows(warehouse.read(tenants_sql.EXPORTS, tenant_id=tenant_id))
+    return exports_of_rows(store.read(tenants_sql.EXPORTS, tenant_id=tenant_id))
 
 
 def update(
-    warehouse: Warehouse,
+    store: Store,
     tenant_id: str,
     *,
     admin_email: str | None = None,
@@ -146,7 +147,7 @@ def update(
 
     An end on date.max is none. Raises UsageProblem when there is no subscription to change.
     """
-    found = find(warehouse, tenant_id)
+    found = find(store, tenant_id)
     limits = (daily_limit, monthly_limit, concurrent_limit)
     named = (plan, subscription_status, end_date, trial_end_date, *limits)
     if found.subscription_status is None and any(value is not None for value in named):
@@ -158,7 +159,7 @@ def update(
         daily_limit = plan.daily_limit if daily_limit is None else daily_limit
         monthly_limit = plan.daily_limit * 30 if monthly_limit is None else monthly_limit
         concurrent_limit = plan.concurrent_limit if concurrent_limit is None else concurrent_limit
-    warehouse.write(
+    store.write(
         tenants_sql.UPDATE_PROFILE,
         tenants_sql.UPDATE_SUBSCRIPTION,
         tenant_id=tenant_id,
@@ -178,15 +179,13 @@ def update(
     )
 
 
-def set_status(warehouse: Warehouse, tenant_id: str, status: str) -> None:
+def set_status(store: Store, tenant_id: str, status: str) -> None:
     """Suspend or resume a tenant: ACTIVE or SUSPENDED. A suspended tenant's runs are refused."""
-    find(warehouse, tenant_id)
-    warehouse.write(
-        tenants_sql.SET_STATUS, tenant_id=tenant_id, status=status, now=datetime.now(UTC)
-    )
+    find(store, tenant_id)
+    store.write(tenants_sql.SET_STATUS, tenant_id=tenant_id, status=status, now=datetime.now(UTC))
 
 
-def remove(warehouse: Warehouse, tenant_id: str) -> None:
+def remove(context: Context, tenant_id: str) -> None:
     """Delete a tenant's data and control tables, and what the central tables say of it.
 
     Its profile stays, as DELETED, and so do its usage events. Goes on where it was stopped
@@ -194,21 +193,21 @@ def remove(warehouse: Warehouse, tenant_id: str) -> None:
     """
     names.tenant_id(tenant_id)
     known = (
-        warehouse.read(tenants_sql.PROFILE_STATUS, tenant_id=tenant_id)
-        if warehouse.exists()
+        context.store.read(tenants_sql.PROFILE_STATUS, tenant_id=tenant_id)
+        if context.store.exists()
         else []
     )
     values = {"tenant_id": tenant_id, "export_ref": f"tenant:{tenant_id}"}
-    if readers := warehouse.read(tenants_sql.READERS, **values) if known else []:
+    if readers := context.store.read(tenants_sql.READERS, **values) if known else []:
         who = ", ".join(row["tenant_id"] for row in readers)
         raise UsageProblem(
             f"Tenant {tenant_id} is the landing that {who} read: give them another export first"
             " with `runner tenant add`."
         )
     if not known or known[0]["status"] != "DELETED":
-        find(warehouse, tenant_id)
-        runs.end_dead_leases(warehouse, tenant_id)
-        told = warehouse.write(
+        find(context.store, tenant_id)
+        runs.end_dead_leases(context.store, tenant_id)
+        told = context.store.write(
             claim_sql.CLAIM_LOCK.format(tenant=tenant_id),
             tenants_sql.DELETE_PROFILE.format(tenant=tenant_id),
             tenants_sql.PROFILE_STATUS,
@@ -221,9 +220,9 @@ def remove(warehouse: Warehouse, tenant_id: str) -> None:
                 f"Tenant {tenant_id} has an active run: wait for it, or `runner cancel` it first;"
                 f" see `runner runs --tenant {tenant_id}`."
             )
-    warehouse.write(*tenants_sql.FORGET_TENANT, tenant_id=tenant_id)
-    warehouse.drop_control(tenant_id)
-    warehouse.drop_data(tenant_id)
+    context.store.write(*tenants_sql.FORGET_TENANT, tenant_id=tenant_id)
+    context.store.drop(tenant_id)
+    context.dataset.drop(tenant_id)
 
 
 def landing_of(ref: str) -> str | None:

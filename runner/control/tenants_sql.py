@@ -34,8 +34,6 @@ PROFILE_STATUS = "select status from `tenants.tenant_profiles` where tenant_id =
 
 PLAN_NAME = "select plan_name from `tenants.tenant_subscriptions` where tenant_id = @tenant_id"
 
-# All columns, so that a warehouse that lacks this one can still be repaired.
-PROFILE = "select * from `tenants.tenant_profiles` where tenant_id = @tenant_id"
 
 EXPORTS = """
 select export_ref, billing_account_ids, project_ids, has_unallocated

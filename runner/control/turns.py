@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from runner.control import claim_sql, queue_sql, runs, runs_sql
 from runner.control.runs import LONG_AGO, QUEUE, Run
+from runner.control.store import Store
 from runner.sql import Row, Value, When
-from runner.warehouse import Warehouse
 
 # A run whose lease has passed counts as dead; the grace covers what follows dbt's own timeout.
 LEASE_GRACE = timedelta(minutes=10)
@@ -66,32 +66,32 @@ def starting(run: Run, timeout_minutes: float) -> tuple[tuple[str, ...], When]:
     return tuple(statement.format(tenant=run.tenant_id) for statement in statements), when
 
 
-def wait_for_turn(warehouse: Warehouse, run: Run) -> Turn:
+def wait_for_turn(store: Store, run: Run) -> Turn:
     """The turn of a waiting run now. Renews its lease and closes dead runs, for nothing waits for
     a run that no process has."""
     statement = runs_sql.ACTIVE_RUNS.format(tenant=run.tenant_id)
-    active = warehouse.read(statement)
+    active = store.read(statement)
     now = datetime.now(UTC)
     for row in active:
         ends = row["lease_expires_at"]
         if row["pipeline_logging_id"] == run.id and ends < now + WAITING_LEASE / 2:
             # Before dead runs are closed: this one may have been suspended with its machine.
-            warehouse.write(
+            store.write(
                 queue_sql.RENEW.format(tenant=run.tenant_id),
                 run_id=run.id,
                 lease_expires_at=now + WAITING_LEASE,
             )
     others = [row for row in active if row["pipeline_logging_id"] != run.id]
-    if runs.end_dead(warehouse, run.tenant_id, others):
-        active = warehouse.read(statement)
+    if runs.end_dead(store, run.tenant_id, others):
+        active = store.read(statement)
     return turn_of(run, active)
 
 
-def waiting_for(warehouse: Warehouse, run: Run) -> str | None:
+def waiting_for(store: Store, run: Run) -> str | None:
     """What a PENDING run waits for: "run ID", or the command that takes it up; else None."""
     if run.status != "PENDING":
         return None
     if run.is_queued:
         return "`runner serve`"
-    turn = turn_of(run, warehouse.read(runs_sql.ACTIVE_RUNS.format(tenant=run.tenant_id)))
+    turn = turn_of(run, store.read(runs_sql.ACTIVE_RUNS.format(tenant=run.tenant_id)))
     return f"run {turn.ahead[0]}" if turn.ahead else None

@@ -28,10 +28,6 @@ from information_schema.columns
 where table_schema = @dataset
 """
 
-COLUMNS_BIGQUERY = """
-select lower(table_name) as table_name, lower(column_name) as column_name
-from `{dataset}`.INFORMATION_SCHEMA.COLUMNS
-"""
 
 NEWEST_DEPLOYMENT = """
 select project_hash
@@ -89,3 +85,6 @@ where cast(usage_start_time as date) between @from_date and @to_date
 group by currency
 order by currency
 """
+
+# All columns, so that a warehouse that lacks this one can still be repaired.
+PROFILE = "select * from `tenants.tenant_profiles` where tenant_id = @tenant_id"

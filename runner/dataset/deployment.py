@@ -6,8 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from runner.dataset import data_sql as sql
+from runner.dataset.dataset import Dataset
 from runner.errors import WarehouseProblem
-from runner.warehouse import Warehouse
 
 # Without the tests that are no macros: nothing is deployed of them.
 _PATHS = ("model-paths", "macro-paths", "seed-paths")
@@ -38,10 +38,10 @@ def _versions(adapter: str) -> str:
     return f"dbt-core {version('dbt-core')} dbt-{adapter} {version(f'dbt-{adapter}')}"
 
 
-def has(warehouse: Warehouse, tenant: str, wanted: str) -> bool:
+def has(dataset: Dataset, tenant: str, wanted: str) -> bool:
     """Whether the newest deployment into the tenant's dataset was completed with this hash."""
     try:
-        rows = warehouse.read_data(tenant, sql.NEWEST_DEPLOYMENT.format(tenant=tenant))
+        rows = dataset.read(tenant, sql.NEWEST_DEPLOYMENT.format(tenant=tenant))
     except WarehouseProblem:  # no such table yet; and what else is wrong, dbt will say
         return False
     return bool(rows) and rows[0]["project_hash"] == wanted

@@ -12,32 +12,33 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from runner.dataset import data_sql, export_files
-from runner.errors import NotInitialised, StatementRefused, UsageProblem, WarehouseUnreachable
-from runner.findings import without_rows
-from runner.sql import Row, Value, lacking
+from runner.dataset import data_sql, export_files, query
+from runner.dataset.dataset import Look
+from runner.dataset.session import (
+    IN_UTC,
+    Committed,
+    commit,
+    execute,
+    shut_in,
+    translated_errors,
+    unreachable,
+)
+from runner.errors import NotInitialised, StatementRefused, WarehouseUnreachable
+from runner.sql import Row, Value, by_table
 
 if TYPE_CHECKING:
     import duckdb
 
 log = logging.getLogger(__name__)
-
-Look = Callable[[str], None]
-
-# For all connections of an engine, as none may set anything later.
-IN_UTC = "set global TimeZone = 'UTC'"
 # DuckDB's message about a file that another process, or another engine of this one, has open.
 IN_USE = re.compile("Could not set lock|Unique file handle conflict")
 # A longer wait is reported.
 SECONDS_IN_SILENCE = 0.5
-# And about a file that is cut off, overwritten or not DuckDB's.
-DAMAGED = re.compile("not a valid DuckDB|Could not read enough bytes|[Cc]orrupt")
 
 # One gate a file, for the threads of this process: DuckDB refuses a file opened both ways.
 _GATES: dict[Path, threading.Lock] = {}
@@ -50,41 +51,60 @@ class DuckDBDataset:
     `patience_seconds`, then WarehouseUnreachable.
     """
 
-    seconds_between_looks = 1.0
+    poll_seconds = 1.0
+    has_one_writer = True
+    prunes_exports = False
 
-    def __init__(self, path_of: Callable[[str], Path], patience_seconds: float) -> None:
-        """`path_of`: the file of a tenant."""
+    def __init__(
+        self, path_of: Callable[[str], Path], patience_seconds: float, control: query.ControlTables
+    ) -> None:
+        """`path_of`: the file of a tenant. `control`: the control tables, for `query`."""
         self._path_of = path_of
         self._patience_seconds = patience_seconds
+        self._control = control
 
-    def read(self, tenant: str, sql: str, values: Mapping[str, Value]) -> list[Row]:
+    def read(self, tenant: str, sql: str, **values: Value) -> list[Row]:
         """The rows of one query, which may read the tenant's exports through its views."""
         with self._open(self._must_exist(tenant), exports_of=tenant) as connection:
-            return _execute(connection, sql, values)
+            return execute(connection, sql, values)
 
-    def write(self, tenant: str, statements: Sequence[str], values: Mapping[str, Value]) -> None:
+    def write(self, tenant: str, *statements: str, **values: Value) -> None:
         """Run the statements in one transaction."""
         import duckdb
 
         path = self._must_exist(tenant)
-        with contextlib.suppress(_Committed), self._open(path, read_only=False) as connection:
+        with contextlib.suppress(Committed), self._open(path, read_only=False) as connection:
             connection.execute("begin transaction")
             try:
                 for statement in statements:
-                    _execute(connection, statement, values)
-                _commit(connection, path)
+                    execute(connection, statement, values)
+                commit(connection, path)
             except BaseException:
                 with contextlib.suppress(duckdb.Error):
                     connection.execute("rollback")
                 raise
 
-    def columns(self, tenant: str) -> list[Row]:
-        """Every table_name and column_name of the tenant's dataset."""
+    def query(self, sql: str, tenants: Sequence[str]) -> tuple[list[str], list[tuple[Any, ...]]]:
+        return query.run(self._control, self, tenants, sql)
+
+    def account_of(self, tenant: str) -> str:
+        return ""
+
+    def check_export(self, tenant: str, ref: str) -> None:
+        export_files.check([ref])
+
+    def bytes_read(self, tenant: str, sql: str, **values: Value) -> int | None:
+        return None
+
+    def columns(self, tenant: str) -> dict[str, set[str]]:
         path = self._path_of(tenant)
         if not path.exists():
-            return []
+            return {}
         with self._open(path) as connection:
-            return _execute(connection, data_sql.COLUMNS_DUCKDB, {"dataset": tenant})
+            return by_table(execute(connection, data_sql.COLUMNS_DUCKDB, {"dataset": tenant}))
+
+    def has_table(self, tenant: str, table: str) -> bool:
+        return table in self.columns(tenant)
 
     @contextmanager
     def attached(self, connection: "duckdb.DuckDBPyConnection", tenant: str) -> Iterator[bool]:
@@ -126,7 +146,7 @@ class DuckDBDataset:
     def drop(self, tenant: str) -> None:
         """Delete the tenant's data. Nothing to delete is fine."""
         path = self._path_of(tenant)
-        with self.alone_with(tenant):
+        with self.exclusive(tenant):
             for file in (path, path.with_name(f"{path.name}.wal"), path.with_suffix(".gate")):
                 file.unlink(missing_ok=True)
         for suffix in (".lock", ".checked"):
@@ -134,7 +154,7 @@ class DuckDBDataset:
         shutil.rmtree(self._landing(tenant), ignore_errors=True)
 
     @contextmanager
-    def alone_with(self, tenant: str, look: Look = lambda told: None) -> Iterator[None]:
+    def exclusive(self, tenant: str, look: Look = lambda told: None) -> Iterator[None]:
         """Hold the tenant's data; meanwhile `look` is called with what is waited for.
 
         What `look` raises ends the wait.
@@ -146,7 +166,7 @@ class DuckDBDataset:
             while not _locked(file, fcntl.LOCK_EX):
                 if time.monotonic() >= next_look:
                     look(f"another command has the data of {tenant}")
-                    next_look = time.monotonic() + self.seconds_between_looks
+                    next_look = time.monotonic() + self.poll_seconds
                 time.sleep(random.uniform(0.02, 0.1))
             if path.exists():
                 self._await_others(path, look)
@@ -191,7 +211,7 @@ class DuckDBDataset:
         if not gate.acquire(timeout=self._patience_seconds):
             raise WarehouseUnreachable(f"{path} is busy: try again in a moment.")
         try:
-            with self._gate(path, read_only, deadline), _translated_errors(path):
+            with self._gate(path, read_only, deadline), translated_errors(path):
                 connection = self._when_free(
                     path, deadline, lambda: duckdb.connect(str(path), read_only=read_only)
                 )
@@ -214,7 +234,7 @@ class DuckDBDataset:
         try:
             place = f"tenant_{tenant}`.`{tenant}" if is_attached else tenant
             statement = data_sql.OWN_EXPORTS.format(tenant=place)
-            rows = _execute(connection, statement, {"tenant_id": tenant})
+            rows = execute(connection, statement, {"tenant_id": tenant})
         except StatementRefused:  # then no view reads any
             rows = []
         refs = [row["export_ref"] for row in rows]
@@ -235,7 +255,7 @@ class DuckDBDataset:
             file = path.with_suffix(".gate").open("a")
         except OSError as error:
             if not read_only:
-                raise _unreachable(path, error) from error
+                raise unreachable(path, error) from error
             yield  # a warehouse that no process can write has nothing to wait for
             return
         with file:
@@ -267,7 +287,7 @@ class DuckDBDataset:
                 return open_it()
             except duckdb.Error as error:
                 if not IN_USE.search(str(error)):
-                    raise _unreachable(path, error) from error
+                    raise unreachable(path, error) from error
                 if time.monotonic() > deadline:
                     raise WarehouseUnreachable(
                         f"{path} is held open by another program for over"
@@ -282,50 +302,8 @@ class DuckDBDataset:
                         look(message)
                     else:
                         sys.stderr.write(f"{message}\n")
-                    next_look = time.monotonic() + self.seconds_between_looks if look else math.inf
+                    next_look = time.monotonic() + self.poll_seconds if look else math.inf
                 time.sleep(random.uniform(0.005, 0.05))
-
-
-class _Committed(Exception):
-    """It is, though nothing more can be done with the connection."""
-
-
-def _commit(connection: "duckdb.DuckDBPyConnection", path: Path) -> None:
-    """Commit the transaction. Raises _Committed for what is in the log and not in the file."""
-    import duckdb
-
-    try:
-        connection.execute("commit")
-    except duckdb.Error as error:
-        if "COMMIT succeeded" not in str(error):
-            raise
-        log.warning("%s keeps its log: %s", path, " ".join(str(error).split()))
-        raise _Committed from error
-
-
-def shut_in(connection: "duckdb.DuckDBPyConnection", folders: Sequence[str]) -> None:
-    """Let the engine reach its own file and these folders only, for good."""
-    connection.execute("set allowed_directories = $folders", {"folders": list(folders)})
-    connection.execute("set enable_external_access = false")
-    connection.execute("set lock_configuration = true")
-
-
-@contextmanager
-def _translated_errors(path: Path) -> Iterator[None]:
-    """Raise DuckDB's errors about the file as ours."""
-    import duckdb
-
-    try:
-        yield
-    except (duckdb.ProgrammingError, duckdb.DataError, duckdb.IntegrityError) as error:
-        raise StatementRefused(
-            f"{path} refused a statement ({first_line(error)}): run `runner doctor`."
-        ) from error
-    except duckdb.Error as error:
-        if missing := re.search('No files found that match the pattern "(.*?)"', str(error)):
-            name = re.sub(r"\[(.)\]", r"\1", missing.group(1))
-            raise UsageProblem(f"The export {name} was not found: no file is there.") from error
-        raise _unreachable(path, error) from error
 
 
 def _locked(file: IO[str], how: int) -> bool:
@@ -337,58 +315,6 @@ def _locked(file: IO[str], how: int) -> bool:
     return True
 
 
-def _execute(
-    connection: "duckdb.DuckDBPyConnection", sql: str, values: Mapping[str, Value]
-) -> list[Row]:
-    """Run one statement; @name becomes DuckDB's $name, and each statement gets only its own."""
-    import duckdb
-
-    names = set(re.findall(r"@(\w+)", sql))
-    statement = re.sub(r"@(\w+)", r"$\1", sql).replace("`", '"')
-    bound = {name: _to_duckdb(values[name]) for name in names}
-    try:
-        cursor = connection.execute(statement, bound or None)
-    except (duckdb.CatalogException, duckdb.BinderException) as error:
-        raise lacking(first_line(error), sql, values) from error
-    if not cursor.description:
-        return []
-    columns = [column[0] for column in cursor.description]
-    return [
-        {name: _from_duckdb(value) for name, value in zip(columns, row, strict=True)}
-        for row in cursor.fetchall()
-    ]
-
-
-def _to_duckdb(value: Value) -> Value:
-    if isinstance(value, datetime) and value.tzinfo:
-        return value.astimezone(UTC).replace(tzinfo=None)
-    return value
-
-
-def _from_duckdb(value: Any) -> Any:
-    if isinstance(value, datetime) and value.tzinfo is None:
-        return value.replace(tzinfo=UTC)
-    return value
-
-
 def _holder(error: Exception) -> str:
     found = re.search(r"PID (\d+)", str(error))
     return f"process {found.group(1)}" if found else "its process is not known"
-
-
-def first_line(error: Exception) -> str:
-    """What DuckDB says, without the rows that it quotes."""
-    return without_rows(str(error)).strip().splitlines()[0].rstrip("!.")
-
-
-def _unreachable(path: Path, error: Exception) -> WarehouseUnreachable:
-    first = first_line(error)
-    if DAMAGED.search(first) and (str(path) in first or "database file" in first):
-        return WarehouseUnreachable(
-            f"{path} is damaged ({first}): put an older copy in its place, or move it away and"
-            " run `runner doctor`."
-        )
-    return WarehouseUnreachable(
-        f"{path} cannot be used ({first}): check its permissions and the disk's free space,"
-        " or name another folder with WAREHOUSE_DIR."
-    )

@@ -1,13 +1,12 @@
 """`runner query` on the local target: a DuckDB session over the bill and the control tables."""
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from runner.control.sqlite import SqliteStore
-from runner.dataset.duckdb import DuckDBDataset, first_line, shut_in
+from runner.dataset.session import first_line, shut_in
 from runner.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -24,8 +23,34 @@ FUNCTIONS = (
 _QUOTED = re.compile(r"`([^`]+)`")
 
 
+class ControlTables(Protocol):
+    """The local control tables: what is declared of them, and their rows."""
+
+    project_dir: Path
+
+    def declared(self, folder: str) -> Mapping[str, Mapping[str, str]]:
+        """The columns and their types of each table of `tenants` or `runs`."""
+
+    def rows(self, dataset: str, table: str) -> list[tuple[Any, ...]]:
+        """Every row of a table, each value as text."""
+
+
+class Files(Protocol):
+    """The tenants' files."""
+
+    def attached(
+        self, connection: "duckdb.DuckDBPyConnection", tenant: str
+    ) -> AbstractContextManager[bool]:
+        """Attach the tenant's file for reading as `tenant_ID`; False when there is none."""
+
+    def export_folders(
+        self, connection: "duckdb.DuckDBPyConnection", tenant: str, is_attached: bool = False
+    ) -> Sequence[str]:
+        """Where the files are that the tenant's views read."""
+
+
 def run(
-    store: SqliteStore, dataset: DuckDBDataset, project_dir: Path, tenants: Sequence[str], sql: str
+    store: ControlTables, dataset: Files, tenants: Sequence[str], sql: str
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
     """The columns and rows of one SELECT. Tables without a dataset are of the first tenant.
 
@@ -36,7 +61,7 @@ def run(
 
     text = re.sub(r"(?i)\bcurrent_timestamp\(\)", "current_timestamp", _QUOTED.sub(_parts, sql))
     try:
-        with _session(store, dataset, project_dir, tenants, text) as connection:
+        with _session(store, dataset, tenants, text) as connection:
             statements = connection.extract_statements(text)
             if [one.type for one in statements] != [duckdb.StatementType.SELECT]:
                 raise UsageProblem("A query is one SELECT: nothing else is run here.")
@@ -55,11 +80,7 @@ def _parts(quoted: re.Match[str]) -> str:
 
 @contextmanager
 def _session(
-    store: SqliteStore,
-    dataset: DuckDBDataset,
-    project_dir: Path,
-    tenants: Sequence[str],
-    text: str,
+    store: ControlTables, dataset: Files, tenants: Sequence[str], text: str
 ) -> "Iterator[duckdb.DuckDBPyConnection]":
     import duckdb
 
@@ -74,7 +95,7 @@ def _session(
                 folders += dataset.export_folders(connection, tenant, is_attached=True)
             _copy(connection, store, "runs", tenant, text)
         _copy(connection, store, "tenants", "tenants", text)
-        _quotas(connection, project_dir)
+        _quotas(connection, store.project_dir)
         for function in FUNCTIONS:
             connection.execute(f"create macro {function}")
         names = ",".join([*paths, "memory.tenants", "memory.main"])
@@ -85,20 +106,20 @@ def _session(
 
 def _copy(
     connection: "duckdb.DuckDBPyConnection",
-    store: SqliteStore,
+    store: ControlTables,
     folder: str,
     dataset: str,
     text: str,
 ) -> None:
     """The control tables of a dataset, with the rows of those that the query mentions."""
     connection.execute(f'create schema "{dataset}"')
-    for table in store.tables(folder):
-        types = {name: DUCKDB_TYPES.get(kind, kind) for name, kind in table.columns.items()}
-        name = f'"{dataset}".{table.name}'
+    for table, declared in store.declared(folder).items():
+        types = {name: DUCKDB_TYPES.get(kind, kind) for name, kind in declared.items()}
+        name = f'"{dataset}".{table}'
         columns = ", ".join(f"{column} {kind}" for column, kind in types.items())
         connection.execute(f"create table {name} ({columns})")
         # The view of quotas reads two of them.
-        if table.name not in text.lower() and "tenant_usage_quotas" not in text.lower():
+        if table not in text.lower() and "tenant_usage_quotas" not in text.lower():
             continue
         rows = store.rows(dataset, table)
         if rows:

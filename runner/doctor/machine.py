@@ -13,14 +13,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from runner import mailing
 from runner.control import spool, tenants
 from runner.doctor.check import FAIL, OK, WARN, Finding, quoted, remedy_for
 from runner.errors import UsageProblem, WarehouseUnreachable
 from runner.orchestration import letters
-from runner import mailing
 from runner.pipelines import templates as pipeline_templates
 from runner.settings import Settings
-from runner.warehouse import Warehouse
 
 EXPORT_HOST = "export SMTP_HOST=smtp.example.com SMTP_PORT=587 SMTP_STARTTLS=1"
 EXPORT_TO = "export ALERT_TO=ops@example.com"
@@ -172,9 +171,9 @@ def mail_server(settings: Settings) -> Finding:
     return OK, f"{place} takes mail; alerts go to {', '.join(mail.alert_to)}", None
 
 
-def test_letter(settings: Settings, warehouse: Warehouse | None, tenant: str | None) -> Finding:
+def test_letter(settings: Settings, context: Warehouse | None, tenant: str | None) -> Finding:
     """A test mail goes to everyone whom a failure would be mailed to."""
-    admin = tenants.find(warehouse, tenant).admin_email if warehouse and tenant else ""
+    admin = tenants.find(context.store, tenant).admin_email if context and tenant else ""
     to = tuple(dict.fromkeys(address for address in (*settings.mail.alert_to, admin) if address))
     if not settings.mail.host:
         return FAIL, "SMTP_HOST is not set: no mail can go", EXPORT_HOST

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from tempfile import TemporaryDirectory
 
 from runner.cli import output
+from runner.context import Context
 from runner.control import claim_sql, outbox_sql, processes, quota, runs, runs_sql, tenants
 from runner.dataset import data_sql, publications_sql
 from runner.dates import spans
@@ -19,7 +20,6 @@ from runner.onboarding import exports, records
 from runner.orchestration import publications
 from runner.pipelines import templates
 from runner.settings import Settings
-from runner.warehouse import Warehouse
 
 ADD = "runner tenant add {} --admin-email E --export REF"
 
@@ -61,54 +61,54 @@ def check_profile(settings: Settings) -> Finding:
     return OK, f"{path}: target {target.name}, project {target.fields['project']}", None
 
 
-def check_tenant_tables(warehouse: Warehouse, tenant: str, settings: Settings) -> Finding:
+def check_tenant_tables(context: Context, tenant: str, settings: Settings) -> Finding:
     """The tenant's control tables, its dataset and the view over its export are as declared."""
-    lacking = check.lacking_columns(settings, warehouse.columns(tenant), "control/runs")
-    if not lacking and not warehouse.read(claim_sql.LOCK.format(tenant=tenant)):
+    lacking = check.lacking_columns(settings, context.store.columns(tenant), "control/runs")
+    if not lacking and not context.store.read(claim_sql.LOCK.format(tenant=tenant)):
         lacking = "x_meta_lock has lost its row"
-    if not lacking and (busy := _busy(warehouse, tenant, check.is_local(settings))):
+    if not lacking and (busy := _busy(context, tenant, check.is_local(settings))):
         return busy
-    data = warehouse.columns(tenant, data=True) if not lacking else {}
+    data = context.dataset.columns(tenant, data=True) if not lacking else {}
     lacking = lacking or check.lacking_columns(settings, data, "control/dataset", "staging")
     if lacking:
         return FAIL, lacking, f"runner tenant repair {tenant}"
     return OK, "as declared, with the view over the export", None
 
 
-def check_data_tables(warehouse: Warehouse, tenant: str, settings: Settings) -> Finding:
+def check_data_tables(context: Context, tenant: str, settings: Settings) -> Finding:
     """The tenant's bill, silver and marts are as declared; runs complete and fill them."""
-    dates = warehouse.read(data_sql.LOADED_DATES.format(tenant=tenant))[0]
+    dates = context.store.read(data_sql.LOADED_DATES.format(tenant=tenant))[0]
     first, last = dates["first_date"], dates["last_date"]
     if first is None:
         yesterday = datetime.now(UTC).date() - timedelta(days=1)
         return WARN, "nothing was loaded yet", f"runner run --tenant {tenant} --date {yesterday}"
-    if busy := _busy(warehouse, tenant, check.is_local(settings)):
+    if busy := _busy(context, tenant, check.is_local(settings)):
         return busy
-    data = warehouse.columns(tenant, data=True)
-    is_landing = tenants.find(warehouse, tenant).pipeline == templates.LANDING
+    data = context.dataset.columns(tenant, data=True)
+    is_landing = tenants.find(context.store, tenant).pipeline == templates.LANDING
     folders = ("landing",) if is_landing else ("billing", "silver", "marts")
     if lacking := check.lacking_columns(settings, data, *folders):
         return FAIL, lacking, f"runner run --tenant {tenant} --from {first} --to {last}"
     return OK, f"as declared; loaded from {first} to {last}", None
 
 
-def check_layers(warehouse: Warehouse, tenant: str, local: bool) -> Finding:
+def check_layers(context: Context, tenant: str, local: bool) -> Finding:
     """Each date of each table is as new as what the table reads, and each was built."""
-    if busy := _busy(warehouse, tenant, local):
+    if busy := _busy(context, tenant, local):
         return busy
-    tables = warehouse.columns(tenant, data=True)
+    tables = context.dataset.columns(tenant, data=True)
     if "x_meta_publications" not in tables:
         return OK, "nothing is published", None
-    ended = warehouse.read(runs_sql.COMPLETE_RUNS.format(tenant=tenant))
+    ended = context.store.read(runs_sql.COMPLETE_RUNS.format(tenant=tenant))
     complete = {row["pipeline_logging_id"] for row in ended}
-    behind, _ = publications.disagreeing(warehouse, tenant, complete)
+    behind, _ = publications.disagreeing(context.dataset, tenant, complete)
     if behind:
         on = spans(tuple({row["usage_date"] for row in behind}))
         names = publications.few(sorted({row["target_table"] for row in behind}))
         told = f"layers disagree on {on}: {names} older than what they read"
         return WARN, told, f"runner catch-up --tenant {tenant}"
     missing: dict[str, list[date]] = {}
-    for row in warehouse.read_data(tenant, publications_sql.NOT_BUILT.format(tenant=tenant)):
+    for row in context.dataset.read(tenant, publications_sql.NOT_BUILT.format(tenant=tenant)):
         if row["target_table"] in tables:
             missing.setdefault(row["target_table"], []).append(row["usage_date"])
     if missing:
@@ -116,15 +116,15 @@ def check_layers(warehouse: Warehouse, tenant: str, local: bool) -> Finding:
         told = f"not built: {publications.few(sorted(missing))} on {spans(tuple(days))}"
         told += "; a table that no model makes any more can be dropped"
         return WARN, told, f"runner run --tenant {tenant} --from {days[0]} --to {days[-1]}"
-    newest_first = output.standing(publications.of_data(warehouse, tenant, complete))[::-1]
+    newest_first = output.standing(publications.of_data(context.dataset, tenant, complete))[::-1]
     more = f"; and {len(newest_first) - 3} spans before" if len(newest_first) > 3 else ""
     return OK, "; ".join(newest_first[:3]) + more if newest_first else "nothing is published", None
 
 
-def check_limits(warehouse: Warehouse, tenant: str, trouble: str) -> Finding:
+def check_limits(context: Context, tenant: str, trouble: str) -> Finding:
     """A run of the tenant would not be refused now, in the claim's own words if it would."""
     now = datetime.now(UTC)
-    rows = warehouse.read(
+    rows = context.store.read(
         claim_sql.REFUSAL.format(tenant=tenant),
         tenant_id=tenant,
         today=now.date(),
@@ -144,32 +144,32 @@ def check_limits(warehouse: Warehouse, tenant: str, trouble: str) -> Finding:
             ("", f"runner quota --tenant {tenant}"),
         )
         return trouble, rows[0]["refusal"], remedy
-    told = quota.of(warehouse, tenant)
+    told = quota.of(context.store, tenant)
     if not told.subscription_status:
         return FAIL, "its subscription has no status", f"runner tenant repair {tenant}"
-    if "@" not in (tenants.find(warehouse, tenant).admin_email or ""):
+    if "@" not in (tenants.find(context.store, tenant).admin_email or ""):
         return FAIL, "its admin has no address", f"{update} --admin-email name@example.com"
     left = ", ".join(f"{one.remaining} of {one.limit} {one.name}" for one in told.limits)
     return OK, f"active, plan {told.plan}; left: {left}", None
 
 
-def check_export(warehouse: Warehouse, tenant: str, read: Reader, local: bool) -> Finding:
+def check_export(context: Context, tenant: str, read: Reader, local: bool) -> Finding:
     """The tenant's exports can be opened and have the columns that a bill needs."""
-    named = tenants.exports(warehouse, tenant)
+    named = tenants.exports(context.store, tenant)
     if not named:
-        can_repair = records.is_export_known(warehouse, tenant)
+        can_repair = records.is_export_known(context, tenant)
         remedy = f"runner tenant repair {tenant}" if can_repair else ADD.format(tenant)
         return FAIL, "no export is registered", remedy
     refs = [export.ref for export in named]
     if name := tenants.landing_of(refs[0]):
-        status = tenants.find(warehouse, name).status.lower()
+        status = tenants.find(context.store, name).status.lower()
         return OK, f"{refs[0]}, which is {status}", None
-    outcome = read(named, warehouse.account_of(tenant))
+    outcome = read(named, context.dataset.account_of(tenant))
     if outcome.success:
         return OK, f"{', '.join(refs)}: opens, no column is missing", None
     if not local:
         return FAIL, outcome.error or "", f"bq show --schema {refs[0].replace('.', ':', 1)}"
-    one = tenants.find(warehouse, tenant)
+    one = tenants.find(context.store, tenant)
     words = ["runner", "tenant", "add", tenant, "--admin-email", one.admin_email or "E"]
     words += ["--company", one.company_name, "--plan", one.plan.lower(), "--export", "NEW_EXPORT"]
     words += [part for id in named[0].billing_accounts for part in ("--billing-account", id)]
@@ -196,26 +196,26 @@ def reader(settings: Settings, stack: ExitStack) -> Reader:
     return read
 
 
-def check_freshness(warehouse: Warehouse, tenant: str, local: bool) -> Finding:
+def check_freshness(context: Context, tenant: str, local: bool) -> Finding:
     """The newest of the tenant's rows in the export is not old; in a file it may be."""
-    if busy := _busy(warehouse, tenant, local):
+    if busy := _busy(context, tenant, local):
         return busy
     now = datetime.now(UTC)
     statement = data_sql.NEWEST_EXPORT.format(tenant=tenant)
-    newest = warehouse.read_data(tenant, statement, since=now - timedelta(days=7))[0]["newest"]
+    newest = context.dataset.read(tenant, statement, since=now - timedelta(days=7))[0]["newest"]
     age = now - newest if newest else timedelta.max
     told = f"the newest row was exported {check.minute(newest)}" if newest else "no row in 7 days"
     if age <= STALE:
         return OK, told, None
-    table = tenants.exports(warehouse, tenant)[0].ref.replace(".", ":", 1)
+    table = tenants.exports(context.store, tenant)[0].ref.replace(".", ":", 1)
     look = f"runner tenant show {tenant}" if local else f"bq show {table}"
     return WARN if local or age <= TOO_OLD else FAIL, told, look
 
 
-def check_runs(warehouse: Warehouse, tenant: str) -> Finding:
+def check_runs(context: Context, tenant: str) -> Finding:
     """No run counts as active that nobody runs; any look at the tenant's runs closes it."""
     now = datetime.now(UTC)
-    active = warehouse.read(runs_sql.ACTIVE_RUNS.format(tenant=tenant))
+    active = context.store.read(runs_sql.ACTIVE_RUNS.format(tenant=tenant))
     for row in active:
         gone = processes.is_gone(row["worker_instance"], row["start_time"])
         if row["lease_expires_at"] <= now or gone:
@@ -229,11 +229,11 @@ def check_runs(warehouse: Warehouse, tenant: str) -> Finding:
     return OK, f"{len(active)} active, no orphan", None
 
 
-def check_alerts(warehouse: Warehouse, tenant: str) -> Finding:
+def check_alerts(context: Context, tenant: str) -> Finding:
     """Every alert was sent; one that was given up long ago fails no more, but is still told."""
     now = datetime.now(UTC)
     since = now - timedelta(days=30)
-    rows = warehouse.read(outbox_sql.UNSENT_ALERTS.format(tenant=tenant), since=since)
+    rows = context.store.read(outbox_sql.UNSENT_ALERTS.format(tenant=tenant), since=since)
     if not rows:
         return OK, "none waits", None
     given_up = [row for row in rows if row["status"] == "ABANDONED"]
@@ -246,10 +246,10 @@ def check_alerts(warehouse: Warehouse, tenant: str) -> Finding:
     return status, f"{told}; given up", f"runner doctor --tenant {tenant} --send-mail"
 
 
-def _busy(warehouse: Warehouse, tenant: str, local: bool) -> Finding | None:
+def _busy(context: Context, tenant: str, local: bool) -> Finding | None:
     """Why a tenant's data cannot be read now: locally a run has the file to itself."""
     now = datetime.now(UTC)
-    for row in warehouse.read(runs_sql.ACTIVE_RUNS.format(tenant=tenant)) if local else []:
+    for row in context.store.read(runs_sql.ACTIVE_RUNS.format(tenant=tenant)) if local else []:
         gone = processes.is_gone(row["worker_instance"], row["start_time"])
         if row["lease_expires_at"] > now and not gone:
             run = row["pipeline_logging_id"]

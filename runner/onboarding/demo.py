@@ -5,12 +5,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from runner.context import open_context
 from runner.control import tenants
 from runner.dataset.duckdb import shut_in
 from runner.errors import UsageProblem, WarehouseUnreachable
 from runner.onboarding import onboard
 from runner.settings import Settings
-from runner.warehouse import open_warehouse
 
 TENANT = "acme1281"
 # A dollar and a euro account; the other accounts of the sample are other tenants'.
@@ -25,16 +25,16 @@ def prepare(settings: Settings, sample_rows: int | None, say: Callable[[str], No
     told = [_profile(settings)]
     if settings.target({"tenant_id": "none"}).type != "duckdb":
         return [*told, "Next: runner tenant add ID --admin-email E --export project.dataset.table"]
-    warehouse = open_warehouse(settings)
-    warehouse.prepare(TENANT)
+    context = open_context(settings)
+    context.dataset.prepare(TENANT)
     sample = _sample(settings, sample_rows, say)
     told.append(f"sample export   {sample}")
-    if TENANT in {tenant.id for tenant in tenants.every(warehouse)} and sample_rows is None:
+    if TENANT in {tenant.id for tenant in tenants.every(context.store)} and sample_rows is None:
         told.append(f"tenant          {TENANT} is there")
     else:
         onboard.add(
             settings,
-            warehouse,
+            context,
             TENANT,
             "finops@acme.example",
             "Acme Demo Corporation",

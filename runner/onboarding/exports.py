@@ -5,16 +5,17 @@ from collections.abc import Callable
 from tempfile import TemporaryDirectory
 
 from runner import names
+from runner.context import Context
 from runner.control import tenants
 from runner.control.tenants import Export
 from runner.dataset import export_files
+from runner.dataset.dataset import Dataset
 from runner.engine.job import Job
 from runner.engine.process import Worker
 from runner.errors import UsageProblem
 from runner.onboarding import overlaps, records
 from runner.pipelines import templates
 from runner.settings import Settings
-from runner.warehouse import Warehouse
 
 
 def named_exports(
@@ -50,16 +51,16 @@ def named_exports(
 
 
 def keep_filters(
-    warehouse: Warehouse, tenant_id: str, named: list[Export], with_unallocated: bool | None
+    context: Context, tenant_id: str, named: list[Export], with_unallocated: bool | None
 ) -> list[Export]:
     """The named exports with the accounts and projects that the tenant has, unless named anew.
 
     Raises UsageProblem when nobody knows any more which they were: all is not to be guessed.
     """
-    new, known = named[0], records.exports_on_record(warehouse, tenant_id)
+    new, known = named[0], records.exports_on_record(context, tenant_id)
     if not known:
         if (
-            records.profile_of(warehouse, tenant_id)
+            records.profile_of(context.store, tenant_id)
             and not new.billing_accounts
             and not new.projects
         ):
@@ -96,7 +97,7 @@ def check_command(named: list[Export]) -> tuple[str, ...]:
 
 
 def check_exports(
-    warehouse: Warehouse,
+    context: Context,
     worker: Worker,
     tenant_id: str,
     named: list[Export],
@@ -108,7 +109,7 @@ def check_exports(
     name = tenants.landing_of(named[0].ref)
     if name is not None:
         if (
-            tenants.find(warehouse, name).pipeline != templates.LANDING
+            tenants.find(context.store, name).pipeline != templates.LANDING
             or pipeline == templates.LANDING
         ):
             raise UsageProblem(
@@ -116,11 +117,11 @@ def check_exports(
                 " tenant add ID --landing`, and name its id."
             )
     else:
-        _open_exports(warehouse, worker, tenant_id, named)
+        _open_exports(context.dataset, worker, tenant_id, named)
     if pipeline == templates.LANDING:
         return
     # For an early answer; `_write_rows` looks again, as others may be added meanwhile.
-    others = overlaps.also_billed_to(warehouse, tenant_id, named)
+    others = overlaps.also_billed_to(context.store, tenant_id, named)
     if others and not is_filtered(named):
         raise shared_refusal(tenant_id, named, others)
 
@@ -136,12 +137,10 @@ def shared_refusal(tenant_id: str, named: list[Export], others: list[str]) -> Us
     )
 
 
-def _open_exports(
-    warehouse: Warehouse, worker: Worker, tenant_id: str, named: list[Export]
-) -> None:
+def _open_exports(dataset: Dataset, worker: Worker, tenant_id: str, named: list[Export]) -> None:
     """Raises UsageProblem with what is wrong with the exports."""
     for ref in dict.fromkeys(export.ref for export in named):
-        warehouse.look_at_export(tenant_id, ref)
+        dataset.check_export(tenant_id, ref)
     with TemporaryDirectory() as scratch:
         checked = worker.run(
             Job(
@@ -149,7 +148,7 @@ def _open_exports(
                 check_command(named),
                 # Checked in a warehouse of its own: a refused tenant leaves nothing behind.
                 environ={"WAREHOUSE_DIR": scratch},
-                account=warehouse.account_of(tenant_id),
+                account=dataset.account_of(tenant_id),
             )
         )
     if not checked.success:

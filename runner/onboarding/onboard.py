@@ -8,7 +8,10 @@ from datetime import UTC, datetime
 from functools import partial
 
 from runner import names
+from runner.context import Context
+from runner.control.store import Store
 from runner.control.tenants import PLANS, Export, Plan
+from runner.dataset.dataset import Dataset
 from runner.engine.job import Event, Job, Outcome
 from runner.engine.process import Worker
 from runner.errors import RunnerError, StatementRefused, UsageProblem
@@ -18,12 +21,11 @@ from runner.onboarding.records import Record
 from runner.pipelines import templates
 from runner.settings import Settings
 from runner.sql import Value
-from runner.warehouse import Warehouse
 
 
 def add(
     settings: Settings,
-    warehouse: Warehouse,
+    context: Context,
     tenant_id: str,
     admin_email: str,
     company_name: str | None,
@@ -40,7 +42,7 @@ def add(
     anything is written. Raises UsageProblem for what the caller can mend, RunnerError when dbt
     fails.
     """
-    before = records.on_record(warehouse, tenant_id)
+    before = records.on_record(context, tenant_id)
     pipeline = templates.LANDING if is_landing else templates.DEFAULT
     if before and is_landing and before.pipeline != pipeline:
         raise UsageProblem(f"Tenant {tenant_id} has a bill: a landing must be a tenant of its own.")
@@ -51,7 +53,7 @@ def add(
     after = Record(admin_email, company_name, plan, named_exports, pipeline)
     with Worker(settings, settings.log_dir / "tenants" / tenant_id) as worker:
         try:
-            exports.check_exports(warehouse, worker, tenant_id, named_exports, pipeline, say)
+            exports.check_exports(context, worker, tenant_id, named_exports, pipeline, say)
         except UsageProblem:
             if before is None:
                 for folder in (settings.log_dir, settings.dbt_target_dir):
@@ -61,15 +63,17 @@ def add(
         for name in old:
             if old[name] != new[name]:
                 say(f"{name}: {old[name]} -> {new[name]}")
-        warehouse.prepare(tenant_id)
-        make_control(settings, warehouse, worker, tenant_id, say)
-        others = ", ".join(_write_rows(warehouse, tenant_id, after))
+        context.dataset.prepare(tenant_id)
+        make_control(settings, context.store, worker, tenant_id, say)
+        others = ", ".join(_write_rows(context.store, tenant_id, after))
         if others:
             say(
                 f"WARNING: charges of {tenant_id} are billed to {others} as well: if that is"
                 " not meant, name what is whose with --billing-account and --project."
             )
-        make_dataset(settings, warehouse, worker, tenant_id, named_exports, pipeline, say, tell)
+        make_dataset(
+            settings, context.dataset, worker, tenant_id, named_exports, pipeline, say, tell
+        )
 
 
 def onboard(
@@ -96,12 +100,12 @@ def onboard(
     names.tenant_id(tenant_id)
     names.email(admin_email)
     named = exports.named_exports(settings, refs, accounts, projects, bool(with_unallocated))
-    warehouse = open_it()
+    context = open_it()
     if not all_accounts:
-        named = exports.keep_filters(warehouse, tenant_id, named, with_unallocated)
+        named = exports.keep_filters(context, tenant_id, named, with_unallocated)
     add(
         settings,
-        warehouse,
+        context,
         tenant_id,
         admin_email,
         company_name,
@@ -116,20 +120,20 @@ def onboard(
 
 def make_control(
     settings: Settings,
-    warehouse: Warehouse,
+    store: Store,
     worker: Worker,
     tenant_id: str,
     say: Callable[[str], None],
 ) -> None:
     """Make or complete the central tables and the tenant's control tables."""
     say("making the control tables")
-    if not warehouse.complete_control(tenant_id):
+    if not store.complete(tenant_id):
         _must(worker.run(Job(tenant_id, ("run", "--selector", "control"))), "control tables")
 
 
 def make_dataset(
     settings: Settings,
-    warehouse: Warehouse,
+    dataset: Dataset,
     worker: Worker,
     tenant_id: str,
     named_exports: list[Export],
@@ -143,14 +147,14 @@ def make_dataset(
         Job,
         tenant_id,
         environ={"WAREHOUSE_DIR": str(settings.warehouse_dir)},
-        account=warehouse.account_of(tenant_id),
+        account=dataset.account_of(tenant_id),
     )
-    with warehouse.alone_with(tenant_id, once(say)):
+    with dataset.exclusive(tenant_id, once(say)):
         _must(
             worker.run(job(("run", "--selector", "dataset"))),
             "dataset",
         )
-        warehouse.write_data(
+        dataset.write(
             tenant_id,
             *export_statements(f"`{tenant_id}`.x_meta_exports", named_exports),
             **export_values(tenant_id, named_exports),
@@ -166,10 +170,10 @@ def make_dataset(
         _must(worker.run(job(view), on_event), "view over the export")
         if pipeline == templates.LANDING:
             # Empty, for the views of those that will read it.
-            warehouse.prepare_landing(tenant_id)
+            dataset.prepare_landing(tenant_id)
             made = ("run", "--empty", "--select", "export_landing")
             _must(worker.run(job(made, {"date": "1970-01-01"})), "landing")
-        elif not warehouse.has_one_writer:
+        elif not dataset.has_one_writer:
             # Of two first runs at once each would make the tables, the later over the earlier.
             # Not the views: with --empty they would be views over nothing.
             for command in (("seed",), ("run", "--empty")):
@@ -189,16 +193,16 @@ def once(say: Callable[[str], None]) -> Callable[[str], None]:
     return say_it
 
 
-def _write_rows(warehouse: Warehouse, tenant_id: str, record: Record) -> list[str]:
+def _write_rows(store: Store, tenant_id: str, record: Record) -> list[str]:
     """The tenant's rows in the control tables, in one transaction; repeating changes nothing.
 
     Returns the other tenants to which some of its charges are billed as well. Raises UsageProblem,
     and writes nothing, when there are some and the tenant's exports have no filter.
     """
     named, bills = record.exports, record.pipeline != templates.LANDING
-    add_locks(warehouse, tenant_id)
+    add_locks(store, tenant_id)
     try:
-        everyones = warehouse.write(
+        everyones = store.write(
             sql.ONBOARDING_LOCK,
             sql.ADD_PROFILE,
             sql.SET_PROFILE,
@@ -219,14 +223,14 @@ def _write_rows(warehouse: Warehouse, tenant_id: str, record: Record) -> list[st
         if sql.SHARED_EXPORT not in error.message:
             raise
         raise exports.shared_refusal(
-            tenant_id, named, overlaps.also_billed_to(warehouse, tenant_id, named)
+            tenant_id, named, overlaps.also_billed_to(store, tenant_id, named)
         ) from error
     return overlaps.billed_as_well(tenant_id, named, everyones) if bills else []
 
 
-def add_locks(warehouse: Warehouse, tenant_id: str) -> None:
+def add_locks(store: Store, tenant_id: str) -> None:
     """The rows over which transactions conflict; by themselves, before those."""
-    warehouse.write(
+    store.write(
         sql.ADD_LOCK.format(tenant=tenant_id),
         sql.ADD_ONBOARDING_LOCK,
         tenant_id=tenant_id,

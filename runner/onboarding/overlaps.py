@@ -6,20 +6,20 @@ from functools import cache
 from itertools import combinations, product
 
 from runner.control import tenants
+from runner.control.store import Store
 from runner.control.tenants import Export
 from runner.dataset import export_files
 from runner.onboarding import onboarding_sql as sql
 from runner.pipelines import templates
 from runner.sql import Row
-from runner.warehouse import Warehouse
 
 
-def also_billed_to(warehouse: Warehouse, tenant_id: str, named: list[Export]) -> list[str]:
+def also_billed_to(store: Store, tenant_id: str, named: list[Export]) -> list[str]:
     """The other tenants to which some charge of these exports is billed as well.
 
     A parent company may want that; anybody else forgot a filter, and must be told.
     """
-    everyones = _everyones_exports(warehouse) if warehouse.exists() else []
+    everyones = _everyones_exports(store) if store.exists() else []
     return billed_as_well(tenant_id, named, everyones)
 
 
@@ -31,9 +31,9 @@ def billed_as_well(tenant_id: str, named: list[Export], everyones: list[Row]) ->
     return sorted({other.tenant_id for _, other in _shared_bills(product(mine, others))})
 
 
-def overlaps(warehouse: Warehouse) -> list[tuple[str, str, str]]:
+def overlaps(store: Store) -> list[tuple[str, str, str]]:
     """The pairs of tenants that are billed for the same charges, and an export of the first."""
-    everyones = _everyones_exports(warehouse)
+    everyones = _everyones_exports(store)
     pairs = combinations(_bills(_billed(everyones), _landings(everyones)), 2)
     found: dict[tuple[str, str], str] = {}
     for one, other in _shared_bills(pairs):
@@ -41,10 +41,10 @@ def overlaps(warehouse: Warehouse) -> list[tuple[str, str, str]]:
     return [(*both, ref) for both, ref in found.items()]
 
 
-def _everyones_exports(warehouse: Warehouse) -> list[Row]:
-    if warehouse.columns("tenants").get("tenant_profiles", set()) >= {"default_pipeline", "status"}:
-        return warehouse.read(sql.ALL_EXPORTS, landing=templates.LANDING)
-    return warehouse.read(sql.ALL_EXPORTS_ALONE)
+def _everyones_exports(store: Store) -> list[Row]:
+    if store.columns("tenants").get("tenant_profiles", set()) >= {"default_pipeline", "status"}:
+        return store.read(sql.ALL_EXPORTS, landing=templates.LANDING)
+    return store.read(sql.ALL_EXPORTS_ALONE)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from runner import names
+from runner.context import Context
 from runner.control import tenants, tenants_sql
 from runner.control.tenants import PLANS, Export
 from runner.engine.process import Worker
@@ -11,11 +12,10 @@ from runner.errors import UsageProblem
 from runner.onboarding import onboard, onboarding_sql, records
 from runner.pipelines import templates
 from runner.settings import Settings
-from runner.warehouse import Warehouse
 
 
 def repair(
-    settings: Settings, warehouse: Warehouse, tenant_id: str, say: Callable[[str], None]
+    settings: Settings, context: Context, tenant_id: str, say: Callable[[str], None]
 ) -> None:
     """Make what a registered tenant lacks: tables, columns, limits, the view over its export.
 
@@ -24,16 +24,16 @@ def repair(
     are no longer known, RunnerError when dbt fails.
     """
     names.tenant_id(tenant_id)
-    known = tenants.registered(warehouse)
+    known = tenants.registered(context.store)
     if tenant_id not in known:
         raise tenants.unknown_tenant(tenant_id, known)
     plans = {plan.name: plan for plan in PLANS.values()}
     plan = plans.get(known[tenant_id].get("subscription_plan") or "", PLANS["starter"])
-    warehouse.prepare(tenant_id)
+    context.dataset.prepare(tenant_id)
     with Worker(settings, settings.log_dir / "tenants" / tenant_id) as worker:
-        onboard.make_control(settings, warehouse, worker, tenant_id, say)
-        onboard.add_locks(warehouse, tenant_id)
-        warehouse.write(
+        onboard.make_control(settings, context.store, worker, tenant_id, say)
+        onboard.add_locks(context.store, tenant_id)
+        context.store.write(
             onboarding_sql.ONBOARDING_LOCK,
             onboarding_sql.FILL_PROFILE,
             onboarding_sql.ADD_SUBSCRIPTION,
@@ -42,23 +42,23 @@ def repair(
             now=datetime.now(UTC),
             **onboard.plan_values(plan),
         )
-        named = _known_exports(warehouse, tenant_id)
+        named = _known_exports(context, tenant_id)
         pipeline = known[tenant_id].get("default_pipeline") or templates.DEFAULT
-        onboard.make_dataset(settings, warehouse, worker, tenant_id, named, pipeline, say)
+        onboard.make_dataset(settings, context.dataset, worker, tenant_id, named, pipeline, say)
 
 
-def _known_exports(warehouse: Warehouse, tenant_id: str) -> list[Export]:
+def _known_exports(context: Context, tenant_id: str) -> list[Export]:
     """The tenant's exports, put back into the central table if only its own copy is whole.
 
     Raises UsageProblem when neither is: whose charges they are is not to be guessed.
     """
-    named = records.exports_on_record(warehouse, tenant_id)
+    named = records.exports_on_record(context, tenant_id)
     if not named:
         raise UsageProblem(
             f"Which export is tenant {tenant_id}'s cannot be read any more: run `runner tenant add"
             f" {tenant_id}` with its --admin-email, --export and --billing-account."
         )
-    if not tenants.is_complete(warehouse.read(tenants_sql.EXPORTS, tenant_id=tenant_id)):
+    if not tenants.is_complete(context.store.read(tenants_sql.EXPORTS, tenant_id=tenant_id)):
         statements = onboard.export_statements("`tenants.tenant_exports`", named)
-        warehouse.write(*statements, **onboard.export_values(tenant_id, named))
+        context.store.write(*statements, **onboard.export_values(tenant_id, named))
     return named

@@ -9,19 +9,20 @@ import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from runner.context import Context
 from runner.control import outbox_sql, spooled
+from runner.control.claim import Contact
 from runner.control.processes import hostname_and_pid
 from runner.control.runs import Run, as_run
+from runner.control.store import Store
 from runner.engine.job import Outcome
 from runner.errors import RunnerError, UsageProblem
 from runner.names import EMAIL
 from runner.orchestration import letters
-from runner.mailing import Mailbox, message
 from runner.orchestration.publications import readers_see_by_record
 from runner.pipelines.templates import Template, load
 from runner.settings import Mail
 from runner.sql import Row, Value
-from runner.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ _OF_A_LETTER = (
 
 
 @dataclass(frozen=True)
-class Alarm:
+class Alert:
     """A letter, and the statements that put it into the outbox and among the run's steps."""
 
     alert_id: str
@@ -49,25 +50,19 @@ class Alarm:
 
 
 def raised(
-    mail: Mail,
-    template: Template,
-    run: Run,
-    status: str,
-    outcome: Outcome,
-    admin_email: str,
-    company_name: str,
-) -> list[Alarm]:
+    mail: Mail, template: Template, run: Run, outcome: Outcome, contact: Contact
+) -> list[Alert]:
     """What the end of a run is worth saying, an alarm for each entry of the template.
 
     A failure; or a success, told if it follows a failure that was told; nothing for a cancelled
     run. The same failure within the quiet hours is kept but not sent.
     """
-    if status not in ("FAILED", "COMPLETED"):
+    if run.status not in ("FAILED", "COMPLETED"):
         return []
     words = {
         "tenant_id": run.tenant_id,
-        "company_name": company_name,
-        "admin_email": admin_email,
+        "company_name": contact.company_name,
+        "admin_email": contact.admin_email,
         "alert_to": ",".join(mail.alert_to),
         "pipeline_id": run.pipeline_id,
         "pipeline_logging_id": run.id,
@@ -75,15 +70,15 @@ def raised(
         "from_date": run.run_date.isoformat(),
         "to_date": run.to_date.isoformat(),
     }
-    if status == "COMPLETED":
+    if run.status == "COMPLETED":
         return [
-            _alarm(n, run, "recovery", letters.recovery(entry, run, words), entry.id, {})
+            _alert(n, run, "recovery", letters.recovery(entry, run, words), entry.id, {})
             for n, entry in enumerate(template.alerts)
         ]
     quiet_since = datetime.now(UTC) - timedelta(hours=mail.quiet_hours)
     what = fingerprint(run, outcome)
     return [
-        _alarm(
+        _alert(
             n,
             run,
             "failure",
@@ -99,16 +94,16 @@ def raised(
     ]
 
 
-def _alarm(
+def _alert(
     n: int, run: Run, kind: str, letter: letters.Letter, entry: str, values: dict[str, Value]
-) -> Alarm:
+) -> Alert:
     """The n-th alarm of a run's end; its id follows from the run, so that it is raised once."""
     names = {
         "failure": ("ADD_FAILURE_ALERT", "ADD_MAIL_STEP"),
         "recovery": ("ADD_RECOVERY_ALERT",),
     }[kind]
     alert_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run.id}/{kind}/{entry}"))
-    return Alarm(
+    return Alert(
         alert_id,
         letter,
         tuple((name, n) for name in names),
@@ -141,37 +136,32 @@ def fingerprint(run: Run, outcome: Outcome) -> str:
     return hashlib.sha256(f"{run.pipeline_id}\n{what}".encode()).hexdigest()
 
 
-def moments() -> dict[str, Value]:
+def outbox_times() -> dict[str, Value]:
     """What OUTBOX and DUE_ALERTS are asked with, now."""
     now = datetime.now(UTC)
     return {"now": now, "stale_since": now - STALE, "since": now - GIVE_UP}
 
 
-def deliver(
-    warehouse: Warehouse,
-    mailbox: Mailbox,
-    mail: Mail,
-    tenant_id: str,
-    outbox: Row | None = None,
-) -> None:
+def deliver(context: Context, tenant_id: str, outbox: Row | None = None) -> None:
     """Send what is due of a tenant's alerts; those that cannot go wait for a later command.
 
     `outbox`: a row with what OUTBOX tells, for who has just read it.
     Once the mail server cannot be reached, the others count as tried: each would wait as long.
     Never raises RunnerError, and never changes a run.
     """
+    store = context.store
     try:
         if outbox is None:
-            (outbox,) = warehouse.read(outbox_sql.OUTBOX.format(tenant=tenant_id), **moments())
+            (outbox,) = store.read(outbox_sql.OUTBOX.format(tenant=tenant_id), **outbox_times())
         if outbox["untold"]:
-            _raise_untold(warehouse, mail, tenant_id)
+            _raise_untold(store, context.settings.mail, tenant_id)
         elif not outbox["due"]:
             return
-        when = moments()
+        when = outbox_times()
         me = f"{hostname_and_pid()}:{uuid.uuid4().hex[:8]}"
         sent = Sent(False, None)
-        for row in warehouse.read(outbox_sql.DUE_ALERTS.format(tenant=tenant_id), **when):
-            taken = warehouse.write(
+        for row in store.read(outbox_sql.DUE_ALERTS.format(tenant=tenant_id), **when):
+            taken = store.write(
                 outbox_sql.TAKE_ALERT.format(tenant=tenant_id),
                 outbox_sql.TAKEN_ALERT.format(tenant=tenant_id),
                 alert_id=row["alert_id"],
@@ -187,8 +177,8 @@ def deliver(
                 row["body_html"],
             )
             if sent.is_reached:
-                sent = send(mailbox, mail.sender, row["pipeline_logging_id"], letter)
-            _close(warehouse, tenant_id, row, me, sent.went, sent.told)
+                sent = send(context, row["pipeline_logging_id"], letter)
+            _close(store, tenant_id, row, me, sent.went, sent.error)
     except RunnerError as error:
         log.warning("alerts of %s wait: %s", tenant_id, error.message)
 
@@ -198,18 +188,20 @@ class Sent:
     """Whether anybody has the letter, what went wrong, and whether the mail server was reached."""
 
     went: bool
-    told: str | None
+    error: str | None
     is_reached: bool = True
 
 
-def send(mailbox: Mailbox, sender: str, run_id: str, letter: letters.Letter) -> Sent:
+def send(context: Context, run_id: str, letter: letters.Letter) -> Sent:
     """Send one letter, to those of its addresses that are some."""
     usable = tuple(address for address in letter.to if EMAIL.fullmatch(address))
     unusable = set(letter.to) - set(usable)
     try:
         if not usable:
             raise ValueError(f"no mail address among '{', '.join(letter.to)}'")
-        refused = mailbox.send(message(replace(letter, to=usable), sender, run_id))
+        sender = context.settings.mail.sender
+        message = letters.message(replace(letter, to=usable), sender, run_id)
+        refused = context.mailbox.send(message)
     except (OSError, smtplib.SMTPException, ValueError, OverflowError) as error:
         log.warning("a mail of run %s could not go: %s: %s", run_id, type(error).__name__, error)
         told = f"{type(error).__name__}: {error}"
@@ -218,43 +210,43 @@ def send(mailbox: Mailbox, sender: str, run_id: str, letter: letters.Letter) -> 
     return Sent(True, f"refused by the mail server: {lost}" if lost else None)
 
 
-def mark_sent(alarm: Alarm, told: str | None) -> tuple[tuple[spooled.Named, ...], dict[str, Value]]:
+def mark_sent(
+    alert: Alert, error: str | None
+) -> tuple[tuple[spooled.Named, ...], dict[str, Value]]:
     """The transaction that says of a spooled alarm that its mail went."""
     return (
         (("MARK_SENT", 0), ("CLOSE_MAIL_STEP", 0)),
         {
-            "alert_id": alarm.alert_id,
-            "last_error": told,
+            "alert_id": alert.alert_id,
+            "last_error": error,
             "step_status": "COMPLETED",
-            "step_error": told,
+            "step_error": error,
             "now": datetime.now(UTC),
         },
     )
 
 
-def _raise_untold(warehouse: Warehouse, mail: Mail, tenant_id: str) -> None:
+def _raise_untold(store: Store, mail: Mail, tenant_id: str) -> None:
     """Raise the alarm for failures without one: of runs that died without a word."""
-    for row in warehouse.read(outbox_sql.UNTOLD.format(tenant=tenant_id), **moments()):
+    for row in store.read(outbox_sql.UNTOLD.format(tenant=tenant_id), **outbox_times()):
         run = as_run(row)
-        found = warehouse.read(outbox_sql.FAILED_STEPS.format(tenant=tenant_id), run_id=run.id)
+        found = store.read(outbox_sql.FAILED_STEPS.format(tenant=tenant_id), run_id=run.id)
         at_work = tuple(step["step_name"] for step in found)
         is_known = run.is_queued or row["publications"] is not None
-        readers_see = readers_see_by_record(warehouse, run, is_known)
+        readers_see = readers_see_by_record(store, run, is_known)
         outcome = Outcome(False, run.error_message, at_work=at_work, readers_see=readers_see)
-        admin, company = row["admin_email"] or "", row["company_name"] or ""
+        contact = Contact(row["admin_email"] or "", row["company_name"] or "")
         try:
             template = load(run.template)
         except UsageProblem as error:
             log.warning("nobody can be told of run %s: %s", run.id, error.message)
             continue
-        for alarm in raised(mail, template, run, run.status, outcome, admin, company):
-            statements = spooled.texts(tenant_id, alarm.named)
-            warehouse.write(*statements, now=datetime.now(UTC), **alarm.values)
+        for alert in raised(mail, template, run, outcome, contact):
+            statements = spooled.texts(tenant_id, alert.named)
+            store.write(*statements, now=datetime.now(UTC), **alert.values)
 
 
-def _close(
-    warehouse: Warehouse, tenant_id: str, row: Row, me: str, went: bool, told: str | None
-) -> None:
+def _close(store: Store, tenant_id: str, row: Row, me: str, went: bool, told: str | None) -> None:
     """Record how sending went: SENT, or PENDING with a growing pause, or ABANDONED after days."""
     now = datetime.now(UTC)
     status, step_error = "SENT", told
@@ -263,7 +255,7 @@ def _close(
         status = "ABANDONED" if is_over else "PENDING"
         step_error = f"{told}; {'given up' if is_over else 'a later command tries again'}"
     pause = min(timedelta(minutes=1) * 2 ** min(row["attempts"], 10), LONGEST_PAUSE)
-    warehouse.write(
+    store.write(
         outbox_sql.CLOSE_ALERT.format(tenant=tenant_id),
         outbox_sql.CLOSE_MAIL_STEP.format(tenant=tenant_id),
         alert_id=row["alert_id"],

@@ -2,22 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
-from runner import dates
+from runner.context import Context
 from runner.control import claim, runs, runs_sql, tenants
-from runner.engine.job import Event, Outcome
-from runner.engine.pool import Pool
+from runner.control.store import Store
+from runner.dates import DateRange
+from runner.engine.job import Outcome
 from runner.errors import Refused, RunnerError, UsageProblem
 from runner.orchestration import catch_up as catching
 from runner.orchestration import claiming, follow, landings, run, threads
-from runner import mailing
 from runner.orchestration.report import Report
-from runner.orchestration.threads import Done, Stop
+from runner.orchestration.threads import Done
 from runner.pipelines import templates
-from runner.settings import Settings
-from runner.warehouse import Warehouse, open_warehouse
+
+Result = TypeVar("Result")
+
 
 # A part that was loaded so lately is not loaded again by --resume.
 RESUME_WITHIN = timedelta(days=1)
@@ -25,56 +27,38 @@ RESUME_WITHIN = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked for of each tenant: usage dates from and to (both in, UTC), and how.
+    """What is asked for of each tenant: usage dates, and how.
 
     A template of None is each tenant's own.
     """
 
     template: str | None
-    from_date: date
-    to_date: date
-    trigger_type: str
-    trigger_by: str
+    dates: DateRange
+    trigger: claim.Trigger
     wait: bool = False
     resume: bool = False
 
 
-def load(
-    settings: Settings,
-    warehouse: Warehouse,
-    mailbox: mailing.Mailbox,
-    pool: Pool,
-    known: tenants.Known,
-    order: Order,
-    on_event: Callable[[Event], None] = lambda event: None,
-    say: Callable[[str], None] = lambda text: None,
-    stopped_by: Callable[[], int] = lambda: 0,
-) -> list[Report]:
+def load(context: Context, known: tenants.Known, order: Order) -> list[Report]:
     """The order for one tenant: a run for each part of its dates, oldest first.
 
-    Ends with the first part that does not complete; what is done stays done, and is told beside a
-    later part that was refused. Raises what run.run_slice raises.
+    Ends with the first part that does not complete; what is done stays done, and is reported
+    beside a later part that was refused. Raises what run.run_dates raises.
     """
-    tenant = known.id
     template = templates.load(order.template or known.pipeline)
-    parts = threads.chunks(order.from_date, order.to_date)
+    parts = order.dates.chunks()
     reports: list[Report] = []
-    for n, (first, last) in enumerate(parts, start=1):
-        which = f"part {n} of {len(parts)} ({dates.span(first, last)})"
-        if order.resume and (done := _loaded_lately(warehouse, tenant, template, first, last)):
-            say(f"{which} was loaded by run {done}")
+    for n, dates in enumerate(parts, start=1):
+        which = f"part {n} of {len(parts)} ({dates})"
+        if order.resume and (done := _loaded_lately(context.store, known.id, template, dates)):
+            context.echo(f"{which} was loaded by run {done}")
             continue
         if len(parts) > 1:
-            say(which)
-        request = claiming.request_of(
-            known, template, first, last, order.trigger_type, order.trigger_by
-        )
-        start = partial(
-            run.run_slice,
-            *(settings, warehouse, mailbox, request, template, on_event, pool, stopped_by),
-        )
+            context.echo(which)
+        request = claiming.request_of(context.settings, known, template, dates, order.trigger)
+        start = partial(run.run_dates, context, request, template)
         try:
-            ended = follow.or_start(start, warehouse, say, stopped_by) if order.wait else start()
+            ended = follow.or_start(context, start) if order.wait else start()
         except Refused as refusal:
             if not reports or not isinstance(refusal.run, runs.Run):
                 raise
@@ -85,81 +69,31 @@ def load(
     return reports
 
 
-def load_all(
-    settings: Settings,
-    mailbox: mailing.Mailbox,
+def for_all(
+    context: Context,
     waves: Sequence[Sequence[str]],
-    order: Order,
+    task: Callable[[Context, tenants.Known], Result],
     workers: int,
-    stop: Stop,
-    on_done: Callable[[Done[list[Report]]], None],
-) -> list[Done[list[Report]]]:
-    """The order for each tenant, `workers` at a time; one's failure leaves the others alone."""
-    with Pool(settings) as pool:
+    on_done: Callable[[Done[Result]], None],
+) -> list[Done[Result]]:
+    """The task for each tenant, `workers` at a time; one's failure leaves the others alone."""
 
-        def one(tenant: str) -> list[Report]:
-            warehouse = open_warehouse(settings)  # a client is a thread's own
-            known = tenants.known(warehouse, tenant)
-            return load(settings, warehouse, mailbox, pool, known, order, stopped_by=stop)
+    def one(tenant: str) -> Result:
+        own = context.for_thread()
+        return task(own, tenants.known(own.store, tenant))
 
-        return [done for wave in waves for done in threads.each(wave, one, workers, stop, on_done)]
-
-
-def catch_up(
-    settings: Settings,
-    warehouse: Warehouse,
-    mailbox: mailing.Mailbox,
-    pool: Pool,
-    known: tenants.Known,
-    trigger_by: str,
-    is_dry_run: bool,
-    on_event: Callable[[Event], None] = lambda event: None,
-    say: Callable[[str], None] = lambda text: None,
-    stopped_by: Callable[[], int] = lambda: 0,
-) -> catching.CatchUp:
-    """Run what moved of one tenant, with its own template. Raises what catch_up.catch_up does."""
-    template = templates.load(known.pipeline)
-
-    def run_one(request: claim.Request, template: templates.Template) -> Report:
-        return run.run_slice(
-            settings, warehouse, mailbox, request, template, on_event, pool, stopped_by
-        )
-
-    return catching.catch_up(
-        warehouse, known, template, trigger_by, run_one, say, is_dry_run, stopped_by
-    )
+    return [
+        done for wave in waves for done in threads.each(wave, one, workers, context.stop, on_done)
+    ]
 
 
-def catch_up_all(
-    settings: Settings,
-    mailbox: mailing.Mailbox,
-    waves: Sequence[Sequence[str]],
-    trigger_by: str,
-    is_dry_run: bool,
-    workers: int,
-    stop: Stop,
-    on_done: Callable[[Done[catching.CatchUp]], None],
-) -> list[Done[catching.CatchUp]]:
-    """The same for each tenant, `workers` at a time; one's failure leaves the others alone."""
-    with Pool(settings) as pool:
-
-        def one(tenant: str) -> catching.CatchUp:
-            warehouse = open_warehouse(settings)
-            known = tenants.known(warehouse, tenant)
-            return catch_up(
-                settings, warehouse, mailbox, pool, known, trigger_by, is_dry_run, stopped_by=stop
-            )
-
-        return [done for wave in waves for done in threads.each(wave, one, workers, stop, on_done)]
-
-
-def active_tenants(warehouse: Warehouse, part: str | None = None) -> list[list[str]]:
+def active_tenants(store: Store, part: str | None = None) -> list[list[str]]:
     """The ids of those that may run, in waves: landings first, then who may read them.
 
-    `part`: only part i of n of each wave, as fanout.shard has it. Raises UsageProblem when there
+    `part`: only part i of n of each wave, as threads.shard has it. Raises UsageProblem when there
     is no active tenant at all.
     """
-    active = [one for one in tenants.every(warehouse) if one.status == "ACTIVE"]
+    active = [one for one in tenants.every(store) if one.status == "ACTIVE"]
     if not active:
         raise UsageProblem("There is no active tenant: see `runner tenant list`.")
     waves = [[one.id for one in wave] for wave in landings.waves(active)]
@@ -211,14 +145,14 @@ def message_of(done: Done[list[Report]]) -> str:
 
 
 def _loaded_lately(
-    warehouse: Warehouse, tenant: str, template: templates.Template, first: date, last: date
+    store: Store, tenant: str, template: templates.Template, dates: DateRange
 ) -> str | None:
     """The id of a completed run of the last day that has all of these dates."""
-    rows = warehouse.read(
+    rows = store.read(
         runs_sql.LOADED_LATELY.format(tenant=tenant),
         template=template.name,
-        from_date=first,
-        to_date=last,
+        from_date=dates.first,
+        to_date=dates.last,
         since=datetime.now(UTC) - RESUME_WITHIN,
     )
     return str(rows[0]["pipeline_logging_id"]) if rows else None

@@ -3,99 +3,152 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from runner import refusals
-from runner.control import claim, runs
+from runner.context import Context
+from runner.control import claim, runs, tenants
 from runner.dataset import data_sql, deployment
+from runner.dataset.dataset import Dataset
 from runner.engine.job import Event, Job, Outcome
-from runner.engine.pool import Pool
-from runner.errors import (
-    AccountRefused,
-    Interrupted,
-    UsageProblem,
-    WarehouseUnreachable,
-)
-from runner.orchestration import landings, read_back, step_log
+from runner.errors import AccountRefused, UsageProblem, WarehouseUnreachable
+from runner.orchestration import landings, read_back
 from runner.orchestration.report import Total
+from runner.orchestration.step_log import StepLog
 from runner.pipelines import templates
-from runner.settings import Settings
-from runner.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 
 # What macros/publish/export_files_unchanged.sql says of an upload that is not finished.
 EXPORT_CHANGED = "the export changed while it was read"
-
-# BigQuery's words for a transaction that was cancelled, for another changed the same table.
+# BigQuery's words for a transaction that was cancelled because another changed the same table.
 CONFLICT = "aborted due to concurrent update"
-
 # And for a 403: a role that is missing, or a service that is not enabled.
 ACCESS_DENIED = "Access Denied"
 
 
 class ClosedElsewhere(Exception):
-    """Somebody cancelled the run, or took it for dead: it is no longer ours."""
-
-
-def pause(seconds: float, stopped_by: Callable[[], int]) -> None:
-    """Sleep; raises Interrupted once `stopped_by` names a signal."""
-    ends = time.monotonic() + seconds
-    while (left := ends - time.monotonic()) > 0:
-        if number := stopped_by():
-            raise Interrupted(number)
-        time.sleep(min(0.2, left))
+    """Another command cancelled the run, or found it dead."""
 
 
 def build_dates(
-    settings: Settings,
-    warehouse: Warehouse,
+    context: Context,
     request: claim.Request,
     run: runs.Run,
     template: templates.Template,
-    steps: step_log.StepLog,
-    on_event: Callable[[Event], None],
-    pool: Pool,
-    stopped_by: Callable[[], int],
+    steps: StepLog,
 ) -> tuple[Outcome, tuple[Total, ...]]:
-    """Have dbt build and test the dates; its outcome and, when all is well, the totals.
+    """Have dbt build and test the dates; its outcome and, when it succeeded, the totals.
 
-    Raises DatesNotLanded before dbt starts.
+    Raises DatesNotLanded before dbt starts, ClosedElsewhere and Interrupted at any time.
     """
+    dataset, tenant = context.dataset, run.tenant_id
     try:
-        account = warehouse.account_of(run.tenant_id)
+        account = dataset.account_of(tenant)
     except AccountRefused as refused:
         return Outcome(False, refused.message), ()
+    build = _Build(context, request, run, template, steps)
+    landed = build.await_landings()
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(dataset.exclusive(tenant, build.wait))
+        except WarehouseUnreachable as problem:  # only the data: the record can be written
+            return Outcome(False, problem.message), ()
+        try:
+            outcome = build.run_dbt(account)
+            if EXPORT_CHANGED in (outcome.error or ""):
+                log.warning("%s; the build is repeated once", outcome.error)
+                outcome = build.run_dbt(account)
+        finally:
+            # However dbt ended, what it published stands.
+            if steps.has_begun_a_model:
+                steps.published = read_back.published(dataset, run)
+        nodes = (replace(node, message=_in_words(node.message, account)) for node in outcome.nodes)
+        error = _in_words(outcome.error, account, tenant)
+        outcome = replace(outcome, error=error, nodes=tuple(nodes))
+        if steps.has_begun_a_model:
+            outcome = read_back.explained(dataset, run, outcome)
+        if outcome.success and (error := landings.landed_since(context.store, request, landed)):
+            outcome = replace(outcome, success=False, error=error)
+        return outcome, _totals(dataset, run) if outcome.success else ()
 
-    def follow(event: Event) -> None:
-        log.info("%s %s", event.kind, event.status, extra={"step": event.unique_id})
-        steps.follow(event)
-        on_event(event)
 
-    began, timeout = time.monotonic(), template.step.timeout_minutes * 60
-    next_look = began
+class _Build:
+    """One build from its first wait to its timeout."""
 
-    def look() -> None:
-        nonlocal next_look
-        if number := stopped_by():
-            raise Interrupted(number)
-        if time.monotonic() < next_look:
+    def __init__(
+        self,
+        context: Context,
+        request: claim.Request,
+        run: runs.Run,
+        template: templates.Template,
+        steps: StepLog,
+    ) -> None:
+        self._context = context
+        self._request = request
+        self._run = run
+        self._template = template
+        self._steps = steps
+        self._began = self._next_check = time.monotonic()
+        self._timeout = template.step.timeout_minutes * 60
+
+    def check(self) -> None:
+        """Every `poll_seconds`: a signal, or another command that closed the run, ends it."""
+        self._context.stop.check()
+        if time.monotonic() < self._next_check:
             return
         # The steps are written and the status read in one go, where there is something to write.
-        if not runs.is_ours(warehouse, run, steps.flush()):
+        if not runs.is_ours(self._context.store, self._run, self._steps.flush()):
             raise ClosedElsewhere
-        next_look = time.monotonic() + warehouse.seconds_between_looks
+        self._next_check = time.monotonic() + self._context.store.poll_seconds
 
-    def wait(told: str) -> None:
-        on_event(Event("waiting", name=told))
-        look()
+    def wait(self, what: str) -> None:
+        """The same while something is waited for."""
+        self._context.on_event(Event("waiting", name=what))
+        self.check()
 
-    def job() -> Job:
-        step = template.step
+    def await_landings(self) -> frozenset[str]:
+        """What is landed of the dates, once no run of a landing has some of them."""
+        while True:
+            try:
+                return landings.require_dates(self._context.store, self._request)
+            except landings.LandingIsActive as problem:
+                if self._request.queued or time.monotonic() > self._began + self._timeout:
+                    raise
+                self.wait(problem.message)
+                self._context.stop.sleep(self._context.store.poll_seconds)
+
+    def run_dbt(self, account: str) -> Outcome:
+        """Run the job. Files are checked first: DuckDB ignores the checksum of a gzip file."""
+        context, tenant = self._context, self._run.tenant_id
+        if not context.dataset.prunes_exports:
+            refs = [export.ref for export in tenants.exports(context.store, tenant)]
+            try:
+                context.dataset.check_exports(tenant, refs)
+            except UsageProblem as problem:
+                return Outcome(False, problem.message)
+        with context.pool.lend() as worker:
+            context.on_event(Event("waiting", name="starting dbt"))
+            return worker.run(
+                self._job(account),
+                self._follow,
+                timeout=self._timeout,
+                on_tick=self.check,
+                tick_seconds=min(1.0, context.store.poll_seconds),
+                began=self._began,
+            )
+
+    def _follow(self, event: Event) -> None:
+        log.info("%s %s", event.kind, event.status, extra={"step": event.unique_id})
+        self._steps.follow(event)
+        self._context.on_event(event)
+
+    def _job(self, account: str) -> Job:
+        """The tables of the dates; what is deployed once, only where it is not there yet."""
+        run, step, settings = self._run, self._template.step, self._context.settings
         adapter = settings.target({"tenant_id": run.tenant_id}).type
         project = deployment.project_hash(settings.project_dir, adapter, step.selector)
-        is_deployed = deployment.has(warehouse, run.tenant_id, project)
+        is_deployed = deployment.has(self._context.dataset, run.tenant_id, project)
         return Job(
             tenant_id=run.tenant_id,
             command=(
@@ -106,70 +159,13 @@ def build_dates(
                 "from_date": run.run_date.isoformat(),
                 "to_date": run.to_date.isoformat(),
                 "pipeline_logging_id": run.id,
-                "pipeline": template.name,
+                "pipeline": self._template.name,
                 **({"user_id": run.user_id} if run.user_id else {}),
                 **({} if is_deployed else {"project_hash": project}),
             },
             log_path=settings.log_dir / "runs" / run.id,
             account=account,
         )
-
-    def dbt_build() -> Outcome:
-        """Its files looked at first: DuckDB does not look at the checksum of a gzip file."""
-        try:
-            warehouse.check_exports(run.tenant_id)
-        except UsageProblem as problem:
-            return Outcome(False, problem.message)
-        with pool.lend() as worker:
-            on_event(Event("waiting", name="starting dbt"))
-            return worker.run(
-                job(),
-                follow,
-                timeout=timeout,
-                on_tick=look,
-                tick_seconds=min(1.0, warehouse.seconds_between_looks),
-                began=began,
-            )
-
-    def landed() -> frozenset[str]:
-        """What is landed of the dates, once no run of a landing has some of them."""
-        while True:
-            try:
-                return landings.require_dates(warehouse, request)
-            except landings.LandingIsActive as problem:
-                if request.queued or time.monotonic() > began + timeout:
-                    raise
-                on_event(Event("waiting", name=problem.message))
-                look()
-                pause(warehouse.seconds_between_looks, stopped_by)
-
-    known = landed()
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(warehouse.alone_with(run.tenant_id, wait))
-        except WarehouseUnreachable as problem:  # only the data: the record can be written
-            return Outcome(False, problem.message), ()
-        try:
-            outcome = dbt_build()
-            if EXPORT_CHANGED in (outcome.error or ""):
-                log.warning("%s; the build is repeated once", outcome.error)
-                outcome = dbt_build()
-        finally:
-            # However dbt ended, what it published stands.
-            if steps.has_begun_a_model:
-                steps.published = read_back.published(warehouse, run)
-        outcome = replace(
-            outcome,
-            error=_in_words(outcome.error, account, run.tenant_id),
-            nodes=tuple(
-                replace(node, message=_in_words(node.message, account)) for node in outcome.nodes
-            ),
-        )
-        if steps.has_begun_a_model:
-            outcome = read_back.explained(warehouse, run, outcome)
-        if outcome.success and (error := landings.landed_since(warehouse, request, known)):
-            outcome = replace(outcome, success=False, error=error)
-        return outcome, _totals(warehouse, run) if outcome.success else ()
 
 
 def _in_words(message: str | None, account: str, tenant: str = "") -> str | None:
@@ -189,11 +185,11 @@ def _in_words(message: str | None, account: str, tenant: str = "") -> str | None
     return message
 
 
-def _totals(warehouse: Warehouse, run: runs.Run) -> tuple[Total, ...]:
+def _totals(dataset: Dataset, run: runs.Run) -> tuple[Total, ...]:
     """What stands in billing_cost_daily for the run's dates, per currency."""
     is_landing = run.template == templates.LANDING
     statement = data_sql.LANDED_TOTALS if is_landing else data_sql.TOTALS
-    rows = warehouse.read_data(
+    rows = dataset.read(
         run.tenant_id,
         statement.format(tenant=run.tenant_id),
         from_date=run.run_date,

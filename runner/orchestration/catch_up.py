@@ -6,24 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from runner.context import Context
 from runner.control import claim, quota, runs, tenants
-from runner.dates import spans
+from runner.control.store import Store
+from runner.dates import DateRange, in_words, ranges
 from runner.errors import Interrupted, Refused
 from runner.orchestration import catch_up_sql as sql
 from runner.orchestration import claiming, landings, moved, moved_dates
-from runner.orchestration.moved_dates import Found, Say
+from runner.orchestration.moved_dates import Found
 from runner.orchestration.report import Report
+from runner.orchestration.run import run_dates
 from runner.pipelines import templates
-from runner.warehouse import Warehouse
 
-RunOne = Callable[[claim.Request, templates.Template], Report]
+RunOne = Callable[[Context, claim.Request, templates.Template], Report]
 
 
 @dataclass(frozen=True)
 class Part:
     """One range and what became of it: a run's status, or REFUSED, or LEFT for the next time."""
 
-    dates: moved.Range
+    dates: DateRange
     status: str
     run_id: str | None = None
     rows: int | None = None
@@ -57,54 +59,49 @@ class CatchUp:
 
 
 def catch_up(
-    warehouse: Warehouse,
+    context: Context,
     known: tenants.Known,
-    template: templates.Template,
     trigger_by: str,
-    run_one: RunOne,
-    say: Say = lambda text: None,
     is_dry_run: bool = False,
-    stopped_by: Callable[[], int] = lambda: 0,
+    run_one: RunOne = run_dates,
 ) -> CatchUp:
     """Run again what moved, newest first; a range that fails leaves the others alone.
 
-    `run_one` executes one run. A refusal leaves the rest for the next time. What was looked at
-    is a row in x_meta_catch_ups, and moves the mark only when every run completed. `stopped_by`:
-    the signal that ends it, for a thread that gets none. Raises WarehouseProblem, and Interrupted
-    when stopped.
+    `run_one` executes one run. A refusal leaves the rest for the next time. What was found is a
+    row in x_meta_catch_ups, and moves the mark only when every run completed. Raises
+    WarehouseProblem, and Interrupted when stopped.
     """
-    tenant = known.id
-    found = moved_dates.look(warehouse, known, template, say, stopped_by)
+    tenant, template = known.id, templates.load(known.pipeline)
+    found = moved_dates.look(context, known, template)
     told = CatchUp(tenant, found, notes=_notes(found))
     if found.stopped_at:
         told = replace(told, error=moved_dates.has_stopped(known, found.stopped_at), error_code=1)
     if is_dry_run:
         left = tuple(Part(dates, "LEFT") for dates in found.ranges)
         return replace(told, parts=left)
+    planned: tuple[DateRange, ...] = ()
     if found.ranges:
-        planned, note = _within_quota(warehouse, tenant, found)
+        planned, note = _within_quota(context.store, tenant, found)
         told = replace(told, notes=told.notes + note)
-    else:
-        planned = ()
     parts: list[Part] = []
     for dates in planned:
-        moved_dates.unless(stopped_by)
+        context.stop.check()
         if parts and parts[-1].status == "REFUSED":
             parts.append(Part(dates, "LEFT", error="left for the next catch-up"))
             continue
-        ask = (known, template, dates.first, dates.last, "catch-up", trigger_by)
-        request = claiming.request_of(*ask)
-        parts.append(_run(dates, request, template, run_one))
+        trigger = claim.Trigger("catch-up", trigger_by)
+        request = claiming.request_of(context.settings, known, template, dates, trigger)
+        parts.append(_run(context, request, template, run_one))
     told = replace(told, parts=tuple(parts))
-    _record(warehouse, told, found, moved_dates.pipeline_of(template, tenant), trigger_by)
+    _record(context.store, told, found, moved_dates.pipeline_of(template, tenant), trigger_by)
     return told
 
 
 def _within_quota(
-    warehouse: Warehouse, tenant: str, found: Found
-) -> tuple[tuple[moved.Range, ...], tuple[str, ...]]:
+    store: Store, tenant: str, found: Found
+) -> tuple[tuple[DateRange, ...], tuple[str, ...]]:
     """The ranges, newest first, joined to no more than may run today; and what was done to them."""
-    limits = quota.of(warehouse, tenant).limits
+    limits = quota.of(store, tenant).limits
     left = min(one.remaining for one in limits if one.resets_at)
     planned = found.ranges
     if left and len(planned) > left:
@@ -123,11 +120,12 @@ def _within_quota(
 
 
 def _run(
-    dates: moved.Range, request: claim.Request, template: templates.Template, run_one: RunOne
+    context: Context, request: claim.Request, template: templates.Template, run_one: RunOne
 ) -> Part:
     """One range through an ordinary run."""
+    dates = request.dates
     try:
-        report = run_one(request, template)
+        report = run_one(context, request, template)
     except landings.DatesNotLanded as problem:
         return Part(dates, "NOT READY", error=problem.message)
     except Refused as refusal:
@@ -146,7 +144,7 @@ def _notes(found: Found) -> tuple[str, ...]:
     told = []
     if found.left_alone:
         told.append(
-            f"{spans(found.left_alone)}: skipped, for the export no longer has all that was loaded"
+            f"{in_words(found.left_alone)}: skipped, for the export no longer has all that was loaded"
             " of it. `runner run` would replace it with what the export still has; `dbt build"
             " --select gcp_silver_cost+` builds the layers above the loaded bill again."
         )
@@ -159,11 +157,9 @@ def _notes(found: Found) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _record(
-    warehouse: Warehouse, told: CatchUp, found: Found, pipeline: str, trigger_by: str
-) -> None:
+def _record(store: Store, told: CatchUp, found: Found, pipeline: str, trigger_by: str) -> None:
     """One row per finished catch-up; its mark counts when it is complete."""
-    warehouse.write(
+    store.write(
         sql.ADD_CATCH_UP.format(tenant=told.tenant_id),
         catch_up_id=str(uuid.uuid4()),
         tenant_id=told.tenant_id,
@@ -175,7 +171,7 @@ def _record(
         newest_partition=found.newest_partition,
         exports=found.exports,
         moved_dates=len(found.dates),
-        moved_ranges=json.dumps([[str(r.first), str(r.last)] for r in moved.ranges(found.dates)]),
+        moved_ranges=json.dumps([[str(r.first), str(r.last)] for r in ranges(found.dates)]),
         run_ids=json.dumps([part.run_id for part in told.parts if part.run_id]),
         is_complete=told.is_complete,
     )

@@ -1,47 +1,43 @@
 """What is asked for, and what a claim answers."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 
-from runner import dates
+from runner.context import Context
 from runner.control import claim, quota, runs, tenants, turns
+from runner.control.store import Store
+from runner.dates import DateRange
 from runner.engine.job import Outcome
-from runner.errors import (
-    Refused,
-    UsageProblem,
-)
+from runner.errors import Refused, UsageProblem
 from runner.orchestration import landings
 from runner.orchestration.report import Report
 from runner.pipelines import templates
 from runner.settings import Settings
-from runner.warehouse import Warehouse
 
 
-def claimed(
-    settings: Settings,
-    warehouse: Warehouse,
-    request: claim.Request,
-    run_id: str,
-    on_likely: Callable[[], None] | None,
-) -> runs.Run:
+def claimed(context: Context, request: claim.Request, run_id: str) -> runs.Run:
     """A run of our own that waits or builds, or another's that has some of the dates.
 
     Raises DatesNotLanded before anything is claimed; Refused, with the refusal recorded. A queued
     run may be claimed while its landing is active: it waits in the queue.
     """
     try:
-        landings.require_dates(warehouse, request)
+        landings.require_dates(context.store, request)
     except landings.LandingIsActive:
         if not request.queued:
             raise
+    # Where a claim takes seconds, dbt is made ready meanwhile. On DuckDB it takes milliseconds,
+    # and of fifty that ask at once, one needs a process.
+    warms_up = not request.queued and not context.dataset.has_one_writer
     run = claim.take(
-        *(warehouse, request, settings.project_dir, run_id),
-        on_likely=on_likely,
+        context.store,
+        request,
+        run_id,
+        on_likely=context.pool.warm_up if warms_up else lambda: None,
         starts=not request.queued,
     )
     if run.status == "REFUSED":
-        why, what_to_do = run.error_message or "", _what_to_do(warehouse, run)
+        why, what_to_do = run.error_message or "", _what_to_do(context.store, run)
         raise Refused(f"Tenant {run.tenant_id} may not run: {why}. {what_to_do}", run)
     return run
 
@@ -51,11 +47,11 @@ def is_over_quota(run: runs.Run) -> bool:
     return "limit reached" in (run.error_message or "")
 
 
-def _what_to_do(warehouse: Warehouse, run: runs.Run) -> str:
+def _what_to_do(store: Store, run: runs.Run) -> str:
     """What helps a refused tenant: time or a higher limit, where one is reached, else a command."""
     tenant, why = run.tenant_id, run.error_message or ""
     if is_over_quota(run):
-        found = quota.of(warehouse, tenant)
+        found = quota.of(store, tenant)
         name = why.split(" limit reached")[0]
         now = next(one.limit for one in found.limits if one.name == name)
         return (
@@ -67,92 +63,60 @@ def _what_to_do(warehouse: Warehouse, run: runs.Run) -> str:
     return f"`runner doctor --tenant {tenant}` names the command that mends it."
 
 
-def of_another(warehouse: Warehouse, run: runs.Run, request: claim.Request) -> Report:
-    """What an active run means for who asked: theirs if it covers the dates, else an error."""
-    run = replace(run, waits_for=turns.waiting_for(warehouse, run))
-    if run.covers(request.from_date, request.to_date):
+def report_of_active_run(store: Store, run: runs.Run, request: claim.Request) -> Report:
+    """What an active run means for the caller: its result if it covers the dates, else an error."""
+    run = replace(run, waits_for=turns.waiting_for(store, run))
+    if run.dates.covers(request.dates):
         return Report(run, run.status, 0)
-    day = timedelta(days=1)
-    left = [
-        dates.span(first, last)
-        for first, last in (
-            (request.from_date, run.run_date - day),
-            (run.to_date + day, request.to_date),
-        )
-        if first <= last
-    ]
+    left = " and ".join(map(str, request.dates.without(run.dates)))
     waits = f", waiting for {run.waits_for} since {run.start_time:%Y-%m-%d %H:%M} UTC,"
     why = (
         f"Run {run.id} of {run.tenant_id} is {run.status}{waits if run.waits_for else ''} for"
-        f" {runs.dates(run)} and will not load"
-        f" {' and '.join(left)}; nothing was started that would: add --wait, or run again later."
+        f" {run.dates} and will not load {left}; nothing was started that would: add --wait, or run"
+        " again later."
     )
     return Report(run, run.status, 0, Outcome(False, why), covered=False)
 
 
-def request_for(
-    warehouse: Warehouse,
-    tenant: str,
-    template: templates.Template,
-    from_date: date,
-    to_date: date,
-    trigger_type: str,
-    trigger_by: str,
-) -> claim.Request:
-    """The request for these dates. Raises UsageProblem for an unknown tenant or from after to."""
-    known = tenants.known(warehouse, tenant)
-    return request_of(known, template, from_date, to_date, trigger_type, trigger_by)
+def date_range(first: date, last: date) -> DateRange:
+    """The dates that the caller named. Raises UsageProblem when the first is after the last."""
+    if first > last:
+        raise UsageProblem(f"--from {first} is after --to {last}: swap them.")
+    return DateRange(first, last)
 
 
 def request_of(
+    settings: Settings,
     known: tenants.Known,
     template: templates.Template,
-    from_date: date,
-    to_date: date,
-    trigger_type: str,
-    trigger_by: str,
+    dates: DateRange,
+    trigger: claim.Trigger,
 ) -> claim.Request:
-    """The same of a tenant that was looked up. Raises UsageProblem for from after to."""
-    if from_date > to_date:
-        raise UsageProblem(f"--from {from_date} is after --to {to_date}: swap them.")
+    """The request of a tenant for these dates."""
     return claim.Request(
         tenant_id=known.id,
         pipeline_id=templates.fill(template.pipeline_id, {"tenant_id": known.id}),
         template=template.name,
-        from_date=from_date,
-        to_date=to_date,
-        trigger_type=trigger_type,
-        trigger_by=trigger_by,
+        dates=dates,
+        trigger=trigger,
         timeout_minutes=template.step.timeout_minutes,
-        admin_email=known.admin_email,
-        company_name=known.company_name,
+        config_version=claim.git_commit(settings.project_dir),
+        contact=claim.Contact(known.admin_email, known.company_name),
         landings=known.landings,
     )
 
 
 def refuse(
-    settings: Settings,
-    warehouse: Warehouse,
+    context: Context,
     tenant: str,
     pipeline: str,
-    from_date: date,
-    to_date: date,
-    trigger_by: str,
+    dates: DateRange,
+    trigger: claim.Trigger,
     why: str,
-    trigger_type: str = "manual",
-    user_id: str | None = None,
 ) -> None:
-    """Leave the row of a run whose template cannot be had. Raises UsageProblem without a tenant."""
-    tenants.find(warehouse, tenant)
-    request = claim.Request(
-        tenant_id=tenant,
-        pipeline_id=pipeline,
-        template=pipeline,
-        from_date=from_date,
-        to_date=to_date,
-        trigger_type=trigger_type,
-        trigger_by=trigger_by,
-        timeout_minutes=0,
-        user_id=user_id,
-    )
-    claim.refuse(warehouse, request, settings.project_dir, why)
+    """Record the refusal of a run whose template cannot be had. Raises UsageProblem without a
+    tenant."""
+    tenants.find(context.store, tenant)
+    version = claim.git_commit(context.settings.project_dir)
+    request = claim.Request(tenant, pipeline, pipeline, dates, trigger, 0, version)
+    claim.refuse(context.store, request, why)

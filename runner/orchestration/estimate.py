@@ -1,16 +1,13 @@
 """What a run would read and cost, asked of BigQuery before anything is claimed or written."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 
+from runner.context import Context
+from runner.dates import DateRange
 from runner.engine.job import Event, Job
-from runner.engine.process import Worker
 from runner.errors import RunnerError, WarehouseProblem
 from runner.pipelines.templates import Template
-from runner.settings import Settings
-from runner.warehouse import Warehouse
 
 TIB = 2**40
 EXPORT_VIEW = "stg_gcp_billing__export"
@@ -50,30 +47,24 @@ class Estimate:
         return tuple(one for one in self.models if cap is not None and (one.bytes_read or 0) > cap)
 
 
-def of(
-    settings: Settings,
-    warehouse: Warehouse,
-    tenant_id: str,
-    template: Template,
-    from_date: date,
-    to_date: date,
-    on_event: Callable[[Event], None],
-) -> Estimate:
+def of(context: Context, tenant_id: str, template: Template, dates: DateRange) -> Estimate:
     """Compile the run's models for these dates and have each dry run. Nothing is written.
 
     Proofs run inside their models; compiled as the tests that they are, they read the same bytes.
     Raises RunnerError when dbt cannot compile.
     """
-    with Worker(settings, settings.log_dir / "tenants" / tenant_id) as worker:
-        on_event(Event("waiting", name="starting dbt"))
+    settings, dataset = context.settings, context.dataset
+    with context.pool.lend() as worker:
+        context.on_event(Event("waiting", name="starting dbt"))
         outcome = worker.run(
             Job(
                 tenant_id=tenant_id,
+                log_path=settings.log_dir / "tenants" / tenant_id,
                 command=("compile", "--selector", template.step.selector.removesuffix("_run")),
-                vars={"from_date": from_date.isoformat(), "to_date": to_date.isoformat()},
-                account=warehouse.account_of(tenant_id),
+                vars={"from_date": str(dates.first), "to_date": str(dates.last)},
+                account=dataset.account_of(tenant_id),
             ),
-            on_event,
+            context.on_event,
         )
     if not outcome.success:
         raise RunnerError(f"The models could not be compiled: {outcome.error}")
@@ -85,7 +76,7 @@ def of(
         if not is_read or not node.compiled_code:
             continue
         try:
-            read = warehouse.bytes_read(tenant_id, node.compiled_code)
+            read = dataset.bytes_read(tenant_id, node.compiled_code)
             models.append(ModelEstimate(node.name, read))
         except WarehouseProblem as error:
             # A model whose input is made by the first run cannot be asked for before it.

@@ -5,15 +5,15 @@ Such another has `tenant:NAME` as its export. A landing bills nobody and has no 
 
 from collections.abc import Sequence
 
+from runner import dates
 from runner.control import claim, tenants
 from runner.control import runs_sql as sql
-from runner.control.runs import Run, as_run, dates, end_dead_leases
-from runner.dates import span
+from runner.control.runs import Run, as_run, end_dead_leases
+from runner.control.store import Store
 from runner.errors import UsageProblem
 from runner.orchestration import moved
 from runner.pipelines import templates
 from runner.sql import Value
-from runner.warehouse import Warehouse
 
 
 class DatesNotLanded(UsageProblem):
@@ -45,7 +45,7 @@ def pipeline_of(name: str) -> str:
     return templates.fill(templates.load(templates.LANDING).pipeline_id, {"tenant_id": name})
 
 
-def require_dates(warehouse: Warehouse, request: claim.Request) -> frozenset[str]:
+def require_dates(store: Store, request: claim.Request) -> frozenset[str]:
     """The ids of the landings' runs that had some of the request's dates, all ended.
 
     Raises DatesNotLanded when the last run of a date did not complete: the tenant's bill would be
@@ -54,7 +54,7 @@ def require_dates(warehouse: Warehouse, request: claim.Request) -> frozenset[str
     """
     known: set[str] = set()
     for name in request.landings:
-        runs = _runs(warehouse, name, request)
+        runs = _runs(store, name, request)
         # One that waits for a service may wait for a day: only runs of the same queue wait for it.
         active = [
             run
@@ -62,25 +62,22 @@ def require_dates(warehouse: Warehouse, request: claim.Request) -> frozenset[str
             if run.status in ("PENDING", "RUNNING") and (request.queued or not run.is_queued)
         ]
         ended = [run for run in runs if run.status not in ("PENDING", "RUNNING")]
-        ends = moved.last_ends(
-            moved.Ended(run.status == "COMPLETED", run.run_date, run.to_date) for run in ended
-        )
-        lacking = moved.ranges(
+        ends = moved.last_ends(moved.Ended(run.status == "COMPLETED", run.dates) for run in ended)
+        lacking = [
             day
-            for day in moved.Range(request.from_date, request.to_date).dates()
-            if not ends.get(day) and not any(run.covers(day, day) for run in active)
-        )
+            for day in request.dates
+            if not ends.get(day) and not any(day in run.dates for run in active)
+        ]
         if lacking:
-            spans = ", ".join(span(one.first, one.last) for one in lacking)
             raise DatesNotLanded(
                 f"Tenant {request.tenant_id} reads the landing {name}, which has no completed run"
-                f" of {spans}: run `runner run --tenant {name} --from {lacking[0].first} --to"
-                f" {lacking[-1].last}` first."
+                f" of {dates.in_words(lacking)}: run `runner run --tenant {name} --from {lacking[0]} --to"
+                f" {lacking[-1]}` first."
             )
         if active:
             raise LandingIsActive(
                 f"Tenant {request.tenant_id} reads the landing {name}, whose run {active[0].id} of"
-                f" {dates(active[0])} is {active[0].status}: add --wait, or run again when it has"
+                f" {active[0].dates} is {active[0].status}: add --wait, or run again when it has"
                 " ended.",
                 active[0],
             )
@@ -88,37 +85,37 @@ def require_dates(warehouse: Warehouse, request: claim.Request) -> frozenset[str
     return frozenset(known)
 
 
-def landed_since(warehouse: Warehouse, request: claim.Request, known: frozenset[str]) -> str | None:
+def landed_since(store: Store, request: claim.Request, known: frozenset[str]) -> str | None:
     """The error of a run whose landing was run for some of its dates meanwhile; None if it was not.
 
     `known`: what require_dates returned before the landing was read. A run that is still PENDING
     has changed nothing.
     """
     for name in request.landings:
-        for run in _runs(warehouse, name, request):
+        for run in _runs(store, name, request):
             if run.id not in known and run.status != "PENDING":
                 return (
-                    f"The landing {name} was run for {dates(run)} while this run read it (run"
+                    f"The landing {name} was run for {run.dates} while this run read it (run"
                     f" {run.id}, {run.status}): run it again when the landing's last run has"
                     " completed."
                 )
     return None
 
 
-def _runs(warehouse: Warehouse, name: str, request: claim.Request) -> list[Run]:
+def _runs(store: Store, name: str, request: claim.Request) -> list[Run]:
     """The landing's runs with some of the request's dates, newest first; dead ones are closed."""
     values: dict[str, Value] = {
         "pipeline_id": pipeline_of(name),
-        "from_date": request.from_date,
-        "to_date": request.to_date,
+        "from_date": request.dates.first,
+        "to_date": request.dates.last,
     }
 
     def read() -> list[Run]:
-        rows = warehouse.read(sql.LANDING_RUNS.format(tenant=name), **values)
+        rows = store.read(sql.LANDING_RUNS.format(tenant=name), **values)
         return [as_run(row) for row in rows]
 
     runs = read()
     if any(run.status in ("PENDING", "RUNNING") for run in runs):
-        end_dead_leases(warehouse, name)
+        end_dead_leases(store, name)
         runs = read()
     return runs

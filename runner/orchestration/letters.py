@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import localtime, make_msgid, parseaddr
 from html import escape
 
-from runner.control import runs
 from runner.control.runs import Run
 from runner.engine.job import Outcome
 from runner.findings import Finding
@@ -38,7 +39,7 @@ def failure(
         ("First error", outcome.error or "unknown"),
         ("Readers see now", outcome.readers_see),
         ("Look closer", f"runner status {run.id} --tenant {run.tenant_id}"),
-        ("Run again", runs.again(run)),
+        ("Run again", run.rerun_command),
     ]
     failing = [one for one in outcome.findings if one.status != "warn"]
     return Letter(
@@ -72,7 +73,7 @@ def _facts(run: Run, values: Mapping[str, str]) -> list[tuple[str, str]]:
         ("Tenant", f"{run.tenant_id} ({company})" if company else run.tenant_id),
         ("Run", run.id),
         ("Pipeline", run.pipeline_id),
-        ("Usage dates (UTC)", runs.dates(run)),
+        ("Usage dates (UTC)", str(run.dates)),
         ("Started", f"{run.start_time:%Y-%m-%d %H:%M:%S} UTC by {run.trigger_by}"),
     ]
 

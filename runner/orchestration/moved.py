@@ -7,11 +7,9 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
+from runner.dates import DAY, LONGEST_DAYS, DateRange
 from runner.names import EARLIEST
 
-DAY = timedelta(days=1)
-# A range of more dates is cut: what is done stays done when a later one fails.
-LONGEST_DAYS = 366
 # Dates that failed are cut shorter: a range that timed out may be done in parts.
 LONGEST_FAILED_DAYS = 31
 # A longer hole in the usage is a time without any, not a date that nobody loaded.
@@ -38,26 +36,10 @@ Held = Mapping[date, Mapping[Source, Rows]]
 
 @dataclass(frozen=True)
 class Ended:
-    """A run that ended: whether it completed, and its usage dates, both in."""
+    """A run that ended: whether it completed, and its usage dates."""
 
     completed: bool
-    first: date
-    last: date
-
-
-@dataclass(frozen=True, order=True)
-class Range:
-    """Usage dates of one run, both in."""
-
-    first: date
-    last: date
-
-    @property
-    def days(self) -> int:
-        return (self.last - self.first).days + 1
-
-    def dates(self) -> Iterable[date]:
-        return (self.first + n * DAY for n in range(self.days))
+    dates: DateRange
 
 
 def is_read(usage_date: date, partition: date | None, prunes: bool) -> bool:
@@ -164,7 +146,7 @@ def last_ends(newest_first: Iterable[Ended]) -> dict[date, bool]:
     """For each date that some run had: whether the newest of them completed."""
     ends: dict[date, bool] = {}
     for run in newest_first:
-        for day in Range(run.first, run.last).dates():
+        for day in run.dates:
             ends.setdefault(day, run.completed)
     return ends
 
@@ -173,7 +155,7 @@ def gaps(first: date, last: date, known: Collection[date]) -> set[date]:
     """Dates of the span that are not known, in holes that are not too long."""
     found: set[date] = set()
     hole: list[date] = []
-    for day in Range(first, last).dates():
+    for day in DateRange(first, last):
         if day not in known:
             hole.append(day)
             continue
@@ -182,48 +164,37 @@ def gaps(first: date, last: date, known: Collection[date]) -> set[date]:
     return found | set(hole if len(hole) <= LONGEST_GAP else ())
 
 
-def ranges(days: Iterable[date], longest: int = LONGEST_DAYS) -> list[Range]:
-    """The dates as contiguous ranges, oldest first, none longer than a run should be."""
-    found: list[Range] = []
-    for day in sorted(days):
-        if found and found[-1].last == day - DAY and found[-1].days < longest:
-            found[-1] = Range(found[-1].first, day)
-        else:
-            found.append(Range(day, day))
-    return found
-
-
 def fit(
-    found: Sequence[Range],
+    found: Sequence[DateRange],
     runs_left: int,
     never: Collection[date] = (),
     failed: Collection[date] = (),
-) -> list[Range]:
+) -> list[DateRange]:
     """At most so many ranges, if that can be: those with the smallest gaps become one.
 
     No range becomes too long, none takes in a date of `never`, and what `failed` stays apart from
     the rest, which goes first: oldest first, the failed ones after.
     """
-    apart = {one for one in found if any(day in failed for day in one.dates())}
+    apart = {one for one in found if any(day in failed for day in one)}
     well, ill = sorted(set(found) - apart), sorted(apart)
     well = _join(well, runs_left - bool(ill), LONGEST_DAYS, {*never, *failed})
-    ill_never = {*never, *(day for one in well for day in one.dates())}
+    ill_never = {*never, *(day for one in well for day in one)}
     return well + _join(ill, runs_left - len(well), LONGEST_FAILED_DAYS, ill_never)
 
 
 def _join(
-    found: Sequence[Range], runs_left: int, longest: int, never: Collection[date]
-) -> list[Range]:
+    found: Sequence[DateRange], runs_left: int, longest: int, never: Collection[date]
+) -> list[DateRange]:
     fitted, blocked = list(found), sorted(never)
     while len(fitted) > max(runs_left, 1):
         joined = [
             (after.first - before.last, n)
             for n, (before, after) in enumerate(pairwise(fitted))
-            if Range(before.first, after.last).days <= longest
+            if DateRange(before.first, after.last).days <= longest
             and bisect_right(blocked, before.last) == bisect_left(blocked, after.first)
         ]
         if not joined:
             break
         _, n = min(joined)
-        fitted[n : n + 2] = [Range(fitted[n].first, fitted[n + 1].last)]
+        fitted[n : n + 2] = [DateRange(fitted[n].first, fitted[n + 1].last)]
     return fitted

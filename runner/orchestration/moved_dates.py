@@ -1,21 +1,21 @@
 """Which usage dates of a tenant moved since they were loaded."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
+from runner import dates
+from runner.context import Context
 from runner.control import runs, tenants
-from runner.errors import Interrupted
+from runner.control.store import Store
+from runner.dataset.dataset import Dataset
+from runner.dates import DateRange
 from runner.names import EARLIEST
-from runner.onboarding import onboard
 from runner.orchestration import catch_up_sql as sql
 from runner.orchestration import landings, moved, publications
 from runner.pipelines import templates
 from runner.sql import Row
-from runner.warehouse import Warehouse
-
-Say = Callable[[str], None]
 
 # So far before the newest partition that was seen, the next look begins.
 MARGIN = timedelta(days=2)
@@ -38,7 +38,7 @@ class Found:
     newest_partition: date | None
     exports: str
     dates: tuple[date, ...]
-    ranges: tuple[moved.Range, ...]
+    ranges: tuple[DateRange, ...]
     left_alone: tuple[date, ...] = ()
     unread_rows: int = 0
     never: frozenset[date] = frozenset()
@@ -58,13 +58,7 @@ class _Before:
     mark: Row | None
 
 
-def look(
-    warehouse: Warehouse,
-    known: tenants.Known,
-    template: templates.Template,
-    say: Say,
-    stopped_by: Callable[[], int] = lambda: 0,
-) -> Found:
+def look(context: Context, known: tenants.Known, template: templates.Template) -> Found:
     """Compare what the export has with what was loaded, three columns of both.
 
     Of an export on BigQuery the newest partitions; of a landing the dates that its runs completed
@@ -82,29 +76,31 @@ def look(
         ]
     )
     looked_at = datetime.now(UTC)
-    before = _before(warehouse, known, pipeline, exports)
+    before = _before(context.store, known, pipeline, exports)
     mark, since = before.mark, None
-    if mark and mark["newest_partition"] and warehouse.prunes_exports and not is_landed:
+    if mark and mark["newest_partition"] and context.dataset.prunes_exports and not is_landed:
         # Never by a partition that was yet to come then: nothing is newer for years.
         since = min(mark["newest_partition"], mark["looked_at"].date()) - MARGIN
     ends = moved.last_ends(
-        moved.Ended(row["status"] == "COMPLETED", row["run_date"], row["to_date"])
+        moved.Ended(row["status"] == "COMPLETED", DateRange(row["run_date"], row["to_date"]))
         for row in before.ended
     )
-    say_once = onboard.once(say)
+    said: set[str] = set()
 
-    def wait(told: str) -> None:
-        say_once(told)
-        unless(stopped_by)
+    def wait(what: str) -> None:
+        if what not in said:
+            said.add(what)
+            context.echo(what)
+        context.stop.check()
 
-    with warehouse.alone_with(tenant, wait):
+    with context.dataset.exclusive(tenant, wait):
         bill = landings.bill_of(template)
-        has_bill = warehouse.has_table(tenant, bill)
+        has_bill = context.dataset.has_table(tenant, bill)
         # A complete run that left a table behind does not build it: it would be behind for ever.
         complete = {
             row["pipeline_logging_id"] for row in before.ended if row["status"] == "COMPLETED"
         }
-        behind, published = publications.disagreeing(warehouse, tenant, complete, bill)
+        behind, published = publications.disagreeing(context.dataset, tenant, complete, bill)
         again = {row["usage_date"] for row in behind}
         again |= {day for day, completed in ends.items() if not completed}
         # A bill that was deleted, or put back from a copy, has lost dates: all is to be looked at.
@@ -118,31 +114,31 @@ def look(
             never_ran = _never_ran(before.landed, ends)
             days = again | never_ran | _landed_since(mark["looked_at"] - MARGIN, before.landed)
             first, last = min(days, default=_END), max(days, default=_BEGINNING)
-        exported = _exported(warehouse, tenant, since or _BEGINNING, _END, first, last)
+        exported = _exported(context.dataset, tenant, since or _BEGINNING, _END, first, last)
         if since:
-            first = min([*exported, *again, since - moved.DAY])
-        copied = _copied(warehouse, tenant, bill, first, last) if has_bill else {}
-        days = again | moved.differing(exported, copied, since, warehouse.prunes_exports)
+            first = min([*exported, *again, since - dates.DAY])
+        copied = _copied(context.dataset, tenant, bill, first, last) if has_bill else {}
+        days = again | moved.differing(exported, copied, since, context.dataset.prunes_exports)
         days |= never_ran | _never_loaded(exported, copied, since, ends)
         if is_landed and any({*copied.get(day, {})} - {*exported.get(day, {})} for day in days):
             # Rows are gone: all that the landing has tells whether the export had dropped them.
-            exported = _exported(warehouse, tenant, _BEGINNING, _END, _BEGINNING, _END)
+            exported = _exported(context.dataset, tenant, _BEGINNING, _END, _BEGINNING, _END)
         first, last = min(days, default=_END), max(days, default=_BEGINNING)
         loaded = (parts for day, parts in copied.items() if first <= day <= last)
         if since and any(p.partition and p.partition < since for parts in loaded for p in parts):
             # Late rows of old dates: whether their export still has the others, and those of the
             # dates between, which a joined range would run as well.
-            older = _exported(warehouse, tenant, first - moved.DAY, since, first, last)
+            older = _exported(context.dataset, tenant, first - dates.DAY, since, first, last)
             exported = {
                 day: {**exported.get(day, {}), **older.get(day, {})} for day in {*exported, *older}
             }
-        refs = _refs(warehouse, known, exported, copied)
+        refs = _refs(context.store, known, exported, copied)
         never = moved.forgotten({*days, *copied}, exported, copied, refs)
     left_alone = days & never
     # What failed the last time goes apart: it may fail again, and is not to take others with it.
     failed = {day for day in days - left_alone if not ends.get(day, True)}
-    ranges = moved.ranges(days - left_alone - failed)
-    ranges += moved.ranges(failed, moved.LONGEST_FAILED_DAYS)
+    ranges = dates.ranges(days - left_alone - failed)
+    ranges += dates.ranges(failed, moved.LONGEST_FAILED_DAYS)
     parts = {source.partition for held in exported.values() for source in held}
     newest = max(filter(None, parts), default=mark["newest_partition"] if mark else None)
     if newest:
@@ -155,7 +151,7 @@ def look(
         tuple(sorted(days - left_alone)),
         tuple(sorted(ranges, reverse=True)),
         tuple(sorted(left_alone)),
-        moved.unread_rows(exported, warehouse.prunes_exports),
+        moved.unread_rows(exported, context.dataset.prunes_exports),
         frozenset(never),
         frozenset(failed),
         # Of a landing the landing's own catch-up judges the export, once for all who read it: here
@@ -166,7 +162,7 @@ def look(
     )
 
 
-def _before(warehouse: Warehouse, known: tenants.Known, pipeline: str, exports: str) -> _Before:
+def _before(store: Store, known: tenants.Known, pipeline: str, exports: str) -> _Before:
     """What is known before the look; dead runs are closed first, so that they are known, too."""
     tenant = known.id
     values = {"pipeline_id": pipeline}
@@ -176,11 +172,11 @@ def _before(warehouse: Warehouse, known: tenants.Known, pipeline: str, exports: 
         values["landing_pipeline_id"] = landings.pipeline_of(landing)
 
     def read() -> tuple[list[Row], list[Row]]:
-        rows = warehouse.read(statement, **values)
+        rows = store.read(statement, **values)
         return rows, [row for row in rows if row["tenant_id"] == tenant]
 
     rows, own = read()
-    if runs.end_dead(warehouse, tenant, [r for r in own if r["status"] in runs.ACTIVE]):
+    if runs.end_dead(store, tenant, [r for r in own if r["status"] in runs.ACTIVE]):
         rows, own = read()
     ended = (r for r in own if r["pipeline_id"] == pipeline and r["status"] not in runs.ACTIVE)
     landed = [row for row in rows if row["tenant_id"] not in (None, tenant)]
@@ -200,7 +196,7 @@ def _landed_since(moment: datetime, landed: Iterable[Row]) -> set[date]:
         day
         for row in landed
         if row["end_time"] is None or row["end_time"] >= moment
-        for day in moved.Range(row["run_date"], row["to_date"]).dates()
+        for day in DateRange(row["run_date"], row["to_date"])
     }
 
 
@@ -211,9 +207,7 @@ def _never_ran(landed: Iterable[Row], ends: dict[date, bool]) -> set[date]:
     return {day for day in days if day > first and day not in ends}
 
 
-def _refs(
-    warehouse: Warehouse, known: tenants.Known, exported: moved.Held, copied: moved.Held
-) -> set[str]:
+def _refs(store: Store, known: tenants.Known, exported: moved.Held, copied: moved.Held) -> set[str]:
     """The exports that the loaded rows may be from: of a landing those that it lands."""
     refs = {one.id for one in known.exports}
     seen, held = (
@@ -223,13 +217,8 @@ def _refs(
     if held <= {*refs, *seen}:
         return refs
     for name in known.landings:
-        refs |= {one.id for one in tenants.exports(warehouse, name)}
+        refs |= {one.id for one in tenants.exports(store, name)}
     return refs
-
-
-def unless(stopped_by: Callable[[], int]) -> None:
-    if number := stopped_by():
-        raise Interrupted(number)
 
 
 def has_stopped(known: tenants.Known, newest: datetime) -> str:
@@ -245,31 +234,31 @@ def has_stopped(known: tenants.Known, newest: datetime) -> str:
 
 
 def _exported(
-    warehouse: Warehouse, tenant: str, since: date, before: date, first: date, last: date
+    dataset: Dataset, tenant: str, since: date, before: date, first: date, last: date
 ) -> moved.Held:
     """The rows of the export by date, of partitions `since` until before `before`."""
     if first > last:
         return {}
     statement = sql.EXPORTED_ROWS.format(tenant=tenant)
     return _held(
-        warehouse.read_data(
+        dataset.read(
             tenant,
             statement,
             since=_midnight(since),
             before=_midnight(before),
             first_moment=_midnight(first),
-            end_moment=_midnight(min(last, _END - moved.DAY) + moved.DAY),
+            end_moment=_midnight(min(last, _END - dates.DAY) + dates.DAY),
         )
     )
 
 
-def _copied(warehouse: Warehouse, tenant: str, bill: str, first: date, last: date) -> moved.Held:
+def _copied(dataset: Dataset, tenant: str, bill: str, first: date, last: date) -> moved.Held:
     """What was loaded of these dates."""
     if first > last:
         return {}
     rows_of = {"billing_cost_daily": sql.LOADED_ROWS, "export_landing": sql.LANDED_ROWS}
     statement = rows_of[bill].format(tenant=tenant)
-    return _held(warehouse.read_data(tenant, statement, first_date=first, last_date=last))
+    return _held(dataset.read(tenant, statement, first_date=first, last_date=last))
 
 
 def _held(rows: list[Row]) -> moved.Held:

@@ -9,11 +9,12 @@ from typing import Any
 
 from runner.control import runs_sql
 from runner.control.runs import Run
+from runner.control.store import Store
 from runner.dataset import publications_sql
+from runner.dataset.dataset import Dataset
 from runner.errors import RunnerError
 from runner.findings import parsed
 from runner.sql import Row
-from runner.warehouse import Warehouse
 
 DAY = timedelta(days=1)
 _FIRST, _LAST = date(1970, 1, 1), date(9999, 12, 31)
@@ -105,7 +106,7 @@ def document(published: Iterable[Publication]) -> list[dict[str, Any]]:
 
 
 def disagreeing(
-    warehouse: Warehouse, tenant: str, complete: Collection[str], bill: str = ""
+    dataset: Dataset, tenant: str, complete: Collection[str], bill: str = ""
 ) -> tuple[list[Row], set[date]]:
     """Tables that are, on a date, older than one that they read, by the tenant's data.
 
@@ -113,15 +114,15 @@ def disagreeing(
     it. And the dates that the table `bill` has published.
     """
     statement = publications_sql.DISAGREEING.format(tenant=tenant)
-    rows = warehouse.read_data(tenant, statement, from_date=_FIRST, to_date=_LAST, bill=bill)
+    rows = dataset.read(tenant, statement, from_date=_FIRST, to_date=_LAST, bill=bill)
     behind = [row for row in rows if row["newer_run"] and row["newer_run"] not in complete]
     return behind, {row["usage_date"] for row in rows if row["target_table"] == bill}
 
 
-def of_data(warehouse: Warehouse, tenant: str, complete: Collection[str]) -> list[Standing]:
+def of_data(dataset: Dataset, tenant: str, complete: Collection[str]) -> list[Standing]:
     """What stands for all dates by the tenant's data."""
     statement = publications_sql.PUBLICATIONS.format(tenant=tenant)
-    rows = warehouse.read_data(tenant, statement, from_date=_FIRST, to_date=_LAST)
+    rows = dataset.read(tenant, statement, from_date=_FIRST, to_date=_LAST)
     return standing(of_rows(rows), complete)
 
 
@@ -160,21 +161,21 @@ def _recorded(records: Iterable[Row]) -> Iterator[Publication]:
         yield from of_record(row["pipeline_logging_id"], row["publications"])
 
 
-def published_dates(warehouse: Warehouse, run: Run) -> tuple[list[Row], list[Standing]]:
+def published_dates(store: Store, run: Run) -> tuple[list[Row], list[Standing]]:
     """The records of the runs that share dates with this one, and what stands by them."""
-    rows = _records(warehouse, run)
+    rows = _records(store, run)
     return rows, of_records(rows, run.run_date, run.to_date)
 
 
-def _records(warehouse: Warehouse, run: Run) -> list[Row]:
-    return warehouse.read(
+def _records(store: Store, run: Run) -> list[Row]:
+    return store.read(
         runs_sql.RECORDED_PUBLICATIONS.format(tenant=run.tenant_id),
         from_date=run.run_date,
         to_date=run.to_date,
     )
 
 
-def readers_see_by_record(warehouse: Warehouse, run: Run, is_known: bool) -> str:
+def readers_see_by_record(store: Store, run: Run, is_known: bool) -> str:
     """What readers of a failed run's dates see now, by the records of runs instead of the data.
 
     `is_known`: whether it is known what the run itself published. Never raises RunnerError.
@@ -185,7 +186,7 @@ def readers_see_by_record(warehouse: Warehouse, run: Run, is_known: bool) -> str
             f" runner doctor --tenant {run.tenant_id}."
         )
     try:
-        published = _recorded(_records(warehouse, run))
+        published = _recorded(_records(store, run))
     except RunnerError as error:
         return f"It could not be looked up: {error.message}"
     return readers_see(run.id, list(_by_date(published, run.run_date, run.to_date)))

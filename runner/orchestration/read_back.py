@@ -7,34 +7,34 @@ from dataclasses import replace
 from runner import findings
 from runner.control.runs import Run
 from runner.dataset import publications_sql as sql
+from runner.dataset.dataset import Dataset
 from runner.engine.job import Node, Outcome
 from runner.findings import Finding
 from runner.orchestration import publications
 from runner.orchestration.publications import Publication
 from runner.sql import Row
-from runner.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 
 
-def published(warehouse: Warehouse, run: Run) -> tuple[Publication, ...] | None:
+def published(dataset: Dataset, run: Run) -> tuple[Publication, ...] | None:
     """What the run published, one of each table; None when it cannot be read. Never raises."""
-    rows = _rows(warehouse, run, sql.PUBLICATIONS_OF_RUN)
+    rows = _rows(dataset, run, sql.PUBLICATIONS_OF_RUN)
     return None if rows is None else publications.per_table(publications.of_rows(rows))
 
 
-def explained(warehouse: Warehouse, run: Run, outcome: Outcome) -> Outcome:
+def explained(dataset: Dataset, run: Run, outcome: Outcome) -> Outcome:
     """The outcome with its findings, and of a failure what readers of the data see now.
 
     Each node's message and row count are those of its findings. What cannot be read is taken from
     dbt's own result. Never raises.
     """
-    rows = _rows(warehouse, run, sql.DQ_RESULTS)
+    rows = _rows(dataset, run, sql.DQ_RESULTS)
     told = with_findings(outcome, findings.of_rows(rows or ()))
     told = replace(told, expectations_passed=sum(r["expectations_passed"] or 0 for r in rows or ()))
     if outcome.success:
         return told
-    seen = _rows(warehouse, run, sql.PUBLICATIONS)
+    seen = _rows(dataset, run, sql.PUBLICATIONS)
     if seen is None:
         return told
     return replace(told, readers_see=publications.readers_see(run.id, publications.of_rows(seen)))
@@ -91,9 +91,9 @@ def _worded(node: Node, found: list[Finding], dated: set[str]) -> Node:
     )
 
 
-def _rows(warehouse: Warehouse, run: Run, statement: str) -> list[Row] | None:
+def _rows(dataset: Dataset, run: Run, statement: str) -> list[Row] | None:
     try:
-        return warehouse.read_data(
+        return dataset.read(
             run.tenant_id,
             statement.format(tenant=run.tenant_id),
             run_id=run.id,

@@ -4,20 +4,21 @@ import json
 import logging
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from runner.context import Context
 from runner.control import runs_sql, spool, spooled
-from runner.control.queue import handing_back
+from runner.control.queue import requeueing
 from runner.control.runs import Run, as_run
+from runner.control.store import Store
 from runner.control.turns import Turn, starting, turn_of
-from runner.engine.job import Event, Node
+from runner.engine.job import Event, Node, Outcome
 from runner.errors import WarehouseProblem
-from runner.orchestration.alerts import Alarm, moments
+from runner.orchestration.alerts import Alert, outbox_times
 from runner.orchestration.publications import Publication, as_text
-from runner.settings import Settings
 from runner.sql import Row, Value
-from runner.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +55,9 @@ class StepLog:
     A step is opened RUNNING and closed with its end; both are one row, rewritten.
     """
 
-    def __init__(self, warehouse: Warehouse, run: Run) -> None:
-        self._warehouse = warehouse
-        self._run = run
+    def __init__(self, store: Store, run: Run) -> None:
+        self._store = store
+        self.run = run
         self._steps: dict[str, Step] = {}
         self._unwritten: set[str] = set()
         self._began = time.monotonic()
@@ -124,11 +125,13 @@ class StepLog:
             )
         )
 
-    def close_open(self, status: str, error: str | None) -> None:
-        """End what is still RUNNING, such as after the dbt process died."""
+    def close_all(self, outcome: Outcome, status: str) -> None:
+        """End each of dbt's nodes, and with this status what is still RUNNING: dbt may have died."""
+        for node in outcome.nodes:
+            self.close_node(node)
         for step in list(self._steps.values()):
             if step.status == "RUNNING":
-                self.close(step.step_id, status, error)
+                self.close(step.step_id, status, outcome.error)
 
     def flush(self) -> str | None:
         """Write the steps that changed; the run's status then, None when nothing was written.
@@ -138,12 +141,12 @@ class StepLog:
         if not self._unwritten:
             return None
         named, values = self.pending()
-        statements = spooled.texts(self._run.tenant_id, named)
-        look = runs_sql.RUN_STATUS.format(tenant=self._run.tenant_id)
+        statements = spooled.texts(self.run.tenant_id, named)
+        look = runs_sql.RUN_STATUS.format(tenant=self.run.tenant_id)
         try:
-            rows = self._warehouse.write(*statements, look, **values)
+            rows = self._store.write(*statements, look, **values)
         except WarehouseProblem as error:
-            log.warning("steps of run %s wait: %s", self._run.id, error.message)
+            log.warning("steps of run %s wait: %s", self.run.id, error.message)
             return None
         self._unwritten.clear()
         return str(rows[0]["status"]) if rows else None
@@ -157,97 +160,96 @@ class StepLog:
             named += (("DROP_STEPS", len(steps)), ("ADD_STEPS", len(steps)))
         for n, step in enumerate(steps):
             values |= {f"{name}_{n}": value for name, value in _values(step).items()}
-        return named, {"run_id": self._run.id, "user_id": self._run.user_id, **values}
+        return named, {"run_id": self.run.id, "user_id": self.run.user_id, **values}
 
     def _keep(self, step: Step) -> None:
         self._steps[step.step_id] = step
         self._unwritten.add(step.step_id)
 
 
-def start(warehouse: Warehouse, run: Run, timeout_minutes: float) -> Turn:
+def start(store: Store, run: Run, timeout_minutes: float) -> Turn:
     """Move the run from PENDING to RUNNING if it is its turn; the claim itself may have done so."""
     if run.status == "RUNNING":
         return Turn("RUNNING", ())
     statements, when = starting(run, timeout_minutes)
-    return turn_of(run, warehouse.write_in_turn(when, *statements, run_id=run.id))
+    return turn_of(run, store.write_in_turn(when, *statements, run_id=run.id))
+
+
+@dataclass(frozen=True)
+class End:
+    """How a run ended, as its row has it."""
+
+    status: str
+    error: str | None = None
+    warnings: tuple[str, ...] = ()
+    row_count: int | None = None
 
 
 def finish(
-    settings: Settings,
-    warehouse: Warehouse,
-    steps: StepLog,
-    run: Run,
-    status: str,
-    error: str | None,
-    warnings: tuple[str, ...],
-    row_count: int | None,
-    *alerts: Alarm,
+    context: Context, steps: StepLog, end: End, alerts: Sequence[Alert]
 ) -> tuple[Run, Row | None]:
-    """End the run with its last steps and its alert, in one transaction.
+    """End the run with its last steps and its alerts, in one transaction.
 
-    Returns the run as it is now; where it raises an alert, also a row with what OUTBOX tells.
+    Returns the run as it is now; where it raises an alert, also a row of OUTBOX.
     A run that another command has closed meanwhile stays as that command left it. Raises
     WarehouseProblem when the end could not be written; it is then in the spool.
     """
     values: dict[str, Value] = {
-        "status": status,
+        "status": end.status,
         "duration_ms": steps.elapsed_ms,
-        "error_message": error,
-        "warnings": json.dumps(warnings),
-        "row_count": row_count,
+        "error_message": end.error,
+        "warnings": json.dumps(end.warnings),
+        "row_count": end.row_count,
         "publications": as_text(steps.published),
     }
     for alert in alerts:
         values |= alert.values
-    values |= moments()
+    values |= outbox_times()
     named, values = steps.pending(("FINISH", 0), ("FINISH_EVENT", 0), **values)
     # After the steps: a mail's step is the last.
     named += tuple(one for alert in alerts for one in alert.named)
     # Without an alert nothing is asked of the outbox: it may be what is broken.
     named += (("ENDED" if alerts else "RUN", 0),)
-    (row,) = write_or_spool(settings, warehouse, run.tenant_id, named, values)
+    (row,) = _write_or_spool(context, steps.run.tenant_id, named, values)
     return as_run(row), row if alerts else None
 
 
-def keep_publications(warehouse: Warehouse, steps: StepLog, run: Run) -> None:
+def keep_publications(store: Store, steps: StepLog) -> None:
     """Record what a run published that another command has closed. Raises WarehouseProblem."""
-    warehouse.write(
-        runs_sql.KEEP_PUBLICATIONS.format(tenant=run.tenant_id),
-        run_id=run.id,
+    store.write(
+        runs_sql.KEEP_PUBLICATIONS.format(tenant=steps.run.tenant_id),
+        run_id=steps.run.id,
         publications=as_text(steps.published),
     )
 
 
-def hand_back(settings: Settings, warehouse: Warehouse, run: Run) -> Run:
-    """Let a run that was taken up wait again; as it is now, such as cancelled meanwhile.
+def requeue(context: Context, run: Run) -> Run:
+    """Put a run that was dequeued back; as it is now, such as cancelled meanwhile.
 
-    What cannot be written waits in the spool, and the run is taken to wait.
+    What cannot be written is kept in the spool, and the run counts as queued.
     """
-    named, values = handing_back(run.id, run.worker_instance)
+    named, values = requeueing(run.id, run.worker_instance)
     try:
-        return as_run(write_or_spool(settings, warehouse, run.tenant_id, named, values)[0])
+        return as_run(_write_or_spool(context, run.tenant_id, named, values)[0])
     except WarehouseProblem as error:
-        log.warning("run %s is handed back later: %s", run.id, error.message)
+        log.warning("run %s is put back later: %s", run.id, error.message)
         return replace(run, status="PENDING")
 
 
-def write_or_spool(
-    settings: Settings,
-    warehouse: Warehouse,
-    tenant: str,
-    named: tuple[spooled.Named, ...],
-    values: dict[str, Value],
+def _write_or_spool(
+    context: Context, tenant: str, named: tuple[spooled.Named, ...], values: dict[str, Value]
 ) -> list[Row]:
     """Write now, or keep for the next command and raise WarehouseProblem."""
     try:
-        return warehouse.write(*spooled.texts(tenant, named), **values)
+        return context.store.write(*spooled.texts(tenant, named), **values)
     except WarehouseProblem as error:
         try:
-            path = spool.keep(settings, tenant, named, values)
+            path = spool.keep(context.settings, tenant, named, values)
         except OSError as full:
             log.error("lost, as neither warehouse nor disk takes it: %s %s", named, values)
+            folder = spool.folder(context.settings)
             raise type(error)(
-                f"{error.message} It could not be kept in {spool.folder(settings)} either ({full})."
+                f"{error.message} It could not be kept in {folder} either ({full})."
             ) from error
         raise type(error)(
             f"{error.message} What happened is kept in {path} and written by the next command."

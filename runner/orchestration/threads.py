@@ -9,16 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Generic, TypeVar
 
+from runner.context import Stop
 from runner.errors import Interrupted, RunnerError, UsageProblem
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
-
-# So many dates go in one run: its statements hold them all in one transaction.
-CHUNK_DAYS = 366
 
 
 @dataclass(frozen=True)
@@ -28,19 +25,6 @@ class Done(Generic[Result]):
     name: str
     result: Result | None = None
     error: RunnerError | None = None
-
-
-class Stop:
-    """A signal, handed to threads, which get none. Calling it tells the number; 0: go on."""
-
-    def __init__(self) -> None:
-        self._number = 0
-
-    def __call__(self) -> int:
-        return self._number
-
-    def now(self, number: int) -> None:
-        self._number = self._number or number
 
 
 def each(
@@ -75,7 +59,7 @@ def each(
         ThreadPoolExecutor(max_workers=workers, thread_name_prefix="tenant") as threads,
     ):
         while True:
-            while len(at_work) < workers and not stop():
+            while len(at_work) < workers and not stop.number:
                 name = next(todo, None)
                 if name is None:
                     break
@@ -126,13 +110,3 @@ def shard(names: Sequence[str], part: str) -> list[str]:
 
 def _number(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
-
-
-def chunks(first: date, last: date, days: int = CHUNK_DAYS) -> list[tuple[date, date]]:
-    """The dates from first to last in parts of so many days, oldest first."""
-    parts = []
-    while first <= last:
-        end = min(last, first + timedelta(days=days - 1))
-        parts.append((first, end))
-        first = end + timedelta(days=1)
-    return parts

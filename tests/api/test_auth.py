@@ -332,7 +332,7 @@ def test_what_the_runner_never_made_opens_nothing_though_its_hash_is_set(
             for path in (RUNS, "/api/v1/tenants"):
                 assert scene.client.get(path, headers=headers).status_code == 401
             assert scene.client.post(RUN, json=DAY, headers=headers).status_code == 401
-    assert keys.find(control.warehouse, text) is None
+    assert keys.find(control.context.store, text) is None
 
 
 def test_the_runner_makes_the_admin_key_and_keeps_nothing_of_it(control: Control, dbt) -> None:
@@ -366,7 +366,7 @@ def test_a_setting_that_cannot_be_meant_is_refused(control, dbt, name, value) ->
 def test_onboarding_calls_what_the_command_calls(scene: Scene, monkeypatch) -> None:
     asked: list[Any] = []
 
-    def onboard(settings: Any, warehouse: Any, *args: Any) -> list[Any]:
+    def onboard(settings: Any, context: Any, *args: Any) -> list[Any]:
         asked.append(args[:-1])
         args[-1]("making the tables")
         return []
@@ -398,9 +398,9 @@ def test_guessing_is_refused_before_it_is_looked_up(control, dbt, monkeypatch) -
     looked: list[str] = []
     find = keys.find
 
-    def noted(warehouse: Any, secret: str) -> Any:
+    def noted(context: Any, secret: str) -> Any:
         looked.append(secret)
-        return find(warehouse, secret)
+        return find(context, secret)
 
     monkeypatch.setattr(keys, "find", noted)
     with Scene(control, dbt, RUNNER_RATE_LIMIT="5") as scene, ThreadPoolExecutor(40) as many:
@@ -417,10 +417,10 @@ def test_wrong_keys_hold_up_no_good_one_and_push_none_out(scene: Scene, monkeypa
     assert scene.get(RUNS).status_code == 200
     door, slow, find = scene.app.state.service.door, threading.Event(), keys.find
 
-    def waits(warehouse: Any, secret: str) -> Any:
+    def waits(context: Any, secret: str) -> Any:
         if secret.startswith("gtc_guess"):
             slow.wait(30)
-        return find(warehouse, secret)
+        return find(context, secret)
 
     monkeypatch.setattr(keys, "find", waits)
     with ThreadPoolExecutor(60) as many:

@@ -15,15 +15,15 @@ from runner.api.auth import Door
 from runner.control import claim, queue, spool
 from runner.control.processes import this_host
 from runner.control.runs import QUEUE, Run, cancel
+from runner.control.sqlite import SqliteStore
 from runner.errors import WarehouseUnreachable
 from runner.orchestration import alerts
 from runner.orchestration import run as one_run
-from runner.warehouse import DuckDBWarehouse
 
 
 def claimed(control: Control) -> str:
     """A run that waits for a service."""
-    run = claim.take(control.warehouse, request(queued=True), control.settings.project_dir)
+    run = claim.take(control.context.store, request(queued=True), control.settings.project_dir)
     assert control.runs() == [("PENDING", None)]
     return run.id
 
@@ -31,7 +31,7 @@ def claimed(control: Control) -> str:
 def claimed_beside(control: Control) -> str:
     """Another run that waits for a service."""
     asked = request(date(2024, 11, 2), queued=True)
-    return claim.take(control.warehouse, asked, control.settings.project_dir).id
+    return claim.take(control.context.store, asked, control.settings.project_dir).id
 
 
 def whose(control: Control) -> tuple[Any, ...]:
@@ -41,9 +41,9 @@ def whose(control: Control) -> tuple[Any, ...]:
 def test_a_hand_back_that_cannot_be_written_waits_in_the_spool(
     control: Control, dbt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = DuckDBWarehouse.write
+    write = SqliteStore.write
 
-    def unreachable(self: DuckDBWarehouse, *statements: str, **values: Any) -> Any:
+    def unreachable(self: SqliteStore, *statements: str, **values: Any) -> Any:
         if any("@me" in text for text in statements):
             raise WarehouseUnreachable("the disk is away.")
         return write(self, *statements, **values)
@@ -52,19 +52,19 @@ def test_a_hand_back_that_cannot_be_written_waits_in_the_spool(
         held = Held(dbt)
         run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]
         assert held.began.wait(20)
-        monkeypatch.setattr(DuckDBWarehouse, "write", unreachable)
+        monkeypatch.setattr(SqliteStore, "write", unreachable)
     monkeypatch.undo()
     assert whose(control)[0] == "RUNNING"
     (path,) = spool.waiting(scene.settings)
     entry = json.loads(path.read_text())
-    assert spool.drain(scene.settings, control.warehouse) == 1
+    assert spool.drain(scene.settings, control.context.store) == 1
     assert whose(control) == ("PENDING", QUEUE)
 
     # Written late, when another has the run, it changes nothing.
-    assert queue.take_up(control.warehouse, "acme", run_id, 20, "elsewhere:1@2")
+    assert queue.take_up(control.context.store, "acme", run_id, 20, "elsewhere:1@2")
     path.touch(mode=0o600)
     path.write_text(json.dumps(entry))
-    assert spool.drain(scene.settings, control.warehouse) == 1
+    assert spool.drain(scene.settings, control.context.store) == 1
     assert whose(control) == ("RUNNING", "elsewhere:1@2")
 
 
@@ -91,7 +91,7 @@ def test_a_run_that_was_handed_back_though_its_service_died_is_not_taken_for_dea
     """What waits in the spool is written before dead runs are looked for."""
     run_id = claimed(control)
     gone = f"{this_host()}:999999@{datetime.now(UTC).timestamp():.6f}"
-    assert queue.take_up(control.warehouse, "acme", run_id, 20, gone)
+    assert queue.take_up(control.context.store, "acme", run_id, 20, gone)
     named, values = queue.handing_back(run_id, gone)
     with Scene(control, dbt) as scene:
         pass  # only for its settings: nothing of it is at work when the spool is filled
@@ -112,11 +112,11 @@ def test_a_run_cancelled_while_it_is_handed_back_is_told_as_cancelled(
     told: list[Any] = []
     execute = one_run.execute
     monkeypatch.setattr(one_run, "execute", lambda *args: told.append(execute(*args)) or told[-1])
-    write = DuckDBWarehouse.write
+    write = SqliteStore.write
 
-    def cancelled_before(self: DuckDBWarehouse, *statements: str, **values: Any) -> Any:
+    def cancelled_before(self: SqliteStore, *statements: str, **values: Any) -> Any:
         if any("@me" in text for text in statements):
-            monkeypatch.setattr(DuckDBWarehouse, "write", write)
+            monkeypatch.setattr(SqliteStore, "write", write)
             cancel(self, "acme", values["run_id"], "by somebody")
         return write(self, *statements, **values)
 
@@ -124,7 +124,7 @@ def test_a_run_cancelled_while_it_is_handed_back_is_told_as_cancelled(
         held = Held(dbt)
         scene.post(RUN, DAY)
         assert held.began.wait(20)
-        monkeypatch.setattr(DuckDBWarehouse, "write", cancelled_before)
+        monkeypatch.setattr(SqliteStore, "write", cancelled_before)
     assert [report.status for report in told] == ["CANCELLED"]
     assert control.runs()[0][0] == "CANCELLED"
 
@@ -157,7 +157,7 @@ def test_a_run_at_work_is_not_taken_for_lost(control: Control, dbt) -> None:
         before = whose(control)
         for scene in (one, two):
             backlog = scene.app.state.service.backlog
-            backlog._sweep(control.warehouse)
+            backlog._sweep(control.context)
         assert whose(control) == before and before[0] == "RUNNING"
         held.go.set()
         one.until(run_id, "COMPLETED")
@@ -170,7 +170,7 @@ def test_what_waits_is_found_before_chores_that_take_long_or_break(
     run_id = claimed(control)
     stuck, mailed = threading.Event(), threading.Event()
 
-    def broken(door: Door, warehouse: Any) -> None:
+    def broken(door: Door, context: Any) -> None:
         raise ZeroDivisionError("a chore of ours")
 
     def slow(*args: Any) -> None:
@@ -187,7 +187,7 @@ def test_what_waits_is_found_before_chores_that_take_long_or_break(
             assert scene.until(run_id, "COMPLETED")
             # Past the service, while the mail is stuck: a sweep finds it all the same.
             later = request(date(2024, 11, 2), queued=True)
-            second = claim.take(control.warehouse, later, control.settings.project_dir)
+            second = claim.take(control.context.store, later, control.settings.project_dir)
             assert scene.until(second.id, "COMPLETED")
             stuck.set()
     finally:
@@ -197,7 +197,9 @@ def test_what_waits_is_found_before_chores_that_take_long_or_break(
 
 def test_a_run_of_a_tenant_that_is_building_is_not_taken_up(control: Control, dbt) -> None:
     """Neither when it is asked for nor by a sweep; other tenants' runs are. Then it is."""
-    own = claim.take(control.warehouse, request(date(2024, 12, 1)), control.settings.project_dir)
+    own = claim.take(
+        control.context.store, request(date(2024, 12, 1)), control.settings.project_dir
+    )
     run_id = claimed_beside(control)
     with Scene(control, dbt) as scene:
         posted = scene.post(RUN, DAY | {"date": "2024-11-03"}).json()["pipeline_logging_id"]
@@ -205,7 +207,7 @@ def test_a_run_of_a_tenant_that_is_building_is_not_taken_up(control: Control, db
         scene.until(other.json()["pipeline_logging_id"], "COMPLETED", key=scene.other)
         backlog = scene.app.state.service.backlog
         for _ in range(2):
-            backlog._sweep(control.warehouse)
+            backlog._sweep(control.context)
             time.sleep(0.2)
         for waiting in (run_id, posted):
             assert scene.get(f"{RUNS}/{waiting}").json()["status"] == "PENDING"
@@ -231,7 +233,7 @@ def test_a_run_that_a_command_began_meanwhile_is_let_end_first(
     def begins_first(*args: Any) -> Any:
         if not began:
             asked = request(date(2024, 12, 1))
-            began.append(claim.take(control.warehouse, asked, control.settings.project_dir))
+            began.append(claim.take(control.context.store, asked, control.settings.project_dir))
         taken = take_up(*args)
         tried.set()
         return taken
@@ -240,7 +242,7 @@ def test_a_run_that_a_command_began_meanwhile_is_let_end_first(
     with Scene(control, dbt) as scene:
         assert tried.wait(20)
         assert scene.get(f"{RUNS}/{run_id}").json()["status"] == "PENDING"
-        cancel(control.warehouse, "acme", began[0].id, "a test")
+        cancel(control.context.store, "acme", began[0].id, "a test")
         scene.until(run_id, "COMPLETED")
 
 
@@ -256,7 +258,7 @@ def test_two_runs_of_a_tenant_follow_each_other_without_a_sweep_between(
         ]
         assert held.began.wait(20)
         backlog = scene.app.state.service.backlog
-        backlog._sweep(control.warehouse)
+        backlog._sweep(control.context)
         assert backlog._building == set() and backlog.length == 1
         monkeypatch.setattr(backlog, "_sweep", lambda warehouse: None)
         held.go.set()
@@ -268,7 +270,7 @@ def test_the_service_rotates_the_log(control: Control, dbt, monkeypatch) -> None
     monkeypatch.setattr("runner.logs.LOG_BYTES", 10)
     with Scene(control, dbt) as scene:
         scene.get("/health")
-        scene.app.state.service.backlog._do_chores(control.warehouse)
+        scene.app.state.service.backlog._do_chores(control.context)
         scene.get("/health")
     assert (scene.settings.log_dir / "runner.jsonl.1").exists()
     assert "/health 200" in (scene.settings.log_dir / "runner.jsonl").read_text()

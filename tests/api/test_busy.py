@@ -10,7 +10,6 @@ from test_dataset_duckdb import held
 
 from runner import sql
 from runner.api import errors
-from runner.warehouse import DuckDBWarehouse
 
 
 def test_costs_of_a_tenant_that_loads_hold_up_nobody_else(scene: Scene) -> None:
@@ -31,15 +30,15 @@ def test_costs_of_a_tenant_that_loads_hold_up_nobody_else(scene: Scene) -> None:
 def test_health_is_asked_once_and_answered_to_all(scene: Scene, monkeypatch) -> None:
     assert scene.client.get("/health").status_code == 200
     scene.app.state.service._next_probe = 0.0
-    read, asked, go = DuckDBWarehouse.read, [], threading.Event()
+    read, asked, go = SqliteStore.read, [], threading.Event()
 
-    def slow(self: DuckDBWarehouse, statement: str, **values: Any) -> Any:
+    def slow(self: SqliteStore, statement: str, **values: Any) -> Any:
         if statement == sql.PROBE:
             asked.append(self._patience_seconds)
             go.wait(30)
         return read(self, statement, **values)
 
-    monkeypatch.setattr(DuckDBWarehouse, "read", slow)
+    monkeypatch.setattr(SqliteStore, "read", slow)
     with ThreadPoolExecutor(1) as one:
         first = one.submit(scene.client.get, "/health")
         while not asked:

@@ -267,23 +267,23 @@ def test_a_run_that_waited_longer_than_the_service_lives_is_not_taken_for_dead(c
     """The process that took it up is younger than the run."""
     from control_file import request
 
-    run = claim.take(control.warehouse, request(queued=True), control.settings.project_dir)
+    run = claim.take(control.context.store, request(queued=True), control.settings.project_dir)
     control.sql(
         "update acme.x_meta_pipeline_runs set start_time = ?",
         (datetime.now(UTC) - timedelta(hours=5)).replace(tzinfo=None),
     )
-    assert queue.sweep(control.warehouse, "acme").waiting == (run.id,)
-    taken = queue.take_up(control.warehouse, "acme", run.id, 20)
+    assert queue.sweep(control.context.store, "acme").waiting == (run.id,)
+    taken = queue.take_up(control.context.store, "acme", run.id, 20)
     assert taken and taken.status == "RUNNING"
-    assert queue.take_up(control.warehouse, "acme", run.id, 20) is None
-    runs.end_dead_leases(control.warehouse, "acme")
+    assert queue.take_up(control.context.store, "acme", run.id, 20) is None
+    runs.end_dead_leases(control.context.store, "acme")
     assert control.runs() == [("RUNNING", None)]
     worker = control.value("select worker_instance from acme.x_meta_pipeline_runs")
     control.sql(
         "update acme.x_meta_pipeline_runs set worker_instance = ?",
         re.sub(r":[0-9]+@", ":999999@", worker),
     )
-    runs.end_dead_leases(control.warehouse, "acme")
+    runs.end_dead_leases(control.context.store, "acme")
     assert control.runs()[0][0] == "FAILED"
 
 

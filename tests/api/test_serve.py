@@ -21,9 +21,9 @@ from support import ROOT
 
 from runner.api import protocol, server
 from runner.cli.app import cli
+from runner.context import open_context
 from runner.control import claim, queue
 from runner.errors import UsageProblem
-from runner.warehouse import open_warehouse
 
 
 def test_a_package_that_is_not_installed_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,7 +48,7 @@ def test_claims_of_many_threads_stay_exact(control: Control) -> None:
     control.subscribe(daily_limit=7, concurrent_limit=100)
 
     def take(n: int) -> str:
-        mine = open_warehouse(control.settings, 30)
+        mine = open_context(control.settings, 30)
         day = date(2024, 1, 1) + timedelta(days=n % 10)
         look = (lambda: None) if n % 2 else None
         return claim.take(mine, request(day), ROOT, on_likely=look).id
@@ -66,7 +66,7 @@ def test_one_writes_at_a_time(control: Control) -> None:
     at_work: list[str] = []
 
     def write(n: int) -> None:
-        mine = open_warehouse(control.settings, 30)
+        mine = open_context(control.settings, 30)
         mine.write_in_turn(alone, "update `acme.x_meta_lock` set locked_by = 'test'")
 
     def alone() -> dict[str, object]:
@@ -95,7 +95,7 @@ def test_an_answer_is_not_held_up_until_its_beginning_is_acknowledged() -> None:
 def test_another_command_has_its_turn_while_the_service_is_busy(control: Control) -> None:
     """Though the service would use the file without end."""
     stop = threading.Event()
-    mine = open_warehouse(control.settings, 30)
+    mine = open_context(control.settings, 30)
 
     def work() -> None:
         while not stop.is_set():
@@ -138,7 +138,7 @@ def test_a_killed_service_loses_no_claim(control: Control) -> None:
     )
     assert killed.returncode == -9
     assert control.runs() == [("PENDING", None)]
-    assert len(queue.sweep(control.warehouse, "acme").waiting) == 1
+    assert len(queue.sweep(control.context.store, "acme").waiting) == 1
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ def main(at_once: int, requests: int) -> None:
         print(f"at work {health['runs_active']}, waiting {health['queue_length']}: dbt may go")
         (folder / "go").touch()
         began = time.perf_counter()
-        while (left := control.warehouse.read(f"select {ACTIVE} as n")[0]["n"]) > 0:
+        while (left := control.context.store.read(f"select {ACTIVE} as n")[0]["n"]) > 0:
             assert time.perf_counter() - began < 400, f"{left} are left"
             time.sleep(1)
         print(f"all ended in {time.perf_counter() - began:.0f} s")

@@ -13,9 +13,9 @@ import duckdb
 import runner.control.tenants
 import runner.onboarding.exports
 import runner.onboarding.onboard
+from runner.context import open_context
 from runner.engine.process import Worker
 from runner.settings import load
-from runner.warehouse import open_warehouse
 
 
 class Shared:
@@ -36,12 +36,12 @@ class Shared:
 def add(export: str, names: list[str]) -> None:
     runner.onboarding.onboard.Worker = Shared  # type: ignore[assignment,misc]
     settings = load(None, None)
-    warehouse = open_warehouse(settings)
+    context = open_context(settings)
     for n, name in enumerate(names):
         account = (f"{n:06d}-AAAAAA-BBBBBB",)
         exports = runner.onboarding.exports.named_exports(settings, (export,), account, (), False)
         runner.onboarding.onboard.add(
-            *(settings, warehouse, name, "bench@example.com", None),
+            *(settings, context, name, "bench@example.com", None),
             *(runner.control.tenants.PLANS["scale"], exports, lambda line: None),
         )
     assert Shared.process

@@ -26,11 +26,11 @@ from support import ROOT, SHARED, environment_in, only
 
 from runner import settings
 from runner.cli.app import cli
+from runner.context import open_context
 from runner.control import claim, runs
 from runner.engine.job import Event, Job, Outcome
 from runner.engine.process import Worker
 from runner.settings import Settings
-from runner.warehouse import open_warehouse
 
 SCHEMA = ROOT / "dbt_project" / "schemas" / "gcp_billing_export_resource_v1.schema.json"
 NISE = SHARED / "data" / "nise" / "nise_resource_v1.ndjson.gz"
@@ -342,10 +342,10 @@ def _meet_an_active_run(story: Story) -> None:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in story.environ.items():
             patch.setenv(name, value)
-        warehouse = open_warehouse(settings.load(str(ROOT), None))
+        context = open_context(settings.load(str(ROOT), None))
     since = _now()
     active = claim.take(
-        warehouse,
+        context.store,
         claim.Request(
             tenant_id="alpha",
             pipeline_id="alpha-gcp-cost-billing",
@@ -360,7 +360,7 @@ def _meet_an_active_run(story: Story) -> None:
     )
     story.active_id = active.id
     step = story.tell("active", "alpha", f"run --tenant alpha --date {AGAIN} --json")
-    runs.cancel(warehouse, "alpha", active.id, "another")
+    runs.cancel(context.store, "alpha", active.id, "another")
     story.steps["active"] = Step("alpha", since, _now(), step.result)
 
 

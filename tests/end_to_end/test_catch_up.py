@@ -17,12 +17,13 @@ from support import ROOT
 from world import SharedWorker, World, a_world
 
 from runner import settings
+from runner.context import open_context
 from runner.control import tenants
+from runner.dataset.duckdb import DuckDBDataset
 from runner.engine.job import Job, Outcome
 from runner.errors import Interrupted
 from runner.orchestration import catch_up as catching
 from runner.pipelines import templates
-from runner.warehouse import DuckDBWarehouse, open_warehouse
 
 FIRST, SECOND, THIRD, FIFTH = (date(2024, 11, n) for n in (1, 2, 3, 5))
 ROWS = [charge(f"2024-11-0{n}", float(n)) for n in (1, 2, 3, 5)]
@@ -90,7 +91,7 @@ def scene(backfilled: tuple[Scene, list[Any]], tmp_path: Path) -> Iterator[Scene
 @pytest.fixture
 def by_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks at the newest partitions only, as on BigQuery."""
-    monkeypatch.setattr(DuckDBWarehouse, "prunes_exports", True)
+    monkeypatch.setattr(DuckDBDataset, "prunes_exports", True)
 
 
 def test_the_first_catch_up_is_the_backfill_a_date_without_charges_included(backfilled) -> None:
@@ -376,7 +377,7 @@ def test_a_signal_ends_the_wait_for_a_tenants_file_and_what_follows_a_range(
 ) -> None:
     for name, value in scene.world.environ.items():
         monkeypatch.setenv(name, value)
-    warehouse = open_warehouse(settings.load(None, None))
+    context = open_context(settings.load(None, None))
     template = templates.load(templates.DEFAULT)
     begun: list[Any] = []
     run = SimpleNamespace(id="a-run", deduplicated=False)
@@ -388,12 +389,12 @@ def test_a_signal_ends_the_wait_for_a_tenants_file_and_what_follows_a_range(
         )
 
     def catch_up(stopped_by: Any) -> None:
-        known = tenants.known(warehouse, "late")
+        known = tenants.known(context.store, "late")
         catching.catch_up(
-            warehouse, known, template, "me", run_one, is_dry_run=False, stopped_by=stopped_by
+            context, known, template, "me", run_one, is_dry_run=False, stopped_by=stopped_by
         )
 
-    with warehouse.alone_with("late"), pytest.raises(Interrupted) as stop:
+    with context.dataset.exclusive("late"), pytest.raises(Interrupted) as stop:
         catch_up(lambda: signal.SIGINT)
     assert stop.value.number == signal.SIGINT
     scene.write([*ROWS, LATE, charge("2024-11-06", 6.0)])

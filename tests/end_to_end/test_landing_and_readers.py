@@ -18,14 +18,14 @@ from exports import ACCOUNT, charge, write_parquet
 from support import ROOT, only
 from world import SYSTEM, SharedWorker, World, a_world
 
+from runner import mailing
+from runner.context import open_context
 from runner.engine.job import Event
 from runner.orchestration import claiming, landings
-from runner import mailing
 from runner.orchestration.report import Report
 from runner.orchestration.run import run_slice
 from runner.pipelines import templates
 from runner.settings import Settings
-from runner.warehouse import open_warehouse
 
 DAYS = (date(2024, 11, 1), date(2024, 11, 2))
 DATES = ("--from", "2024-11-01", "--to", "2024-11-02")
@@ -192,11 +192,11 @@ class OtherPool:
 def a_run(world: World, tenant: str, pool: Any, on_event: Callable[[Event], None]) -> Report:
     """A run of both dates, with a look at what happens in it."""
     settings = Settings(ROOT, None, world.environ)
-    warehouse = open_warehouse(settings)
+    context = open_context(settings)
     template = templates.load(templates.LANDING if tenant == "shared" else templates.DEFAULT)
-    request = claiming.request_for(warehouse, tenant, template, *DAYS, "manual", "test")
+    request = claiming.request_for(context.store, tenant, template, *DAYS, "manual", "test")
     mailbox = mailing.SmtpMailbox(lambda: settings.mail)
-    return run_slice(settings, warehouse, mailbox, request, template, on_event, pool)
+    return run_slice(settings, context, mailbox, request, template, on_event, pool)
 
 
 class FailingLanding(threading.Thread):

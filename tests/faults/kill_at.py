@@ -146,7 +146,6 @@ def at_close(mark: str) -> None:
 
 
 def set_patience(seconds: float) -> None:
-    from runner.warehouse import DuckDBWarehouse
 
     inner = DuckDBWarehouse.__init__
 

@@ -21,9 +21,9 @@ from control_db import ask
 from control_file import DAY, write_control_file
 from support import ROOT, environment_in
 
+from runner.context import Context, open_context
 from runner.control import quota
 from runner.settings import Settings
-from runner.warehouse import Warehouse, open_warehouse
 
 KILL_AT = Path(__file__).with_name("kill_at.py")
 ACCOUNT = "01ECB7-6EE0BA-7357F1"
@@ -74,8 +74,8 @@ class Scene:
         return Settings(ROOT, None, {**os.environ, **self.environ})
 
     @property
-    def warehouse(self) -> Warehouse:
-        return open_warehouse(self.settings)
+    def warehouse(self) -> Context:
+        return open_context(self.settings)
 
     def path(self, name: str) -> Path:
         """One of the files: `control`, which is SQLite's, or a tenant's, such as `tenant_acme`."""
@@ -226,12 +226,12 @@ class Scene:
             f" select 'step', step_id from {tenant}.x_meta_step_logs"
             f" where status in ('PENDING', 'RUNNING')"
         )
-        _, viewed = self.warehouse.query(
+        _, viewed = self.context.dataset.query(
             "select 'quota view', concurrent_pipelines_running from tenants.tenant_usage_quotas"
             f" where tenant_id = '{tenant}' and concurrent_pipelines_running <> 0",
             [],
         )
-        told = quota.of(self.warehouse, tenant)
+        told = quota.of(self.context.store, tenant)
         taken = [("slot", one.used) for one in told.limits if one.name == "concurrent" and one.used]
         return at_work + viewed + taken
 

@@ -160,7 +160,7 @@ def test_a_failure_is_told_with_all_that_is_needed_and_so_is_its_end(
     assert subjects(inbox) == [SUBJECT, RECOVERED]
     assert inbox.letters[1].rcpt_tos == inbox.letters[0].rcpt_tos
     # A second success after the same failure raises no second alert.
-    (found,) = scene.warehouse.read(
+    (found,) = scene.context.store.read(
         runs_sql.RUN.format(tenant="acme"), run_id=scene.last_run()["pipeline_logging_id"]
     )
     again = replace(as_run(found), id="00000000-0000-0000-0000-000000000000")
@@ -170,7 +170,7 @@ def test_a_failure_is_told_with_all_that_is_needed_and_so_is_its_end(
         *("a@b.example", "Acme"),
     ):
         statements = spooled.texts("acme", alarm.named)
-        scene.warehouse.write(*statements, now=datetime.now(UTC), **alarm.values)
+        scene.context.store.write(*statements, now=datetime.now(UTC), **alarm.values)
     assert [kind for kind, *_ in alerts(scene)] == ["failure", "recovery"], "good news is told once"
     assert scene.bill() == Bill((4, Decimal(100)), (4, Decimal(100)))
     # What fails again after good news is news.

@@ -21,8 +21,8 @@ from control_file import DAY
 from scene import GATE, RUN, Bill, Scene, children, document, gone, made_in, until
 from support import ROOT
 
+from runner.context import open_context
 from runner.control import spool
-from runner.warehouse import open_warehouse
 
 FAILS = "child:boot"
 LEASE = "lease expired: the process that ran it ended without a word"
@@ -384,7 +384,7 @@ def test_runs_of_a_clock_that_is_a_day_off_leave_nothing_behind(scene: Scene, se
     assert scene.statuses() == ["FAILED", "FAILED"] and scene.hanging() == []
     refused = scene.run(at=FAILS)
     assert refused.returncode == 1, "runs again, as ever"
-    _, days = scene.warehouse.query(
+    _, days = scene.context.dataset.query(
         "select usage_date, pipelines_run_today from tenants.tenant_usage_quotas"
         " where tenant_id = 'acme' and pipelines_run_today > 0 order by usage_date",
         [],
@@ -455,7 +455,7 @@ def test_a_record_that_cannot_be_written_is_written_by_the_next_command_once(
     once = recorded(scene)
     entry.touch(mode=0o600)
     entry.write_bytes(kept)
-    assert spool.drain(scene.settings, open_warehouse(scene.settings)) == 1
+    assert spool.drain(scene.settings, open_context(scene.settings)) == 1
     assert recorded(scene) == once
 
 

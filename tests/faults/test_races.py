@@ -22,7 +22,6 @@ from datetime import UTC, date, datetime
 from control_file import request
 from runner.control import claim, runs_sql as sql
 from runner.settings import Settings
-from runner.warehouse import open_warehouse
 from support import ROOT
 
 warehouse = open_warehouse(Settings(ROOT, None, dict(os.environ)))
@@ -120,7 +119,7 @@ def test_fifty_dates_never_pass_the_concurrent_limit(control: Control) -> None:
 
     def sample() -> None:
         while not stop.wait(0.02):
-            samples.append(len(control.warehouse.read(sql.ACTIVE_RUNS.format(tenant="acme"))))
+            samples.append(len(control.context.store.read(sql.ACTIVE_RUNS.format(tenant="acme"))))
 
     sampler = threading.Thread(target=sample)
     sampler.start()
@@ -142,11 +141,11 @@ def test_nor_does_the_history_show_more_at_once_than_there_were(control: Control
     once under a limit of one, and a day's last run may be counted for the day before."""
     control.subscribe(concurrent_limit=1)
     first = control.take(DAY)
-    write = control.warehouse.write_in_turn
+    write = control.context.store.write_in_turn
 
     def wait_for_the_turn(when: Any, *statements: str, **values: Any) -> Any:
         time.sleep(0.01)
-        control.warehouse.write(
+        control.context.store.write(
             *(text.format(tenant="acme") for text in (sql.FINISH, sql.FINISH_EVENT)),
             run_id=first.id,
             status="COMPLETED",
@@ -159,7 +158,7 @@ def test_nor_does_the_history_show_more_at_once_than_there_were(control: Control
         )
         return write(when, *statements, **values)
 
-    control.warehouse.write_in_turn = wait_for_the_turn  # type: ignore[method-assign]
+    control.context.store.write_in_turn = wait_for_the_turn  # type: ignore[method-assign]
     assert control.take(DAY + timedelta(days=1)).status == "PENDING"
     spans = control.sql(
         "select start_time, coalesce(end_time, '2100-01-01 00:00:00.000000') as end_time"

@@ -15,11 +15,11 @@ import yaml
 from control_db import ask
 from support import ROOT
 
+from runner.context import open_context
 from runner.control import claim
 from runner.control.runs import Run
 from runner.control.sqlite import SqliteStore
 from runner.settings import Settings
-from runner.warehouse import open_warehouse
 
 TENANTS = ("acme", "globex")
 PIPELINE = "gcp-cost-billing"
@@ -146,7 +146,7 @@ class Control:
         self.folder = folder
         self.environ = environ
         self.settings = Settings(ROOT, None, environ)
-        self.warehouse = open_warehouse(self.settings)
+        self.context = open_context(self.settings)
 
     @property
     def path(self) -> Path:
@@ -204,7 +204,7 @@ class Control:
 
     def take(self, first: date = DAY, last: date | None = None, **changes: Any) -> Run:
         """Claim dates."""
-        return claim.take(self.warehouse, request(first, last, **changes), ROOT)
+        return claim.take(self.context.store, request(first, last, **changes), ROOT)
 
 
 def request(first: date = DAY, last: date | None = None, **changes: Any) -> claim.Request:

@@ -11,12 +11,12 @@ from control_file import Control
 from given import GOOD
 from test_startup import loaded
 
+from runner import mailing
 from runner.control import tenants
 from runner.engine.job import Outcome
 from runner.engine.pool import Pool
 from runner.errors import UsageProblem
 from runner.orchestration import batch, threads
-from runner import mailing
 from runner.orchestration.batch import Order
 from runner.pipelines import templates
 
@@ -27,8 +27,12 @@ ONE_DAY = replace(THREE_YEARS, from_date=THREE_YEARS.to_date)
 def load(control: Control, order: Order, said: list[str] | None = None):
     with Pool(control.settings) as pool:
         return batch.load(
-            *(control.settings, control.warehouse, mailing.SmtpMailbox(lambda: control.settings.mail)),
-            *(pool, tenants.known(control.warehouse, "acme"), order),
+            *(
+                control.settings,
+                control.context,
+                mailing.SmtpMailbox(lambda: control.settings.mail),
+            ),
+            *(pool, tenants.known(control.context.store, "acme"), order),
             say=(said if said is not None else []).append,
         )
 
@@ -121,7 +125,7 @@ def test_a_range_in_parts_is_one_document_however_many_are_left(control, dbt, ru
 
 def all_tenants(control: Control, workers: int = 2):
     mailbox = mailing.SmtpMailbox(lambda: control.settings.mail)
-    names = batch.active_tenants(control.warehouse)
+    names = batch.active_tenants(control.context.store)
     told: list[str] = []
     ended = batch.load_all(
         *(control.settings, mailbox, names, ONE_DAY, workers, threads.Stop()),
@@ -178,10 +182,10 @@ def test_a_refusal_is_told_and_is_no_failure(control, dbt, globex, monkeypatch) 
 
 def test_a_suspended_tenant_is_left_out(control: Control) -> None:
     control.sql("update tenants.tenant_profiles set status = 'SUSPENDED' where tenant_id = 'acme'")
-    assert batch.active_tenants(control.warehouse) == [["globex"]]
+    assert batch.active_tenants(control.context.store) == [["globex"]]
     control.sql("update tenants.tenant_profiles set status = 'SUSPENDED'")
     with pytest.raises(UsageProblem, match="no active tenant"):
-        batch.active_tenants(control.warehouse)
+        batch.active_tenants(control.context.store)
 
 
 @pytest.mark.parametrize(

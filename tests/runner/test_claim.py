@@ -75,7 +75,7 @@ def test_a_claim_of_who_builds_it_is_running_at_once_when_no_other_run_is_ahead(
     control.take(days[0], queued=True)
 
     def started(day: date) -> runs.Run:
-        return claim.take(control.warehouse, request(day), ROOT, starts=True)
+        return claim.take(control.context.store, request(day), ROOT, starts=True)
 
     first = started(days[1])
     assert first.status == "RUNNING", "what waits for a service is not ahead"
@@ -208,7 +208,7 @@ def test_a_duplicate_is_looked_for_before_the_quota_and_not_counted(control: Con
     again = control.take()
     assert (again.id, again.deduplicated) == (first.id, True)
     assert control.runs() == [("PENDING", None)]
-    assert quota.of(control.warehouse, "acme").limits[0].used == 1
+    assert quota.of(control.context.store, "acme").limits[0].used == 1
 
 
 @pytest.mark.parametrize(
@@ -346,9 +346,9 @@ def test_the_steps_of_a_run_that_was_closed_have_their_durations(
         began.replace(tzinfo=None),
     )
     if closed_by == "lease":
-        runs.end_dead_leases(control.warehouse, "acme")
+        runs.end_dead_leases(control.context.store, "acme")
     else:
-        assert runs.cancel(control.warehouse, "acme", run_id, "cancelled by root")
+        assert runs.cancel(control.context.store, "acme", run_id, "cancelled by root")
     duration = control.value("select duration_ms from acme.x_meta_step_logs")
     assert duration is not None and abs(duration - 3_600_000) < 60_000
 
@@ -415,7 +415,7 @@ def test_an_sql_word_is_a_tenant_that_works_or_no_tenant_id(control: Control, wo
 def test_a_run_that_no_service_took_up_says_so(control: Control) -> None:
     run = control.take(queued=True)
     control.sql("update acme.x_meta_pipeline_runs set lease_expires_at = ?", datetime(2024, 1, 1))
-    assert queue.sweep(control.warehouse, "acme") == queue.Swept((run.id,), 1)
+    assert queue.sweep(control.context.store, "acme") == queue.Swept((run.id,), 1)
     ((status, told),) = control.runs()
     assert status == "FAILED" and told.startswith("no service took it up within a day")
     assert "runner serve" in told
@@ -423,9 +423,9 @@ def test_a_run_that_no_service_took_up_says_so(control: Control) -> None:
 
 def test_a_waiting_run_of_a_suspended_tenant_is_not_taken_up(control: Control) -> None:
     run = control.take(queued=True)
-    assert queue.cancel_suspended(control.warehouse, "acme", run.id) is None
+    assert queue.cancel_suspended(control.context.store, "acme", run.id) is None
     control.sql("update tenants.tenant_profiles set status = 'SUSPENDED'")
-    assert queue.take_up(control.warehouse, "acme", run.id, 20) is None
-    ended = queue.cancel_suspended(control.warehouse, "acme", run.id)
+    assert queue.take_up(control.context.store, "acme", run.id, 20) is None
+    ended = queue.cancel_suspended(control.context.store, "acme", run.id)
     assert ended and ended.status == "CANCELLED"
     assert ended.error_message == "tenant is suspended: it was not run"

@@ -14,7 +14,6 @@ from pathlib import Path
 from control_file import request
 from runner.control import claim
 from runner.settings import Settings
-from runner.warehouse import open_warehouse
 from support import ROOT
 
 warehouse = open_warehouse(Settings(ROOT, None, dict(os.environ)))

@@ -51,30 +51,30 @@ HOSTILE = "'); drop table `tenants.tenant_profiles`; --"
     ],
 )
 def test_a_bound_value_comes_back_as_it_went_in(control: Control, value: object) -> None:
-    (row,) = control.warehouse.read("select @value as told", value=value)
+    (row,) = control.context.store.read("select @value as told", value=value)
     assert row["told"] == value and type(row["told"]) is type(value)
     assert control.value("select count(*) from tenants.tenant_profiles") == 2
 
 
 def test_times_go_in_and_come_out_as_utc(control: Control) -> None:
     berlin = datetime(2024, 11, 1, 1, 30, 15, 123456, tzinfo=timezone(timedelta(hours=1)))
-    control.warehouse.write("update `tenants.tenant_profiles` set updated_at = @at", at=berlin)
-    (row, _) = control.warehouse.read("select updated_at from `tenants.tenant_profiles`")
+    control.context.store.write("update `tenants.tenant_profiles` set updated_at = @at", at=berlin)
+    (row, _) = control.context.store.read("select updated_at from `tenants.tenant_profiles`")
     assert row["updated_at"] == berlin and row["updated_at"].tzinfo is UTC
 
 
 def test_dates_and_booleans_come_back_as_such(control: Control) -> None:
-    control.warehouse.write(
+    control.context.store.write(
         "update `tenants.tenant_subscriptions` set trial_end_date = @day", day=date(2024, 2, 29)
     )
-    (row, _) = control.warehouse.read(
+    (row, _) = control.context.store.read(
         "select trial_end_date, daily_limit > 3 as is_large from `tenants.tenant_subscriptions`"
     )
     assert row == {"trial_end_date": date(2024, 2, 29), "is_large": True}
 
 
 def test_each_statement_gets_only_the_values_that_it_names(control: Control) -> None:
-    rows = control.warehouse.write(
+    rows = control.context.store.write(
         "update `tenants.tenant_profiles` set company_name = @name where tenant_id = @tenant",
         "select company_name from `tenants.tenant_profiles` where tenant_id = @tenant",
         tenant="acme",
@@ -86,7 +86,7 @@ def test_each_statement_gets_only_the_values_that_it_names(control: Control) -> 
 
 def test_a_value_that_is_missing_is_an_error_and_writes_nothing(control: Control) -> None:
     with pytest.raises(KeyError):
-        control.warehouse.write(
+        control.context.store.write(
             "delete from `tenants.tenant_profiles`", "select @absent as x from (select 1 as one)"
         )
     assert control.value("select count(*) from tenants.tenant_profiles") == 2
@@ -94,7 +94,7 @@ def test_a_value_that_is_missing_is_an_error_and_writes_nothing(control: Control
 
 def test_a_transaction_that_fails_midway_leaves_nothing(control: Control) -> None:
     with pytest.raises(StatementRefused):
-        control.warehouse.write(
+        control.context.store.write(
             "delete from `acme.x_meta_lock`",
             "update `tenants.tenant_profiles` set status = 'DELETED'",
             "insert into `tenants.no_such_table` values (1)",
@@ -105,13 +105,13 @@ def test_a_transaction_that_fails_midway_leaves_nothing(control: Control) -> Non
 
 def test_the_warehouse_can_be_used_after_a_failed_transaction(control: Control) -> None:
     with pytest.raises(StatementRefused):
-        control.warehouse.write("select * from nowhere")
-    assert control.warehouse.read("select 1 as one")[0]["one"] == 1
+        control.context.store.write("select * from nowhere")
+    assert control.context.store.read("select 1 as one")[0]["one"] == 1
 
 
 def test_a_read_cannot_write(control: Control) -> None:
     with pytest.raises(WarehouseUnreachable, match="readonly"):
-        control.warehouse.read("delete from `tenants.tenant_profiles`")
+        control.context.store.read("delete from `tenants.tenant_profiles`")
     assert control.value("select count(*) from tenants.tenant_profiles") == 2
 
 
@@ -129,7 +129,7 @@ def test_a_table_or_column_that_is_missing_is_named_with_what_makes_it(
     control.sql(damage)
     statement = claim_sql.CLAIM_LOCK.format(tenant="acme")
     with pytest.raises(StatementRefused) as caught:
-        control.warehouse.write(statement, run_id="r", now=datetime.now(UTC))
+        control.context.store.write(statement, run_id="r", now=datetime.now(UTC))
     assert caught.value.exit_code == 1 and "\n" not in caught.value.message
     assert lacks in caught.value.message and "runner tenant repair acme" in caught.value.message
 
@@ -145,7 +145,7 @@ def test_a_transaction_of_another_program_is_waited_for_by_who_writes(
         ends = threading.Timer(0.5, other.execute, ("rollback",))
         ends.start()
         began = time.monotonic()
-        getattr(control.warehouse, kind)("select 1 as one")
+        getattr(control.context, kind)("select 1 as one")
         assert (time.monotonic() - began > 0.3) == (kind == "write")
         ends.join()
 
@@ -159,9 +159,9 @@ def test_a_file_written_beyond_patience_is_unreachable(control: Control) -> None
 
 def test_a_missing_file_names_the_command_that_makes_it(control: Control) -> None:
     control.path.unlink()
-    assert not control.warehouse.exists()
+    assert not control.context.store.exists()
     with pytest.raises(UsageProblem, match="runner init") as caught:
-        control.warehouse.read("select 1")
+        control.context.store.read("select 1")
     assert caught.value.exit_code == 2
     assert not control.path.exists(), "a look does not make the file"
 
@@ -204,7 +204,7 @@ def test_an_empty_file_is_damaged(control: Control) -> None:
     """What a full disk leaves behind; SQLite takes an empty file for a new database."""
     control.path.write_bytes(b"")
     with pytest.raises(WarehouseUnreachable, match="is damaged"):
-        control.warehouse.read("select * from `tenants.tenant_profiles`")
+        control.context.store.read("select * from `tenants.tenant_profiles`")
 
 
 def test_threads_of_one_process_may_read_and_write_at_once(control: Control) -> None:
@@ -214,11 +214,13 @@ def test_threads_of_one_process_may_read_and_write_at_once(control: Control) -> 
         try:
             for turn in range(8):
                 if (number + turn) % 2:
-                    control.warehouse.write(
+                    control.context.store.write(
                         "update `acme.x_meta_lock` set locked_by = @who", who=f"{number}-{turn}"
                     )
                 else:
-                    control.warehouse.read("select count(*) as n from `tenants.tenant_profiles`")
+                    control.context.store.read(
+                        "select count(*) as n from `tenants.tenant_profiles`"
+                    )
         except Exception as error:
             problems.append(error)
 
@@ -231,7 +233,7 @@ def test_threads_of_one_process_may_read_and_write_at_once(control: Control) -> 
 
 
 def test_a_file_that_was_replaced_is_opened_again(control: Control) -> None:
-    assert control.warehouse.read("select 1 as one") == [{"one": 1}]
+    assert control.context.store.read("select 1 as one") == [{"one": 1}]
     ask(control.path, "pragma wal_checkpoint(truncate)")
     copy = control.path.with_suffix(".copy")
     copy.write_bytes(control.path.read_bytes())
@@ -240,30 +242,30 @@ def test_a_file_that_was_replaced_is_opened_again(control: Control) -> None:
     for suffix in ("-wal", "-shm"):
         control.path.with_name(control.path.name + suffix).unlink(missing_ok=True)
     copy.replace(control.path)
-    rows = control.warehouse.read("select company_name from `tenants.tenant_profiles`")
+    rows = control.context.store.read("select company_name from `tenants.tenant_profiles`")
     assert rows[0]["company_name"] == "Restored"
 
 
 def test_a_child_process_opens_the_file_for_itself(control: Control) -> None:
     """SQLite forbids the use of a connection that was opened before a fork."""
     statement = "update `acme.x_meta_lock` set locked_by = @who"
-    control.warehouse.write(statement, who="parent")
+    control.context.store.write(statement, who="parent")
     if (child := os.fork()) == 0:
         status = 1
         with contextlib.suppress(BaseException):
-            control.warehouse.write(statement, who="child")
+            control.context.store.write(statement, who="child")
             status = 0
         os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
     assert control.value("select locked_by from acme.x_meta_lock") == "child"
-    control.warehouse.write(statement, who="parent")
+    control.context.store.write(statement, who="parent")
     assert control.value("select locked_by from acme.x_meta_lock") == "parent"
 
 
 def test_statements_reach_no_other_file(control: Control, tmp_path: Path) -> None:
     out = tmp_path / "out.db"
     for attack in (f"attach '{out}' as other", f"vacuum into '{out}'"):
-        for send in (control.warehouse.read, control.warehouse.write):
+        for send in (control.context.store.read, control.context.store.write):
             with pytest.raises(RunnerError):
                 send(attack)
     assert not out.exists()
@@ -272,7 +274,7 @@ def test_statements_reach_no_other_file(control: Control, tmp_path: Path) -> Non
 def test_a_row_twice_is_refused_by_the_grain_of_the_contract(control: Control) -> None:
     run_id = control.add_run()
     with pytest.raises(StatementRefused, match="UNIQUE"):
-        control.warehouse.write(
+        control.context.store.write(
             "insert into `acme.x_meta_pipeline_runs` (pipeline_logging_id) values (@run_id)",
             run_id=run_id,
         )
@@ -284,7 +286,7 @@ def test_missing_tables_and_columns_are_added_and_rows_stay(control: Control) ->
     control.sql("drop table acme.x_meta_alerts")
     control.sql("alter table acme.x_meta_pipeline_runs drop column warnings")
     assert impatient(control).columns("acme") != whole
-    control.warehouse.complete_control("acme")
+    control.context.store.complete("acme")
     assert impatient(control).columns("acme") == whole
     assert control.value("select pipeline_logging_id from acme.x_meta_pipeline_runs") == run_id
 
@@ -392,4 +394,4 @@ def test_a_transaction_that_a_signal_left_open_is_rolled_back_by_the_next(contro
 def test_a_value_of_another_type_that_a_hand_wrote_is_named(control: Control) -> None:
     control.sql("update acme.x_meta_lock set locked_at = 'yesterday'")
     with pytest.raises(StatementRefused, match=r"not of its column's type .*yesterday"):
-        control.warehouse.read("select locked_at from `acme.x_meta_lock`")
+        control.context.store.read("select locked_at from `acme.x_meta_lock`")

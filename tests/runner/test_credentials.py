@@ -51,27 +51,27 @@ def test_an_account_is_set_shown_and_cleared(control: Control, runner: Runner) -
 
 def test_another_account_ends_the_one_before(control: Control) -> None:
     for account in (SA, OTHER):
-        accounts.put(control.warehouse, "acme", account, "me")
+        accounts.put(control.context.store, "acme", account, "me")
     assert [(row[0], row[4]) for row in kept(control)] == [(SA, False), (OTHER, True)]
-    told = accounts.of(control.warehouse, "acme")
+    told = accounts.of(control.context.store, "acme")
     assert (told.impersonate, told.set_by) == (OTHER, "me")
 
 
 def test_an_account_of_another_tenant_is_refused_and_changes_nothing(
     control: Control, runner: Runner
 ) -> None:
-    accounts.put(control.warehouse, "globex", OTHER, "me")
-    accounts.put(control.warehouse, "acme", SA, "me")
+    accounts.put(control.context.store, "globex", OTHER, "me")
+    accounts.put(control.context.store, "acme", SA, "me")
     result = runner("tenant", "credentials", "set", "--tenant", "acme", "--impersonate", OTHER)
     assert result.exit_code == 2 and "is the account of another tenant" in result.stderr
-    assert accounts.of(control.warehouse, "acme").impersonate == SA
+    assert accounts.of(control.context.store, "acme").impersonate == SA
     assert [(row[0], row[4]) for row in kept(control)] == [(SA, True)]
 
 
 def test_a_removed_tenant_lets_go_of_its_account(control: Control) -> None:
-    accounts.put(control.warehouse, "acme", SA, "me")
-    tenants.remove(control.warehouse, "acme")
-    assert accounts.put(control.warehouse, "globex", SA, "me").impersonate == SA
+    accounts.put(control.context.store, "acme", SA, "me")
+    tenants.remove(control.context, "acme")
+    assert accounts.put(control.context.store, "globex", SA, "me").impersonate == SA
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_what_is_no_service_account_is_refused(control: Control, runner: Runner,
     result = runner("tenant", "credentials", "set", "--tenant", "acme", "--impersonate", text)
     assert result.exit_code == 2 and len(result.stderr.splitlines()) == 1
     with pytest.raises(UsageProblem, match="is no service account: write its address"):
-        accounts.put(control.warehouse, "acme", text, "me")
+        accounts.put(control.context.store, "acme", text, "me")
     assert kept(control) == []
 
 
 def test_an_account_of_a_project_within_a_domain_is_taken(control: Control) -> None:
     account = "acme-billing@acme-iam.acme.example.iam.gserviceaccount.com"
-    assert accounts.put(control.warehouse, "acme", account, "me").impersonate == account
+    assert accounts.put(control.context.store, "acme", account, "me").impersonate == account
 
 
 def test_an_unknown_tenant_has_none(runner: Runner) -> None:

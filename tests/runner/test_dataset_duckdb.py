@@ -11,9 +11,9 @@ import duckdb
 import pytest
 from control_file import Control, dataset_tables
 
+from runner.context import open_context
 from runner.dataset import duckdb as dataset
 from runner.errors import NotInitialised, RunnerError, WarehouseUnreachable
-from runner.warehouse import open_warehouse
 
 HOLD = """
 import duckdb, sys, time
@@ -55,7 +55,7 @@ def test_an_engine_that_breaks_is_unreachable(
 
     monkeypatch.setattr(dataset, "_execute", breaks)
     with pytest.raises(WarehouseUnreachable, match="it broke"):
-        control.warehouse.write_data("acme", "select 1")
+        control.context.dataset.write("acme", "select 1")
 
 
 @pytest.mark.parametrize("kind", ["read", "write"])
@@ -64,7 +64,7 @@ def test_a_file_that_another_process_holds_is_waited_for(
 ) -> None:
     with held(path, 0.6):
         began = time.monotonic()
-        ask = getattr(control.warehouse, f"{kind}_data")
+        ask = getattr(control.context, f"{kind}_data")
         ask("acme", "select 1 as one")
         assert time.monotonic() - began > 0.2
 
@@ -73,7 +73,7 @@ def test_a_file_held_beyond_patience_is_unreachable_and_names_who_holds_it(
     control: Control, path: Path
 ) -> None:
     with held(path, 30) as holder, pytest.raises(WarehouseUnreachable) as caught:
-        open_warehouse(control.settings, 0.3).read_data("acme", "select 1")
+        open_context(control.settings, 0.3).read_data("acme", "select 1")
     assert caught.value.exit_code == 4
     assert f"process {holder.pid}" in caught.value.message
     assert str(path) in caught.value.message and "\n" not in caught.value.message
@@ -83,7 +83,7 @@ def test_who_waits_for_another_program_hears_of_it_at_once_and_again(
     control: Control, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    patient = open_warehouse(control.settings, 30)
+    patient = open_context(control.settings, 30)
     monkeypatch.setattr(dataset.DuckDBDataset, "seconds_between_looks", 0.2)
     with held(path, 2) as holder, patient.alone_with("acme", told.append):
         pass
@@ -101,7 +101,7 @@ def test_who_waits_for_another_program_hears_of_it_at_once_and_again(
 def test_who_waits_in_the_middle_of_something_else_is_told_once(
     control: Control, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    patient = open_warehouse(control.settings, 30)
+    patient = open_context(control.settings, 30)
     with held(path, 2) as holder:
         patient.read_data("acme", "select 1")
     assert capsys.readouterr().err == (
@@ -112,9 +112,9 @@ def test_who_waits_in_the_middle_of_something_else_is_told_once(
 
 def test_a_deleted_file_of_a_tenant_is_told_with_what_brings_it_back(control: Control) -> None:
     for ask in (
-        lambda: control.warehouse.read_data("acme", "select 1"),
-        lambda: control.warehouse.write_data("acme", "select 1"),
-        lambda: control.warehouse.check_exports("acme"),
+        lambda: control.context.dataset.read("acme", "select 1"),
+        lambda: control.context.dataset.write("acme", "select 1"),
+        lambda: control.context.dataset.check_exports("acme"),
     ):
         with pytest.raises(NotInitialised, match=r"acme was deleted.*runner tenant repair acme"):
             ask()
@@ -127,7 +127,7 @@ def test_a_file_that_is_no_database_is_damaged_at_once(
     path.write_bytes(content)
     began = time.monotonic()
     with pytest.raises(WarehouseUnreachable, match=f"{path} is damaged") as caught:
-        open_warehouse(control.settings, 3).read_data("acme", "select 1")
+        open_context(control.settings, 3).read_data("acme", "select 1")
     assert time.monotonic() - began < 2, "what cannot mend itself is not waited for"
     assert caught.value.exit_code == 4 and "\n" not in caught.value.message
 
@@ -139,7 +139,7 @@ def test_a_file_that_was_cut_off_is_damaged_and_not_a_matter_of_permissions(
         connection.execute("create table acme.big as select range as n from range(500000)")
     path.write_bytes(path.read_bytes()[:100_000])
     with pytest.raises(WarehouseUnreachable, match=f"{path} is damaged") as caught:
-        open_warehouse(control.settings, 3).read_data("acme", "select sum(n) from acme.big")
+        open_context(control.settings, 3).read_data("acme", "select sum(n) from acme.big")
     assert "permissions" not in caught.value.message
 
 
@@ -147,10 +147,10 @@ def test_only_one_process_at_a_time_is_alone_with_a_tenant(control: Control) -> 
     order: list[str] = []
 
     def second() -> None:
-        with control.warehouse.alone_with("acme"):
+        with control.context.dataset.exclusive("acme"):
             order.append("second")
 
-    with control.warehouse.alone_with("acme"):
+    with control.context.dataset.exclusive("acme"):
         thread = threading.Thread(target=second)
         thread.start()
         time.sleep(0.2)
@@ -163,10 +163,10 @@ def test_two_tenants_are_alone_with_their_own_files(control: Control) -> None:
     done = threading.Event()
 
     def other() -> None:
-        with control.warehouse.alone_with("globex"):
+        with control.context.dataset.exclusive("globex"):
             done.set()
 
-    with control.warehouse.alone_with("acme"):
+    with control.context.dataset.exclusive("acme"):
         threading.Thread(target=other).start()
         assert done.wait(5)
 
@@ -186,7 +186,7 @@ def test_the_hold_on_a_tenant_ends_with_the_process_that_had_it(control: Control
     assert holder.stdout and holder.stdout.readline() == "held\n"
     threading.Timer(0.3, holder.kill).start()
     began = time.monotonic()
-    with control.warehouse.alone_with("acme"):
+    with control.context.dataset.exclusive("acme"):
         assert 0.1 < time.monotonic() - began < 5
     holder.wait()
 
@@ -195,18 +195,18 @@ def test_a_thread_that_has_the_file_is_waited_for_no_longer_than_patience(
     control: Control, path: Path
 ) -> None:
     """Such as a reader of a tenant's data that itself waits for a run which loads."""
-    warehouse = open_warehouse(control.settings, 0.3)
+    context = open_context(control.settings, 0.3)
     gate = dataset._GATES.setdefault(path, threading.Lock())
     began = time.monotonic()
     with gate, pytest.raises(WarehouseUnreachable, match="busy"):
-        warehouse.read_data("acme", "select one from acme.t")
+        context.dataset.read("acme", "select one from acme.t")
     assert time.monotonic() - began < 5
-    assert warehouse.read_data("acme", "select one from acme.t") == [{"one": 1}]
+    assert context.dataset.read("acme", "select one from acme.t") == [{"one": 1}]
 
 
 def test_a_tenants_data_spills_beside_its_file(control: Control, path: Path) -> None:
     spills = "select current_setting('temp_directory') as place"
-    assert control.warehouse.read_data("acme", spills) == [{"place": f"{path}.tmp"}]
+    assert control.context.dataset.read("acme", spills) == [{"place": f"{path}.tmp"}]
 
 
 def test_statements_of_the_runner_reach_no_file_but_the_exports_of_the_tenant(
@@ -235,9 +235,9 @@ def test_statements_of_the_runner_reach_no_file_but_the_exports_of_the_tenant(
         )
         for name, path in (("mine", pattern.replace("[", "[[]")), ("landed", landed)):
             connection.execute(f"create view acme.{name} as select * from read_parquet('{path}')")
-    warehouse = control.warehouse
+    context = control.context
     for view in ("mine", "landed"):
-        assert warehouse.read_data("acme", f"select one from acme.{view}") == [{"one": 1}]
+        assert context.dataset.read("acme", f"select one from acme.{view}") == [{"one": 1}]
     out = tmp_path / "out.csv"
     for attack in (
         f"select * from '{secret}'",
@@ -247,8 +247,8 @@ def test_statements_of_the_runner_reach_no_file_but_the_exports_of_the_tenant(
         "set allowed_directories = ['/']",
     ):
         for ask in (
-            lambda sql: control.warehouse.read_data("acme", sql),
-            lambda sql: control.warehouse.write_data("acme", sql),
+            lambda sql: control.context.dataset.read("acme", sql),
+            lambda sql: control.context.dataset.write("acme", sql),
         ):
             with pytest.raises(RunnerError, match=r"disabled|locked|Cannot|cannot"):
                 ask(attack)

@@ -182,18 +182,18 @@ def umask() -> Iterator[None]:
 
 
 def test_what_other_users_may_read(look: Look, control: Control, umask: None) -> None:
-    warehouse, logs = control.path.parent, control.folder / "logs"
+    context, logs = control.path.parent, control.folder / "logs"
     logs.mkdir(mode=0o700)
-    warehouse.chmod(0o755)
-    for path in warehouse.iterdir():
+    context.chmod(0o755)
+    for path in context.iterdir():
         path.chmod(0o640)
     check = look("privacy")
     assert f"others may use {control.path}" in check["detail"] and "(mode 640)" in check["detail"]
-    assert ends(check) == ("warn", f"chmod -R go= {warehouse}")
-    subprocess.run(["chmod", "-R", "go=", str(warehouse)], check=True)
+    assert ends(check) == ("warn", f"chmod -R go= {context}")
+    subprocess.run(["chmod", "-R", "go=", str(context)], check=True)
     assert look("privacy")["status"] == "ok"
-    warehouse.chmod(0o755)
-    for path in warehouse.iterdir():
+    context.chmod(0o755)
+    for path in context.iterdir():
         path.chmod(0o600)
     assert look("privacy")["status"] == "ok", "they see names and nothing else"
     logs.chmod(0o730)

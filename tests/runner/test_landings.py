@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from control_file import DAY, Control, request
 
+from runner import mailing
 from runner.control import claim, runs
 from runner.engine.job import Outcome
 from runner.orchestration import claiming, follow, landings
-from runner import mailing
 from runner.orchestration.report import Report
 from runner.orchestration.run import run_slice
 from runner.pipelines import templates
@@ -34,7 +34,7 @@ def asked(**changes: Any) -> claim.Request:
 
 def run(control: Control, on_event: Callable[[Any], None] = lambda event: None) -> Report:
     mailbox = mailing.SmtpMailbox(lambda: control.settings.mail)
-    return run_slice(control.settings, control.warehouse, mailbox, asked(), TEMPLATE, on_event)
+    return run_slice(control.settings, control.context, mailbox, asked(), TEMPLATE, on_event)
 
 
 def end(control: Control, run_id: str, status: str) -> None:
@@ -50,7 +50,7 @@ def test_dates_whose_last_run_of_the_landing_completed_may_run(control: Control,
     known = landed(control)
     landed(control, "FAILED", day=NEXT + timedelta(days=1), to_day=None)
     landed(control, "REFUSED")
-    assert known in landings.require_dates(control.warehouse, asked())
+    assert known in landings.require_dates(control.context.store, asked())
     assert run(control).status == "COMPLETED"
 
 
@@ -81,7 +81,7 @@ def test_while_a_run_of_the_landing_has_a_date_its_readers_are_refused(
 def test_dates_that_no_active_run_will_land_are_not_worth_waiting_for(control: Control) -> None:
     landed(control, "RUNNING", to_day=None)
     with pytest.raises(landings.DatesNotLanded) as lacking:
-        landings.require_dates(control.warehouse, asked())
+        landings.require_dates(control.context.store, asked())
     assert not isinstance(lacking.value, landings.LandingIsActive)
     assert f"--from {NEXT} --to {NEXT}" in lacking.value.message
 
@@ -90,13 +90,13 @@ def test_a_dead_run_of_the_landing_is_closed_and_its_dates_are_refused(control: 
     landed(control, started=datetime(2024, 12, 1, tzinfo=UTC))
     landed(control, "RUNNING", leased_for=timedelta(minutes=-1))
     with pytest.raises(landings.DatesNotLanded, match="has no completed run"):
-        landings.require_dates(control.warehouse, asked())
+        landings.require_dates(control.context.store, asked())
     assert control.runs("globex")[-1][0] == "FAILED"
 
 
 def test_a_queued_run_may_be_claimed_while_its_landing_is_active(control: Control) -> None:
     landed(control, "RUNNING")
-    ask = (control.settings, control.warehouse, asked(queued=True), "a-run", None)
+    ask = (control.settings, control.context, asked(queued=True), "a-run", None)
     assert claiming.claimed(*ask).status == "PENDING"
 
 
@@ -106,7 +106,7 @@ def test_with_wait_the_run_begins_when_the_landing_has_ended(
     busy = landed(control, "RUNNING")
     monkeypatch.setattr("time.sleep", lambda seconds: end(control, busy, "COMPLETED"))
     said: list[str] = []
-    report = follow.or_start(lambda: run(control), control.warehouse, said.append)
+    report = follow.or_start(lambda: run(control), control.context.store, said.append)
     assert report.status == "COMPLETED" and busy in said[0]
 
 

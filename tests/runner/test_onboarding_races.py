@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from control_file import TENANTS, Control, at_once
 
+from runner.context import open_context
 from runner.control import tenants
 from runner.control.tenants import Export
 from runner.errors import UsageProblem
 from runner.onboarding import onboard, onboarding_sql, overlaps, records
 from runner.pipelines import templates
-from runner.warehouse import open_warehouse
 
 ACCOUNTS = ("01ECB7-6EE0BA-7357F1", "000000-000000-000001")
 WHOLE = Export("/exports/shared.parquet")
@@ -22,7 +22,7 @@ import json, os, sys
 from runner.errors import UsageProblem
 from runner.onboarding import onboard, overlaps
 from runner.settings import Settings
-from runner.warehouse import open_warehouse
+from runner.context import open_context
 from support import ROOT
 from test_onboarding_races import record
 
@@ -76,14 +76,14 @@ def test_of_threads_that_share_the_control_file_exactly_one_gets_it(
     control: Control, turn: int
 ) -> None:
     """As in the service, where no lock of a file keeps them apart."""
-    warehouse = open_warehouse(control.settings)
+    context = open_context(control.settings)
     told: list[object] = []
     start = threading.Barrier(len(TENANTS))
 
     def add(name: str) -> None:
         start.wait()
         try:
-            told.append(onboard._write_rows(warehouse, name, record()))
+            told.append(onboard._write_rows(context.store, name, record()))
         except Exception as error:
             told.append(type(error))
 
@@ -110,10 +110,10 @@ def test_the_transaction_updates_first_the_row_that_makes_two_of_them_meet() -> 
 
 
 def test_a_refused_transaction_leaves_no_row(control: Control) -> None:
-    onboard._write_rows(control.warehouse, "acme", record(ACCOUNTS[0]))
+    onboard._write_rows(control.context.store, "acme", record(ACCOUNTS[0]))
     before = control.sql("select * from tenants.tenant_profiles order by 1")
     with pytest.raises(UsageProblem, match="shared with tenant acme"):
-        onboard._write_rows(control.warehouse, "globex", record())
+        onboard._write_rows(control.context.store, "globex", record())
     assert registered(control) == ["acme"]
     assert control.sql("select * from tenants.tenant_profiles order by 1") == before
 
@@ -132,9 +132,9 @@ def test_a_refused_transaction_leaves_no_row(control: Control) -> None:
 def test_who_shares_charges_is_told_and_who_does_not_is_left_in_peace(
     control: Control, first: records.Record, second: records.Record, told: list[str]
 ) -> None:
-    assert onboard._write_rows(control.warehouse, "acme", first) == []
-    assert onboard._write_rows(control.warehouse, "globex", second) == told
-    assert bool(overlaps.overlaps(control.warehouse)) == bool(told)
+    assert onboard._write_rows(control.context.store, "acme", first) == []
+    assert onboard._write_rows(control.context.store, "globex", second) == told
+    assert bool(overlaps.overlaps(control.context.store)) == bool(told)
 
 
 def on(control: Control, name: str, *refs: str, account: str = "", landing: bool = False) -> None:
@@ -144,11 +144,11 @@ def on(control: Control, name: str, *refs: str, account: str = "", landing: bool
     exports = [Export(ref, accounts) for ref in refs]
     plan = tenants.PLANS["scale"]
     one = records.Record("a@acme.example", "", plan, exports, pipeline)
-    onboard._write_rows(control.warehouse, name, one)
+    onboard._write_rows(control.context.store, name, one)
 
 
 def have_landing(control: Control, ref: str, account: str = "") -> None:
-    control.warehouse.complete_control("shared")
+    control.context.store.complete("shared")
     on(control, "shared", ref, account=account, landing=True)
 
 
@@ -179,29 +179,29 @@ def test_one_file_by_two_names_is_one_export(
     folder = files(tmp_path)
     on(control, "acme", f"{folder}/exports/a.parquet", account=ACCOUNTS[0])
     named = [Export(f"{folder}/{ref}")]
-    assert overlaps.also_billed_to(control.warehouse, "globex", named) == told
+    assert overlaps.also_billed_to(control.context.store, "globex", named) == told
     other = [Export(f"{folder}/{ref}", ACCOUNTS[1:])]
-    assert overlaps.also_billed_to(control.warehouse, "globex", other) == []
+    assert overlaps.also_billed_to(control.context.store, "globex", other) == []
     one = records.Record("a@acme.example", "", tenants.PLANS["scale"], named)
-    assert onboard._write_rows(control.warehouse, "globex", one) == told
+    assert onboard._write_rows(control.context.store, "globex", one) == told
     pairs = [("acme", "globex", f"{folder}/exports/a.parquet")]
-    assert overlaps.overlaps(control.warehouse) == (pairs if told else [])
+    assert overlaps.overlaps(control.context.store) == (pairs if told else [])
 
 
 @pytest.mark.parametrize("own", [WHOLE.ref, "p.d.t"])
 def test_a_landing_and_what_it_lands_are_one_export(control: Control, own: str) -> None:
     on(control, "acme", own)
     have_landing(control, own)
-    assert overlaps.overlaps(control.warehouse) == []
+    assert overlaps.overlaps(control.context.store) == []
     named = [Export("tenant:shared")]
-    assert overlaps.also_billed_to(control.warehouse, "globex", named) == ["acme"]
+    assert overlaps.also_billed_to(control.context.store, "globex", named) == ["acme"]
     # In the transaction, too, whoever came first.
     with pytest.raises(UsageProblem, match="shared with tenant acme"):
         on(control, "globex", "tenant:shared")
     on(control, "globex", "tenant:shared", account=ACCOUNTS[0])
-    assert overlaps.overlaps(control.warehouse) == [("acme", "globex", own)]
+    assert overlaps.overlaps(control.context.store) == [("acme", "globex", own)]
     on(control, "acme", own, account=ACCOUNTS[1])
-    assert overlaps.overlaps(control.warehouse) == []
+    assert overlaps.overlaps(control.context.store) == []
     with pytest.raises(UsageProblem, match="shared with tenant globex"):
         on(control, "acme", own)
 
@@ -210,6 +210,6 @@ def test_a_landings_filter_is_its_readers(control: Control) -> None:
     have_landing(control, WHOLE.ref, ACCOUNTS[0])
     on(control, "acme", WHOLE.ref, account=ACCOUNTS[1])
     on(control, "globex", "tenant:shared")
-    assert overlaps.overlaps(control.warehouse) == []
+    assert overlaps.overlaps(control.context.store) == []
     on(control, "acme", WHOLE.ref, account=ACCOUNTS[0])
-    assert overlaps.overlaps(control.warehouse) == [("acme", "globex", WHOLE.ref)]
+    assert overlaps.overlaps(control.context.store) == [("acme", "globex", WHOLE.ref)]

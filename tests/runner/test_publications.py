@@ -207,9 +207,9 @@ def layers(control: Control, dbt) -> Control:
 
 
 def test_a_table_that_is_older_than_one_that_it_reads_is_found(layers: Control) -> None:
-    ((found,), _) = publications.disagreeing(layers.warehouse, "acme", ())
+    ((found,), _) = publications.disagreeing(layers.context.dataset, "acme", ())
     assert found == {"usage_date": NEXT, "target_table": SILVER, "newer_run": "killed"}
-    assert publications.disagreeing(layers.warehouse, "acme", {"killed"}, BILL)[0] == []
+    assert publications.disagreeing(layers.context.dataset, "acme", {"killed"}, BILL)[0] == []
 
 
 def test_a_table_whose_name_begins_like_another_is_told_apart(layers: Control) -> None:
@@ -217,11 +217,11 @@ def test_a_table_whose_name_begins_like_another_is_told_apart(layers: Control) -
         connection.execute("delete from acme.x_meta_publications")
         publish(connection, "old", MART, DAY, read=("gcp_silver_cost_more",), at=AT)
         publish(connection, "new", SILVER, DAY, at=AT + timedelta(minutes=1))
-    assert publications.disagreeing(layers.warehouse, "acme", ())[0] == []
+    assert publications.disagreeing(layers.context.dataset, "acme", ())[0] == []
 
 
 def test_doctor_names_the_dates_whose_layers_disagree(layers: Control) -> None:
-    status, told, remedy = tenant.check_layers(layers.warehouse, "acme", True)
+    status, told, remedy = tenant.check_layers(layers.context, "acme", True)
     assert (status, remedy) == ("warn", "runner catch-up --tenant acme")
     assert told == "layers disagree on 2024-11-02: gcp_silver_cost older than what they read"
 
@@ -230,7 +230,7 @@ def test_doctor_names_what_was_never_built_and_else_who_published(layers: Contro
     with duckdb.connect(str(data_file(layers))) as connection:
         connection.execute("delete from acme.x_meta_publications where usage_date = ?", [NEXT])
         publish(connection, "old", SILVER, NEXT, read=(BILL,), at=AT)
-    status, told, remedy = tenant.check_layers(layers.warehouse, "acme", True)
+    status, told, remedy = tenant.check_layers(layers.context, "acme", True)
     assert (status, remedy) == (
         "warn",
         "runner run --tenant acme --from 2024-11-02 --to 2024-11-02",
@@ -238,7 +238,7 @@ def test_doctor_names_what_was_never_built_and_else_who_published(layers: Contro
     assert told.startswith("not built: billing_cost_daily on 2024-11-02")
     with duckdb.connect(str(data_file(layers))) as connection:
         publish(connection, "old", BILL, NEXT, at=AT - timedelta(minutes=1))
-    status, told, _ = tenant.check_layers(layers.warehouse, "acme", True)
+    status, told, _ = tenant.check_layers(layers.context, "acme", True)
     assert (status, told) == (
         "ok",
         "2024-11-02: 2 tables by run old; 2024-11-01: 3 tables by run old",
@@ -247,6 +247,6 @@ def test_doctor_names_what_was_never_built_and_else_who_published(layers: Contro
 
 def test_what_the_data_says_is_read_back(layers: Control) -> None:
     taken = layers.take(DAY, NEXT)
-    assert read_back.published(layers.warehouse, replace(taken, id="killed")) == (
+    assert read_back.published(layers.context.dataset, replace(taken, id="killed")) == (
         one("killed", BILL, NEXT, 9),
     )

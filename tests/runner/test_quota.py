@@ -11,7 +11,7 @@ from runner.orchestration import step_log
 
 
 def used(control: Control) -> dict[str, tuple[int, int, int]]:
-    told = quota.of(control.warehouse, "acme")
+    told = quota.of(control.context.store, "acme")
     return {limit.name: (limit.used, limit.limit, limit.remaining) for limit in told.limits}
 
 
@@ -44,7 +44,7 @@ def test_what_remains_is_never_below_nothing(control: Control) -> None:
 
 def test_limits_say_when_they_begin_anew(control: Control) -> None:
     now = datetime.now(UTC)
-    daily, monthly, concurrent = quota.of(control.warehouse, "acme").limits
+    daily, monthly, concurrent = quota.of(control.context.store, "acme").limits
     assert daily.resets_at == datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(1)
     assert monthly.resets_at is not None
     assert monthly.resets_at.day == 1 and timedelta() < monthly.resets_at - now < timedelta(32)
@@ -54,7 +54,7 @@ def test_limits_say_when_they_begin_anew(control: Control) -> None:
 def test_what_is_left_is_told_with_when_there_is_more(control: Control) -> None:
     control.subscribe(concurrent_limit=1)
     control.add_run("RUNNING")
-    told = quota.of(control.warehouse, "acme").in_words()
+    told = quota.of(control.context.store, "acme").in_words()
     daily, monthly, concurrent = told.removeprefix("Left: ").split(", ")
     assert daily.startswith("24 daily (resets ") and monthly.startswith("749 monthly (resets ")
     assert concurrent == "0 concurrent (when a run ends)."
@@ -62,7 +62,7 @@ def test_what_is_left_is_told_with_when_there_is_more(control: Control) -> None:
 
 def test_an_unknown_tenant_is_answered_with_near_ones(control: Control) -> None:
     with pytest.raises(UsageProblem, match="did you mean acme"):
-        quota.of(control.warehouse, "acmee")
+        quota.of(control.context.store, "acmee")
 
 
 def test_the_claim_and_the_quota_agree(control: Control) -> None:
@@ -75,7 +75,7 @@ def test_the_claim_and_the_quota_agree(control: Control) -> None:
 
 
 def todays_row(control: Control, tenant: str = "acme") -> tuple:
-    _, (row,) = control.warehouse.query(
+    _, (row,) = control.context.dataset.query(
         "select pipelines_run_today, pipelines_succeeded_today, pipelines_failed_today,"
         " pipelines_run_month, concurrent_pipelines_running, daily_limit"
         f" from tenants.tenant_usage_quotas where tenant_id = '{tenant}'"
@@ -91,8 +91,8 @@ def test_the_view_has_a_row_for_today_without_any_run(control: Control) -> None:
 
 
 def finish(control: Control, run: runs.Run, *end) -> None:
-    steps = step_log.StepLog(control.warehouse, run)
-    step_log.finish(control.settings, control.warehouse, steps, run, *end)
+    steps = step_log.StepLog(control.context.store, run)
+    step_log.finish(control.settings, control.context.store, steps, run, *end)
 
 
 def test_the_view_moves_with_each_run(control: Control) -> None:

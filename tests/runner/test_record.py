@@ -18,11 +18,11 @@ def run(control: Control) -> runs.Run:
 
 @pytest.fixture
 def steps(control: Control, run: runs.Run) -> step_log.StepLog:
-    return step_log.StepLog(control.warehouse, run)
+    return step_log.StepLog(control.context.store, run)
 
 
 def finish(control: Control, steps: step_log.StepLog, run: runs.Run, *end) -> int | None:
-    return step_log.finish(control.settings, control.warehouse, steps, run, *end)[0].duration_ms
+    return step_log.finish(control.settings, control.context.store, steps, run, *end)[0].duration_ms
 
 
 def node(**changes) -> Node:
@@ -154,16 +154,16 @@ def test_a_thousand_steps_are_written_at_once(control, steps) -> None:
 
 
 def test_start_moves_a_pending_run_and_only_that(control, run, steps) -> None:
-    step_log.start(control.warehouse, run, 20)
+    step_log.start(control.context.store, run, 20)
     assert control.runs() == [("RUNNING", None)]
     control.sql("update acme.x_meta_pipeline_runs set status = 'CANCELLED'")
-    step_log.start(control.warehouse, run, 20)
+    step_log.start(control.context.store, run, 20)
     assert control.runs() == [("CANCELLED", None)]
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
 def test_finish_writes_how_the_run_ended(control, run, steps, status: str) -> None:
-    step_log.start(control.warehouse, run, 20)
+    step_log.start(control.context.store, run, 20)
     duration = finish(control, steps, run, status, "why", ("late.", "few rows."), 42)
     (row,) = control.sql(
         "select status, error_message, warnings, row_count, duration_ms, end_time >= start_time"
@@ -205,7 +205,7 @@ def test_a_finish_leaves_other_runs_alone(control, run, steps) -> None:
 
 
 def test_the_last_steps_and_the_end_are_one_transaction(control, run, steps) -> None:
-    step_log.start(control.warehouse, run, 20)
+    step_log.start(control.context.store, run, 20)
     steps.open("dbt", "dbt", "model")
     control.sql("drop table tenants.tenant_usage_events")
     with pytest.raises(Exception, match="tenant_usage_events"):
@@ -218,6 +218,6 @@ def test_the_steps_of_a_run_are_read_in_order(control, run, steps) -> None:
     steps.close("a", "COMPLETED")
     steps.close_node(node())
     steps.flush()
-    rows = runs.steps_of(control.warehouse, "acme", run.id)
+    rows = runs.steps_of(control.context.store, "acme", run.id)
     assert [row["step_name"] for row in rows] == ["A", "billing_cost_daily"]
     assert rows[0]["start_time"].tzinfo is UTC

@@ -18,11 +18,11 @@ from given import GOOD
 from support import Inbox, free_port
 from test_notify import FAILED, a_node, mail_at
 
+from runner import mailing
 from runner.control import runs, spool
 from runner.engine.job import Outcome
 from runner.errors import Refused, WarehouseUnreachable
 from runner.orchestration import build, follow
-from runner import mailing
 from runner.orchestration.report import Report
 from runner.orchestration.run import run_slice
 from runner.pipelines import templates
@@ -46,7 +46,7 @@ def run(
     )
     return run_slice(
         settings,
-        control.warehouse,
+        control.context,
         mailbox or mailing.SmtpMailbox(lambda: mail_at(port)),
         request(**({"admin_email": admin_email} if admin_email else {})),
         TEMPLATE,
@@ -205,9 +205,9 @@ def test_without_an_outbox_a_failure_is_mailed_and_its_alarm_waits_for_the_repai
     control.sql("drop table acme.x_meta_alerts")
     assert run(control, inbox.port).status == "FAILED"
     assert control.runs() == [("FAILED", FAILURE)] and len(inbox.letters) == 1
-    assert spool.drain(control.settings, control.warehouse) == 0
-    control.warehouse.complete_control("acme")
-    assert spool.drain(control.settings, control.warehouse) == 2
+    assert spool.drain(control.settings, control.context.store) == 0
+    control.context.store.complete("acme")
+    assert spool.drain(control.settings, control.context.store) == 2
     assert control.sql("select status from acme.x_meta_alerts") == [("SENT",)]
     assert [status for status, _ in mail_steps(control)] == ["COMPLETED"]
 
@@ -361,7 +361,7 @@ def test_a_run_cancelled_by_another_command_says_so_in_that_commands_words(
 ) -> None:
     def cancelled(self: Any, *args: Any, on_tick: Any, **values: Any) -> Outcome:
         run_id = control.value("select pipeline_logging_id from acme.x_meta_pipeline_runs")
-        runs.cancel(control.warehouse, "acme", run_id, "cancelled by root")
+        runs.cancel(control.context.store, "acme", run_id, "cancelled by root")
         on_tick()
         return GOOD
 
@@ -374,7 +374,7 @@ def start(control: Control, first: date, last: date) -> Report:
     asked = request(first, last)
     mailbox = mailing.SmtpMailbox(lambda: mail_at(0))
     return run_slice(
-        control.settings, control.warehouse, mailbox, asked, TEMPLATE, lambda event: None
+        control.settings, control.context, mailbox, asked, TEMPLATE, lambda event: None
     )
 
 
@@ -397,7 +397,7 @@ def test_who_waits_for_a_run_with_some_of_the_dates_then_loads_all_of_them(
     monkeypatch.setattr("runner.orchestration.follow.time", SimpleNamespace(sleep=ends))
     last = date(2024, 11, 5)
     told: list[str] = []
-    report = follow.or_start(lambda: start(control, DAY, last), control.warehouse, told.append)
+    report = follow.or_start(lambda: start(control, DAY, last), control.context.store, told.append)
     assert (report.status, report.run.deduplicated, report.covered) == ("COMPLETED", False, True)
     ((job, _),) = dbt.jobs
     assert (job.vars["from_date"], job.vars["to_date"]) == ("2024-11-01", "2024-11-05")
@@ -411,7 +411,9 @@ def test_who_waits_for_a_run_that_covers_the_dates_has_its_end(control, dbt, mon
         control.sql("update acme.x_meta_pipeline_runs set status='COMPLETED'")
 
     monkeypatch.setattr("runner.orchestration.follow.time", SimpleNamespace(sleep=ends))
-    report = follow.or_start(lambda: start(control, DAY, DAY), control.warehouse, lambda told: None)
+    report = follow.or_start(
+        lambda: start(control, DAY, DAY), control.context.store, lambda told: None
+    )
     assert (report.run.id, report.status, report.outcome) == (first, "COMPLETED", None)
     assert dbt.jobs == []
 

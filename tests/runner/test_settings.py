@@ -117,13 +117,13 @@ def test_a_target_without_a_type_is_told(project: Path) -> None:
 
 
 def test_a_duckdb_target_without_a_path_is_told(project: Path) -> None:
-    from runner.warehouse import open_warehouse
+    from runner.context import open_context
 
     (project / "profiles.yml").write_text(
         "gcp_tenant_cost: {target: x, outputs: {x: {type: duckdb}}}"
     )
     with pytest.raises(UsageProblem, match="path"):
-        open_warehouse(at(project)).exists()
+        open_context(at(project)).exists()
 
 
 def test_an_environment_variable_that_is_not_set_is_named(project: Path) -> None:

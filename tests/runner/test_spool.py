@@ -36,7 +36,7 @@ def test_what_waits_is_written_with_its_values_and_is_gone(control: Control) -> 
     control.sql("update acme.x_meta_pipeline_runs set worker_instance = 'us'")
     path = keep(control, run_id=run_id, lease_expires_at=moment, day=day, nothing=None)
     assert path.stat().st_mode & 0o777 == 0o600
-    assert spool.drain(control.settings, control.warehouse) == 1
+    assert spool.drain(control.settings, control.context.store) == 1
     assert spool.waiting(control.settings) == []
     rows = control.sql("select status, lease_expires_at from acme.x_meta_pipeline_runs")
     assert rows == [("PENDING", moment.replace(tzinfo=None))]
@@ -52,10 +52,10 @@ def test_a_date_is_a_date_again(control: Control) -> None:
 def test_what_lacks_its_table_waits_a_week_and_holds_up_no_other(control: Control) -> None:
     path = keep(control, tenant="nobody")
     keep(control)
-    assert spool.drain(control.settings, control.warehouse) == 1
+    assert spool.drain(control.settings, control.context.store) == 1
     assert spool.waiting(control.settings) == [path]
     os.utime(path, (time.time() - 8 * 86_400,) * 2)
-    assert spool.drain(control.settings, control.warehouse) == 0
+    assert spool.drain(control.settings, control.context.store) == 0
     assert spool.waiting(control.settings) == [] and path.with_suffix(".damaged").exists()
 
 
@@ -81,7 +81,7 @@ def test_what_is_no_entry_is_set_aside_and_nothing_of_it_is_executed(
     path = keep(control)
     path.write_text(content)
     before = control.sql("select * from acme.x_meta_lock")
-    assert spool.drain(control.settings, control.warehouse) == 0
+    assert spool.drain(control.settings, control.context.store) == 0
     assert path.with_suffix(".damaged").exists()
     assert control.sql("select * from acme.x_meta_lock") == before
 
@@ -104,7 +104,7 @@ def test_what_another_user_put_there_is_refused_in_one_sentence_and_left_alone(
     good = keep(control)
     if how == "other owner":
         good.unlink()
-    assert spool.drain(control.settings, control.warehouse) == (how != "other owner")
+    assert spool.drain(control.settings, control.context.store) == (how != "other owner")
     assert spool.waiting(control.settings) == [path]
     (said,) = (one.getMessage() for one in caplog.records)
     assert str(path) in said and "was refused and left alone: it" in said
@@ -117,11 +117,11 @@ def test_a_spooled_copy_to_reads_and_writes_no_file(control: Control, tmp_path: 
     path = keep(control)
     for statements in ([sql], [[sql, 0]]):
         path.write_text(json.dumps({**SQL, "statements": statements}))
-        spool.drain(control.settings, control.warehouse)
+        spool.drain(control.settings, control.context.store)
         path.touch(mode=0o600)
     # Even if a statement of the runner's said so, the engine would not do it.
     with pytest.raises(RunnerError, match="too many attached databases"):
-        control.warehouse.write(sql)
+        control.context.store.write(sql)
     assert not stolen.exists()
 
 
@@ -135,7 +135,7 @@ def test_what_another_command_set_aside_meanwhile_is_no_trouble(
         raise PermissionError("another user's")
 
     monkeypatch.setattr(Path, "replace", denied)
-    assert spool.drain(control.settings, control.warehouse) == 0
+    assert spool.drain(control.settings, control.context.store) == 0
 
 
 def test_what_is_written_and_cannot_be_removed_is_no_trouble(
@@ -147,4 +147,4 @@ def test_what_is_written_and_cannot_be_removed_is_no_trouble(
         raise PermissionError("another user's")
 
     monkeypatch.setattr(Path, "unlink", denied)
-    assert spool.drain(control.settings, control.warehouse) == 1
+    assert spool.drain(control.settings, control.context.store) == 1

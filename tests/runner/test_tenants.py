@@ -15,7 +15,7 @@ from runner.onboarding import exports
 
 
 def test_tenants_are_listed_by_id(control: Control) -> None:
-    found = tenants.every(control.warehouse)
+    found = tenants.every(control.context.store)
     assert [(one.id, one.status, one.daily_limit) for one in found] == [
         ("acme", "ACTIVE", 25),
         ("globex", "ACTIVE", 25),
@@ -24,30 +24,30 @@ def test_tenants_are_listed_by_id(control: Control) -> None:
 
 def test_a_deleted_tenant_is_not_there(control: Control) -> None:
     control.sql("update tenants.tenant_profiles set status='DELETED' where tenant_id = 'acme'")
-    assert [one.id for one in tenants.every(control.warehouse)] == ["globex"]
+    assert [one.id for one in tenants.every(control.context.store)] == ["globex"]
     with pytest.raises(UsageProblem, match="no tenant 'acme'"):
-        tenants.find(control.warehouse, "acme")
+        tenants.find(control.context.store, "acme")
 
 
 def test_a_tenant_that_was_never_added_is_answered_with_near_ones(control: Control) -> None:
     with pytest.raises(UsageProblem, match="did you mean globex"):
-        tenants.find(control.warehouse, "globx")
+        tenants.find(control.context.store, "globx")
 
 
 def test_a_tenant_like_no_other_is_answered_with_the_list(control: Control) -> None:
     with pytest.raises(UsageProblem, match="runner tenant list"):
-        tenants.find(control.warehouse, "zzz")
+        tenants.find(control.context.store, "zzz")
 
 
 def test_an_invalid_id_is_told_before_the_warehouse_is_asked(control: Control) -> None:
     control.path.unlink()
     with pytest.raises(UsageProblem, match="is no tenant id"):
-        tenants.find(control.warehouse, "Acme'; --")
+        tenants.find(control.context.store, "Acme'; --")
 
 
 def test_without_a_warehouse_there_are_no_tenants(control: Control) -> None:
     control.path.unlink()
-    assert tenants.every(control.warehouse) == []
+    assert tenants.every(control.context.store) == []
 
 
 def test_a_local_export_is_an_absolute_path_or_glob(
@@ -98,20 +98,20 @@ def test_filters_that_are_not_named_stay(
     control: Control, new: tenants.Export, with_unallocated: bool | None, kept: tuple[object, ...]
 ) -> None:
     have_export(control, f'["{ACCOUNT}"]', '["proj-a"]')
-    (found,) = exports.keep_filters(control.warehouse, "acme", [new], with_unallocated)
+    (found,) = exports.keep_filters(control.context, "acme", [new], with_unallocated)
     assert found == tenants.Export("new", *kept)  # type: ignore[arg-type]
 
 
 def test_a_newcomers_filters_are_as_named(control: Control) -> None:
     new = [tenants.Export("new", (), ("b",), False)]
-    assert exports.keep_filters(control.warehouse, "newco", new, None) == new
+    assert exports.keep_filters(control.context, "newco", new, None) == new
 
 
 def test_filters_that_are_lost_are_not_taken_for_all_accounts(control: Control) -> None:
     with pytest.raises(UsageProblem, match="--all-accounts"):
-        exports.keep_filters(control.warehouse, "acme", [tenants.Export("new")], None)
+        exports.keep_filters(control.context, "acme", [tenants.Export("new")], None)
     named = [tenants.Export("new", (ACCOUNT,))]
-    assert exports.keep_filters(control.warehouse, "acme", named, None) == named
+    assert exports.keep_filters(control.context, "acme", named, None) == named
 
 
 ENDS = "select trial_end_date, subscription_end_date from tenants.tenant_subscriptions"
@@ -142,14 +142,14 @@ def test_a_run_that_begins_while_its_tenant_is_removed_keeps_it(
 ) -> None:
     monkeypatch.setattr(runs, "end_dead_leases", lambda *args: control.add_run("RUNNING"))
     with pytest.raises(UsageProblem, match="active run"):
-        tenants.remove(control.warehouse, "acme")
-    assert tenants.find(control.warehouse, "acme").status == "ACTIVE"
+        tenants.remove(control.context, "acme")
+    assert tenants.find(control.context.store, "acme").status == "ACTIVE"
 
 
 def test_a_tenant_is_removed_with_its_rows(control: Control) -> None:
     have_export(control)
-    tenants.remove(control.warehouse, "acme")
-    assert [one.id for one in tenants.every(control.warehouse)] == ["globex"]
+    tenants.remove(control.context, "acme")
+    assert [one.id for one in tenants.every(control.context.store)] == ["globex"]
     for table in ("tenant_subscriptions", "tenant_exports"):
         rows = control.sql(f"select * from tenants.{table} where tenant_id = 'acme'")
         assert rows == [], table
@@ -159,7 +159,7 @@ def test_a_warehouse_that_cannot_be_written_is_unreachable(control: Control) -> 
     (control.folder / "file").write_text("in the way")
     control.environ["WAREHOUSE_DIR"] = str(control.folder / "file" / "warehouse")
     with pytest.raises(WarehouseUnreachable, match="WAREHOUSE_DIR") as caught:
-        control.warehouse.prepare("acme")
+        control.context.dataset.prepare("acme")
     assert caught.value.exit_code == 4
 
 

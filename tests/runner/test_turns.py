@@ -14,6 +14,7 @@ from control_file import DAY, Control, request
 from given import GOOD
 from test_notify import mail_at
 
+from runner import mailing
 from runner.control import queue
 from runner.control import queue_sql as sql
 from runner.control import runs as control_runs
@@ -22,7 +23,6 @@ from runner.control.turns import LEASE_GRACE, WAITING_LEASE, Turn, wait_for_turn
 from runner.engine.job import Event, Outcome
 from runner.errors import Interrupted
 from runner.orchestration import follow, step_log
-from runner import mailing
 from runner.orchestration.report import Report
 from runner.orchestration.run import run_slice
 from runner.pipelines import templates
@@ -36,7 +36,7 @@ def dates(count: int) -> list[Any]:
 
 def start(control: Control, run: control_runs.Run) -> Turn:
     """Have the run ask for its turn."""
-    return step_log.start(control.warehouse, run, 20)
+    return step_log.start(control.context.store, run, 20)
 
 
 def end(control: Control, run: control_runs.Run) -> None:
@@ -173,7 +173,7 @@ def test_a_waiting_run_renews_its_lease_when_half_of_it_is_over(
     first, waits = control.take(), control.take(DAY + timedelta(days=1))
     set_lease(control, waits, timedelta(seconds=left))
     before = row(control, waits)[1]
-    assert wait_for_turn(control.warehouse, waits) == Turn("PENDING", (first.id,))
+    assert wait_for_turn(control.context.store, waits) == Turn("PENDING", (first.id,))
     assert (row(control, waits)[1] > before) == is_renewed
     assert row(control, waits)[0] == "PENDING"
 
@@ -182,7 +182,7 @@ def test_a_run_that_builds_is_not_given_a_shorter_lease(control: Control) -> Non
     run = control.take()
     start(control, run)
     full = row(control, run)
-    control.warehouse.write(
+    control.context.store.write(
         sql.RENEW.format(tenant="acme"), run_id=run.id, lease_expires_at=datetime.now(UTC)
     )
     assert row(control, run) == full
@@ -202,7 +202,7 @@ def test_a_dead_run_is_closed_by_who_waits_for_it(control: Control, was: str, by
     else:
         set_worker(control, dead, "elsewhere:1")
         set_lease(control, dead, timedelta(seconds=-1))
-    assert wait_for_turn(control.warehouse, waits) == Turn("PENDING", ())
+    assert wait_for_turn(control.context.store, waits) == Turn("PENDING", ())
     assert row(control, dead)[0] == "FAILED"
     assert start(control, waits).status == "RUNNING"
 
@@ -217,7 +217,7 @@ def test_a_waiting_run_of_another_host_is_dead_after_two_minutes(control: Contro
 def test_a_waiting_run_that_was_taken_for_dead_does_not_build(control: Control) -> None:
     run = control.take()
     set_lease(control, run, timedelta(seconds=-1))
-    control_runs.end_dead_leases(control.warehouse, "acme")
+    control_runs.end_dead_leases(control.context.store, "acme")
     assert start(control, run) == Turn(None, ())
     assert row(control, run)[0] == "FAILED"
 
@@ -232,28 +232,28 @@ def test_a_queued_run_is_not_taken_up_while_a_process_has_one(
     queued, own = control.take(queued=True), control.take(DAY + timedelta(days=1))
     if status == "RUNNING":
         start(control, own)
-    assert queue.take_up(control.warehouse, "acme", queued.id, 20) is None
+    assert queue.take_up(control.context.store, "acme", queued.id, 20) is None
     assert row(control, queued)[0] == "PENDING"
     end(control, own)
-    taken = queue.take_up(control.warehouse, "acme", queued.id, 20)
+    taken = queue.take_up(control.context.store, "acme", queued.id, 20)
     assert taken and taken.status == "RUNNING"
 
 
 def test_of_two_queued_runs_of_a_tenant_one_is_taken_up(control: Control) -> None:
     first, second = (control.take(day, queued=True) for day in dates(2))
-    assert queue.take_up(control.warehouse, "acme", second.id, 20, "a:1@1")
-    assert queue.take_up(control.warehouse, "acme", first.id, 20, "b:1@1") is None
+    assert queue.take_up(control.context.store, "acme", second.id, 20, "a:1@1")
+    assert queue.take_up(control.context.store, "acme", first.id, 20, "b:1@1") is None
 
 
 def test_a_run_waits_for_what_a_service_has_taken_up(control: Control) -> None:
     queued = control.take(queued=True)
-    queue.take_up(control.warehouse, "acme", queued.id, 20)
+    queue.take_up(control.context.store, "acme", queued.id, 20)
     assert start(control, control.take(DAY + timedelta(days=1))).ahead == (queued.id,)
 
 
 def test_a_sweep_tells_what_waits_for_a_service_from_what_a_process_has(control: Control) -> None:
     queued, own = control.take(queued=True), control.take(DAY + timedelta(days=1))
-    found = queue.sweep(control.warehouse, "acme")
+    found = queue.sweep(control.context.store, "acme")
     assert (found.waiting, found.owned) == ((queued.id,), frozenset({own.id}))
 
 
@@ -296,7 +296,7 @@ def test_who_follows_a_waiting_run_is_told_what_that_waits_for(
         said.append(line)
         end(control, waits)
 
-    follow.to_its_end(control.warehouse, waits, say)
+    follow.to_its_end(control.context.store, waits, say)
     assert said == [f"run {waits.id} waits for run {first.id}"]
 
 
@@ -305,7 +305,7 @@ def test_who_follows_a_waiting_run_is_told_what_that_waits_for(
 
 @pytest.fixture
 def quick(control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control.warehouse, "seconds_between_looks", 0.06, raising=False)
+    monkeypatch.setattr(control.context, "seconds_between_looks", 0.06, raising=False)
 
 
 def run(
@@ -316,7 +316,7 @@ def run(
     """A run of DAY, as a command begins it."""
     mailbox = mailing.SmtpMailbox(lambda: mail_at(9))
     return run_slice(
-        *(control.settings, control.warehouse, mailbox, request(), TEMPLATE, on_event),
+        *(control.settings, control.context, mailbox, request(), TEMPLATE, on_event),
         stopped_by=stopped_by,
     )
 
@@ -371,7 +371,7 @@ def test_a_run_that_was_cancelled_while_it_waited_says_so_and_does_not_build(
         run_id = control.value(
             "select pipeline_logging_id from acme.x_meta_pipeline_runs where status = 'PENDING'"
         )
-        control_runs.cancel(control.warehouse, "acme", run_id, "cancelled by root")
+        control_runs.cancel(control.context.store, "acme", run_id, "cancelled by root")
 
     report = run(control, Waiting(cancel))
     assert (report.status, report.outcome and report.outcome.error) == (

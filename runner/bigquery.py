@@ -1,0 +1,237 @@
+"""The one BigQuery client: bound parameters, one script per transaction, bounded retries."""
+
+import functools
+import random
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from runner import refusals
+from runner import sql as sql_texts
+from runner.bigquery_jobs import APP, job_config
+from runner.errors import AccountRefused, StatementRefused, UsageProblem, WarehouseUnreachable
+from runner.settings import Target
+from runner.sql import Row, Value, When, by_table
+
+if TYPE_CHECKING:
+    from google.cloud import bigquery
+
+Answer = TypeVar("Answer")
+
+# No call waits longer than this for BigQuery; a control statement takes a second or two.
+TIMEOUT_SECONDS = 120.0
+ATTEMPTS = 8
+# Of ten that claim at once one is not cancelled, and the others ask again: some of them ten times.
+ATTEMPTS_TO_COMMIT = 20
+LONGEST_DOUBLING = 3
+# A network that is down is told at once; a connection that broke is made again.
+ATTEMPTS_TO_CONNECT = 3
+# BigQuery answers these with 403, and means: later.
+NOT_NOW = {"rateLimitExceeded", "jobRateLimitExceeded", "backendError"}
+CLIENTS = 32
+SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+
+
+class Client:
+    """BigQuery in the target's project, asked as the process or as a tenant's service account."""
+
+    def __init__(self, target: Target, environ: Mapping[str, str]) -> None:
+        self.fields = target.fields
+        self._environ = environ
+        # By account; empty is the process's own, which alone touches control tables.
+        self.as_account = functools.lru_cache(CLIENTS)(self._connect)
+
+    @property
+    def own(self) -> "bigquery.Client":
+        """Google's client, as the process itself."""
+        return self.as_account("")
+
+    def query(
+        self, sql: str, values: Mapping[str, Value], when: When = dict, account: str = ""
+    ) -> list[Row]:
+        from google.api_core import exceptions
+
+        client = self.as_account(account)
+        # The id stays until its job has failed: a request that is sent again, because its
+        # answer was lost, meets the job it made the first time.
+        job_id = f"runner-{uuid.uuid4()}"
+
+        def ask() -> list[Row]:
+            nonlocal job_id
+            # Of this attempt: a transaction that lost its turn is of a later moment.
+            bound = {**values, **when()}
+            config = job_config(sql, bound)
+            try:
+                job = client.query(
+                    sql,
+                    job_config=config,
+                    job_id=job_id,
+                    job_retry=None,
+                    retry=None,
+                    timeout=TIMEOUT_SECONDS,
+                )
+            except exceptions.Conflict:
+                job = client.get_job(job_id, retry=None, timeout=TIMEOUT_SECONDS)
+            try:
+                rows = job.result(timeout=TIMEOUT_SECONDS, job_retry=None)
+            except exceptions.GoogleAPICallError:
+                if job.error_result:
+                    job_id = f"runner-{uuid.uuid4()}"
+                raise
+            return [dict(row.items()) for row in rows]
+
+        return self.call(ask, account)
+
+    def transaction(
+        self, account: str, when: When, statements: Sequence[str], values: Mapping[str, Value]
+    ) -> list[Row]:
+        script = ";\n".join(statement.strip() for statement in statements)
+        queries = statements[-1].lstrip().lower().startswith("select")
+        if len(statements) == 1 and not queries:
+            # By itself it waits for others that change the table; a transaction would be cancelled.
+            return self.query(script, values, when, account)
+        body, last = script.rsplit(";\n", 1) if queries else (script, "select 1 as done")
+        # The last statement's rows are the script's: a query is asked after the commit too.
+        rows = self.query(
+            f"begin transaction;\n{body};\ncommit transaction;\n{last};",
+            values,
+            when,
+            account,
+        )
+        return rows if queries else []
+
+    def call(self, ask: Callable[[], Answer], account: str = "") -> Answer:
+        """Ask, and again with growing pauses when BigQuery says that it may go next time."""
+        from google.api_core import exceptions
+        from google.auth.exceptions import GoogleAuthError
+
+        for attempt in range(1, ATTEMPTS_TO_COMMIT + 1):
+            doublings = attempt
+            try:
+                return ask()
+            except exceptions.GoogleAPICallError as error:
+                attempts = ATTEMPTS_TO_COMMIT if _was_cancelled(error) else ATTEMPTS
+                if not _may_go_next_time(error) or attempt >= attempts:
+                    lasting = not _may_go_next_time(error)
+                    project = str(self.fields["project"])
+                    raise refusals.problem(error, project, account, lasting) from error
+                if _was_cancelled(error):
+                    doublings = min(attempt, LONGEST_DOUBLING)
+            except GoogleAuthError as error:
+                acts_as = account or self.fields.get("impersonate_service_account")
+                if acts_as and refusals.REFUSED in str(error):
+                    raise AccountRefused(refusals.refusal(acts_as, str(error))) from error
+                raise WarehouseUnreachable(refusals.unknown_caller(str(error))) from error
+            except (exceptions.RetryError, OSError, TimeoutError) as error:
+                if not isinstance(error, OSError) or attempt >= ATTEMPTS_TO_CONNECT:
+                    raise WarehouseUnreachable(
+                        f"BigQuery did not answer ({error}): check the network and try again."
+                    ) from error
+            time.sleep(random.uniform(0.1, 0.4) * 2**doublings)
+        raise AssertionError("unreachable")
+
+    def has(self, table: str, account: str = "") -> bool:
+        """Whether there is such a table: asked without a job, so it costs nothing."""
+        from google.api_core.exceptions import NotFound
+
+        def get() -> bool:
+            client = self.as_account(account)
+            try:
+                client.get_table(table, retry=None, timeout=TIMEOUT_SECONDS)
+            except NotFound:
+                return False
+            return True
+
+        return self.call(get, account)
+
+    def columns(self, dataset: str, account: str = "") -> dict[str, set[str]]:
+        """The columns of each table of a dataset; empty without the dataset."""
+        from google.api_core.exceptions import NotFound
+
+        try:
+            return by_table(
+                self.query(sql_texts.COLUMNS_BIGQUERY.format(dataset=dataset), {}, account=account)
+            )
+        except StatementRefused as error:
+            if isinstance(error.__cause__, NotFound):
+                return {}
+            raise
+
+    def _connect(self, account: str) -> "bigquery.Client":
+        """A client that acts as the account, or as the process itself where that is empty."""
+        from google.api_core.client_options import ClientOptions
+        from google.auth.credentials import AnonymousCredentials
+        from google.auth.exceptions import GoogleAuthError
+        from google.auth.transport.requests import Request
+        from google.cloud import bigquery
+
+        emulator = self._environ.get("BIGQUERY_EMULATOR_HOST", "")
+        common = {"project": self.fields["project"], "location": self.fields.get("location")}
+        # Where dbt's profile sends it, so that both clients talk to one place.
+        url = str(self.fields.get("api_endpoint") or "")
+        if url:
+            common["client_options"] = ClientOptions(api_endpoint=url)
+        try:
+            if emulator:
+                return bigquery.Client(**common, credentials=AnonymousCredentials())
+            found = self._credentials(account)
+            if account:
+                # Here, where the refusal can be told from one of a statement.
+                found.refresh(Request())
+            return bigquery.Client(**common, credentials=found)
+        except (GoogleAuthError, OSError, ValueError) as error:
+            if refusals.REFUSED in str(error):
+                raise AccountRefused(refusals.refusal(account, str(error))) from error
+            raise WarehouseUnreachable(
+                f"BigQuery credentials cannot be used ({error}): run"
+                " `gcloud auth application-default login`, or set BIGQUERY_METHOD and"
+                " GOOGLE_APPLICATION_CREDENTIALS."
+            ) from error
+
+    def _credentials(self, account: str) -> Any:
+        """A key file's, else the machine's own; acting as the account, else as the profile says."""
+        import google.auth
+        from google.auth import impersonated_credentials
+
+        if self.fields.get("method") == "service-account":
+            found, _ = google.auth.load_credentials_from_file(
+                str(self.fields["keyfile"]), scopes=SCOPES
+            )
+        else:
+            found, _ = google.auth.default(scopes=SCOPES)
+        principal = account or self.fields.get("impersonate_service_account")
+        if not principal:
+            return found
+        return impersonated_credentials.Credentials(
+            source_credentials=found, target_principal=principal, target_scopes=SCOPES
+        )
+
+
+def _may_go_next_time(error: Any) -> bool:
+    """Busy, broken for a moment, or a transaction that lost against another."""
+    from google.api_core import exceptions
+
+    text = str(error).lower()
+    return (
+        isinstance(error, exceptions.TooManyRequests | exceptions.ServerError)
+        or any(one.get("reason") in NOT_NOW for one in error.errors if isinstance(one, dict))
+        or _was_cancelled(error)
+        or "too many dml statements" in text
+    )
+
+
+def _was_cancelled(error: Any) -> bool:
+    """Whether a transaction lost against another that changes the same table."""
+    text = str(error).lower()
+    return "transaction" in text and "abort" in text
+
+
+def must_be_ours(client: Client, name: str, dataset: Any) -> None:
+    """Raises UsageProblem for a dataset that another has made: it could be removed with us."""
+    if dataset.labels.get("app") != APP or dataset.labels.get("dataset") != name:
+        raise UsageProblem(
+            f"The dataset {client.own.project}.{name} is there already and not ours: choose"
+            f" another tenant id, or hand it over with `bq update --set_label app:{APP}"
+            f" --set_label dataset:{name} {client.own.project}:{name}`."
+        )

@@ -1,0 +1,161 @@
+"""The tenants' data on BigQuery: a dataset each."""
+
+import functools
+import re
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from runner.bigquery import TIMEOUT_SECONDS, Client, must_be_ours
+from runner.bigquery_jobs import APP, job_config
+from runner.dataset import data_sql
+from runner.dataset.dataset import Look
+from runner.errors import StatementRefused, UsageProblem
+from runner.sql import Row, Value
+
+if TYPE_CHECKING:
+    pass
+
+# A tenant's account is looked up again after so long.
+ACCOUNT_SECONDS = 30.0
+
+
+class BigQueryDataset:
+    """Data in the target's project, read and written as the tenant's service account if it has
+    one; see dataset.Dataset."""
+
+    has_one_writer = False
+    prunes_exports = True
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._accounts: dict[str, tuple[float, str]] = {}
+
+    def read(self, tenant: str, sql: str, **values: Value) -> list[Row]:
+        return self._client.query(sql, values, account=self.account_of(tenant))
+
+    def write(self, tenant: str, *statements: str, **values: Value) -> None:
+        self._client.transaction(self.account_of(tenant), dict, statements, values)
+
+    def query(self, sql: str, tenants: Sequence[str]) -> tuple[list[str], list[tuple[Any, ...]]]:
+        # The tenant's own account may not read the central tables.
+        is_central = len(tenants) != 1 or re.search(r"\btenants\b", sql)
+        account = "" if is_central else self.account_of(tenants[0])
+        default = f"{self._client.as_account(account).project}.{tenants[0]}" if tenants else None
+        limit = int(self._client.fields.get("maximum_bytes_billed") or 0) or None
+
+        def ask() -> tuple[list[str], list[tuple[Any, ...]]]:
+            from google.cloud import bigquery
+
+            client = self._client.as_account(account)
+            dry_run = bigquery.QueryJobConfig(dry_run=True, default_dataset=default)
+            tried = client.query(sql, dry_run, timeout=TIMEOUT_SECONDS)
+            if tried.statement_type != "SELECT":
+                raise UsageProblem("A query is one SELECT: nothing else is run here.")
+            config = bigquery.QueryJobConfig(
+                maximum_bytes_billed=limit, default_dataset=default, labels={"app": APP}
+            )
+            job = client.query(sql, config, timeout=TIMEOUT_SECONDS)
+            try:
+                rows = job.result(timeout=TIMEOUT_SECONDS)
+            except TimeoutError:
+                job.cancel(timeout=TIMEOUT_SECONDS)
+                raise UsageProblem(
+                    f"The query took over {TIMEOUT_SECONDS:.0f} s and was cancelled: let it read"
+                    " less."
+                ) from None
+            return [field.name for field in rows.schema], [tuple(row.values()) for row in rows]
+
+        return self._client.call(ask, account)
+
+    def exclusive(
+        self, tenant: str, look: Look = lambda told: None
+    ) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def account_of(self, tenant: str) -> str:
+        until, account = self._accounts.get(tenant, (0.0, ""))
+        if until <= time.monotonic():
+            account = self._account_set(tenant)
+            self._accounts[tenant] = (time.monotonic() + ACCOUNT_SECONDS, account)
+        if account:
+            self._client.as_account(account)
+        return account
+
+    def _account_set(self, tenant: str) -> str:
+        # Before the first tenant is added there is no table of them.
+        is_made = self._client.has("tenants.tenant_profiles")
+        rows = self._client.query(data_sql.PROFILE, {"tenant_id": tenant}) if is_made else []
+        return next((row.get("service_account") or "" for row in rows), "")
+
+    def check_export(self, tenant: str, ref: str) -> None:
+        from google.api_core.exceptions import NotFound
+
+        account = self.account_of(tenant)
+
+        def get() -> str:
+            client = self._client.as_account(account)
+            table = client.get_table(ref, retry=None, timeout=TIMEOUT_SECONDS)
+            return str(table.location or "")
+
+        try:
+            location = self._client.call(get, account)
+        except StatementRefused as refused:
+            if not isinstance(refused.__cause__, NotFound):
+                raise
+            raise UsageProblem(f"The export {ref} was not found: check its name.") from refused
+        self._must_be_here(ref, location)
+        self.bytes_read(tenant, data_sql.PROBE_EXPORT.format(table=ref))
+
+    def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
+        """A table has no files."""
+
+    def bytes_read(self, tenant: str, sql: str, **values: Value) -> int | None:
+        config = job_config(sql, values, dry_run=True, use_query_cache=False)
+        account = self.account_of(tenant)
+        return self._client.call(
+            lambda: int(
+                self._client.as_account(account)
+                .query(sql, job_config=config, retry=None, timeout=TIMEOUT_SECONDS)
+                .total_bytes_processed
+            ),
+            account,
+        )
+
+    def prepare(self, tenant: str) -> None:
+        from google.cloud import bigquery
+
+        def make(name: str) -> bigquery.Dataset:
+            dataset = bigquery.Dataset(f"{self._client.own.project}.{name}")
+            dataset.location = self._client.fields.get("location")
+            dataset.labels = {"app": APP, "dataset": name}
+            return self._client.own.create_dataset(
+                dataset, exists_ok=True, retry=None, timeout=TIMEOUT_SECONDS
+            )
+
+        for name in ("tenants", tenant):
+            found = self._client.call(functools.partial(make, name))
+            self._must_be_here(name, str(found.location or ""))
+            must_be_ours(self._client, name, found)
+
+    def prepare_landing(self, tenant: str) -> None:
+        """Nothing: its table is read where it is."""
+
+    def _must_be_here(self, what: str, location: str) -> None:
+        """Raises UsageProblem for data elsewhere than our jobs: BigQuery does not reach it."""
+        ours = str(self._client.fields.get("location") or "US")
+        if location and location.lower() != ours.lower():
+            raise UsageProblem(
+                f"{what} is in {location}, and the target's jobs run in {ours}: set"
+                f" BIGQUERY_LOCATION={location}, for a dataset cannot be moved."
+            )
+
+    def columns(self, tenant: str) -> dict[str, set[str]]:
+        return self._client.columns(tenant, self.account_of(tenant))
+
+    def has_table(self, tenant: str, table: str) -> bool:
+        return self._client.has(f"{tenant}.{table}", self.account_of(tenant))
+
+    def drop(self, tenant: str) -> None:
+        """Nothing by itself: data and control tables share the tenant's dataset."""
