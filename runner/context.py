@@ -121,4 +121,6 @@ def _stores(settings: Settings, patience_seconds: float) -> tuple[Store, Dataset
 
     path = path_of("none").with_name("control.db")
     local = SqliteStore(path, settings.project_dir, patience_seconds)
-    return local, DuckDBDataset(path_of, patience_seconds, local)
+    data: Dataset = DuckDBDataset(path_of, patience_seconds, local)
+    store: Store = local
+    return store, data

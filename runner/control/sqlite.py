@@ -46,6 +46,8 @@ class SqliteStore:
     datetimes, dates as dates.
     """
 
+    poll_seconds = 1.0
+
     def __init__(self, path: Path, project_dir: Path, patience_seconds: float) -> None:
         self._path = path
         self.project_dir = project_dir
@@ -122,6 +124,7 @@ class SqliteStore:
                             continue
                         for column in table.columns.keys() - found[table.name]:
                             connection.execute(table.add_column(dataset, column))
+        return True
 
     def _make(self) -> None:
         """Put a file with the central tables in place, whole or not at all."""

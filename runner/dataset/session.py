@@ -1,4 +1,4 @@
-"""Statements on one DuckDB connection: values bound, errors in plain words, no other file reached."""
+"""Statements on one DuckDB connection: values bound, errors in plain words, no other file."""
 
 import logging
 import re

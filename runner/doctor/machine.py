@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from runner import mailing
+from runner.context import Context
 from runner.control import spool, tenants
 from runner.doctor.check import FAIL, OK, WARN, Finding, quoted, remedy_for
 from runner.errors import UsageProblem, WarehouseUnreachable
@@ -171,7 +172,7 @@ def mail_server(settings: Settings) -> Finding:
     return OK, f"{place} takes mail; alerts go to {', '.join(mail.alert_to)}", None
 
 
-def test_letter(settings: Settings, context: Warehouse | None, tenant: str | None) -> Finding:
+def test_letter(settings: Settings, context: Context | None, tenant: str | None) -> Finding:
     """A test mail goes to everyone whom a failure would be mailed to."""
     admin = tenants.find(context.store, tenant).admin_email if context and tenant else ""
     to = tuple(dict.fromkeys(address for address in (*settings.mail.alert_to, admin) if address))
@@ -183,7 +184,7 @@ def test_letter(settings: Settings, context: Warehouse | None, tenant: str | Non
     letter = letters.Letter(to, "[TEST] runner doctor", text, f"<p>{text}</p>")
     message = letters.message(letter, settings.mail.sender, "doctor")
     try:
-        refused = set(mailing.SmtpMailbox(settings.mail).send(message))
+        refused = set(mailing.SmtpMailbox(lambda: settings.mail).send(message))
     except smtplib.SMTPRecipientsRefused as error:
         refused = set(error.recipients)
     except (smtplib.SMTPNotSupportedError, UnicodeError):

@@ -10,7 +10,7 @@ from runner.cli import output
 from runner.context import Context
 from runner.control import claim_sql, outbox_sql, processes, quota, runs, runs_sql, tenants
 from runner.dataset import data_sql, publications_sql
-from runner.dates import spans
+from runner.dates import in_words
 from runner.doctor import check
 from runner.doctor.check import FAIL, OK, WARN, Finding, quoted, remedy_for
 from runner.engine.job import Job, Outcome
@@ -68,7 +68,7 @@ def check_tenant_tables(context: Context, tenant: str, settings: Settings) -> Fi
         lacking = "x_meta_lock has lost its row"
     if not lacking and (busy := _busy(context, tenant, check.is_local(settings))):
         return busy
-    data = context.dataset.columns(tenant, data=True) if not lacking else {}
+    data = context.dataset.columns(tenant) if not lacking else {}
     lacking = lacking or check.lacking_columns(settings, data, "control/dataset", "staging")
     if lacking:
         return FAIL, lacking, f"runner tenant repair {tenant}"
@@ -84,7 +84,7 @@ def check_data_tables(context: Context, tenant: str, settings: Settings) -> Find
         return WARN, "nothing was loaded yet", f"runner run --tenant {tenant} --date {yesterday}"
     if busy := _busy(context, tenant, check.is_local(settings)):
         return busy
-    data = context.dataset.columns(tenant, data=True)
+    data = context.dataset.columns(tenant)
     is_landing = tenants.find(context.store, tenant).pipeline == templates.LANDING
     folders = ("landing",) if is_landing else ("billing", "silver", "marts")
     if lacking := check.lacking_columns(settings, data, *folders):
@@ -96,14 +96,14 @@ def check_layers(context: Context, tenant: str, local: bool) -> Finding:
     """Each date of each table is as new as what the table reads, and each was built."""
     if busy := _busy(context, tenant, local):
         return busy
-    tables = context.dataset.columns(tenant, data=True)
+    tables = context.dataset.columns(tenant)
     if "x_meta_publications" not in tables:
         return OK, "nothing is published", None
     ended = context.store.read(runs_sql.COMPLETE_RUNS.format(tenant=tenant))
     complete = {row["pipeline_logging_id"] for row in ended}
     behind, _ = publications.disagreeing(context.dataset, tenant, complete)
     if behind:
-        on = spans(tuple({row["usage_date"] for row in behind}))
+        on = in_words(tuple({row["usage_date"] for row in behind}))
         names = publications.few(sorted({row["target_table"] for row in behind}))
         told = f"layers disagree on {on}: {names} older than what they read"
         return WARN, told, f"runner catch-up --tenant {tenant}"
@@ -113,11 +113,11 @@ def check_layers(context: Context, tenant: str, local: bool) -> Finding:
             missing.setdefault(row["target_table"], []).append(row["usage_date"])
     if missing:
         days = sorted({day for dates in missing.values() for day in dates})
-        told = f"not built: {publications.few(sorted(missing))} on {spans(tuple(days))}"
+        told = f"not built: {publications.few(sorted(missing))} on {in_words(tuple(days))}"
         told += "; a table that no model makes any more can be dropped"
         return WARN, told, f"runner run --tenant {tenant} --from {days[0]} --to {days[-1]}"
     newest_first = output.standing(publications.of_data(context.dataset, tenant, complete))[::-1]
-    more = f"; and {len(newest_first) - 3} spans before" if len(newest_first) > 3 else ""
+    more = f"; and {len(newest_first) - 3} in_words before" if len(newest_first) > 3 else ""
     return OK, "; ".join(newest_first[:3]) + more if newest_first else "nothing is published", None
 
 

@@ -2,12 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
-from runner.context import open_context
+from runner.context import Context
 from runner.control import tenants
-from runner.dataset.duckdb import shut_in
+from runner.dataset.session import shut_in
 from runner.errors import UsageProblem, WarehouseUnreachable
 from runner.onboarding import onboard
 from runner.settings import Settings
@@ -17,31 +16,31 @@ TENANT = "acme1281"
 BILLING_ACCOUNTS = ("01ECB7-6EE0BA-7357F1", "01EA5E-2C40D9-B81F36")
 
 
-def prepare(settings: Settings, sample_rows: int | None, say: Callable[[str], None]) -> list[str]:
+def prepare(context: Context, sample_rows: int | None) -> list[str]:
     """Make what is missing; lines that tell what there is now.
 
     Never writes over a profiles.yml. Raises UsageProblem, WarehouseUnreachable or RunnerError.
     """
+    settings = context.settings
     told = [_profile(settings)]
     if settings.target({"tenant_id": "none"}).type != "duckdb":
         return [*told, "Next: runner tenant add ID --admin-email E --export project.dataset.table"]
-    context = open_context(settings)
     context.dataset.prepare(TENANT)
-    sample = _sample(settings, sample_rows, say)
+    sample = _sample(context, sample_rows)
     told.append(f"sample export   {sample}")
     if TENANT in {tenant.id for tenant in tenants.every(context.store)} and sample_rows is None:
         told.append(f"tenant          {TENANT} is there")
     else:
-        onboard.add(
-            settings,
-            context,
+        spec = onboard.TenantSpec(
             TENANT,
             "finops@acme.example",
+            (str(sample),),
             "Acme Demo Corporation",
             tenants.PLANS["scale"],
-            [tenants.Export(str(sample), BILLING_ACCOUNTS)],
-            say,
+            BILLING_ACCOUNTS,
+            all_accounts=True,
         )
+        onboard.onboard(context, spec)
         told.append(f"tenant          {TENANT} was added")
     return [*told, f"Next: runner run --tenant {TENANT} --date 2024-11-01"]
 
@@ -85,10 +84,11 @@ def _profile(settings: Settings) -> str:
     return f"profile         {path} was made from {example.name}"
 
 
-def _sample(settings: Settings, rows: int | None, say: Callable[[str], None]) -> Path:
+def _sample(context: Context, rows: int | None) -> Path:
+    settings = context.settings
     folder = Path(str(settings.target({"tenant_id": TENANT}).fields["path"])).parent
     path = folder / "sample" / "gcp_billing_export_resource_v1_01ECB7_6EE0BA_7357F1.parquet"
     if rows is not None or not path.exists():
-        say("writing the sample export")
+        context.echo("writing the sample export")
         write_sample(settings, path, rows)
     return path

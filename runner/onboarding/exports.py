@@ -1,7 +1,6 @@
 """The exports that somebody named, checked before a tenant gets them."""
 
 import json
-from collections.abc import Callable
 from tempfile import TemporaryDirectory
 
 from runner import names
@@ -9,23 +8,17 @@ from runner.context import Context
 from runner.control import tenants
 from runner.control.tenants import Export
 from runner.dataset import export_files
-from runner.dataset.dataset import Dataset
-from runner.engine.job import Job
-from runner.engine.process import Worker
 from runner.errors import UsageProblem
 from runner.onboarding import overlaps, records
+from runner.onboarding.builder import Builder
+from runner.onboarding.spec import TenantSpec
 from runner.pipelines import templates
 from runner.settings import Settings
 
 
-def named_exports(
-    settings: Settings,
-    refs: tuple[str, ...],
-    accounts: tuple[str, ...],
-    projects: tuple[str, ...],
-    with_unallocated: bool,
-) -> list[Export]:
-    """The exports that somebody named, checked as far as words go. Raises UsageProblem."""
+def named_exports(settings: Settings, spec: TenantSpec) -> list[Export]:
+    """The named exports, checked by their form alone. Raises UsageProblem."""
+    refs = spec.refs
     local = settings.target({"tenant_id": "none"}).type == "duckdb"
     if len(refs) > 1 and any(tenants.landing_of(ref) for ref in refs):
         raise UsageProblem("A landing must be a tenant's only export: name no other beside it.")
@@ -42,9 +35,9 @@ def named_exports(
     return [
         Export(
             ref,
-            tuple(names.billing_account(account) for account in accounts),
-            tuple(names.project(project) for project in projects),
-            not projects or with_unallocated,
+            tuple(names.billing_account(account) for account in spec.accounts),
+            tuple(names.project(project) for project in spec.projects),
+            not spec.projects or bool(spec.with_unallocated),
         )
         for ref in dict.fromkeys(refs)
     ]
@@ -97,15 +90,10 @@ def check_command(named: list[Export]) -> tuple[str, ...]:
 
 
 def check_exports(
-    context: Context,
-    worker: Worker,
-    tenant_id: str,
-    named: list[Export],
-    pipeline: str,
-    say: Callable[[str], None],
+    context: Context, builder: Builder, tenant_id: str, named: list[Export], pipeline: str
 ) -> None:
     """Raises UsageProblem when the exports cannot be read, or are another tenant's as well."""
-    say("checking the export")
+    context.echo("checking the export")
     name = tenants.landing_of(named[0].ref)
     if name is not None:
         if (
@@ -117,40 +105,22 @@ def check_exports(
                 " tenant add ID --landing`, and name its id."
             )
     else:
-        _open_exports(context.dataset, worker, tenant_id, named)
+        _open_exports(context, builder, tenant_id, named)
     if pipeline == templates.LANDING:
         return
-    # For an early answer; `_write_rows` looks again, as others may be added meanwhile.
+    # For an early answer; rows.write checks again, as others may be added meanwhile.
     others = overlaps.also_billed_to(context.store, tenant_id, named)
-    if others and not is_filtered(named):
-        raise shared_refusal(tenant_id, named, others)
+    if others and not overlaps.is_filtered(named):
+        raise overlaps.shared_refusal(tenant_id, named, others)
 
 
-def is_filtered(named: list[Export]) -> bool:
-    return bool(named[0].billing_accounts or named[0].projects)
-
-
-def shared_refusal(tenant_id: str, named: list[Export], others: list[str]) -> UsageProblem:
-    return UsageProblem(
-        f"The export {named[0].ref} is shared with tenant {', '.join(others)}: name what is"
-        f" {tenant_id}'s with --billing-account (and --project)."
-    )
-
-
-def _open_exports(dataset: Dataset, worker: Worker, tenant_id: str, named: list[Export]) -> None:
+def _open_exports(context: Context, builder: Builder, tenant_id: str, named: list[Export]) -> None:
     """Raises UsageProblem with what is wrong with the exports."""
     for ref in dict.fromkeys(export.ref for export in named):
-        dataset.check_export(tenant_id, ref)
+        context.dataset.check_export(tenant_id, ref)
     with TemporaryDirectory() as scratch:
-        checked = worker.run(
-            Job(
-                tenant_id,
-                check_command(named),
-                # Checked in a warehouse of its own: a refused tenant leaves nothing behind.
-                environ={"WAREHOUSE_DIR": scratch},
-                account=dataset.account_of(tenant_id),
-            )
-        )
+        # Checked in a warehouse of its own: a refused tenant leaves nothing behind.
+        checked = builder.run(*check_command(named), warehouse=scratch)
     if not checked.success:
         raise UsageProblem(
             f"Tenant {tenant_id} was not added: its export cannot be used. {checked.error}"

@@ -9,6 +9,7 @@ from runner.control import tenants
 from runner.control.store import Store
 from runner.control.tenants import Export
 from runner.dataset import export_files
+from runner.errors import UsageProblem
 from runner.onboarding import onboarding_sql as sql
 from runner.pipelines import templates
 from runner.sql import Row
@@ -111,3 +112,14 @@ def _share_a_charge(one: Export, other: Export) -> bool:
     if one.has_unallocated and other.has_unallocated:
         return True
     return meet(one.projects, other.projects)
+
+
+def is_filtered(named: list[Export]) -> bool:
+    return bool(named[0].billing_accounts or named[0].projects)
+
+
+def shared_refusal(tenant_id: str, named: list[Export], others: list[str]) -> UsageProblem:
+    return UsageProblem(
+        f"The export {named[0].ref} is shared with tenant {', '.join(others)}: name what is"
+        f" {tenant_id}'s with --billing-account (and --project)."
+    )

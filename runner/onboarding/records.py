@@ -55,7 +55,7 @@ def exports_on_record(context: Context, tenant_id: str) -> list[Export]:
         rows = context.store.read(tenants_sql.EXPORTS, tenant_id=tenant_id)
         if tenants.is_complete(rows):
             return tenants.exports_of_rows(rows)
-    if context.dataset.columns(tenant_id, data=True).get("x_meta_exports", set()) >= wanted:
+    if context.dataset.columns(tenant_id).get("x_meta_exports", set()) >= wanted:
         statement = data_sql.OWN_EXPORTS.format(tenant=tenant_id)
         rows = context.dataset.read(tenant_id, statement, tenant_id=tenant_id)
         if tenants.is_complete(rows):

@@ -1,25 +1,21 @@
 """Make what a registered tenant lacks."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from runner import names
 from runner.context import Context
 from runner.control import tenants, tenants_sql
 from runner.control.tenants import PLANS, Export
-from runner.engine.process import Worker
 from runner.errors import UsageProblem
-from runner.onboarding import onboard, onboarding_sql, records
+from runner.onboarding import onboarding_sql, records, rows
+from runner.onboarding.builder import Builder
 from runner.pipelines import templates
-from runner.settings import Settings
 
 
-def repair(
-    settings: Settings, context: Context, tenant_id: str, say: Callable[[str], None]
-) -> None:
+def repair(context: Context, tenant_id: str) -> None:
     """Make what a registered tenant lacks: tables, columns, limits, the view over its export.
 
-    As `add` does, but from the tenant's own rows. Rows stay as they are; on BigQuery columns
+    As onboarding does, but from the tenant's own rows. Rows stay as they are; on BigQuery columns
     become those of the models. Raises UsageProblem for an unknown tenant and when its exports
     are no longer known, RunnerError when dbt fails.
     """
@@ -30,9 +26,10 @@ def repair(
     plans = {plan.name: plan for plan in PLANS.values()}
     plan = plans.get(known[tenant_id].get("subscription_plan") or "", PLANS["starter"])
     context.dataset.prepare(tenant_id)
-    with Worker(settings, settings.log_dir / "tenants" / tenant_id) as worker:
-        onboard.make_control(settings, context.store, worker, tenant_id, say)
-        onboard.add_locks(context.store, tenant_id)
+    context.store.must_be_writable()
+    with Builder(context, tenant_id) as builder:
+        builder.make_control()
+        rows.add_locks(context.store, tenant_id)
         context.store.write(
             onboarding_sql.ONBOARDING_LOCK,
             onboarding_sql.FILL_PROFILE,
@@ -40,11 +37,11 @@ def repair(
             onboarding_sql.FILL_SUBSCRIPTION,
             tenant_id=tenant_id,
             now=datetime.now(UTC),
-            **onboard.plan_values(plan),
+            **rows.plan_values(plan),
         )
         named = _known_exports(context, tenant_id)
         pipeline = known[tenant_id].get("default_pipeline") or templates.DEFAULT
-        onboard.make_dataset(settings, context.dataset, worker, tenant_id, named, pipeline, say)
+        builder.make_dataset(named, pipeline)
 
 
 def _known_exports(context: Context, tenant_id: str) -> list[Export]:
@@ -59,6 +56,6 @@ def _known_exports(context: Context, tenant_id: str) -> list[Export]:
             f" {tenant_id}` with its --admin-email, --export and --billing-account."
         )
     if not tenants.is_complete(context.store.read(tenants_sql.EXPORTS, tenant_id=tenant_id)):
-        statements = onboard.export_statements("`tenants.tenant_exports`", named)
-        context.store.write(*statements, **onboard.export_values(tenant_id, named))
+        statements = rows.export_statements("`tenants.tenant_exports`", named)
+        context.store.write(*statements, **rows.export_values(tenant_id, named))
     return named

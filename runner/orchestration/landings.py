@@ -71,8 +71,8 @@ def require_dates(store: Store, request: claim.Request) -> frozenset[str]:
         if lacking:
             raise DatesNotLanded(
                 f"Tenant {request.tenant_id} reads the landing {name}, which has no completed run"
-                f" of {dates.in_words(lacking)}: run `runner run --tenant {name} --from {lacking[0]} --to"
-                f" {lacking[-1]}` first."
+                f" of {dates.in_words(lacking)}: run `runner run --tenant {name} --from {lacking[0]}"
+                f" --to {lacking[-1]}` first."
             )
         if active:
             raise LandingIsActive(

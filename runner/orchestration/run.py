@@ -117,7 +117,7 @@ def _requeued(context: Context, run: runs.Run, why: str, number: int = 0) -> Rep
 
 
 def _await_turn(context: Context, run: runs.Run, template: Template) -> None:
-    """Wait until no other run of the tenant builds and none that waits is older: then it is RUNNING.
+    """Wait until no other run of the tenant builds and none that waits is older.
 
     Raises ClosedElsewhere, and Interrupted once there is a signal.
     """
@@ -207,7 +207,7 @@ def _warnings(outcome: Outcome, totals: tuple[Total, ...]) -> tuple[str, ...]:
 
 
 def _send_unrecorded(context: Context, run: runs.Run, raised: list[alerts.Alert]) -> None:
-    """Mail though the warehouse, and so the outbox, is down; that it was sent waits in the spool."""
+    """Mail though the warehouse, and so the outbox, is down; the spool keeps that it was sent."""
     for alert in raised:
         sent = alerts.send(context, run.id, alert.letter)
         if sent.went:

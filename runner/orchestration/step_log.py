@@ -126,7 +126,7 @@ class StepLog:
         )
 
     def close_all(self, outcome: Outcome, status: str) -> None:
-        """End each of dbt's nodes, and with this status what is still RUNNING: dbt may have died."""
+        """End dbt's nodes, and with this status what is still RUNNING: dbt may have died."""
         for node in outcome.nodes:
             self.close_node(node)
         for step in list(self._steps.values()):
