@@ -20,11 +20,9 @@ from runner.errors import Interrupted, Refused, RunnerError, UsageProblem
 from runner.settings import Settings
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from runner.context import Context
     from runner.control.accounts import Credentials
-    from runner.dataset.dataset import Dataset
+    from runner.dates import DateRange
     from runner.orchestration import batch, threads
     from runner.orchestration.report import Report
     from runner.pipelines.templates import Template
@@ -154,9 +152,10 @@ def init(config: Settings, sample_rows: int | None) -> None:
 
     What is there is left as it is: run it as often as you like.
     """
+    from runner.context import open_context
     from runner.onboarding import demo
 
-    for line in demo.prepare(config, sample_rows, _say):
+    for line in demo.prepare(replace(open_context(config), echo=_say), sample_rows):
         click.echo(line)
 
 
@@ -231,12 +230,22 @@ def tenant_add(
     from runner.control import tenants
     from runner.onboarding import onboard
 
-    named = onboard.onboard(
-        *(config, functools.partial(_open, config), tenant_id, admin_email, company),
-        *(tenants.PLANS[plan] if plan else None, refs, accounts, projects),
-        *(with_unallocated, all_accounts, is_landing, _say),
-        tell=_say,
+    spec = onboard.TenantSpec(
+        tenant_id,
+        admin_email,
+        refs,
+        company,
+        tenants.PLANS[plan] if plan else None,
+        accounts,
+        projects,
+        with_unallocated,
+        all_accounts,
+        is_landing,
     )
+    names.tenant_id(tenant_id)
+    names.email(admin_email)
+    context = replace(_open(config), echo=_say)
+    named = onboard.onboard(context, spec, on_private=_say)
     click.echo(f"Tenant {tenant_id} is ready. Next: runner run --tenant {tenant_id} --date D")
     if not named[0].has_unallocated:
         click.echo(
@@ -253,7 +262,7 @@ def tenant_list(config: Settings, as_json: bool) -> None:
     from runner.cli import output
     from runner.control import tenants
 
-    found = tenants.every(_open(config))
+    found = tenants.every(_open(config).store)
     if as_json:
         click.echo(output.as_json([one.__dict__ for one in found]))
     else:
@@ -319,7 +328,7 @@ def tenant_update(
     if all(value is None for value in (*named, *limits)):
         raise UsageProblem("Nothing to change: name at least one option; see --help.")
     tenants.update(
-        _open(config),
+        _open(config).store,
         tenant_id,
         admin_email=names.email(admin_email) if admin_email is not None else None,
         company_name=company,
@@ -341,7 +350,7 @@ def tenant_suspend(config: Settings, tenant_id: str) -> None:
     """Refuse the tenant's runs until it is resumed; what runs now ends by itself."""
     from runner.control import tenants
 
-    tenants.set_status(_open(config), tenant_id, "SUSPENDED")
+    tenants.set_status(_open(config).store, tenant_id, "SUSPENDED")
     click.echo(f"Tenant {tenant_id} is suspended. Undo with: runner tenant resume {tenant_id}")
 
 
@@ -352,7 +361,7 @@ def tenant_resume(config: Settings, tenant_id: str) -> None:
     """Let a suspended tenant run again."""
     from runner.control import tenants
 
-    tenants.set_status(_open(config), tenant_id, "ACTIVE")
+    tenants.set_status(_open(config).store, tenant_id, "ACTIVE")
     click.echo(f"Tenant {tenant_id} is active.")
 
 
@@ -369,7 +378,7 @@ def tenant_repair(config: Settings, tenant_id: str) -> None:
 
     names.tenant_id(tenant_id)
     # Not _open: what waits in the spool may want the very tables that are made here.
-    repair.repair(config, open_context(config), tenant_id, _say)
+    repair.repair(replace(open_context(config), echo=_say), tenant_id)
     click.echo(f"Tenant {tenant_id} is whole. See for yourself: runner doctor --tenant {tenant_id}")
 
 
@@ -379,7 +388,7 @@ def tenant_repair(config: Settings, tenant_id: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask for the id again.")
 def tenant_remove(config: Settings, tenant_id: str, yes: bool) -> None:
     """Delete one tenant's dataset, its bill and its records. Nothing is exported first."""
-    from runner.control import tenants
+    from runner.onboarding import remove
 
     names.tenant_id(tenant_id)
     context = _open(config)
@@ -387,7 +396,7 @@ def tenant_remove(config: Settings, tenant_id: str, yes: bool) -> None:
         again = click.prompt(f"This deletes all of tenant {tenant_id}. Type its id again", err=True)
         if again != tenant_id:
             raise UsageProblem(f"'{again}' is not '{tenant_id}': nothing was deleted.")
-    tenants.remove(context, tenant_id)
+    remove.remove(context, tenant_id)
     click.echo(f"Tenant {tenant_id} was removed.")
 
 
@@ -431,7 +440,7 @@ def tenant_key_create(
 
     names.tenant_id(tenant)
     lasts = None if never_expires else days
-    key, secret = keys.create(_open(config), tenant, scopes, lasts, _who(), description)
+    key, secret = keys.create(_open(config).store, tenant, scopes, lasts, _who(), description)
     if as_json:
         click.echo(output.as_json({**key.document(), "api_key": secret}))
     else:
@@ -450,7 +459,7 @@ def tenant_key_list(config: Settings, as_json: bool, tenant: str) -> None:
     from runner.cli import output
     from runner.control import keys
 
-    found = keys.of_tenant(_open(config), tenant)
+    found = keys.of_tenant(_open(config).store, tenant)
     click.echo(output.as_json([k.document() for k in found]) if as_json else output.key_list(found))
 
 
@@ -462,7 +471,7 @@ def tenant_key_revoke(config: Settings, tenant: str, key_id: str) -> None:
     """End a key for good; a service that runs takes it for some seconds yet."""
     from runner.control import keys
 
-    keys.revoke(_open(config), tenant, key_id)
+    keys.revoke(_open(config).store, tenant, key_id)
     click.echo(f"Key {key_id} of {tenant} is revoked.")
 
 
@@ -518,7 +527,7 @@ def tenant_credentials_set(config: Settings, as_json: bool, tenant: str, account
     from runner.control.accounts import put
 
     names.service_account(account)
-    _tell_credentials(config, as_json, put(_open(config), tenant, account, _who()))
+    _tell_credentials(config, as_json, put(_open(config).store, tenant, account, _who()))
 
 
 @tenant_credentials.command("show")
@@ -529,7 +538,7 @@ def tenant_credentials_show(config: Settings, as_json: bool, tenant: str) -> Non
     """Show which service account a tenant has, and who set it when."""
     from runner.control.accounts import of
 
-    _tell_credentials(config, as_json, of(_open(config), tenant))
+    _tell_credentials(config, as_json, of(_open(config).store, tenant))
 
 
 @tenant_credentials.command("clear")
@@ -540,7 +549,7 @@ def tenant_credentials_clear(config: Settings, as_json: bool, tenant: str) -> No
     """Go back to the process's own account for the tenant's data."""
     from runner.control.accounts import clear
 
-    _tell_credentials(config, as_json, clear(_open(config), tenant, _who()))
+    _tell_credentials(config, as_json, clear(_open(config).store, tenant, _who()))
 
 
 def _tell_credentials(config: Settings, as_json: bool, told: "Credentials") -> None:
@@ -608,67 +617,58 @@ def run(
     if from_date > to_date:
         raise UsageProblem(f"--from {from_date} is after --to {to_date}: swap them.")
 
-    from runner import mailing
     from runner.cli import output
-    from runner.control import tenants
-    from runner.engine.pool import Pool
-    from runner.orchestration import batch, threads
-    from runner.orchestration import claiming as one_run
+    from runner.control import claim, tenants
+    from runner.orchestration import batch, claiming
     from runner.pipelines import templates
 
-    mailbox = mailing.SmtpMailbox(config.mail)
+    dates = claiming.date_range(from_date, to_date)
+    _ = config.mail  # a mistake in it is found before anything is run
     context = _open(config)
-    who = trigger_by or _who()
+    trigger = claim.Trigger("manual", trigger_by or _who())
     if tenant is None:
         if pipeline:
             templates.load(pipeline)
-        order = batch.Order(pipeline, from_date, to_date, "manual", who, wait, resume)
+        order = batch.Order(pipeline, dates, trigger, wait, resume)
         waves = batch.active_tenants(context.store, shard)
-        _run_all(config, waves, order, workers or os.cpu_count() or 1, as_json)
+        _run_all(context, waves, order, workers or os.cpu_count() or 1, as_json)
         return
     known = tenants.known(context.store, tenant)
     pipeline = pipeline or known.pipeline
-    order = batch.Order(pipeline, from_date, to_date, "manual", who, wait, resume)
+    order = batch.Order(pipeline, dates, trigger, wait, resume)
     try:
         template = templates.load(pipeline)
     except UsageProblem as unknown:
         if not dry_run:
-            dates = (from_date, to_date)
-            one_run.refuse(config, context.store, tenant, pipeline, *dates, who, unknown.message)
+            claiming.refuse(context, tenant, pipeline, dates, trigger, unknown.message)
         raise
     if dry_run:
-        _estimate(config, context.dataset, tenant, template, from_date, to_date, as_json)
+        _estimate(context, tenant, template, dates, as_json)
         return
-    with output.Progress(quiet=False) as progress, Pool(config) as pool:
+    with output.Progress(quiet=False) as progress, context:
         try:
-            reports = batch.load(
-                config, context, mailbox, pool, known, order, progress.follow, progress.say
-            )
+            watched = replace(context, on_event=progress.follow, echo=progress.say)
+            reports = batch.load(watched, known, order)
         except Refused as refusal:
             refusal.document = output.refusal_document(refusal)
             raise
-    parts = len(threads.chunks(from_date, to_date))
-    _tell(config, tenant, reports, parts, as_json)
+    _tell(config, tenant, reports, len(dates.chunks()), as_json)
 
 
 def _run_all(
-    config: Settings,
-    waves: list[list[str]],
-    order: "batch.Order",
-    workers: int,
-    as_json: bool,
+    context: "Context", waves: list[list[str]], order: "batch.Order", workers: int, as_json: bool
 ) -> None:
     """The order for every tenant; a line on stderr as each ends, a table at the end."""
-    from runner import mailing
     from runner.cli import output
-    from runner.orchestration import batch, threads
+    from runner.orchestration import batch
 
-    stop = threads.Stop()
-    mailbox = mailing.SmtpMailbox(config.mail)
     told = _counting(waves, batch.status_of, batch.message_of)
-    ended = batch.load_all(config, mailbox, waves, order, workers, stop, told)
+    with context:
+        ended = batch.for_all(
+            context, waves, lambda own, known: batch.load(own, known, order), workers, told
+        )
     click.echo(output.as_json(output.all_document(ended)) if as_json else output.all_tenants(ended))
-    _unless_stopped(stop, waves, len(ended))
+    _unless_stopped(context, waves, len(ended))
     sys.exit(batch.exit_code([batch.status_of(one) for one in ended]))
 
 
@@ -685,11 +685,11 @@ def _counting(
     return told
 
 
-def _unless_stopped(stop: "threads.Stop", waves: list[list[str]], ended: int) -> None:
-    """Exit as who was stopped by a signal, if one came."""
-    if stop():
+def _unless_stopped(context: "Context", waves: list[list[str]], ended: int) -> None:
+    """Exit as the signal asks, if one came."""
+    if number := context.stop.number:
         _say(f"Stopped: {sum(map(len, waves)) - ended} tenants were not begun.")
-        sys.exit(128 + stop())
+        sys.exit(128 + number)
 
 
 @cli.command("catch-up")
@@ -723,37 +723,39 @@ def catch_up(
     if tenant is not None and (workers or shard):
         raise UsageProblem("--workers and --shard go with --all-tenants: leave them out.")
 
-    from runner import mailing
     from runner.cli import output
     from runner.control import tenants
-    from runner.engine.pool import Pool
-    from runner.orchestration import batch, threads
+    from runner.orchestration import batch
+    from runner.orchestration import catch_up as catching
 
-    mailbox = mailing.SmtpMailbox(config.mail)
+    _ = config.mail  # a mistake in it is found before anything is run
     context = _open(config)
     who = trigger_by or _who()
     if tenant is not None:
         known = tenants.known(context.store, tenant)
-        _send_alerts_at_the_end(config, context, tenant)
-        with output.Progress(quiet=False) as progress, Pool(config) as pool:
-            one = batch.catch_up(
-                *(config, context, mailbox, pool, known, who, dry_run),
-                on_event=progress.follow,
-                say=progress.say,
-            )
+        _send_alerts_at_the_end(context, tenant)
+        with output.Progress(quiet=False) as progress, context:
+            watched = replace(context, on_event=progress.follow, echo=progress.say)
+            one = catching.catch_up(watched, known, who, dry_run)
         document = output.catch_up_document(one)
         click.echo(output.as_json(document) if as_json else output.catch_up(one, dry_run))
         sys.exit(one.exit_code)
-    waves, stop = batch.active_tenants(context.store, shard), threads.Stop()
+    waves = batch.active_tenants(context.store, shard)
     told = _counting(waves, batch.caught_up, batch.why_not_caught_up)
-    at_once = workers or os.cpu_count() or 1
-    ended = batch.catch_up_all(config, mailbox, waves, who, dry_run, at_once, stop, told)
+    with context:
+        ended = batch.for_all(
+            context,
+            waves,
+            lambda own, known: catching.catch_up(own, known, who, dry_run),
+            workers or os.cpu_count() or 1,
+            told,
+        )
     every = [batch.as_catch_up(done) for done in ended]
     if as_json:
         click.echo(output.as_json({"tenants": [output.catch_up_document(one) for one in every]}))
     else:
         click.echo("\n".join(output.catch_up(one, dry_run) for one in every))
-    _unless_stopped(stop, waves, len(ended))
+    _unless_stopped(context, waves, len(ended))
     codes = {one.exit_code for one in every}
     sys.exit(1 if codes - {0, 3} else max(codes, default=0))
 
@@ -856,7 +858,7 @@ def runs(
 
     if run_status and run_status.upper() not in STATUSES:
         raise UsageProblem(f"'{run_status}' is no status: use one of {', '.join(STATUSES)}.")
-    rows = _open(config, tenant).read(
+    rows = _open(config, tenant).store.read(
         runs_sql.RUNS.format(tenant=tenant),
         status=run_status.upper(),
         day=names.day(day) if day else None,
@@ -902,7 +904,7 @@ def quota(config: Settings, as_json: bool, tenant: str) -> None:
     from runner.cli import output
     from runner.control import quota as quotas
 
-    told = quotas.of(_open(config, tenant), tenant)
+    told = quotas.of(_open(config, tenant).store, tenant)
     click.echo(output.as_json(told.document()) if as_json else output.quota(told))
 
 
@@ -970,7 +972,7 @@ def doctor(config: Settings, as_json: bool, tenant: str | None, send_mail: bool)
         sys.exit(1)
 
 
-def _open(config: Settings, tenant: str | None = None) -> "Warehouse":
+def _open(config: Settings, tenant: str | None = None) -> "Context":
     """The warehouse, with what earlier commands left undone done first.
 
     That is: the spool written; for a tenant, dead runs closed. Its due alerts are sent after the
@@ -988,34 +990,27 @@ def _open(config: Settings, tenant: str | None = None) -> "Warehouse":
 
         tenants.find(context.store, tenant)
         control_runs.end_dead_leases(context.store, tenant)
-        _send_alerts_at_the_end(config, context, tenant)
+        _send_alerts_at_the_end(context, tenant)
     return context
 
 
-def _send_alerts_at_the_end(config: Settings, context: Context, tenant: str) -> None:
-    from runner.orchestration import alerts, mailing
+def _send_alerts_at_the_end(context: "Context", tenant: str) -> None:
+    from runner.orchestration import alerts
 
-    mailbox = mailing.SmtpMailbox(config.mail)
-    click.get_current_context().call_on_close(
-        functools.partial(alerts.deliver, context, mailbox, config.mail, tenant)
-    )
+    _ = context.settings.mail
+    click.get_current_context().call_on_close(functools.partial(alerts.deliver, context, tenant))
 
 
 def _estimate(
-    config: Settings,
-    dataset: Dataset,
-    tenant: str,
-    template: "Template",
-    from_date: "date",
-    to_date: "date",
-    as_json: bool,
+    context: "Context", tenant: str, template: "Template", dates: "DateRange", as_json: bool
 ) -> None:
     """Print what a run would read; Refused when a query of it is over the cap."""
     from runner.cli import output
     from runner.orchestration import estimate
 
-    with output.Progress(quiet=False) as progress:
-        told = estimate.of(config, dataset, tenant, template, from_date, to_date, progress.follow)
+    with output.Progress(quiet=False) as progress, context:
+        watched = replace(context, on_event=progress.follow)
+        told = estimate.of(watched, tenant, template, dates)
     if told.over_the_cap:
         refusal = Refused(
             f"{told.over_the_cap[0].model} would read more than maximum_bytes_billed"

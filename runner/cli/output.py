@@ -13,9 +13,9 @@ from typing import Any
 from runner.control.accounts import Credentials
 from runner.control.keys import Key
 from runner.control.quota import Quota
-from runner.control.runs import Run, again, dates
+from runner.control.runs import Run
 from runner.control.tenants import Export, Tenant
-from runner.dates import span, spans
+from runner.dates import DateRange, in_words
 from runner.doctor.check import Check
 from runner.engine.job import Event
 from runner.errors import Refused
@@ -178,7 +178,7 @@ def summary(report: Report, where: str, target: str | None = None) -> str:
     error = [f"  error     {why}"] if why else []
     if run.deduplicated and report.status == "PENDING" and run.is_queued:
         return (
-            f"Run {run.id} of {run.tenant_id} covers {dates(run)} and waits for `runner serve`"
+            f"Run {run.id} of {run.tenant_id} covers {run.dates} and waits for `runner serve`"
             f" since {run.start_time:%Y-%m-%d %H:%M} UTC: nothing was started.\n"
             f"Start `runner serve`{on}, or end it with: runner cancel {run.id} --tenant"
             f" {run.tenant_id}{on}"
@@ -186,16 +186,16 @@ def summary(report: Report, where: str, target: str | None = None) -> str:
     if run.deduplicated and report.status in ("PENDING", "RUNNING"):
         doing = f"waits for {run.waits_for}" if run.waits_for else f"is {run.status}"
         return (
-            f"Run {run.id} of {run.tenant_id} covers {dates(run)} and {doing}: nothing was"
+            f"Run {run.id} of {run.tenant_id} covers {run.dates} and {doing}: nothing was"
             f" started.\nFollow it with: {look}"
         )
     if run.deduplicated:
         rows = "" if run.row_count is None else f", {run.row_count:,} rows"
-        head = f"{report.status}  {run.tenant_id}  {dates(run)}  by run {run.id}{rows}"
+        head = f"{report.status}  {run.tenant_id}  {run.dates}  by run {run.id}{rows}"
         return "\n".join([head, *error, f"  next      {look}"])
     passed, warned, failed = test_counts(report)
     seconds = report.duration_ms / 1000
-    head = f"{report.status}  {run.tenant_id}  {dates(run)}  in {seconds:.1f} s"
+    head = f"{report.status}  {run.tenant_id}  {run.dates}  in {seconds:.1f} s"
     lines = [head, f"  run       {run.id}"]
     if report.totals:
         cells = [("currency", "rows", "gross", "credits", "net")]
@@ -213,7 +213,7 @@ def summary(report: Report, where: str, target: str | None = None) -> str:
     if report.status == "COMPLETED":
         lines.append(f"  next      {look}")
     else:
-        lines.append(f"  next      {look}, then {again(run)}{on}")
+        lines.append(f"  next      {look}, then {run.rerun_command}{on}")
     return "\n".join(lines)
 
 
@@ -381,7 +381,7 @@ def run_list(runs: Sequence[Run]) -> str:
     rows += [
         (
             run.id,
-            dates(run),
+            str(run.dates),
             run.status,
             "" if run.row_count is None else f"{run.row_count:,}",
             f"{run.start_time:%Y-%m-%d %H:%M:%S}",
@@ -408,7 +408,7 @@ def standing(found: Sequence[Standing], run_id: str = "") -> list[str]:
             by = [f"{count} by {'this run' if run == run_id else f'run {run}'}"]
         if one.behind:
             by.append(f"older than what they read: {few(one.behind)}")
-        lines.append(f"{span(one.first, one.last)}: {'; '.join(by)}")
+        lines.append(f"{DateRange(one.first, one.last)}: {'; '.join(by)}")
     return lines
 
 
@@ -442,7 +442,7 @@ def run_with_steps(
     head = [
         ("run", run.id),
         ("pipeline", run.pipeline_id),
-        ("dates (UTC)", dates(run)),
+        ("dates (UTC)", str(run.dates)),
         ("status", f"{run.status}, waits for {run.waits_for}" if run.waits_for else run.status),
         (
             "started",
@@ -516,11 +516,11 @@ def catch_up(told: CatchUp, is_dry_run: bool = False) -> str:
     if count:
         verb = "would be run" if is_dry_run else "had to be run"
         several = "s" if count > 1 else ""
-        lines = [f"{told.tenant_id}: {count} date{several} {verb}: {spans(told.found.dates)}"]
+        lines = [f"{told.tenant_id}: {count} date{several} {verb}: {in_words(told.found.dates)}"]
     rows = [
         (
             "" if is_dry_run else part.status,
-            span(part.dates.first, part.dates.last),
+            str(part.dates),
             f"{part.dates.days} d",
             "" if part.rows is None else f"{part.rows:,} rows",
             part.run_id or "",

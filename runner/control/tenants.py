@@ -8,8 +8,7 @@ from datetime import UTC, date, datetime
 from difflib import get_close_matches
 
 from runner import names
-from runner.context import Context
-from runner.control import claim_sql, runs, tenants_sql
+from runner.control import tenants_sql
 from runner.control.store import Store
 from runner.errors import UsageProblem
 from runner.pipelines import templates
@@ -183,46 +182,6 @@ def set_status(store: Store, tenant_id: str, status: str) -> None:
     """Suspend or resume a tenant: ACTIVE or SUSPENDED. A suspended tenant's runs are refused."""
     find(store, tenant_id)
     store.write(tenants_sql.SET_STATUS, tenant_id=tenant_id, status=status, now=datetime.now(UTC))
-
-
-def remove(context: Context, tenant_id: str) -> None:
-    """Delete a tenant's data and control tables, and what the central tables say of it.
-
-    Its profile stays, as DELETED, and so do its usage events. Goes on where it was stopped
-    half-way. Raises UsageProblem while a run is active.
-    """
-    names.tenant_id(tenant_id)
-    known = (
-        context.store.read(tenants_sql.PROFILE_STATUS, tenant_id=tenant_id)
-        if context.store.exists()
-        else []
-    )
-    values = {"tenant_id": tenant_id, "export_ref": f"tenant:{tenant_id}"}
-    if readers := context.store.read(tenants_sql.READERS, **values) if known else []:
-        who = ", ".join(row["tenant_id"] for row in readers)
-        raise UsageProblem(
-            f"Tenant {tenant_id} is the landing that {who} read: give them another export first"
-            " with `runner tenant add`."
-        )
-    if not known or known[0]["status"] != "DELETED":
-        find(context.store, tenant_id)
-        runs.end_dead_leases(context.store, tenant_id)
-        told = context.store.write(
-            claim_sql.CLAIM_LOCK.format(tenant=tenant_id),
-            tenants_sql.DELETE_PROFILE.format(tenant=tenant_id),
-            tenants_sql.PROFILE_STATUS,
-            tenant_id=tenant_id,
-            run_id="tenant remove",
-            now=datetime.now(UTC),
-        )
-        if told[0]["status"] != "DELETED":
-            raise UsageProblem(
-                f"Tenant {tenant_id} has an active run: wait for it, or `runner cancel` it first;"
-                f" see `runner runs --tenant {tenant_id}`."
-            )
-    context.store.write(*tenants_sql.FORGET_TENANT, tenant_id=tenant_id)
-    context.store.drop(tenant_id)
-    context.dataset.drop(tenant_id)
 
 
 def landing_of(ref: str) -> str | None:

@@ -144,9 +144,9 @@ def _notes(found: Found) -> tuple[str, ...]:
     told = []
     if found.left_alone:
         told.append(
-            f"{in_words(found.left_alone)}: skipped, for the export no longer has all that was"
-            " loaded of it. `runner run` would replace it with what the export still has; `dbt build"
-            " --select gcp_silver_cost+` builds the layers above the loaded bill again."
+            f"{in_words(found.left_alone)}: skipped, for the export no longer has all that"
+            " was loaded of it. `runner run` would replace it with what the export still has; `dbt"
+            " build --select gcp_silver_cost+` builds the layers above the loaded bill again."
         )
     if found.unread_rows:
         what = "row stands" if found.unread_rows == 1 else "rows stand"

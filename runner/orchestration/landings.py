@@ -70,9 +70,9 @@ def require_dates(store: Store, request: claim.Request) -> frozenset[str]:
         ]
         if lacking:
             raise DatesNotLanded(
-                f"Tenant {request.tenant_id} reads the landing {name}, which has no completed run"
-                f" of {dates.in_words(lacking)}: run `runner run --tenant {name} --from {lacking[0]}"
-                f" --to {lacking[-1]}` first."
+                f"Tenant {request.tenant_id} reads the landing {name}, which has no completed"
+                f" run of {dates.in_words(lacking)}: run `runner run --tenant {name} --from"
+                f" {lacking[0]} --to {lacking[-1]}` first."
             )
         if active:
             raise LandingIsActive(

@@ -23,7 +23,7 @@ from runner.orchestration import run as one_run
 
 def claimed(control: Control) -> str:
     """A run that waits for a service."""
-    run = claim.take(control.context.store, request(queued=True), control.settings.project_dir)
+    run = claim.take(control.context.store, request(queued=True))
     assert control.runs() == [("PENDING", None)]
     return run.id
 
@@ -31,7 +31,7 @@ def claimed(control: Control) -> str:
 def claimed_beside(control: Control) -> str:
     """Another run that waits for a service."""
     asked = request(date(2024, 11, 2), queued=True)
-    return claim.take(control.context.store, asked, control.settings.project_dir).id
+    return claim.take(control.context.store, asked).id
 
 
 def whose(control: Control) -> tuple[Any, ...]:
@@ -61,7 +61,7 @@ def test_a_hand_back_that_cannot_be_written_waits_in_the_spool(
     assert whose(control) == ("PENDING", QUEUE)
 
     # Written late, when another has the run, it changes nothing.
-    assert queue.take_up(control.context.store, "acme", run_id, 20, "elsewhere:1@2")
+    assert queue.dequeue(control.context.store, "acme", run_id, 20, "elsewhere:1@2")
     path.touch(mode=0o600)
     path.write_text(json.dumps(entry))
     assert spool.drain(scene.settings, control.context.store) == 1
@@ -91,8 +91,8 @@ def test_a_run_that_was_handed_back_though_its_service_died_is_not_taken_for_dea
     """What waits in the spool is written before dead runs are looked for."""
     run_id = claimed(control)
     gone = f"{this_host()}:999999@{datetime.now(UTC).timestamp():.6f}"
-    assert queue.take_up(control.context.store, "acme", run_id, 20, gone)
-    named, values = queue.handing_back(run_id, gone)
+    assert queue.dequeue(control.context.store, "acme", run_id, 20, gone)
+    named, values = queue.requeueing(run_id, gone)
     with Scene(control, dbt) as scene:
         pass  # only for its settings: nothing of it is at work when the spool is filled
     control.sql(
@@ -187,7 +187,7 @@ def test_what_waits_is_found_before_chores_that_take_long_or_break(
             assert scene.until(run_id, "COMPLETED")
             # Past the service, while the mail is stuck: a sweep finds it all the same.
             later = request(date(2024, 11, 2), queued=True)
-            second = claim.take(control.context.store, later, control.settings.project_dir)
+            second = claim.take(control.context.store, later)
             assert scene.until(second.id, "COMPLETED")
             stuck.set()
     finally:
@@ -233,7 +233,7 @@ def test_a_run_that_a_command_began_meanwhile_is_let_end_first(
     def begins_first(*args: Any) -> Any:
         if not began:
             asked = request(date(2024, 12, 1))
-            began.append(claim.take(control.context.store, asked, control.settings.project_dir))
+            began.append(claim.take(control.context.store, asked))
         taken = take_up(*args)
         tried.set()
         return taken

@@ -267,15 +267,15 @@ def test_a_run_that_waited_longer_than_the_service_lives_is_not_taken_for_dead(c
     """The process that took it up is younger than the run."""
     from control_file import request
 
-    run = claim.take(control.context.store, request(queued=True), control.settings.project_dir)
+    run = claim.take(control.context.store, request(queued=True))
     control.sql(
         "update acme.x_meta_pipeline_runs set start_time = ?",
         (datetime.now(UTC) - timedelta(hours=5)).replace(tzinfo=None),
     )
     assert queue.sweep(control.context.store, "acme").waiting == (run.id,)
-    taken = queue.take_up(control.context.store, "acme", run.id, 20)
+    taken = queue.dequeue(control.context.store, "acme", run.id, 20)
     assert taken and taken.status == "RUNNING"
-    assert queue.take_up(control.context.store, "acme", run.id, 20) is None
+    assert queue.dequeue(control.context.store, "acme", run.id, 20) is None
     runs.end_dead_leases(control.context.store, "acme")
     assert control.runs() == [("RUNNING", None)]
     worker = control.value("select worker_instance from acme.x_meta_pipeline_runs")

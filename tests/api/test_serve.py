@@ -127,7 +127,7 @@ def test_a_killed_service_loses_no_claim(control: Control) -> None:
         "from runner.control import claim; from runner.warehouse import open_warehouse\n"
         "control = Control(Path(sys.argv[3]), dict(os.environ))\n"
         "mine = open_warehouse(control.settings, 30)\n"
-        "claim.take(mine, request(queued=True), control.settings.project_dir)\n"
+        "claim.take(mine, request(queued=True))\n"
         "os.kill(os.getpid(), 9)\n"
     )
     folders = [str(ROOT / "tests"), str(ROOT / "tests" / "runner"), str(control.folder)]

@@ -23,7 +23,7 @@ from runner.context import open_context
 from runner.engine.job import Event
 from runner.orchestration import claiming, landings
 from runner.orchestration.report import Report
-from runner.orchestration.run import run_slice
+from runner.orchestration.run import run_dates
 from runner.pipelines import templates
 from runner.settings import Settings
 
@@ -196,7 +196,7 @@ def a_run(world: World, tenant: str, pool: Any, on_event: Callable[[Event], None
     template = templates.load(templates.LANDING if tenant == "shared" else templates.DEFAULT)
     request = claiming.request_for(context.store, tenant, template, *DAYS, "manual", "test")
     mailbox = mailing.SmtpMailbox(lambda: settings.mail)
-    return run_slice(settings, context, mailbox, request, template, on_event, pool)
+    return run_dates(settings, context, mailbox, request, template, on_event, pool)
 
 
 class FailingLanding(threading.Thread):

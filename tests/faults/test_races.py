@@ -30,7 +30,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 for day in days:
     while True:
-        run = claim.take(warehouse, request(date.fromisoformat(day)), ROOT)
+        run = claim.take(warehouse, request(date.fromisoformat(day)))
         began = time.monotonic()
         if run.status == "PENDING" or not int(patient):
             break

@@ -19,6 +19,7 @@ from runner.context import open_context
 from runner.control import claim
 from runner.control.runs import Run
 from runner.control.sqlite import SqliteStore
+from runner.dates import DateRange
 from runner.settings import Settings
 
 TENANTS = ("acme", "globex")
@@ -204,22 +205,24 @@ class Control:
 
     def take(self, first: date = DAY, last: date | None = None, **changes: Any) -> Run:
         """Claim dates."""
-        return claim.take(self.context.store, request(first, last, **changes), ROOT)
+        return claim.take(self.context.store, request(first, last, **changes))
 
 
 def request(first: date = DAY, last: date | None = None, **changes: Any) -> claim.Request:
     """A request for the tenant acme."""
     tenant = changes.pop("tenant_id", "acme")
+    trigger = claim.Trigger(
+        changes.pop("trigger_type", "manual"),
+        changes.pop("trigger_by", "test"),
+        changes.pop("user_id", None),
+    )
     values: dict[str, Any] = {
         "tenant_id": tenant,
         "pipeline_id": f"{tenant}-{PIPELINE}",
         "template": "gcp/cost/cost_billing",
-        "admin_email": "admin@acme.example",
-        "company_name": "Acme & Sons",
-        "from_date": first,
-        "to_date": last or first,
-        "trigger_type": "manual",
-        "trigger_by": "test",
+        "contact": claim.Contact("admin@acme.example", "Acme & Sons"),
+        "dates": DateRange(first, last or first),
+        "trigger": trigger,
         "timeout_minutes": 20.0,
     }
     return claim.Request(**{**values, **changes})

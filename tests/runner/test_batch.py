@@ -16,7 +16,7 @@ from runner.control import tenants
 from runner.engine.job import Outcome
 from runner.engine.pool import Pool
 from runner.errors import UsageProblem
-from runner.orchestration import batch, threads
+from runner.orchestration import batch
 from runner.orchestration.batch import Order
 from runner.pipelines import templates
 
@@ -128,7 +128,7 @@ def all_tenants(control: Control, workers: int = 2):
     names = batch.active_tenants(control.context.store)
     told: list[str] = []
     ended = batch.load_all(
-        *(control.settings, mailbox, names, ONE_DAY, workers, threads.Stop()),
+        *(control.settings, mailbox, names, ONE_DAY, workers, Stop()),
         lambda done: told.append(done.name),
     )
     assert sorted(told) == [done.name for done in ended]

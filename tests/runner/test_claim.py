@@ -425,7 +425,7 @@ def test_a_waiting_run_of_a_suspended_tenant_is_not_taken_up(control: Control) -
     run = control.take(queued=True)
     assert queue.cancel_suspended(control.context.store, "acme", run.id) is None
     control.sql("update tenants.tenant_profiles set status = 'SUSPENDED'")
-    assert queue.take_up(control.context.store, "acme", run.id, 20) is None
+    assert queue.dequeue(control.context.store, "acme", run.id, 20) is None
     ended = queue.cancel_suspended(control.context.store, "acme", run.id)
     assert ended and ended.status == "CANCELLED"
     assert ended.error_message == "tenant is suspended: it was not run"

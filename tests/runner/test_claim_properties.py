@@ -141,7 +141,7 @@ class Claims(RuleBasedStateMachine):
         self.patches = contextlib.ExitStack()
         for module in (claim, control_runs, quota, turns):
             self.patches.enter_context(patch.object(module, "datetime", Clock))
-        self.patches.enter_context(patch.object(claim, "_git_commit", lambda folder: "unknown"))
+        self.patches.enter_context(patch.object(claim, "git_commit", lambda folder: "unknown"))
         # The kernel's clock is not the injected one: our process is there from the beginning.
         self.patches.enter_context(
             patch.object(processes, "_began", lambda pid: datetime.min.replace(tzinfo=UTC))

@@ -20,7 +20,7 @@ warehouse = open_warehouse(Settings(ROOT, None, dict(os.environ)))
 print("ready", flush=True)
 sys.stdin.readline()
 day = date.fromisoformat(sys.argv[1])
-run = claim.take(warehouse, request(day), ROOT)
+run = claim.take(warehouse, request(day))
 print(json.dumps([run.id, run.status, run.deduplicated]), flush=True)
 """
 

@@ -12,7 +12,7 @@ from runner.control import claim, runs
 from runner.engine.job import Outcome
 from runner.orchestration import claiming, follow, landings
 from runner.orchestration.report import Report
-from runner.orchestration.run import run_slice
+from runner.orchestration.run import run_dates
 from runner.pipelines import templates
 
 TEMPLATE = templates.load(templates.DEFAULT)
@@ -34,7 +34,7 @@ def asked(**changes: Any) -> claim.Request:
 
 def run(control: Control, on_event: Callable[[Any], None] = lambda event: None) -> Report:
     mailbox = mailing.SmtpMailbox(lambda: control.settings.mail)
-    return run_slice(control.settings, control.context, mailbox, asked(), TEMPLATE, on_event)
+    return run_dates(control.settings, control.context, mailbox, asked(), TEMPLATE, on_event)
 
 
 def end(control: Control, run_id: str, status: str) -> None:

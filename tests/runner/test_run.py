@@ -24,7 +24,7 @@ from runner.engine.job import Outcome
 from runner.errors import Refused, WarehouseUnreachable
 from runner.orchestration import build, follow
 from runner.orchestration.report import Report
-from runner.orchestration.run import run_slice
+from runner.orchestration.run import run_dates
 from runner.pipelines import templates
 
 TEMPLATE = templates.load(templates.DEFAULT)
@@ -44,7 +44,7 @@ def run(
             **environ,
         },
     )
-    return run_slice(
+    return run_dates(
         settings,
         control.context,
         mailbox or mailing.SmtpMailbox(lambda: mail_at(port)),
@@ -373,7 +373,7 @@ def test_a_run_cancelled_by_another_command_says_so_in_that_commands_words(
 def start(control: Control, first: date, last: date) -> Report:
     asked = request(first, last)
     mailbox = mailing.SmtpMailbox(lambda: mail_at(0))
-    return run_slice(
+    return run_dates(
         control.settings, control.context, mailbox, asked, TEMPLATE, lambda event: None
     )
 

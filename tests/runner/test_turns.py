@@ -24,7 +24,7 @@ from runner.engine.job import Event, Outcome
 from runner.errors import Interrupted
 from runner.orchestration import follow, step_log
 from runner.orchestration.report import Report
-from runner.orchestration.run import run_slice
+from runner.orchestration.run import run_dates
 from runner.pipelines import templates
 
 TEMPLATE = templates.load(templates.DEFAULT)
@@ -232,22 +232,22 @@ def test_a_queued_run_is_not_taken_up_while_a_process_has_one(
     queued, own = control.take(queued=True), control.take(DAY + timedelta(days=1))
     if status == "RUNNING":
         start(control, own)
-    assert queue.take_up(control.context.store, "acme", queued.id, 20) is None
+    assert queue.dequeue(control.context.store, "acme", queued.id, 20) is None
     assert row(control, queued)[0] == "PENDING"
     end(control, own)
-    taken = queue.take_up(control.context.store, "acme", queued.id, 20)
+    taken = queue.dequeue(control.context.store, "acme", queued.id, 20)
     assert taken and taken.status == "RUNNING"
 
 
 def test_of_two_queued_runs_of_a_tenant_one_is_taken_up(control: Control) -> None:
     first, second = (control.take(day, queued=True) for day in dates(2))
-    assert queue.take_up(control.context.store, "acme", second.id, 20, "a:1@1")
-    assert queue.take_up(control.context.store, "acme", first.id, 20, "b:1@1") is None
+    assert queue.dequeue(control.context.store, "acme", second.id, 20, "a:1@1")
+    assert queue.dequeue(control.context.store, "acme", first.id, 20, "b:1@1") is None
 
 
 def test_a_run_waits_for_what_a_service_has_taken_up(control: Control) -> None:
     queued = control.take(queued=True)
-    queue.take_up(control.context.store, "acme", queued.id, 20)
+    queue.dequeue(control.context.store, "acme", queued.id, 20)
     assert start(control, control.take(DAY + timedelta(days=1))).ahead == (queued.id,)
 
 
@@ -315,7 +315,7 @@ def run(
 ) -> Report:
     """A run of DAY, as a command begins it."""
     mailbox = mailing.SmtpMailbox(lambda: mail_at(9))
-    return run_slice(
+    return run_dates(
         *(control.settings, control.context, mailbox, request(), TEMPLATE, on_event),
         stopped_by=stopped_by,
     )
