@@ -48,6 +48,7 @@ lint: .venvs/lint/.made
 	$(LINT)/ruff check .
 	$(LINT)/ruff format --check .
 	$(LINT)/sqlfluff lint models tests/dbt
+	$(LINT)/lint-imports
 
 types: .venvs/lint/.made .venv/.tests
 	$(LINT)/mypy --python-executable $(BIN)/python

@@ -29,7 +29,6 @@ from runner.api.errors import Problem
 from runner.api.metrics import Metrics
 from runner.api.middleware import Frame
 from runner.api.queue import Backlog
-from runner.cli import output
 from runner.context import Context, open_context
 from runner.control import accounts, claim, keys, quota, runs_sql, tenants
 from runner.control import runs as control_runs
@@ -47,9 +46,11 @@ from runner.errors import (
 from runner.onboarding import onboard as onboarding
 from runner.orchestration import claiming as one_run
 from runner.orchestration import landings, publications
+from runner.orchestration.standing import standing_document
 from runner.pipelines import templates
 from runner.settings import Settings
 from runner.sql import Row
+from runner.text import as_json, money
 
 log = logging.getLogger(__name__)
 
@@ -432,13 +433,11 @@ def _routes(app: FastAPI) -> None:
         """One run as it stands, and which runs published its dates last."""
         context = service.context()
         row = _row(context.store, who, run_id)
-        _, standing = publications.published_dates(context.store, control_runs.as_run(row))
+        _, published = publications.published_dates(context.store, control_runs.as_run(row))
         return schemas.RunInFull(
             **_run(service, who, row).model_dump(),
             publications=findings.parsed(row["publications"]),
-            published_dates=[
-                schemas.PublishedDates(**one) for one in output.standing_document(standing)
-            ],
+            published_dates=[schemas.PublishedDates(**one) for one in standing_document(published)],
         )
 
     @app.get("/api/v1/pipelines/runs/{run_id}/steps", tags=["runs"], responses=problems(404, 422))
@@ -528,8 +527,7 @@ def _routes(app: FastAPI) -> None:
         rows = service.data(tenant, data_sql.COSTS, from_date=first, to_date=last) if last else []
         amounts = ("gross_cost", "credits_total", "billed_cost")
         return [
-            schemas.Cost(**{**row, **{name: output.money(row[name]) for name in amounts}})
-            for row in rows
+            schemas.Cost(**{**row, **{name: money(row[name]) for name in amounts}}) for row in rows
         ]
 
     of_an_account = "/api/v1/tenants/{tenant_id}/credentials"
@@ -688,7 +686,7 @@ def _refused(service: Service, store: Store, tenant_id: str, refusal: Refused) -
     reset = [one.resets_at for one in told.limits if one.remaining == 0 and one.resets_at]
     # A run that is active frees its place when it ends: half a minute is a fair guess.
     seconds = max([30, *(int((at - datetime.now(UTC)).total_seconds()) + 1 for at in reset)])
-    limits = json.loads(output.as_json(told.document()["limits"]))
+    limits = json.loads(as_json(told.document()["limits"]))
     return Problem(
         429,
         "quota_exceeded",
@@ -778,7 +776,7 @@ def _dates_shown(
 ) -> tuple[date | None, date | None]:
     """The dates asked for; without any, the newest that are loaded. Both None: none is."""
     if last is None:
-        last = store.read(data_sql.LOADED_DATES.format(tenant=tenant_id))[0]["last_date"]
+        last = store.read(runs_sql.LOADED_DATES.format(tenant=tenant_id))[0]["last_date"]
     if last is None or (first and first > last):
         return None, None
     first = first or last - timedelta(days=DAYS_SHOWN - 1)

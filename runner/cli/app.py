@@ -242,8 +242,7 @@ def tenant_add(
         all_accounts,
         is_landing,
     )
-    names.tenant_id(tenant_id)
-    names.email(admin_email)
+    onboard.validated(config, spec)
     context = replace(_open(config), echo=_say)
     named = onboard.onboard(context, spec, on_private=_say)
     click.echo(f"Tenant {tenant_id} is ready. Next: runner run --tenant {tenant_id} --date D")
@@ -805,6 +804,7 @@ def status(config: Settings, as_json: bool, tenant: str, run_id: str) -> None:
     from runner.control import runs_sql, turns
     from runner.control.runs import steps_of
     from runner.orchestration import publications
+    from runner.orchestration.standing import standing_document
 
     context = _open(config, tenant)
     rows = context.store.read(runs_sql.RUN.format(tenant=tenant), run_id=run_id)
@@ -822,7 +822,7 @@ def status(config: Settings, as_json: bool, tenant: str, run_id: str) -> None:
             "warnings": run.warnings,
             "waits_for": run.waits_for,
             "publications": findings.parsed(rows[0]["publications"]),
-            "published_dates": output.standing_document(standing),
+            "published_dates": standing_document(standing),
             "steps": steps,
         }
         click.echo(output.as_json(document))

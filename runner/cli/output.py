@@ -15,30 +15,18 @@ from runner.control.keys import Key
 from runner.control.quota import Quota
 from runner.control.runs import Run
 from runner.control.tenants import Export, Tenant
-from runner.dates import DateRange, in_words
+from runner.dates import in_words
 from runner.doctor.check import Check
 from runner.engine.job import Event
 from runner.errors import Refused
 from runner.orchestration import batch
 from runner.orchestration.catch_up import CatchUp
 from runner.orchestration.estimate import Estimate
-from runner.orchestration.publications import Standing, few
 from runner.orchestration.report import Report
+from runner.orchestration.standing import Standing, standing_lines
 from runner.orchestration.threads import Done
 from runner.sql import Row
-
-
-def as_json(document: Any) -> str:
-    """One JSON document; money as exact text, times as ISO 8601."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Decimal):
-            return money(value)
-        if isinstance(value, datetime | date):
-            return value.isoformat()
-        return str(value)
-
-    return json.dumps(document, indent=2, default=plain)
+from runner.text import money
 
 
 def as_csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -66,12 +54,6 @@ def _text(value: Any) -> str:
     if isinstance(value, datetime | date):
         return value.isoformat(" ") if isinstance(value, datetime) else value.isoformat()
     return json.dumps(value, default=str) if isinstance(value, dict | list) else str(value)
-
-
-def money(amount: Decimal) -> str:
-    """An amount as it is, without an exponent and without zeros at its end beyond the cents."""
-    whole, _, fraction = f"{amount:f}".partition(".")
-    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
 
 
 def report_document(report: Report) -> dict[str, Any]:
@@ -394,41 +376,6 @@ def run_list(runs: Sequence[Run]) -> str:
     return "\n".join(columns(rows, right=(3, 5)))
 
 
-def standing(found: Sequence[Standing], run_id: str = "") -> list[str]:
-    """A line for each span of dates: which run published which tables; `run_id` is this run."""
-    lines = []
-    for one in found:
-        by = [
-            f"{few(tables)} by {'this run' if run == run_id else f'run {run}'}"
-            for run, tables in one.tables_of
-        ]
-        if len(by) == 1:
-            ((run, tables),) = one.tables_of
-            count = f"{len(tables)} table{'s' if len(tables) > 1 else ''}"
-            by = [f"{count} by {'this run' if run == run_id else f'run {run}'}"]
-        if one.behind:
-            by.append(f"older than what they read: {few(one.behind)}")
-        lines.append(f"{DateRange(one.first, one.last)}: {'; '.join(by)}")
-    return lines
-
-
-def standing_document(found: Sequence[Standing]) -> list[dict[str, Any]]:
-    """The same as `status --json` and the API have it."""
-    return [
-        {
-            "from_date": one.first,
-            "to_date": one.last,
-            "runs": [
-                {"pipeline_logging_id": run, "tables": list(tables)}
-                for run, tables in one.tables_of
-            ],
-            "layers_agree": not one.behind,
-            "behind": list(one.behind),
-        }
-        for one in found
-    ]
-
-
 def run_with_steps(
     run: Run,
     steps: Sequence[Row],
@@ -453,7 +400,7 @@ def run_with_steps(
         ("message", run.error_message or ""),
         *(("warning", text) for text in run.warnings),
     ]
-    head += [("published", line) for line in standing(found, run.id)]
+    head += [("published", line) for line in standing_lines(found, run.id)]
     if any(one.behind for one in found):
         head.append(("", f"the layers disagree: runner catch-up --tenant {run.tenant_id}"))
     if unrecorded:

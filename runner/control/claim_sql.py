@@ -134,34 +134,22 @@ where not exists (
 
 # One INSERT for this run and those of others: all tenants share the table, and BigQuery lets
 # only so many wait for it.
-_OWN_EVENT = """
+CLAIM_EVENT = f"""
+insert into `tenants.tenant_usage_events` (
+    event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
+)
 select
     runs.pipeline_logging_id
     || case when runs.status = 'REFUSED' then '-refused' else '-started' end,
     runs.tenant_id, runs.pipeline_logging_id,
     case when runs.status = 'REFUSED' then 'refused' else 'started' end,
     runs.status, date(runs.start_time, 'UTC'), runs.start_time
-from `{tenant}.x_meta_pipeline_runs` as runs
+from `{{tenant}}.x_meta_pipeline_runs` as runs
 left join `tenants.tenant_usage_events` as events
     on events.tenant_id = runs.tenant_id and events.pipeline_logging_id = @run_id
 where runs.pipeline_logging_id = @run_id and events.event_id is null
-"""
-
-CLAIM_EVENT = f"""
-insert into `tenants.tenant_usage_events` (
-    event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
-)
-{_OWN_EVENT}
 union all
 {MISSING}
-"""
-
-# The same for who has swept a moment ago.
-CLAIM_OWN_EVENT = f"""
-insert into `tenants.tenant_usage_events` (
-    event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
-)
-{_OWN_EVENT}
 """
 
 # The own row, if there is one, and active runs that stand or stood in the way.

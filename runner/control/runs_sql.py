@@ -216,3 +216,9 @@ where pipeline_id = @pipeline_id and status <> 'REFUSED'
     and run_date <= @to_date and to_date >= @from_date
 order by start_time desc, pipeline_logging_id
 """
+
+LOADED_DATES = """
+select min(run_date) as first_date, max(to_date) as last_date
+from `{tenant}.x_meta_pipeline_runs`
+where status = 'COMPLETED'
+"""

@@ -1,15 +1,13 @@
 """Statements over a tenant's bill."""
 
-from runner.control.tenants_sql import EXPORTS
 from runner.dataset.publications_sql import LAYERS
 
-# The tenant's own copy of the same, over its data.
-OWN_EXPORTS = EXPORTS.replace("`tenants.tenant_exports`", "`{tenant}`.x_meta_exports")
-
-LOADED_DATES = """
-select min(run_date) as first_date, max(to_date) as last_date
-from `{tenant}.x_meta_pipeline_runs`
-where status = 'COMPLETED'
+# The tenant's own copy of its exports.
+OWN_EXPORTS = """
+select export_ref, billing_account_ids, project_ids, has_unallocated
+from `{tenant}`.x_meta_exports
+where tenant_id = @tenant_id
+order by export_ref
 """
 
 # Bound by partition, so that BigQuery reads a week; rows without a partition time are read, too.

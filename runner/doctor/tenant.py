@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from tempfile import TemporaryDirectory
 
-from runner.cli import output
 from runner.context import Context
 from runner.control import claim_sql, outbox_sql, processes, quota, runs, runs_sql, tenants
 from runner.dataset import data_sql, publications_sql
@@ -17,7 +16,7 @@ from runner.engine.job import Job, Outcome
 from runner.engine.process import Worker
 from runner.errors import UsageProblem
 from runner.onboarding import exports, records
-from runner.orchestration import publications
+from runner.orchestration import publications, standing
 from runner.pipelines import templates
 from runner.settings import Settings
 
@@ -77,7 +76,7 @@ def check_tenant_tables(context: Context, tenant: str, settings: Settings) -> Fi
 
 def check_data_tables(context: Context, tenant: str, settings: Settings) -> Finding:
     """The tenant's bill, silver and marts are as declared; runs complete and fill them."""
-    dates = context.store.read(data_sql.LOADED_DATES.format(tenant=tenant))[0]
+    dates = context.store.read(runs_sql.LOADED_DATES.format(tenant=tenant))[0]
     first, last = dates["first_date"], dates["last_date"]
     if first is None:
         yesterday = datetime.now(UTC).date() - timedelta(days=1)
@@ -104,7 +103,7 @@ def check_layers(context: Context, tenant: str, local: bool) -> Finding:
     behind, _ = publications.disagreeing(context.dataset, tenant, complete)
     if behind:
         on = in_words(tuple({row["usage_date"] for row in behind}))
-        names = publications.few(sorted({row["target_table"] for row in behind}))
+        names = standing.few(sorted({row["target_table"] for row in behind}))
         told = f"layers disagree on {on}: {names} older than what they read"
         return WARN, told, f"runner catch-up --tenant {tenant}"
     missing: dict[str, list[date]] = {}
@@ -113,10 +112,12 @@ def check_layers(context: Context, tenant: str, local: bool) -> Finding:
             missing.setdefault(row["target_table"], []).append(row["usage_date"])
     if missing:
         days = sorted({day for dates in missing.values() for day in dates})
-        told = f"not built: {publications.few(sorted(missing))} on {in_words(tuple(days))}"
+        told = f"not built: {standing.few(sorted(missing))} on {in_words(tuple(days))}"
         told += "; a table that no model makes any more can be dropped"
         return WARN, told, f"runner run --tenant {tenant} --from {days[0]} --to {days[-1]}"
-    newest_first = output.standing(publications.of_data(context.dataset, tenant, complete))[::-1]
+    newest_first = standing.standing_lines(publications.of_data(context.dataset, tenant, complete))[
+        ::-1
+    ]
     more = f"; and {len(newest_first) - 3} in_words before" if len(newest_first) > 3 else ""
     return OK, "; ".join(newest_first[:3]) + more if newest_first else "nothing is published", None
 

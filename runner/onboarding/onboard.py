@@ -12,6 +12,7 @@ from runner.onboarding.builder import Builder
 from runner.onboarding.records import Record
 from runner.onboarding.spec import TenantSpec as TenantSpec
 from runner.pipelines import templates
+from runner.settings import Settings
 
 
 def onboard(
@@ -23,9 +24,7 @@ def onboard(
     `on_private`: gets what only the operator's terminal may show, such as accounts of others.
     Raises UsageProblem for what the caller can fix, RunnerError when dbt fails.
     """
-    tenant_id = names.tenant_id(spec.tenant_id)
-    names.email(spec.admin_email)
-    named = exports.named_exports(context.settings, spec)
+    tenant_id, named = spec.tenant_id, validated(context.settings, spec)
     if not spec.all_accounts:
         named = exports.keep_filters(context, tenant_id, named, spec.with_unallocated)
     before = records.on_record(context, tenant_id)
@@ -53,6 +52,13 @@ def onboard(
             )
         builder.make_dataset(named, after.pipeline)
     return named
+
+
+def validated(settings: Settings, spec: TenantSpec) -> list[Export]:
+    """The named exports. Raises UsageProblem for what can be refused without a warehouse."""
+    names.tenant_id(spec.tenant_id)
+    names.email(spec.admin_email)
+    return exports.named_exports(settings, spec)
 
 
 def _after(spec: TenantSpec, named: list[Export], before: Record | None) -> Record:

@@ -1,9 +1,9 @@
 """Which run published which table and date: a run's own record of it, and what stands now."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,41 +14,11 @@ from runner.dataset import publications_sql
 from runner.dataset.dataset import Dataset
 from runner.errors import RunnerError
 from runner.findings import parsed
+from runner.orchestration import standing
+from runner.orchestration.standing import Publication
 from runner.sql import Row
 
-DAY = timedelta(days=1)
 _FIRST, _LAST = date(1970, 1, 1), date(9999, 12, 31)
-
-
-@dataclass(frozen=True)
-class Publication:
-    """A table's usage dates from `first` to `last` as one run published them.
-
-    `net`: exact, by currency; None where the table's rows do not add up to the bill.
-    """
-
-    run_id: str
-    table: str
-    first: date
-    last: date
-    rows: int
-    net: dict[str, Decimal] | None
-    expectations_passed: int
-    read_tables: tuple[str, ...]
-    published_at: datetime
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What stands for usage dates that are alike: the tables that each run published last.
-
-    `behind`: tables that are older than one that they read.
-    """
-
-    first: date
-    last: date
-    tables_of: tuple[tuple[str, tuple[str, ...]], ...]
-    behind: tuple[str, ...]
 
 
 def of_rows(rows: Iterable[Row]) -> tuple[Publication, ...]:
@@ -119,11 +89,11 @@ def disagreeing(
     return behind, {row["usage_date"] for row in rows if row["target_table"] == bill}
 
 
-def of_data(dataset: Dataset, tenant: str, complete: Collection[str]) -> list[Standing]:
+def of_data(dataset: Dataset, tenant: str, complete: Collection[str]) -> list[standing.Standing]:
     """What stands for all dates by the tenant's data."""
     statement = publications_sql.PUBLICATIONS.format(tenant=tenant)
     rows = dataset.read(tenant, statement, from_date=_FIRST, to_date=_LAST)
-    return standing(of_rows(rows), complete)
+    return standing.standing(of_rows(rows), complete)
 
 
 def of_record(run_id: str, value: Any) -> tuple[Publication, ...]:
@@ -149,11 +119,11 @@ def as_text(published: Iterable[Publication] | None) -> str | None:
     return None if published is None else json.dumps(document(published))
 
 
-def of_records(rows: Iterable[Row], first: date, last: date) -> list[Standing]:
+def of_records(rows: Iterable[Row], first: date, last: date) -> list[standing.Standing]:
     """What stands for the dates by the records of the runs that share some."""
     records = list(rows)
     complete = {row["pipeline_logging_id"] for row in records if row["status"] == "COMPLETED"}
-    return standing(_recorded(records), complete, first, last)
+    return standing.standing(_recorded(records), complete, first, last)
 
 
 def _recorded(records: Iterable[Row]) -> Iterator[Publication]:
@@ -161,7 +131,7 @@ def _recorded(records: Iterable[Row]) -> Iterator[Publication]:
         yield from of_record(row["pipeline_logging_id"], row["publications"])
 
 
-def published_dates(store: Store, run: Run) -> tuple[list[Row], list[Standing]]:
+def published_dates(store: Store, run: Run) -> tuple[list[Row], list[standing.Standing]]:
     """The records of the runs that share dates with this one, and what stands by them."""
     rows = _records(store, run)
     return rows, of_records(rows, run.run_date, run.to_date)
@@ -189,89 +159,14 @@ def readers_see_by_record(store: Store, run: Run, is_known: bool) -> str:
         published = _recorded(_records(store, run))
     except RunnerError as error:
         return f"It could not be looked up: {error.message}"
-    return readers_see(run.id, list(_by_date(published, run.run_date, run.to_date)))
+    return standing.readers_see(
+        run.id, list(standing.by_date(published, run.run_date, run.to_date))
+    )
 
 
 def unrecorded(rows: Iterable[Row]) -> tuple[str, ...]:
     """Runs that died without recording what they published."""
     return tuple(row["pipeline_logging_id"] for row in rows if row["publications"] is None)
-
-
-def standing(
-    published: Iterable[Publication],
-    complete: Collection[str] = (),
-    first: date = date.min,
-    last: date = date.max,
-) -> list[Standing]:
-    """What stands for the dates, oldest first: the latest publication per table and date wins.
-
-    A table is not behind what a run of `complete` published, see `disagreeing`.
-    """
-    days: dict[date, dict[str, Publication]] = {}
-    for one in _by_date(published, first, last):
-        latest = days.setdefault(one.first, {})
-        before = latest.get(one.table)
-        if before is None or before.published_at < one.published_at:
-            latest[one.table] = one
-    found: list[Standing] = []
-    for day, latest in sorted(days.items()):
-        now = _of_day(day, latest, complete)
-        before_ = found[-1] if found else None
-        if before_ and before_.last == day - DAY and now == replace(before_, first=day, last=day):
-            found[-1] = replace(before_, last=day)
-        else:
-            found.append(now)
-    return found
-
-
-def _by_date(published: Iterable[Publication], first: date, last: date) -> Iterator[Publication]:
-    """Each publication once for each of its dates from `first` to `last`."""
-    for one in published:
-        day, end = max(one.first, first), min(one.last, last)
-        while day <= end:
-            yield replace(one, first=day, last=day)
-            day += DAY
-
-
-def _of_day(day: date, latest: dict[str, Publication], complete: Collection[str]) -> Standing:
-    tables_of: dict[str, list[str]] = {}
-    for one in sorted(latest.values(), key=lambda one: (one.published_at, one.table)):
-        tables_of.setdefault(one.run_id, []).append(one.table)
-    behind = sorted(
-        {
-            one.table
-            for one in latest.values()
-            for read in map(latest.get, one.read_tables)
-            if read and read.published_at > one.published_at and read.run_id not in complete
-        }
-    )
-    runs = tuple((run, tuple(sorted(tables))) for run, tables in tables_of.items())
-    return Standing(day, day, runs, tuple(behind))
-
-
-def readers_see(run_id: str, published: Collection[Publication]) -> str:
-    """What readers of a failed run's dates see now, from the publications of these dates."""
-    ours = sorted({one.table for one in published if one.run_id == run_id})
-    latest: dict[tuple[str, date], Publication] = {}
-    for one in sorted(published, key=lambda one: one.published_at):
-        latest[one.table, one.first] = one
-    older = [one for one in latest.values() if one.run_id != run_id]
-    if not ours and not older:
-        return "Nothing is published for these dates."
-    told = f"Published before that: {few(ours)}. " if ours else ""
-    if not older:
-        return f"{told}No other table has these dates."
-    oldest = min(older, key=lambda one: one.published_at)
-    runs = {one.run_id for one in older}
-    by = f"run {oldest.run_id} of {oldest.published_at:%Y-%m-%d %H:%M} UTC"
-    by += "" if len(runs) == 1 else f" and {len(runs) - 1} later"
-    return f"{told}{'The other tables' if ours else 'All tables'} still have the rows of {by}."
-
-
-def few(names: Sequence[str], most: int = 3) -> str:
-    """The first names, and how many more there are."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _net(value: Any) -> dict[str, Decimal] | None:

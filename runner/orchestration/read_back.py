@@ -10,8 +10,8 @@ from runner.dataset import publications_sql as sql
 from runner.dataset.dataset import Dataset
 from runner.engine.job import Node, Outcome
 from runner.findings import Finding
-from runner.orchestration import publications
-from runner.orchestration.publications import Publication
+from runner.orchestration import publications, standing
+from runner.orchestration.standing import Publication
 from runner.sql import Row
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def explained(dataset: Dataset, run: Run, outcome: Outcome) -> Outcome:
     seen = _rows(dataset, run, sql.PUBLICATIONS)
     if seen is None:
         return told
-    return replace(told, readers_see=publications.readers_see(run.id, publications.of_rows(seen)))
+    return replace(told, readers_see=standing.readers_see(run.id, publications.of_rows(seen)))
 
 
 def with_findings(outcome: Outcome, recorded: Iterable[Finding]) -> Outcome:

@@ -17,7 +17,8 @@ from runner.control.turns import Turn, starting, turn_of
 from runner.engine.job import Event, Node, Outcome
 from runner.errors import WarehouseProblem
 from runner.orchestration.alerts import Alert, outbox_times
-from runner.orchestration.publications import Publication, as_text
+from runner.orchestration.publications import as_text
+from runner.orchestration.standing import Publication
 from runner.sql import Row, Value
 
 log = logging.getLogger(__name__)

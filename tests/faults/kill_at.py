@@ -146,13 +146,10 @@ def at_close(mark: str) -> None:
 
 
 def set_patience(seconds: float) -> None:
+    from runner import context
 
-    inner = DuckDBWarehouse.__init__
-
-    def make(self: Any, path_of: Any, project_dir: Path, patience_seconds: float = 0) -> None:
-        inner(self, path_of, project_dir, seconds)
-
-    DuckDBWarehouse.__init__ = make  # type: ignore[method-assign]
+    inner = context._stores
+    context._stores = lambda settings, patience_seconds: inner(settings, seconds)
 
 
 def set_clock(seconds: float) -> None:

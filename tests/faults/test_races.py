@@ -21,16 +21,17 @@ import json, os, random, sys, time
 from datetime import UTC, date, datetime
 from control_file import request
 from runner.control import claim, runs_sql as sql
+from runner.context import open_context
 from runner.settings import Settings
 from support import ROOT
 
-warehouse = open_warehouse(Settings(ROOT, None, dict(os.environ)))
+store = open_context(Settings(ROOT, None, dict(os.environ))).store
 hold, patient, *days = sys.argv[1:]
 print("ready", flush=True)
 sys.stdin.readline()
 for day in days:
     while True:
-        run = claim.take(warehouse, request(date.fromisoformat(day)))
+        run = claim.take(store, request(date.fromisoformat(day)))
         began = time.monotonic()
         if run.status == "PENDING" or not int(patient):
             break
@@ -39,7 +40,7 @@ for day in days:
     if float(hold):
         time.sleep(float(hold))
         ended = time.monotonic()
-        warehouse.write(
+        store.write(
             sql.FINISH.format(tenant="acme"), sql.FINISH_EVENT.format(tenant="acme"),
             run_id=run.id, status="COMPLETED", now=datetime.now(UTC), duration_ms=0,
             error_message=None, warnings="[]", row_count=0, publications=None,

@@ -11,8 +11,10 @@ from control_file import Control
 from given import GOOD
 from test_startup import loaded
 
-from runner import mailing
+from runner.context import Stop
 from runner.control import tenants
+from runner.control.claim import Trigger
+from runner.dates import DateRange
 from runner.engine.job import Outcome
 from runner.engine.pool import Pool
 from runner.errors import UsageProblem
@@ -20,21 +22,16 @@ from runner.orchestration import batch
 from runner.orchestration.batch import Order
 from runner.pipelines import templates
 
-THREE_YEARS = Order(templates.DEFAULT, date(2022, 1, 1), date(2024, 11, 1), "manual", "me")
-ONE_DAY = replace(THREE_YEARS, from_date=THREE_YEARS.to_date)
+THREE_YEARS = Order(
+    templates.DEFAULT, DateRange(date(2022, 1, 1), date(2024, 11, 1)), Trigger("manual", "me")
+)
+ONE_DAY = replace(THREE_YEARS, dates=DateRange(THREE_YEARS.dates.last, THREE_YEARS.dates.last))
 
 
 def load(control: Control, order: Order, said: list[str] | None = None):
-    with Pool(control.settings) as pool:
-        return batch.load(
-            *(
-                control.settings,
-                control.context,
-                mailing.SmtpMailbox(lambda: control.settings.mail),
-            ),
-            *(pool, tenants.known(control.context.store, "acme"), order),
-            say=(said if said is not None else []).append,
-        )
+    echo = (said if said is not None else []).append
+    with replace(control.context, echo=echo, pool=Pool(control.settings)) as context:
+        return batch.load(context, tenants.known(context.store, "acme"), order)
 
 
 def dates(dbt: Any) -> list[tuple[str, str]]:
@@ -65,7 +62,7 @@ def test_the_first_part_that_fails_is_the_last(control: Control, dbt: Any) -> No
 
 
 def test_resume_goes_on_where_it_ended(control: Control, dbt: Any) -> None:
-    load(control, replace(THREE_YEARS, to_date=date(2023, 1, 1)))
+    load(control, replace(THREE_YEARS, dates=DateRange(date(2022, 1, 1), date(2023, 1, 1))))
     dbt.jobs.clear()
     said: list[str] = []
     load(control, replace(THREE_YEARS, resume=True), said)
@@ -124,13 +121,16 @@ def test_a_range_in_parts_is_one_document_however_many_are_left(control, dbt, ru
 
 
 def all_tenants(control: Control, workers: int = 2):
-    mailbox = mailing.SmtpMailbox(lambda: control.settings.mail)
     names = batch.active_tenants(control.context.store)
     told: list[str] = []
-    ended = batch.load_all(
-        *(control.settings, mailbox, names, ONE_DAY, workers, Stop()),
-        lambda done: told.append(done.name),
-    )
+    with replace(control.context, stop=Stop(), pool=Pool(control.settings)) as context:
+        ended = batch.for_all(
+            context,
+            names,
+            lambda own, known: batch.load(own, known, ONE_DAY),
+            workers,
+            lambda done: told.append(done.name),
+        )
     assert sorted(told) == [done.name for done in ended]
     return ended
 

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from control_file import DAY, Control, request, write_control_file
-from support import ROOT
 
 from runner import names
 from runner.control import claim, queue, quota, runs, turns
@@ -75,7 +74,7 @@ def test_a_claim_of_who_builds_it_is_running_at_once_when_no_other_run_is_ahead(
     control.take(days[0], queued=True)
 
     def started(day: date) -> runs.Run:
-        return claim.take(control.context.store, request(day), ROOT, starts=True)
+        return claim.take(control.context.store, request(day), starts=True)
 
     first = started(days[1])
     assert first.status == "RUNNING", "what waits for a service is not ahead"

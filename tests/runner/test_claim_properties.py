@@ -23,6 +23,7 @@ from runner.control import runs as control_runs
 from runner.control import runs_sql as sql
 from runner.control.processes import this_host
 from runner.control.sqlite import SqliteStore
+from runner.dataset.duckdb import DuckDBDataset
 from runner.orchestration import step_log
 
 PIPELINES = ("gcp-cost-billing", "gcp-other")
@@ -39,15 +40,18 @@ class OneFile(SqliteStore):
 
     def __init__(self) -> None:
         folder = Path(tempfile.mkdtemp(prefix="claims-"))
-        super().__init__(lambda tenant: folder / f"{tenant}.duckdb", ROOT)
         self.path = folder / "control.db"
+        super().__init__(self.path, ROOT, 60)
         for tenant in TENANTS:
-            self.complete_control(tenant)
-        self.tables = [
+            self.complete(tenant)
+        self.table_names = [
             f"{dataset}.{table}"
             for dataset in ("tenants", *TENANTS)
             for table in self.columns(dataset)
         ]
+
+    def data_path(self, tenant: str) -> Path:
+        return self.path.with_name(f"{tenant}.duckdb")
 
 
 class Clock(datetime):
@@ -136,7 +140,8 @@ class Claims(RuleBasedStateMachine):
         super().__init__()
         if Claims.shared is None:
             Claims.shared = OneFile()
-        self.context = Claims.shared
+        self.store = Claims.shared
+        self.dataset = DuckDBDataset(self.store.data_path, 60, self.store)
         Clock.moment = datetime(2024, 11, 28, 12, tzinfo=UTC)
         self.patches = contextlib.ExitStack()
         for module in (claim, control_runs, quota, turns):
@@ -147,8 +152,8 @@ class Claims(RuleBasedStateMachine):
             patch.object(processes, "_began", lambda pid: datetime.min.replace(tzinfo=UTC))
         )
         self.models = {tenant: Model() for tenant in TENANTS}
-        for table in self.context.tables:
-            ask(self.context.path, f"delete from {table}")
+        for table in self.store.table_names:
+            ask(self.store.path, f"delete from {table}")
 
     def teardown(self) -> None:
         self.patches.close()
@@ -171,7 +176,7 @@ class Claims(RuleBasedStateMachine):
             self.run_sql(f"insert into {tenant}.x_meta_lock by name select 'claim' as lock_name")
 
     def run_sql(self, text: str, *values: Any) -> list[tuple[Any, ...]]:
-        return ask(self.context.path, text, values)
+        return ask(self.store.path, text, values)
 
     def an_active_run(self, data: st.DataObject) -> tuple[str, Modelled]:
         return data.draw(
@@ -197,9 +202,8 @@ class Claims(RuleBasedStateMachine):
         pipeline_id = f"{tenant}-{pipeline}"
         with patch.object(claim, "hostname_and_pid", lambda: worker):
             run = claim.take(
-                self.context.store,
+                self.store,
                 request(first, last, tenant_id=tenant, pipeline_id=pipeline_id),
-                Path(),
             )
         model.close_dead(now)
         in_the_way = model.in_the_way(pipeline_id, first, last)
@@ -223,7 +227,7 @@ class Claims(RuleBasedStateMachine):
         run.status = status
 
     def write_end(self, tenant: str, run_id: str, status: str) -> None:
-        self.context.store.write(
+        self.store.write(
             *(text.format(tenant=tenant) for text in (sql.FINISH, sql.FINISH_EVENT)),
             run_id=run_id,
             status=status,
@@ -262,10 +266,10 @@ class Claims(RuleBasedStateMachine):
         assert turn.status == run.status
 
     def start(self, tenant: str, run: Modelled) -> turns.Turn:
-        return step_log.start(self.context.store, self.as_claimed(tenant, run), 20)
+        return step_log.start(self.store, self.as_claimed(tenant, run), 20)
 
     def as_claimed(self, tenant: str, run: Modelled) -> control_runs.Run:
-        rows = self.context.store.read(sql.RUN.format(tenant=tenant), run_id=run.id)
+        rows = self.store.read(sql.RUN.format(tenant=tenant), run_id=run.id)
         return control_runs.as_run(rows[0])
 
     @precondition(has_active_runs)
@@ -275,7 +279,7 @@ class Claims(RuleBasedStateMachine):
         now, model = Clock.moment, self.models[tenant]
         if run.status != "PENDING" or run.worker == DEAD_HERE:
             return  # only a living process waits
-        turns.wait_for_turn(self.context.store, self.as_claimed(tenant, run))
+        turns.wait_for_turn(self.store, self.as_claimed(tenant, run))
         if run.lease < now + turns.WAITING_LEASE / 2:
             run.lease = now + turns.WAITING_LEASE
         model.close_dead(now)
@@ -299,7 +303,7 @@ class Claims(RuleBasedStateMachine):
         runs = self.models[tenant].runs
         if runs:
             run = data.draw(st.sampled_from(runs))
-            was_cancelled = control_runs.cancel(self.context.store, tenant, run.id, "me")
+            was_cancelled = control_runs.cancel(self.store, tenant, run.id, "me")
             if run.status != "CANCELLED":  # of one that is, see the test below
                 assert bool(was_cancelled) == run.is_active()
             if run.is_active():
@@ -307,7 +311,7 @@ class Claims(RuleBasedStateMachine):
 
     @rule(tenant=st.sampled_from(TENANTS))
     def look(self, tenant: str) -> None:
-        control_runs.end_dead_leases(self.context.store, tenant)
+        control_runs.end_dead_leases(self.store, tenant)
         self.models[tenant].close_dead(Clock.moment)
 
     @rule(minutes=st.sampled_from([1, 1, 2, 15, 29, 30, 31, 100, 700, 1440]))
@@ -316,7 +320,7 @@ class Claims(RuleBasedStateMachine):
 
     @rule(tenant=st.sampled_from(TENANTS), status=st.sampled_from(["ACTIVE", "SUSPENDED"]))
     def suspend_or_resume(self, tenant: str, status: str) -> None:
-        tenants.set_status(self.context.store, tenant, status)
+        tenants.set_status(self.store, tenant, status)
         self.models[tenant].status = status
 
     @rule(
@@ -326,7 +330,7 @@ class Claims(RuleBasedStateMachine):
     )
     def subscribe(self, tenant: str, subscription: str, days: int) -> None:
         ends = Clock.moment.date() + timedelta(days=days)
-        tenants.update(self.context.store, tenant, subscription_status=subscription, end_date=ends)
+        tenants.update(self.store, tenant, subscription_status=subscription, end_date=ends)
         model = self.models[tenant]
         model.subscription, model.ends = subscription, ends
 
@@ -338,7 +342,7 @@ class Claims(RuleBasedStateMachine):
     )
     def change_limits(self, tenant: str, daily: int, monthly: int, concurrent: int) -> None:
         tenants.update(
-            self.context.store,
+            self.store,
             tenant,
             daily_limit=daily,
             monthly_limit=monthly,
@@ -377,7 +381,7 @@ class Claims(RuleBasedStateMachine):
         for tenant, model in self.models.items():
             today, month, _ = model.used(now)
             alive = sum(run.is_active() and run.lease > now for run in model.runs)
-            told = quota.of(self.context.store, tenant)
+            told = quota.of(self.store, tenant)
             assert [one.used for one in told.limits] == [today, month, alive]
             assert [one.remaining for one in told.limits] == [
                 max(model.daily - today, 0),
@@ -388,7 +392,7 @@ class Claims(RuleBasedStateMachine):
     @rule()
     def the_view_of_quotas_agrees(self) -> None:
         for tenant, model in self.models.items():
-            _, rows = self.context.dataset.query(
+            _, rows = self.dataset.query(
                 "select usage_date, pipelines_run_today, pipelines_succeeded_today,"
                 " pipelines_failed_today, concurrent_pipelines_running"
                 f" from tenants.tenant_usage_quotas where tenant_id = '{tenant}'"

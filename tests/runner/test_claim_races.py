@@ -13,14 +13,15 @@ from datetime import date
 from pathlib import Path
 from control_file import request
 from runner.control import claim
+from runner.context import open_context
 from runner.settings import Settings
 from support import ROOT
 
-warehouse = open_warehouse(Settings(ROOT, None, dict(os.environ)))
+store = open_context(Settings(ROOT, None, dict(os.environ))).store
 print("ready", flush=True)
 sys.stdin.readline()
 day = date.fromisoformat(sys.argv[1])
-run = claim.take(warehouse, request(day))
+run = claim.take(store, request(day))
 print(json.dumps([run.id, run.status, run.deduplicated]), flush=True)
 """
 

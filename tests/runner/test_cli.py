@@ -4,7 +4,6 @@ import json
 import smtplib
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import click
 import pytest
@@ -359,7 +358,7 @@ def test_alerts_go_after_the_commands_own_work_and_no_more_once_nobody_answers(
         order.append("told")
         echo(text)
 
-    monkeypatch.setattr("runner.orchestration.mailing.SmtpMailbox.send", silent)
+    monkeypatch.setattr("runner.mailing.SmtpMailbox.send", silent)
     monkeypatch.setattr("runner.cli.app.click.echo", told)
     assert runner("cancel", control.add_run("RUNNING"), "--tenant", "acme").exit_code == 0
     assert order == ["told", *["CANCELLED"] * attempts]
@@ -441,7 +440,7 @@ def test_waiting_for_a_run_that_covers_the_date_tells_why_it_failed(
 
     for as_json in ((), ("--json",)):
         control.add_run("RUNNING", day=DAY)
-        monkeypatch.setattr("runner.orchestration.follow.time", SimpleNamespace(sleep=fails))
+        monkeypatch.setattr("runner.context.Stop.sleep", lambda stop, seconds: fails(seconds))
         answer = runner(*RUN, "--date", "2024-11-01", "--wait", *as_json)
         assert answer.exit_code == 1 and "boom" in answer.stdout
     assert json.loads(answer.stdout)["error"] == "boom"

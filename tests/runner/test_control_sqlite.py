@@ -145,7 +145,7 @@ def test_a_transaction_of_another_program_is_waited_for_by_who_writes(
         ends = threading.Timer(0.5, other.execute, ("rollback",))
         ends.start()
         began = time.monotonic()
-        getattr(control.context, kind)("select 1 as one")
+        getattr(control.context.store, kind)("select 1 as one")
         assert (time.monotonic() - began > 0.3) == (kind == "write")
         ends.join()
 

@@ -13,10 +13,11 @@ from click.testing import Result
 from control_file import Control
 
 from runner import refusals
-from runner.control import accounts, tenants
+from runner.control import accounts
 from runner.engine.job import Job
 from runner.engine.process import Worker
 from runner.errors import UsageProblem
+from runner.onboarding import remove
 from runner.settings import Settings
 
 SA = "acme-billing@acme-iam.iam.gserviceaccount.com"
@@ -70,7 +71,7 @@ def test_an_account_of_another_tenant_is_refused_and_changes_nothing(
 
 def test_a_removed_tenant_lets_go_of_its_account(control: Control) -> None:
     accounts.put(control.context.store, "acme", SA, "me")
-    tenants.remove(control.context, "acme")
+    remove.remove(control.context, "acme")
     assert accounts.put(control.context.store, "globex", SA, "me").impersonate == SA
 
 

@@ -53,7 +53,7 @@ def test_an_engine_that_breaks_is_unreachable(
     def breaks(*args: object) -> list[object]:
         raise getattr(duckdb, kind)("it broke")
 
-    monkeypatch.setattr(dataset, "_execute", breaks)
+    monkeypatch.setattr(dataset, "execute", breaks)
     with pytest.raises(WarehouseUnreachable, match="it broke"):
         control.context.dataset.write("acme", "select 1")
 
@@ -64,7 +64,7 @@ def test_a_file_that_another_process_holds_is_waited_for(
 ) -> None:
     with held(path, 0.6):
         began = time.monotonic()
-        ask = getattr(control.context, f"{kind}_data")
+        ask = getattr(control.context.dataset, kind)
         ask("acme", "select 1 as one")
         assert time.monotonic() - began > 0.2
 
@@ -73,7 +73,7 @@ def test_a_file_held_beyond_patience_is_unreachable_and_names_who_holds_it(
     control: Control, path: Path
 ) -> None:
     with held(path, 30) as holder, pytest.raises(WarehouseUnreachable) as caught:
-        open_context(control.settings, 0.3).read_data("acme", "select 1")
+        open_context(control.settings, 0.3).dataset.read("acme", "select 1")
     assert caught.value.exit_code == 4
     assert f"process {holder.pid}" in caught.value.message
     assert str(path) in caught.value.message and "\n" not in caught.value.message
@@ -84,8 +84,8 @@ def test_who_waits_for_another_program_hears_of_it_at_once_and_again(
 ) -> None:
     told: list[str] = []
     patient = open_context(control.settings, 30)
-    monkeypatch.setattr(dataset.DuckDBDataset, "seconds_between_looks", 0.2)
-    with held(path, 2) as holder, patient.alone_with("acme", told.append):
+    monkeypatch.setattr(dataset.DuckDBDataset, "poll_seconds", 0.2)
+    with held(path, 2) as holder, patient.dataset.exclusive("acme", told.append):
         pass
     assert len(told) > 2 and set(told) == {
         f"{path} is held open by another program (process {holder.pid}): waiting up to 30 s for it"
@@ -94,7 +94,7 @@ def test_who_waits_for_another_program_hears_of_it_at_once_and_again(
     def stop(text: str) -> None:
         raise KeyboardInterrupt
 
-    with held(path, 30), pytest.raises(KeyboardInterrupt), patient.alone_with("acme", stop):
+    with held(path, 30), pytest.raises(KeyboardInterrupt), patient.dataset.exclusive("acme", stop):
         raise AssertionError("it was not waited for")
 
 
@@ -103,7 +103,7 @@ def test_who_waits_in_the_middle_of_something_else_is_told_once(
 ) -> None:
     patient = open_context(control.settings, 30)
     with held(path, 2) as holder:
-        patient.read_data("acme", "select 1")
+        patient.dataset.read("acme", "select 1")
     assert capsys.readouterr().err == (
         f"{path} is held open by another program (process {holder.pid}): waiting up to 30 s"
         " for it\n"
@@ -114,7 +114,7 @@ def test_a_deleted_file_of_a_tenant_is_told_with_what_brings_it_back(control: Co
     for ask in (
         lambda: control.context.dataset.read("acme", "select 1"),
         lambda: control.context.dataset.write("acme", "select 1"),
-        lambda: control.context.dataset.check_exports("acme"),
+        lambda: control.context.dataset.check_exports("acme", []),
     ):
         with pytest.raises(NotInitialised, match=r"acme was deleted.*runner tenant repair acme"):
             ask()
@@ -127,7 +127,7 @@ def test_a_file_that_is_no_database_is_damaged_at_once(
     path.write_bytes(content)
     began = time.monotonic()
     with pytest.raises(WarehouseUnreachable, match=f"{path} is damaged") as caught:
-        open_context(control.settings, 3).read_data("acme", "select 1")
+        open_context(control.settings, 3).dataset.read("acme", "select 1")
     assert time.monotonic() - began < 2, "what cannot mend itself is not waited for"
     assert caught.value.exit_code == 4 and "\n" not in caught.value.message
 
@@ -139,7 +139,7 @@ def test_a_file_that_was_cut_off_is_damaged_and_not_a_matter_of_permissions(
         connection.execute("create table acme.big as select range as n from range(500000)")
     path.write_bytes(path.read_bytes()[:100_000])
     with pytest.raises(WarehouseUnreachable, match=f"{path} is damaged") as caught:
-        open_context(control.settings, 3).read_data("acme", "select sum(n) from acme.big")
+        open_context(control.settings, 3).dataset.read("acme", "select sum(n) from acme.big")
     assert "permissions" not in caught.value.message
 
 
@@ -175,8 +175,9 @@ def test_the_hold_on_a_tenant_ends_with_the_process_that_had_it(control: Control
     script = (
         "import sys, time\nfrom pathlib import Path\n"
         "from runner.dataset.duckdb import DuckDBDataset\n"
-        "w = DuckDBDataset(lambda tenant: Path(sys.argv[1]) / f'tenant_{tenant}.duckdb', 60)\n"
-        "with w.alone_with('acme'):\n    print('held', flush=True)\n    time.sleep(60)\n"
+        "of = lambda tenant: Path(sys.argv[1]) / f'tenant_{tenant}.duckdb'\n"
+        "w = DuckDBDataset(of, 60, None)\n"
+        "with w.exclusive('acme'):\n    print('held', flush=True)\n    time.sleep(60)\n"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", script, str(control.path.parent)],

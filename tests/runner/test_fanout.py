@@ -4,13 +4,12 @@ import os
 import signal
 import threading
 import time
-from datetime import date, timedelta
 
 import pytest
 
+from runner.context import Stop
 from runner.errors import Interrupted, Refused, UsageProblem
 from runner.orchestration import threads
-from runner.orchestration.threads import Stop
 
 NAMES = [f"tenant_{n}" for n in range(40)]
 
@@ -66,9 +65,9 @@ def test_a_signal_stops_those_at_work_and_begins_no_other() -> None:
         begun.append(name)
         if len(begun) == 2:
             stop.now(15)
-        while not stop():
+        while not stop.number:
             time.sleep(0.001)
-        raise Interrupted(stop())
+        raise Interrupted(stop.number)
 
     ended = threads.each(NAMES, task, 2, stop)
     assert sorted(done.name for done in ended) == sorted(begun) and len(begun) == 2
@@ -81,13 +80,13 @@ def test_a_signal_to_the_process_reaches_the_threads(number: signal.Signals) -> 
 
     def task(name: str) -> str:
         os.kill(os.getpid(), number)
-        while not stop():
+        while not stop.number:
             time.sleep(0.001)
         return "ended in order"
 
     before = signal.getsignal(number)
     ended = threads.each(NAMES, task, 2, stop, told.append)
-    assert stop() == number and ended == sorted(told, key=lambda done: done.name)
+    assert stop.number == number and ended == sorted(told, key=lambda done: done.name)
     assert [done.result for done in ended] == ["ended in order"] * len(ended)
     assert len(ended) in (1, 2) and signal.getsignal(number) is before
 
@@ -106,14 +105,3 @@ def test_a_name_stays_in_its_shard_when_others_come() -> None:
 def test_what_is_no_shard_is_one_sentence(part: str) -> None:
     with pytest.raises(UsageProblem, match="name it i/n"):
         threads.shard(NAMES, part)
-
-
-@pytest.mark.parametrize("days", [1, 2, 366, 367, 1000])
-def test_the_parts_of_a_range_are_its_dates_each_once(days: int) -> None:
-    first = date(2023, 2, 27)
-    last = first + timedelta(days=days - 1)
-    parts = threads.chunks(first, last)
-    dates = [a + timedelta(days=n) for a, b in parts for n in range((b - a).days + 1)]
-    assert dates == [first + timedelta(days=n) for n in range(days)]
-    assert all((b - a).days < threads.CHUNK_DAYS for a, b in parts)
-    assert len(parts) == -(-days // threads.CHUNK_DAYS)

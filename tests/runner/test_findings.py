@@ -14,7 +14,7 @@ from support import ROOT
 from test_notify import a_node
 
 from runner import findings
-from runner.dataset import duckdb as duckdb_dataset
+from runner.dataset import session
 from runner.engine import worker
 from runner.engine.job import Outcome
 from runner.findings import Finding
@@ -209,7 +209,7 @@ def test_an_error_of_the_engine_shows_no_row_of_an_export(
         short = findings.without_rows(text)
         assert "SECRET" not in short and told in short and short == by_macro(text)
         assert "a.ndjson" in short or "a.csv" in short or not told
-    for short in (worker._sentence(wrapped), duckdb_dataset.first_line(raised.value)):
+    for short in (worker._sentence(wrapped), session.first_line(raised.value)):
         assert short and "SECRET" not in short and told in short
 
 

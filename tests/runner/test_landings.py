@@ -1,13 +1,13 @@
 """A tenant that reads a landing: which dates it may run, and when. dbt's outcome is given."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from control_file import DAY, Control, request
 
-from runner import mailing
 from runner.control import claim, runs
 from runner.engine.job import Outcome
 from runner.orchestration import claiming, follow, landings
@@ -33,8 +33,8 @@ def asked(**changes: Any) -> claim.Request:
 
 
 def run(control: Control, on_event: Callable[[Any], None] = lambda event: None) -> Report:
-    mailbox = mailing.SmtpMailbox(lambda: control.settings.mail)
-    return run_dates(control.settings, control.context, mailbox, asked(), TEMPLATE, on_event)
+    with replace(control.context, on_event=on_event) as context:
+        return run_dates(context, asked(), TEMPLATE)
 
 
 def end(control: Control, run_id: str, status: str) -> None:
@@ -96,8 +96,7 @@ def test_a_dead_run_of_the_landing_is_closed_and_its_dates_are_refused(control: 
 
 def test_a_queued_run_may_be_claimed_while_its_landing_is_active(control: Control) -> None:
     landed(control, "RUNNING")
-    ask = (control.settings, control.context, asked(queued=True), "a-run", None)
-    assert claiming.claimed(*ask).status == "PENDING"
+    assert claiming.claimed(control.context, asked(queued=True), "a-run").status == "PENDING"
 
 
 def test_with_wait_the_run_begins_when_the_landing_has_ended(
@@ -106,7 +105,7 @@ def test_with_wait_the_run_begins_when_the_landing_has_ended(
     busy = landed(control, "RUNNING")
     monkeypatch.setattr("time.sleep", lambda seconds: end(control, busy, "COMPLETED"))
     said: list[str] = []
-    report = follow.or_start(lambda: run(control), control.context.store, said.append)
+    report = follow.or_start(replace(control.context, echo=said.append), lambda: run(control))
     assert report.status == "COMPLETED" and busy in said[0]
 
 

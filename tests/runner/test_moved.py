@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import ROOT
 
+from runner.dates import DateRange, ranges
 from runner.orchestration import moved
-from runner.orchestration.moved import Ended, Range, Source
+from runner.orchestration.moved import Ended, Source
 
 NOON = datetime(2024, 11, 9, 12, tzinfo=UTC)
 
@@ -143,7 +144,11 @@ def test_of_rows_without_a_partition_those_before_all_others_are_dropped() -> No
 
 
 def test_the_newest_end_of_a_date_counts() -> None:
-    runs = [Ended(False, day(2), day(2)), Ended(True, day(1), day(3)), Ended(False, day(3), day(4))]
+    runs = [
+        Ended(False, DateRange(day(2), day(2))),
+        Ended(True, DateRange(day(1), day(3))),
+        Ended(False, DateRange(day(3), day(4))),
+    ]
     assert moved.last_ends(runs) == {day(2): False, day(1): True, day(3): True, day(4): False}
 
 
@@ -154,41 +159,44 @@ def test_short_gaps_are_dates_to_load_and_long_ones_are_not() -> None:
 
 def test_dates_become_contiguous_ranges_of_at_most_366_days() -> None:
     days = {day(n) for n in range(1, 401)} | {day(500)}
-    found = moved.ranges(days)
+    found = ranges(days)
     assert [one.days for one in found] == [366, 34, 1]
     assert found[0].first == day(1) and found[1].last == day(400)
 
 
 def test_the_smallest_gaps_are_joined_until_the_ranges_fit() -> None:
-    found = [Range(day(n), day(n)) for n in (1, 3, 9, 11, 30)]
+    found = [DateRange(day(n), day(n)) for n in (1, 3, 9, 11, 30)]
     assert moved.fit(found, 9) == found
-    assert moved.fit(found, 3) == [Range(day(1), day(3)), Range(day(9), day(11)), found[4]]
-    assert moved.fit(found, 1) == [Range(day(1), day(30))]
+    assert moved.fit(found, 3) == [DateRange(day(1), day(3)), DateRange(day(9), day(11)), found[4]]
+    assert moved.fit(found, 1) == [DateRange(day(1), day(30))]
 
 
 def test_no_range_takes_in_a_date_that_must_not_be_run_nor_becomes_too_long() -> None:
-    found = [Range(day(1), day(1)), Range(day(3), day(3))]
+    found = [DateRange(day(1), day(1)), DateRange(day(3), day(3))]
     assert moved.fit(found, 1, never=[day(2)]) == found
-    far = [Range(day(1), day(1)), Range(day(400), day(400))]
+    far = [DateRange(day(1), day(1)), DateRange(day(400), day(400))]
     assert moved.fit(far, 1) == far
 
 
 def test_what_failed_stays_apart_and_goes_last_when_runs_are_few() -> None:
-    found = [Range(day(n), day(n)) for n in (1, 4, 5, 7, 11)]
+    found = [DateRange(day(n), day(n)) for n in (1, 4, 5, 7, 11)]
     failed = {day(5), day(11)}
     assert moved.fit(found, 3, failed=failed) == [
-        *(Range(day(1), day(4)), Range(day(7), day(7))),
-        *(Range(day(5), day(5)), Range(day(11), day(11))),
+        *(DateRange(day(1), day(4)), DateRange(day(7), day(7))),
+        *(DateRange(day(5), day(5)), DateRange(day(11), day(11))),
     ]
-    others = [Range(day(1), day(2)), Range(day(4), day(4)), Range(day(9), day(9))]
-    assert moved.fit(others, 2, failed={day(9)}) == [Range(day(1), day(4)), Range(day(9), day(9))]
+    others = [DateRange(day(1), day(2)), DateRange(day(4), day(4)), DateRange(day(9), day(9))]
+    assert moved.fit(others, 2, failed={day(9)}) == [
+        DateRange(day(1), day(4)),
+        DateRange(day(9), day(9)),
+    ]
     assert moved.fit(others, 2, failed={day(4)}) == [*(others[0], others[2]), others[1]]
 
 
 def test_what_failed_is_cut_and_not_joined_to_what_was_too_long() -> None:
     """A first backfill that times out is to become smaller."""
     failed = {day(n) for n in range(1, 101)}
-    cut = moved.ranges(failed, moved.LONGEST_FAILED_DAYS)
+    cut = ranges(failed, moved.LONGEST_FAILED_DAYS)
     assert [one.days for one in cut] == [31, 31, 31, 7]
     assert moved.fit(cut, 1, failed=failed) == cut
 
@@ -196,10 +204,10 @@ def test_what_failed_is_cut_and_not_joined_to_what_was_too_long() -> None:
 @given(st.sets(st.integers(1, 1500)), st.integers(1, 12))
 def test_ranges_have_all_dates_each_once_and_no_range_is_too_long(numbers, left: int) -> None:
     days = {day(number) for number in numbers}
-    apart = moved.ranges(days)
-    assert sorted(d for one in apart for d in one.dates()) == sorted(days)
+    apart = ranges(days)
+    assert sorted(d for one in apart for d in one) == sorted(days)
     joined = moved.fit(apart, left)
-    inside = [d for one in joined for d in one.dates()]
+    inside = [d for one in joined for d in one]
     assert days <= set(inside) and len(inside) == len(set(inside))
     assert all(one.days <= moved.LONGEST_DAYS for one in joined)
     assert len(joined) <= len(apart)

@@ -16,7 +16,7 @@ from runner.control.runs import Run
 from runner.engine.job import Node, Outcome
 from runner.findings import Finding
 from runner.orchestration import read_back
-from runner.orchestration.letters import failure
+from runner.orchestration.letters import failure, message
 from runner.pipelines import templates
 from runner.settings import Mail
 
@@ -107,9 +107,7 @@ def send(
     values["company_name"] = told.get("company", "Acme")
     failed = run or a_run()
     written = failure(ALERT, failed, outcome, values)
-    refused = mailing.SmtpMailbox(lambda: mail).send(
-        letters.message(written, mail.sender, failed.id)
-    )
+    refused = mailing.SmtpMailbox(lambda: mail).send(message(written, mail.sender, failed.id))
     return Sent(list(written.to), refused)
 
 

@@ -11,7 +11,7 @@ from runner.context import open_context
 from runner.control import tenants
 from runner.control.tenants import Export
 from runner.errors import UsageProblem
-from runner.onboarding import onboard, onboarding_sql, overlaps, records
+from runner.onboarding import onboarding_sql, overlaps, records, rows
 from runner.pipelines import templates
 
 ACCOUNTS = ("01ECB7-6EE0BA-7357F1", "000000-000000-000001")
@@ -20,20 +20,20 @@ WHOLE = Export("/exports/shared.parquet")
 ADD = """
 import json, os, sys
 from runner.errors import UsageProblem
-from runner.onboarding import onboard, overlaps
+from runner.onboarding import overlaps, rows
 from runner.settings import Settings
 from runner.context import open_context
 from support import ROOT
 from test_onboarding_races import record
 
-warehouse = open_warehouse(Settings(ROOT, None, dict(os.environ)))
+store = open_context(Settings(ROOT, None, dict(os.environ))).store
 name, *accounts = sys.argv[1:]
 mine = record(*accounts)
-early = overlaps.also_billed_to(warehouse, name, mine.exports)
+early = overlaps.also_billed_to(store, name, mine.exports)
 print(json.dumps(early), flush=True)
 sys.stdin.readline()
 try:
-    print(json.dumps(onboard._write_rows(warehouse, name, mine)))
+    print(json.dumps(rows.write(store, name, mine)))
 except UsageProblem as problem:
     print(json.dumps(problem.message))
 """
@@ -83,7 +83,7 @@ def test_of_threads_that_share_the_control_file_exactly_one_gets_it(
     def add(name: str) -> None:
         start.wait()
         try:
-            told.append(onboard._write_rows(context.store, name, record()))
+            told.append(rows.write(context.store, name, record()))
         except Exception as error:
             told.append(type(error))
 
@@ -105,15 +105,15 @@ def test_the_transaction_updates_first_the_row_that_makes_two_of_them_meet() -> 
             sent.append((statements, values))
             return []
 
-    onboard._write_rows(Recorder(), "acme", record())  # type: ignore[arg-type]
+    rows.write(Recorder(), "acme", record())  # type: ignore[arg-type]
     assert sent[1][0][0] == onboarding_sql.ONBOARDING_LOCK
 
 
 def test_a_refused_transaction_leaves_no_row(control: Control) -> None:
-    onboard._write_rows(control.context.store, "acme", record(ACCOUNTS[0]))
+    rows.write(control.context.store, "acme", record(ACCOUNTS[0]))
     before = control.sql("select * from tenants.tenant_profiles order by 1")
     with pytest.raises(UsageProblem, match="shared with tenant acme"):
-        onboard._write_rows(control.context.store, "globex", record())
+        rows.write(control.context.store, "globex", record())
     assert registered(control) == ["acme"]
     assert control.sql("select * from tenants.tenant_profiles order by 1") == before
 
@@ -132,8 +132,8 @@ def test_a_refused_transaction_leaves_no_row(control: Control) -> None:
 def test_who_shares_charges_is_told_and_who_does_not_is_left_in_peace(
     control: Control, first: records.Record, second: records.Record, told: list[str]
 ) -> None:
-    assert onboard._write_rows(control.context.store, "acme", first) == []
-    assert onboard._write_rows(control.context.store, "globex", second) == told
+    assert rows.write(control.context.store, "acme", first) == []
+    assert rows.write(control.context.store, "globex", second) == told
     assert bool(overlaps.overlaps(control.context.store)) == bool(told)
 
 
@@ -144,7 +144,7 @@ def on(control: Control, name: str, *refs: str, account: str = "", landing: bool
     exports = [Export(ref, accounts) for ref in refs]
     plan = tenants.PLANS["scale"]
     one = records.Record("a@acme.example", "", plan, exports, pipeline)
-    onboard._write_rows(control.context.store, name, one)
+    rows.write(control.context.store, name, one)
 
 
 def have_landing(control: Control, ref: str, account: str = "") -> None:
@@ -183,7 +183,7 @@ def test_one_file_by_two_names_is_one_export(
     other = [Export(f"{folder}/{ref}", ACCOUNTS[1:])]
     assert overlaps.also_billed_to(control.context.store, "globex", other) == []
     one = records.Record("a@acme.example", "", tenants.PLANS["scale"], named)
-    assert onboard._write_rows(control.context.store, "globex", one) == told
+    assert rows.write(control.context.store, "globex", one) == told
     pairs = [("acme", "globex", f"{folder}/exports/a.parquet")]
     assert overlaps.overlaps(control.context.store) == (pairs if told else [])
 

@@ -16,7 +16,7 @@ from test_run import run, start
 from runner.cli import output
 from runner.doctor import tenant
 from runner.engine.job import Outcome
-from runner.orchestration import publications, read_back
+from runner.orchestration import publications, read_back, standing
 from runner.orchestration.publications import Publication, Standing
 
 BILL, SILVER, MART = "billing_cost_daily", "gcp_silver_cost", "cost_daily"
@@ -142,7 +142,7 @@ def test_data_that_cannot_be_read_changes_nothing_of_the_runs_end(control, dbt) 
 
 def test_the_latest_publication_of_a_date_wins_and_dates_that_are_alike_are_one_span() -> None:
     wide = replace(one("a", BILL), last=DAY + timedelta(days=3))
-    found = publications.standing([one("b", BILL, DAY, 5), wide, one("a", SILVER, DAY, 1, BILL)])
+    found = standing.standing([one("b", BILL, DAY, 5), wide, one("a", SILVER, DAY, 1, BILL)])
     assert found == [
         Standing(DAY, DAY, (("a", (SILVER,)), ("b", (BILL,))), (SILVER,)),
         Standing(NEXT, DAY + timedelta(days=3), (("a", (BILL,)),), ()),
@@ -151,22 +151,22 @@ def test_the_latest_publication_of_a_date_wins_and_dates_that_are_alike_are_one_
 
 def test_a_table_is_not_behind_a_complete_run_which_builds_it_no_more() -> None:
     published = [one("a", MART, DAY, 0, BILL), one("b", BILL, DAY, 5)]
-    assert publications.standing(published)[0].behind == (MART,)
-    assert publications.standing(published, {"b"})[0].behind == ()
+    assert standing.standing(published)[0].behind == (MART,)
+    assert standing.standing(published, {"b"})[0].behind == ()
 
 
 def test_only_the_dates_asked_for_are_told() -> None:
     wide = replace(one("a", BILL), last=DAY + timedelta(days=300))
-    (found,) = publications.standing([wide], (), NEXT, NEXT)
+    (found,) = standing.standing([wide], (), NEXT, NEXT)
     assert (found.first, found.last) == (NEXT, NEXT)
 
 
 def test_readers_of_a_first_failed_run_see_nothing() -> None:
-    assert publications.readers_see("r", []) == "Nothing is published for these dates."
-    assert publications.readers_see("r", [one("r", BILL)]) == (
+    assert standing.readers_see("r", []) == "Nothing is published for these dates."
+    assert standing.readers_see("r", [one("r", BILL)]) == (
         "Published before that: billing_cost_daily. No other table has these dates."
     )
-    assert publications.readers_see("r", [one("a", BILL, DAY), one("b", SILVER, DAY, 1)]) == (
+    assert standing.readers_see("r", [one("a", BILL, DAY), one("b", SILVER, DAY, 1)]) == (
         "All tables still have the rows of run a of 2024-11-08 00:00 UTC and 1 later."
     )
 

@@ -92,7 +92,7 @@ def test_the_view_has_a_row_for_today_without_any_run(control: Control) -> None:
 
 def finish(control: Control, run: runs.Run, *end) -> None:
     steps = step_log.StepLog(control.context.store, run)
-    step_log.finish(control.settings, control.context.store, steps, run, *end)
+    step_log.finish(control.context, steps, step_log.End(*end), [])
 
 
 def test_the_view_moves_with_each_run(control: Control) -> None:

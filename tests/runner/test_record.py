@@ -7,7 +7,7 @@ import pytest
 from control_file import Control
 
 from runner.control import runs
-from runner.engine.job import Event, Node
+from runner.engine.job import Event, Node, Outcome
 from runner.orchestration import step_log
 
 
@@ -22,7 +22,7 @@ def steps(control: Control, run: runs.Run) -> step_log.StepLog:
 
 
 def finish(control: Control, steps: step_log.StepLog, run: runs.Run, *end) -> int | None:
-    return step_log.finish(control.settings, control.context.store, steps, run, *end)[0].duration_ms
+    return step_log.finish(control.context, steps, step_log.End(*end), [])[0].duration_ms
 
 
 def node(**changes) -> Node:
@@ -131,7 +131,7 @@ def test_what_bigquery_tells_is_kept_as_metadata(control, steps) -> None:
 def test_steps_that_a_dead_dbt_left_open_are_closed(control, steps) -> None:
     steps.follow(Event("started", "model.p.a", "a", "model"))
     steps.close_node(node(unique_id="model.p.b"))
-    steps.close_open("FAILED", "killed by signal 9")
+    steps.close_all(Outcome(False, "killed by signal 9"), "FAILED")
     steps.flush()
     assert written(control, "status, error_message") == [
         ("FAILED", "killed by signal 9"),

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -20,6 +19,7 @@ from test_notify import FAILED, a_node, mail_at
 
 from runner import mailing
 from runner.control import runs, spool
+from runner.control.claim import Contact
 from runner.engine.job import Outcome
 from runner.errors import Refused, WarehouseUnreachable
 from runner.orchestration import build, follow
@@ -44,14 +44,13 @@ def run(
             **environ,
         },
     )
-    return run_dates(
-        settings,
+    context = replace(
         control.context,
-        mailbox or mailing.SmtpMailbox(lambda: mail_at(port)),
-        request(**({"admin_email": admin_email} if admin_email else {})),
-        TEMPLATE,
-        lambda event: None,
+        settings=settings,
+        mailbox=mailbox or mailing.SmtpMailbox(lambda: mail_at(port)),
     )
+    asked = request(**({"contact": Contact(admin_email, "Acme & Sons")} if admin_email else {}))
+    return run_dates(context, asked, TEMPLATE)
 
 
 def mail_steps(control: Control) -> list[tuple[Any, ...]]:
@@ -373,9 +372,7 @@ def test_a_run_cancelled_by_another_command_says_so_in_that_commands_words(
 def start(control: Control, first: date, last: date) -> Report:
     asked = request(first, last)
     mailbox = mailing.SmtpMailbox(lambda: mail_at(0))
-    return run_dates(
-        control.settings, control.context, mailbox, asked, TEMPLATE, lambda event: None
-    )
+    return run_dates(replace(control.context, mailbox=mailbox), asked, TEMPLATE)
 
 
 def test_who_waits_for_a_run_with_some_of_the_dates_then_loads_all_of_them(
@@ -394,10 +391,12 @@ def test_who_waits_for_a_run_with_some_of_the_dates_then_loads_all_of_them(
                 others.pop(),
             )
 
-    monkeypatch.setattr("runner.orchestration.follow.time", SimpleNamespace(sleep=ends))
+    monkeypatch.setattr(control.context.stop, "sleep", ends)
     last = date(2024, 11, 5)
     told: list[str] = []
-    report = follow.or_start(lambda: start(control, DAY, last), control.context.store, told.append)
+    report = follow.or_start(
+        replace(control.context, echo=told.append), lambda: start(control, DAY, last)
+    )
     assert (report.status, report.run.deduplicated, report.covered) == ("COMPLETED", False, True)
     ((job, _),) = dbt.jobs
     assert (job.vars["from_date"], job.vars["to_date"]) == ("2024-11-01", "2024-11-05")
@@ -410,10 +409,8 @@ def test_who_waits_for_a_run_that_covers_the_dates_has_its_end(control, dbt, mon
     def ends(seconds: float) -> None:
         control.sql("update acme.x_meta_pipeline_runs set status='COMPLETED'")
 
-    monkeypatch.setattr("runner.orchestration.follow.time", SimpleNamespace(sleep=ends))
-    report = follow.or_start(
-        lambda: start(control, DAY, DAY), control.context.store, lambda told: None
-    )
+    monkeypatch.setattr(control.context.stop, "sleep", ends)
+    report = follow.or_start(control.context, lambda: start(control, DAY, DAY))
     assert (report.run.id, report.status, report.outcome) == (first, "COMPLETED", None)
     assert dbt.jobs == []
 

@@ -11,7 +11,7 @@ from control_file import Control
 from runner.control import runs, tenants
 from runner.dataset import export_files
 from runner.errors import UsageProblem, WarehouseUnreachable
-from runner.onboarding import exports
+from runner.onboarding import exports, remove
 
 
 def test_tenants_are_listed_by_id(control: Control) -> None:
@@ -142,13 +142,13 @@ def test_a_run_that_begins_while_its_tenant_is_removed_keeps_it(
 ) -> None:
     monkeypatch.setattr(runs, "end_dead_leases", lambda *args: control.add_run("RUNNING"))
     with pytest.raises(UsageProblem, match="active run"):
-        tenants.remove(control.context, "acme")
+        remove.remove(control.context, "acme")
     assert tenants.find(control.context.store, "acme").status == "ACTIVE"
 
 
 def test_a_tenant_is_removed_with_its_rows(control: Control) -> None:
     have_export(control)
-    tenants.remove(control.context, "acme")
+    remove.remove(control.context, "acme")
     assert [one.id for one in tenants.every(control.context.store)] == ["globex"]
     for table in ("tenant_subscriptions", "tenant_exports"):
         rows = control.sql(f"select * from tenants.{table} where tenant_id = 'acme'")

@@ -15,12 +15,15 @@ from given import GOOD
 from test_notify import mail_at
 
 from runner import mailing
+from runner.context import Stop
 from runner.control import queue
 from runner.control import queue_sql as sql
 from runner.control import runs as control_runs
 from runner.control.processes import this_host
+from runner.control.sqlite import SqliteStore
 from runner.control.turns import LEASE_GRACE, WAITING_LEASE, Turn, wait_for_turn
 from runner.engine.job import Event, Outcome
+from runner.engine.pool import Pool
 from runner.errors import Interrupted
 from runner.orchestration import follow, step_log
 from runner.orchestration.report import Report
@@ -296,7 +299,7 @@ def test_who_follows_a_waiting_run_is_told_what_that_waits_for(
         said.append(line)
         end(control, waits)
 
-    follow.to_its_end(control.context.store, waits, say)
+    follow.to_its_end(replace(control.context, echo=say), waits)
     assert said == [f"run {waits.id} waits for run {first.id}"]
 
 
@@ -305,20 +308,24 @@ def test_who_follows_a_waiting_run_is_told_what_that_waits_for(
 
 @pytest.fixture
 def quick(control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control.context, "seconds_between_looks", 0.06, raising=False)
+    monkeypatch.setattr(SqliteStore, "poll_seconds", 0.06)
 
 
 def run(
     control: Control,
     on_event: Callable[[Event], None] = lambda event: None,
-    stopped_by: Callable[[], int] = lambda: 0,
+    stop: Stop | None = None,
 ) -> Report:
     """A run of DAY, as a command begins it."""
-    mailbox = mailing.SmtpMailbox(lambda: mail_at(9))
-    return run_dates(
-        *(control.settings, control.context, mailbox, request(), TEMPLATE, on_event),
-        stopped_by=stopped_by,
+    context = replace(
+        control.context,
+        mailbox=mailing.SmtpMailbox(lambda: mail_at(9)),
+        on_event=on_event,
+        stop=stop or Stop(),
+        pool=Pool(control.settings),
     )
+    with context:
+        return run_dates(context, request(), TEMPLATE)
 
 
 class Waiting:
@@ -395,9 +402,9 @@ def test_ctrl_c_while_it_waits_cancels_the_run(
 def test_a_thread_that_is_stopped_while_it_waits_ends_at_once(
     control: Control, dbt, before: control_runs.Run
 ) -> None:
-    stop: list[int] = []
+    stop = Stop()
     began = time.monotonic()
-    report = run(control, Waiting(lambda: stop.append(15)), lambda: stop[0] if stop else 0)
+    report = run(control, Waiting(lambda: stop.now(15)), stop)
     assert (report.status, report.interrupted) == ("CANCELLED", 15)
     assert time.monotonic() - began < 5
 

@@ -1,0 +1,152 @@
+"""What stands for usage dates: the latest publication of each table and date."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from runner.dates import DAY, DateRange
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A table's usage dates from `first` to `last` as one run published them.
+
+    `net`: exact, by currency; None where the table's rows do not add up to the bill.
+    """
+
+    run_id: str
+    table: str
+    first: date
+    last: date
+    rows: int
+    net: dict[str, Decimal] | None
+    expectations_passed: int
+    read_tables: tuple[str, ...]
+    published_at: datetime
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What stands for usage dates that are alike: the tables that each run published last.
+
+    `behind`: tables that are older than one that they read.
+    """
+
+    first: date
+    last: date
+    tables_of: tuple[tuple[str, tuple[str, ...]], ...]
+    behind: tuple[str, ...]
+
+
+def standing(
+    published: Iterable[Publication],
+    complete: Collection[str] = (),
+    first: date = date.min,
+    last: date = date.max,
+) -> list[Standing]:
+    """What stands for the dates, oldest first: the latest publication per table and date wins.
+
+    A table is not behind what a run of `complete` published, see `disagreeing`.
+    """
+    days: dict[date, dict[str, Publication]] = {}
+    for one in by_date(published, first, last):
+        latest = days.setdefault(one.first, {})
+        before = latest.get(one.table)
+        if before is None or before.published_at < one.published_at:
+            latest[one.table] = one
+    found: list[Standing] = []
+    for day, latest in sorted(days.items()):
+        now = _of_day(day, latest, complete)
+        before_ = found[-1] if found else None
+        if before_ and before_.last == day - DAY and now == replace(before_, first=day, last=day):
+            found[-1] = replace(before_, last=day)
+        else:
+            found.append(now)
+    return found
+
+
+def by_date(published: Iterable[Publication], first: date, last: date) -> Iterator[Publication]:
+    """Each publication once for each of its dates from `first` to `last`."""
+    for one in published:
+        day, end = max(one.first, first), min(one.last, last)
+        while day <= end:
+            yield replace(one, first=day, last=day)
+            day += DAY
+
+
+def _of_day(day: date, latest: dict[str, Publication], complete: Collection[str]) -> Standing:
+    tables_of: dict[str, list[str]] = {}
+    for one in sorted(latest.values(), key=lambda one: (one.published_at, one.table)):
+        tables_of.setdefault(one.run_id, []).append(one.table)
+    behind = sorted(
+        {
+            one.table
+            for one in latest.values()
+            for read in map(latest.get, one.read_tables)
+            if read and read.published_at > one.published_at and read.run_id not in complete
+        }
+    )
+    runs = tuple((run, tuple(sorted(tables))) for run, tables in tables_of.items())
+    return Standing(day, day, runs, tuple(behind))
+
+
+def readers_see(run_id: str, published: Collection[Publication]) -> str:
+    """What readers of a failed run's dates see now, from the publications of these dates."""
+    ours = sorted({one.table for one in published if one.run_id == run_id})
+    latest: dict[tuple[str, date], Publication] = {}
+    for one in sorted(published, key=lambda one: one.published_at):
+        latest[one.table, one.first] = one
+    older = [one for one in latest.values() if one.run_id != run_id]
+    if not ours and not older:
+        return "Nothing is published for these dates."
+    told = f"Published before that: {few(ours)}. " if ours else ""
+    if not older:
+        return f"{told}No other table has these dates."
+    oldest = min(older, key=lambda one: one.published_at)
+    runs = {one.run_id for one in older}
+    by = f"run {oldest.run_id} of {oldest.published_at:%Y-%m-%d %H:%M} UTC"
+    by += "" if len(runs) == 1 else f" and {len(runs) - 1} later"
+    return f"{told}{'The other tables' if ours else 'All tables'} still have the rows of {by}."
+
+
+def few(names: Sequence[str], most: int = 3) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def standing_lines(found: Sequence[Standing], run_id: str = "") -> list[str]:
+    """A line for each range of dates: which run published which tables; `run_id` is this run."""
+    lines = []
+    for one in found:
+        by = [
+            f"{few(tables)} by {'this run' if run == run_id else f'run {run}'}"
+            for run, tables in one.tables_of
+        ]
+        if len(by) == 1:
+            ((run, tables),) = one.tables_of
+            count = f"{len(tables)} table{'s' if len(tables) > 1 else ''}"
+            by = [f"{count} by {'this run' if run == run_id else f'run {run}'}"]
+        if one.behind:
+            by.append(f"older than what they read: {few(one.behind)}")
+        lines.append(f"{DateRange(one.first, one.last)}: {'; '.join(by)}")
+    return lines
+
+
+def standing_document(found: Sequence[Standing]) -> list[dict[str, Any]]:
+    """The same as `status --json` and the API have it."""
+    return [
+        {
+            "from_date": one.first,
+            "to_date": one.last,
+            "runs": [
+                {"pipeline_logging_id": run, "tables": list(tables)}
+                for run, tables in one.tables_of
+            ],
+            "layers_agree": not one.behind,
+            "behind": list(one.behind),
+        }
+        for one in found
+    ]
