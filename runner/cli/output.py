@@ -26,6 +26,7 @@ from runner.orchestration.report import Report
 from runner.orchestration.standing import Standing, standing_lines
 from runner.orchestration.threads import Done
 from runner.sql import Row
+from runner.text import as_json as as_json
 from runner.text import money
 
 
