@@ -91,12 +91,11 @@ def _import_dbt(adapter: str) -> None:
 
 @cache
 def _begin_to_collect() -> None:
-    """Let Python's collector look at what is made from now on, and less often than it does by itself.
+    """Let Python's collector look at what is made from now on.
 
     Nearly all of what an import and a parse make stays: looking through it took 5 % of a run.
     """
     gc.freeze()
-    gc.set_threshold(10_000, 10, 5)
     gc.enable()
 
 
