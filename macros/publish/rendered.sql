@@ -1,9 +1,11 @@
 {#
     Renders a test's arguments as dbt does: Jinja in a text is rendered, and a text that is a call
-    of ref becomes the relation.
+    of ref becomes the relation. Looks at the whole first: most arguments have neither.
 #}
 {% macro rendered(value) -%}
-    {%- if value is string -%}
+    {%- if not modules.re.search('[{][{%#]|"\\s*(ref|source|var|env_var)\\s*[(]', tojson(value)) -%}
+        {{ return(value) }}
+    {%- elif value is string -%}
         {%- if modules.re.fullmatch('\\s*(ref|source|var|env_var)\\s*\\(.+\\)\\s*', value) -%}
             {{ return(render('{' ~ '{ ' ~ value ~ ' }' ~ '}')) }}
         {%- endif -%}

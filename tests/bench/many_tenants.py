@@ -8,14 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 import runner.control.tenants
 import runner.onboarding.exports
 import runner.onboarding.onboard
 from runner.context import open_context
 from runner.engine.process import Worker
 from runner.settings import load
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from control_db import ask
 
 
 class Shared:
@@ -52,15 +53,13 @@ def add(export: str, names: list[str]) -> None:
 def leave(count: int) -> None:
     _control(
         "update tenants.tenant_profiles set status = case when tenant_id in (select tenant_id from"
-        " tenants.tenant_profiles order by tenant_id limit $1) then 'ACTIVE' else 'SUSPENDED' end",
+        " tenants.tenant_profiles order by tenant_id limit ?) then 'ACTIVE' else 'SUSPENDED' end",
         count,
     )
 
 
 def _control(sql: str, *values: object) -> None:
-    path = Path(load(None, None).warehouse_dir) / "control.db"
-    with duckdb.connect(str(path)) as connection:
-        connection.execute(sql, list(values) or None)
+    ask(Path(load(None, None).warehouse_dir) / "control.db", sql, values)
 
 
 if __name__ == "__main__":

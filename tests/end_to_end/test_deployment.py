@@ -1,4 +1,4 @@
-"""Views, seeds and control tables are built when the project changed, not in every run."""
+"""What changes only with the project is built and compared when the project changed."""
 
 from pathlib import Path
 
@@ -108,3 +108,24 @@ def test_selector_and_macro_name_the_same_nodes(mine: World) -> None:
         line.split()[1] for line in compiled.stdout.splitlines() if line.startswith("deployed: ")
     }
     assert by_macro and set(listed.stdout.split()) == by_macro, listed.stdout + compiled.stdout
+
+
+def test_a_changed_contract_is_held_against_the_model(mine: World, project: Path) -> None:
+    yaml = project / "models" / "marts" / "cost" / "_cost.yml"
+    yaml.write_text(yaml.read_text().replace("data_type: bigint", "data_type: string", 1))
+    wrong = mine.cli(*RUN, "--project-dir", str(project))
+    assert wrong.returncode == 1 and newest_hash(mine) is None
+    assert "enforced contract that failed" in wrong.stderr + wrong.stdout
+
+
+def test_only_what_reads_the_export_is_compared_with_its_contract_in_every_run(mine: World) -> None:
+    inline = (
+        "{% for node in graph.nodes.values()"
+        " if is_dated(node) and not reads_only_contracts(node.unique_id) %}"
+        "compared: {{ node.name }}\n{% endfor %}"
+    )
+    compiled = mine.dbt("compile", "--quiet", "--inline", inline, "--vars", "{tenant_id: mini}")
+    compared = {
+        line.split()[1] for line in compiled.stdout.splitlines() if line.startswith("compared: ")
+    }
+    assert compared == {"billing_cost_daily", "export_landing"}, compiled.stdout
