@@ -35,16 +35,12 @@ class Shared:
 
 
 def add(export: str, names: list[str]) -> None:
-    runner.onboarding.onboard.Worker = Shared  # type: ignore[assignment,misc]
-    settings = load(None, None)
-    context = open_context(settings)
+    runner.onboarding.builder.Worker = Shared  # type: ignore[assignment,misc]
+    context = open_context(load(None, None))
     for n, name in enumerate(names):
         account = (f"{n:06d}-AAAAAA-BBBBBB",)
-        exports = runner.onboarding.exports.named_exports(settings, (export,), account, (), False)
-        runner.onboarding.onboard.add(
-            *(settings, context, name, "bench@example.com", None),
-            *(runner.control.tenants.PLANS["scale"], exports, lambda line: None),
-        )
+        spec = TenantSpec(name, "bench@example.com", (export,), None, PLANS["scale"], account)
+        onboard(context, spec)
     assert Shared.process
     Shared.process.stop()
     _control("update tenants.tenant_subscriptions set daily_limit = 100000, monthly_limit = 100000")

@@ -28,6 +28,7 @@ from runner import settings
 from runner.cli.app import cli
 from runner.context import open_context
 from runner.control import claim, runs
+from runner.dates import DateRange
 from runner.engine.job import Event, Job, Outcome
 from runner.engine.process import Worker
 from runner.settings import Settings
@@ -350,13 +351,10 @@ def _meet_an_active_run(story: Story) -> None:
             tenant_id="alpha",
             pipeline_id="alpha-gcp-cost-billing",
             template="gcp/cost/cost_billing",
-            from_date=AGAIN,
-            to_date=AGAIN,
-            trigger_type="manual",
-            trigger_by="another",
+            dates=DateRange(AGAIN, AGAIN),
+            trigger=claim.Trigger("manual", "another"),
             timeout_minutes=30,
         ),
-        ROOT,
     )
     story.active_id = active.id
     step = story.tell("active", "alpha", f"run --tenant alpha --date {AGAIN} --json")
@@ -400,9 +398,7 @@ def one_dbt() -> Iterator[None]:
     """All commands of this process have one dbt process, warm from the tenant before."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("runner.engine.pool.Worker", _OneDbt)
-        patch.setattr("runner.onboarding.onboard.Worker", _OneDbt)
-        patch.setattr("runner.onboarding.repair.Worker", _OneDbt)
-        patch.setattr("runner.orchestration.estimate.Worker", _OneDbt)
+        patch.setattr("runner.onboarding.builder.Worker", _OneDbt)
         try:
             yield
         finally:

@@ -19,8 +19,7 @@ def shared_worker(clean_environment: None) -> Iterator[None]:
     with serving("mini"), pytest.MonkeyPatch.context() as patch:
         os.umask(0o077)  # as the command has it
         patch.setattr("runner.engine.pool.Worker", SharedWorker)
-        patch.setattr("runner.onboarding.onboard.Worker", SharedWorker)
-        patch.setattr("runner.onboarding.repair.Worker", SharedWorker)
+        patch.setattr("runner.onboarding.builder.Worker", SharedWorker)
         yield
         if SharedWorker.process is not None:
             SharedWorker.process.stop()

@@ -23,7 +23,6 @@ from runner.dataset.duckdb import DuckDBDataset
 from runner.engine.job import Job, Outcome
 from runner.errors import Interrupted
 from runner.orchestration import catch_up as catching
-from runner.pipelines import templates
 
 FIRST, SECOND, THIRD, FIFTH = (date(2024, 11, n) for n in (1, 2, 3, 5))
 ROWS = [charge(f"2024-11-0{n}", float(n)) for n in (1, 2, 3, 5)]
@@ -378,24 +377,21 @@ def test_a_signal_ends_the_wait_for_a_tenants_file_and_what_follows_a_range(
     for name, value in scene.world.environ.items():
         monkeypatch.setenv(name, value)
     context = open_context(settings.load(None, None))
-    template = templates.load(templates.DEFAULT)
     begun: list[Any] = []
     run = SimpleNamespace(id="a-run", deduplicated=False)
 
-    def run_one(request: Any, template: Any) -> Any:
+    def run_one(context: Any, request: Any, template: Any) -> Any:
         begun.append(request)
         return SimpleNamespace(
             run=run, status="COMPLETED", covered=True, interrupted=0, outcome=None, rows=1
         )
 
-    def catch_up(stopped_by: Any) -> None:
+    def catch_up(stop: Stop) -> None:
         known = tenants.known(context.store, "late")
-        catching.catch_up(
-            context, known, template, "me", run_one, is_dry_run=False, stopped_by=stopped_by
-        )
+        catching.catch_up(replace(context, stop=stop), known, "me", run_one=run_one)
 
     with context.dataset.exclusive("late"), pytest.raises(Interrupted) as stop:
-        catch_up(lambda: signal.SIGINT)
+        catch_up(Stop(signal.SIGINT))
     assert stop.value.number == signal.SIGINT
     scene.write([*ROWS, LATE, charge("2024-11-06", 6.0)])
     with pytest.raises(Interrupted):

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -18,8 +19,9 @@ from exports import ACCOUNT, charge, write_parquet
 from support import ROOT, only
 from world import SYSTEM, SharedWorker, World, a_world
 
-from runner import mailing
 from runner.context import open_context
+from runner.control import claim, tenants
+from runner.dates import DateRange
 from runner.engine.job import Event
 from runner.orchestration import claiming, landings
 from runner.orchestration.report import Report
@@ -191,12 +193,16 @@ class OtherPool:
 
 def a_run(world: World, tenant: str, pool: Any, on_event: Callable[[Event], None]) -> Report:
     """A run of both dates, with a look at what happens in it."""
-    settings = Settings(ROOT, None, world.environ)
-    context = open_context(settings)
+    context = open_context(Settings(ROOT, None, world.environ))
     template = templates.load(templates.LANDING if tenant == "shared" else templates.DEFAULT)
-    request = claiming.request_for(context.store, tenant, template, *DAYS, "manual", "test")
-    mailbox = mailing.SmtpMailbox(lambda: settings.mail)
-    return run_dates(settings, context, mailbox, request, template, on_event, pool)
+    request = claiming.request_of(
+        context.settings,
+        tenants.known(context.store, tenant),
+        template,
+        DateRange(*DAYS),
+        claim.Trigger("manual", "test"),
+    )
+    return run_dates(replace(context, pool=pool, on_event=on_event), request, template)
 
 
 class FailingLanding(threading.Thread):

@@ -25,6 +25,7 @@ from scene import RUN, Bill, Scene, document, made_in
 from support import Inbox, free_port
 
 from runner.control import runs_sql, spooled
+from runner.control.claim import Contact
 from runner.control.runs import as_run
 from runner.engine.job import Outcome
 from runner.orchestration import alerts as outbox
@@ -163,14 +164,12 @@ def test_a_failure_is_told_with_all_that_is_needed_and_so_is_its_end(
     (found,) = scene.context.store.read(
         runs_sql.RUN.format(tenant="acme"), run_id=scene.last_run()["pipeline_logging_id"]
     )
-    again = replace(as_run(found), id="00000000-0000-0000-0000-000000000000")
+    again = replace(as_run(found), id="00000000-0000-0000-0000-000000000000", status="COMPLETED")
     template = templates.load(again.template)
-    for alarm in outbox.raised(
-        *(scene.settings.mail, template, again, "COMPLETED", Outcome(True, None)),
-        *("a@b.example", "Acme"),
-    ):
-        statements = spooled.texts("acme", alarm.named)
-        scene.context.store.write(*statements, now=datetime.now(UTC), **alarm.values)
+    contact = Contact("a@b.example", "Acme")
+    for alert in outbox.raised(scene.settings.mail, template, again, Outcome(True, None), contact):
+        statements = spooled.texts("acme", alert.named)
+        scene.context.store.write(*statements, now=datetime.now(UTC), **alert.values)
     assert [kind for kind, *_ in alerts(scene)] == ["failure", "recovery"], "good news is told once"
     assert scene.bill() == Bill((4, Decimal(100)), (4, Decimal(100)))
     # What fails again after good news is news.

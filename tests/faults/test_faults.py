@@ -455,7 +455,7 @@ def test_a_record_that_cannot_be_written_is_written_by_the_next_command_once(
     once = recorded(scene)
     entry.touch(mode=0o600)
     entry.write_bytes(kept)
-    assert spool.drain(scene.settings, open_context(scene.settings)) == 1
+    assert spool.drain(scene.settings, open_context(scene.settings).store) == 1
     assert recorded(scene) == once
 
 

@@ -38,8 +38,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A warehouse whose commands share one dbt."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("runner.engine.pool.Worker", SharedWorker)
-        patch.setattr("runner.onboarding.onboard.Worker", SharedWorker)
-        patch.setattr("runner.onboarding.repair.Worker", SharedWorker)
+        patch.setattr("runner.onboarding.builder.Worker", SharedWorker)
         yield a_world(tmp_path_factory.mktemp("focus"))
         if SharedWorker.process is not None:
             SharedWorker.process.stop()
