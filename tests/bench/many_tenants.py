@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import runner.control.tenants
-import runner.onboarding.exports
-import runner.onboarding.onboard
 from runner.context import open_context
+from runner.control.tenants import PLANS
+from runner.engine.job import Outcome
 from runner.engine.process import Worker
+from runner.onboarding import builder
+from runner.onboarding.onboard import onboard
+from runner.onboarding.spec import TenantSpec
 from runner.settings import load
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -27,15 +29,15 @@ class Shared:
     def __init__(self, *args: Any) -> None:
         Shared.process = Shared.process or Worker(*args)
 
-    def __enter__(self) -> Worker:
+    def run(self, *args: Any, **named: Any) -> Outcome:
         assert Shared.process
-        return Shared.process
+        return Shared.process.run(*args, **named)
 
-    def __exit__(self, *error: object) -> None: ...
+    def stop(self) -> None: ...
 
 
 def add(export: str, names: list[str]) -> None:
-    runner.onboarding.builder.Worker = Shared  # type: ignore[assignment,misc]
+    builder.Worker = Shared  # type: ignore[assignment,misc]
     context = open_context(load(None, None))
     for n, name in enumerate(names):
         account = (f"{n:06d}-AAAAAA-BBBBBB",)

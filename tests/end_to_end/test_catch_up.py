@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +18,7 @@ from support import ROOT
 from world import SharedWorker, World, a_world
 
 from runner import settings
-from runner.context import open_context
+from runner.context import Stop, open_context
 from runner.control import tenants
 from runner.dataset.duckdb import DuckDBDataset
 from runner.engine.job import Job, Outcome
@@ -382,6 +383,7 @@ def test_a_signal_ends_the_wait_for_a_tenants_file_and_what_follows_a_range(
 
     def run_one(context: Any, request: Any, template: Any) -> Any:
         begun.append(request)
+        context.stop.now(signal.SIGTERM)
         return SimpleNamespace(
             run=run, status="COMPLETED", covered=True, interrupted=0, outcome=None, rows=1
         )
@@ -394,8 +396,9 @@ def test_a_signal_ends_the_wait_for_a_tenants_file_and_what_follows_a_range(
         catch_up(Stop(signal.SIGINT))
     assert stop.value.number == signal.SIGINT
     scene.write([*ROWS, LATE, charge("2024-11-06", 6.0)])
+    after_the_first = Stop()
     with pytest.raises(Interrupted):
-        catch_up(lambda: signal.SIGTERM if begun else 0)
+        catch_up(after_the_first)
     assert len(begun) == 1
 
 
