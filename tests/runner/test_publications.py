@@ -17,7 +17,7 @@ from runner.cli import output
 from runner.doctor import tenant
 from runner.engine.job import Outcome
 from runner.orchestration import publications, read_back, standing
-from runner.orchestration.publications import Publication, Standing
+from runner.orchestration.standing import Publication, Standing
 
 BILL, SILVER, MART = "billing_cost_daily", "gcp_silver_cost", "cost_daily"
 NEXT = DAY + timedelta(days=1)
