@@ -18,7 +18,7 @@ from typing import Any
 
 SERVER = Path(__file__).with_name("warm_server.py")
 TESTS = SERVER.parent
-FOLDERS = (TESTS.parent, TESTS, TESTS / "runner", TESTS / "faults")
+FOLDERS = (TESTS.parent, TESTS, TESTS / "runner", TESTS / "faults", TESTS / "bigquery")
 PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
 # The name of a fork's process says who asked for it (Linux has room for 15 characters).
 NAME = "of {}"
@@ -26,17 +26,22 @@ NAME = "of {}"
 START = subprocess.Popen
 
 
+# numpy and Arrow of Google's client start threads as they are imported, which no fork would have.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
+
+
 @contextlib.contextmanager
-def serving(tenant: str) -> Iterator[None]:
+def serving(tenant: str, target: str = "local", **environ: str) -> Iterator[None]:
     """Have the process that is forked, and have `subprocess` use it.
 
-    What dbt parses for the tenant first is parsed before.
+    What dbt parses for the tenant first is parsed before, for that target of the profile, with
+    these variables.
     """
     with tempfile.TemporaryDirectory() as folder:
         address = f"{folder}/socket"
         server = START(
-            [sys.executable, SERVER, address, tenant],
-            env={**os.environ, "PYTHONPATH": ":".join(map(str, FOLDERS))},
+            [sys.executable, SERVER, address, tenant, target],
+            env={**os.environ, **ONE_THREAD, **environ, "PYTHONPATH": ":".join(map(str, FOLDERS))},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

@@ -17,6 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import short_stack
 import warm
 from support import environment_in
 
@@ -25,13 +26,17 @@ from runner.engine import worker
 IMPORTS = (
     *("runner.cli.app", "runner.orchestration.run", "runner.onboarding.repair"),
     *("runner.doctor.examine", "control_file", "duckdb"),
-    *("dbt.cli.main", "dbt.adapters.duckdb.environments.local", "dbt.task.build", "dbt.task.test"),
-    *("babel.localtime", "sqlparse.engine.grouping"),
+    *("dbt.cli.main", "dbt.task.build", "dbt.task.test", "babel.localtime"),
+    "sqlparse.engine.grouping",
 )
+ADAPTERS = {
+    "local": ("dbt.adapters.duckdb.environments.local",),
+    "bigquery": ("dbt.adapters.bigquery", "google.cloud.bigquery"),
+}
 PR_SET_NAME = 15
 
 
-def parse(tenant: str) -> None:
+def parse(tenant: str, target: str) -> None:
     """Parse the project as a run of the tenant does: dbt makes ready a lot when it first does."""
     with tempfile.TemporaryDirectory() as folder:
         environ = environment_in(Path(folder))
@@ -39,11 +44,11 @@ def parse(tenant: str) -> None:
         os.environ["DBT_STATIC_PARSER"] = "false"
         worker._parse(
             {
-                **{"tenant_id": tenant, "environ": environ, "target": "local"},
+                **{"tenant_id": tenant, "environ": environ, "target": target},
                 "project_dir": environ["RUNNER_PROJECT_DIR"],
                 "profiles_dir": environ["DBT_PROFILES_DIR"],
                 "log_path": folder,
-                "target_path": f"{environ['RUNNER_TARGET_DIR']}/tenants/{tenant}/local",
+                "target_path": f"{environ['RUNNER_TARGET_DIR']}/tenants/{tenant}/{target}",
             }
         )
     assert len(os.listdir("/proc/self/task")) == 1, "a fork would lack the other threads"
@@ -154,10 +159,11 @@ def run(request: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    address, tenant = sys.argv[1:]
-    for name in IMPORTS:
+    address, tenant, target = sys.argv[1:]
+    for name in (*IMPORTS, *ADAPTERS[target]):
         import_module(name)
-    parse(tenant)
+    short_stack.show_frames_only()
+    parse(tenant, target)
     gc.collect()
     gc.freeze()
     with socket.socket(socket.AF_UNIX) as listener:

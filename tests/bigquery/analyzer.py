@@ -262,9 +262,10 @@ class _Script:
         self.apply(kind, statement)
 
     def resolve(self, sql: str) -> Any:
-        known = self.catalog.register(sql)
-        key = (known, VALUE.sub(_same, sql), *self.parameters.items())
+        known = self.catalog.known(sql)
+        key = (known.key, VALUE.sub(_same, sql), *self.parameters.items())
         if key not in self.resolved:
+            self.catalog.register(known)
             self.resolved[key] = node_in(self.engine.analyze(sql, self.parameters))
         self.verdict.statements.append(sql)
         return self.resolved[key]

@@ -26,6 +26,14 @@ class Column:
     is_pseudo: bool = False
 
 
+@dataclass(frozen=True)
+class Known:
+    """Tables that a statement may name, and a key that is the same while they and variables are."""
+
+    tables: dict[str, tuple[Column, ...]]
+    key: tuple[Any, ...]
+
+
 @dataclass
 class Catalog:
     """Every known table by its full name `project.dataset.table`, and a script's variables.
@@ -85,11 +93,8 @@ class Catalog:
         """What an ingestion-time partitioned table has beside its columns."""
         return [Column(n, self.engine.type_of(t), True) for n, t in PSEUDO_COLUMNS.items()]
 
-    def register(self, sql: str) -> tuple[Any, ...]:
-        """Have the engine analyze a statement against those of the known tables that it may name.
-
-        Returns what is known for it, as a key.
-        """
+    def known(self, sql: str) -> Known:
+        """What is known of the tables that a statement may name, and of the variables."""
         words = set(re.findall(r"\w+", sql.lower()))
         named = {
             name: columns
@@ -97,9 +102,11 @@ class Catalog:
             if words.issuperset(name.lower().removeprefix(f"{TEMPORARY.lower()}.").split(".")[-2:])
         }
         variables = {name: kind.SerializeToString() for name, kind in self.variables.items()}
-        key = (*named.items(), *variables.items())
-        self.engine.use_catalog(key, lambda: self._catalog_of(named))
-        return key
+        return Known(named, (*named.items(), *variables.items()))
+
+    def register(self, known: Known) -> None:
+        """Have the engine analyze against it."""
+        self.engine.use_catalog(known.key, lambda: self._catalog_of(known.tables))
 
     def _catalog_of(self, tables: dict[str, tuple[Column, ...]]) -> Any:
         root = simple_catalog_pb2.SimpleCatalogProto()

@@ -9,9 +9,11 @@ without us, so that the bridge can go. What only makes it faster is always on.
 from __future__ import annotations
 
 import argparse
+import copy
 import functools
 import gc
 import json
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -33,6 +35,7 @@ from local_bigquery.sql import script
 from local_bigquery.sql.dialect import BigQueryDialect
 from local_bigquery.sql.rules import tables
 from sqlglot import exp
+from sqlglot.expressions import core
 
 CTAS = "CREATE_TABLE_AS_SELECT"
 CHANGES = exp.Update | exp.Delete | exp.Merge | exp.TruncateTable
@@ -76,6 +79,9 @@ def set_one_variable() -> None:
     original = script.Interpreter.set
 
     def set_(self: script.Interpreter, statement: script.Statement) -> None:
+        if not re.match(r"(?i)set\s*\(", statement.text):
+            original(self, statement)
+            return
         tree = sqlglot.parse_one(statement.text, dialect=BigQueryDialect)
         assignment = tree.expressions[0].this
         if isinstance(assignment.this, exp.Paren):
@@ -316,10 +322,12 @@ def keep_jobs_in_memory() -> None:
     The emulator writes each job three times, and the statements of a script once more.
     """
     jobs: dict[tuple[str, str], Any] = {}
+    not_written: dict[tuple[str, str], Any] = {}
     save, execute = store.save, query.execute
 
     def hold(job: Any) -> Any:
-        jobs[job.jobReference.projectId, job.jobReference.jobId] = job
+        ids = job.jobReference.projectId, job.jobReference.jobId
+        jobs[ids] = not_written[ids] = job
         return job
 
     def listed(
@@ -342,16 +350,34 @@ def keep_jobs_in_memory() -> None:
         cur: Any, project: str, job_id: Any, config: Any, *rest: Any, **more: Any
     ) -> Any:
         if "INFORMATION_SCHEMA.JOBS" in (config.query or "").upper():
-            for job in list(jobs.values()):
-                save(job)
+            for ids in list(not_written):
+                if job := not_written.pop(ids, None):
+                    save(job)
         return execute(cur, project, job_id, config, *rest, **more)
 
     def delete(project: str, job_id: str) -> None:
         jobs.pop((project, job_id), None)
+        not_written.pop((project, job_id), None)
 
     store.save, store.list_, store.delete = hold, listed, delete
     store.load = lambda *ids: jobs.get(ids)
     query.execute = execute_with_jobs
+
+
+def copy_trees_quickly() -> None:
+    """Copies of a statement's tree share the types of its nodes, which nobody changes in place.
+
+    Each statement is copied several times, and copies of types are most of a copy.
+    """
+    copied = copy.deepcopy
+
+    def deepcopy(value: Any, *memo: Any) -> Any:
+        if isinstance(value, exp.DataType):
+            return value
+        return dict(value) if type(value) is dict else copied(value, *memo)
+
+    core.deepcopy = deepcopy
+    exp.Expression.copy = lambda self: self.__deepcopy__(None)
 
 
 class Known:
@@ -498,6 +524,7 @@ def main(argv: list[str]) -> None:
     keep_jobs_in_memory()
     remember_the_catalog()
     do_not_list_temporary_tables()
+    copy_trees_quickly()
     # Trees of statements are many objects that live for a moment.
     gc.set_threshold(100_000)
     # The engine looks for pandas at each statement, and where there is none on all of sys.path.

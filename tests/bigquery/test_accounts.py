@@ -26,7 +26,7 @@ from gate import Gate, open_gate
 from gate_login import OWN
 from google.auth import iam
 from google.cloud import bigquery
-from support import ROOT, Inbox, environment_in, only
+from support import DBT_TARGET, ROOT, Inbox, environment_in, only
 
 from runner import settings
 from runner.api import app, auth
@@ -79,6 +79,8 @@ def world(emulator_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     folder = tmp_path_factory.mktemp("accounts")
     environ = {
         **environment_in(folder),
+        # The story's parse is of another way to sign in.
+        "RUNNER_TARGET_DIR": str(DBT_TARGET / "accounts"),
         "DBT_TARGET": "bigquery",
         "GCP_PROJECT": "local",
         "PYTHONPATH": f"{HERE / 'as_google'}:{HERE}:{ROOT}",

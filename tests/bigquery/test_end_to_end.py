@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from cloud import ACCOUNTS, AGAIN, BETA, EMPTIED, FIRST, LAST, LATE, NISE, Story, parts_of
+from cloud import ACCOUNTS, AGAIN, BETA, EMPTIED, FIRST, LAST, LATE, NEWCOMER, NISE, Story, parts_of
 from cloud import alpha_lines as lines_of_alpha
 from google.api_core.exceptions import BadRequest
 from world import a_world
@@ -45,7 +45,7 @@ def test_an_export_that_cannot_be_used_is_refused_and_leaves_nothing(
 ) -> None:
     result = story.steps[name].result
     assert result.exit_code == 2 and words in result.output, result.output
-    assert name not in {dataset.dataset_id for dataset in story.client.list_datasets()}
+    assert NEWCOMER not in {dataset.dataset_id for dataset in story.client.list_datasets()}
 
 
 def test_a_dataset_that_is_not_ours_is_neither_taken_nor_removed(story: Story) -> None:

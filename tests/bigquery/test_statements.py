@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlglot
 from analysis import Verdict, analyze
-from cloud import EXPORT, SCHEMA, TWICE, Step, Story
+from cloud import EXPORT, NEWCOMER, SCHEMA, TWICE, Step, Story
 from emulator import Statement
 from sqlglot import exp
 from statements import every
@@ -24,7 +24,7 @@ from runner.orchestration.estimate import EXPORT_VIEW
 CENTRAL = "local.tenants."
 # What a tenant may read beside its own: a landing's rows, and which dates it has; else its export.
 SOURCES = {
-    "twice": TWICE,
+    NEWCOMER: TWICE,
     "gamma": (
         "local.shared.export_landing",
         "local.shared.x_meta_pipeline_runs",

@@ -16,6 +16,7 @@ from connection import connect
 from emulator import Emulator, running_emulator
 from exports import charge
 from support import ROOT, environment_in
+from warm import serving
 
 # The runner, whose template builds the bill alone: a node costs a second here.
 RUNNER = (sys.executable, str(ROOT / "tests" / "faults" / "kill_at.py"), "only:bill")
@@ -34,17 +35,19 @@ def busy(
         client.query_and_wait(ddl(EXPORT, json.loads(SCHEMA.read_text())))
         rows = [charge(day.isoformat(), float(n + 1)) for n, day in enumerate(DAYS)]
         append_rows(client, EXPORT, SCHEMA, lines(rows, "alpha"))
-        environ = {
-            **os.environ,
-            **environment_in(folder),
+        place = {
             "DBT_TARGET": "bigquery",
             "GCP_PROJECT": emulator.project,
             "BIGQUERY_EMULATOR_HOST": emulator.url,
         }
+        environ = {**os.environ, **environment_in(folder), **place}
         to = ("--admin-email", "a@b.example", "--plan", "scale", "--export", EXPORT)
-        added = call(environ, "tenant", "add", "alpha", *to, "--billing-account", ACCOUNTS["alpha"])
-        assert added.wait(300) == 0, added.stderr and added.stderr.read()
-        yield emulator, environ
+        with serving("alpha", "bigquery", **place):
+            added = call(
+                environ, "tenant", "add", "alpha", *to, "--billing-account", ACCOUNTS["alpha"]
+            )
+            assert added.wait(300) == 0, added.stderr and added.stderr.read()
+            yield emulator, environ
 
 
 def call(environ: dict[str, str], *args: str) -> "subprocess.Popen[str]":

@@ -12,6 +12,7 @@ DAY = "2024-11-01"
 DOLLARS, EUROS, YEN = "01AAA1-000000-AAAAAA", "01AAA2-000000-AAAAAA", "01AAA3-000000-AAAAAA"
 ONE_EXPORT = "accounts_come_from_one_export"
 NO_PROJECT = {"project": None}
+pytestmark = pytest.mark.usefixtures("only_the_bill")
 
 
 def exports(folder: Path) -> dict[str, Path]:

@@ -93,7 +93,11 @@ def test_a_run_that_is_repeated_under_its_id_tells_of_itself_once(
         outcome = SharedWorker.process.run(
             Job(
                 "mini",
-                ("build", "--selector", "cost_billing", *flags),
+                (
+                    *("build", "--select", "+restatement_ledger", "+cost_by_account_daily"),
+                    *("--indirect-selection", "cautious", "--exclude-resource-type", "unit_test"),
+                    *flags,
+                ),
                 {
                     "from_date": "2024-11-01",
                     "to_date": "2024-11-03",

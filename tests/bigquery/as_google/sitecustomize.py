@@ -3,5 +3,7 @@
 import os
 
 import gate_login
+import short_stack
 
+short_stack.show_frames_only()
 gate_login.aim(os.environ["GATE_URL"])
