@@ -185,6 +185,7 @@ class OtherPool:
         self.worker = OtherWorker(settings, settings.log_dir / "dbt")
 
     def warm_up(self) -> None: ...
+    def close(self) -> None: ...
 
     @contextmanager
     def lend(self) -> Iterator[OtherWorker]:
@@ -202,7 +203,8 @@ def a_run(world: World, tenant: str, pool: Any, on_event: Callable[[Event], None
         DateRange(*DAYS),
         claim.Trigger("manual", "test"),
     )
-    return run_dates(replace(context, pool=pool, on_event=on_event), request, template)
+    with replace(context, pool=pool or context.pool, on_event=on_event) as own:
+        return run_dates(own, request, template)
 
 
 class FailingLanding(threading.Thread):
