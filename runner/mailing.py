@@ -2,7 +2,8 @@
 
 import smtplib
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from email.message import EmailMessage
 from typing import Protocol
 
@@ -27,9 +28,16 @@ class SmtpMailbox:
         mail = self._mail()
         if not mail.host:
             raise OSError("SMTP_HOST is not set, so no mail can go: set SMTP_HOST and SMTP_PORT")
-        with smtplib.SMTP(mail.host, mail.port, timeout=mail.timeout_seconds) as server:
-            if mail.starttls:
-                server.starttls(context=ssl.create_default_context())
-            if mail.user:
-                server.login(mail.user, mail.password)
+        with connected(mail) as server:
             return server.send_message(message)
+
+
+@contextmanager
+def connected(mail: Mail) -> Iterator[smtplib.SMTP]:
+    """The mail server, encrypted and logged in as the settings name it. Raises OSError."""
+    with smtplib.SMTP(mail.host, mail.port, timeout=mail.timeout_seconds) as server:
+        if mail.starttls:
+            server.starttls(context=ssl.create_default_context())
+        if mail.user:
+            server.login(mail.user, mail.password)
+        yield server

@@ -16,7 +16,7 @@ from runner.control.quota import Quota
 from runner.control.runs import Run
 from runner.control.tenants import Export, Tenant
 from runner.dates import in_words
-from runner.doctor.check import Check
+from runner.doctor.check import CheckResult
 from runner.engine.job import Event
 from runner.errors import Refused
 from runner.orchestration import batch
@@ -508,7 +508,7 @@ def catch_up_document(told: CatchUp) -> dict[str, Any]:
     }
 
 
-def checks(found: Sequence[Check]) -> str:
+def checks(found: Sequence[CheckResult]) -> str:
     """What `runner doctor` found as a table; under each trouble its remedy, to be copied."""
     names = [f"{one.name} {one.tenant or ''}".rstrip() for one in found]
     width = max(len(name) for name in names)

@@ -1,93 +1,95 @@
-"""What `runner doctor` looks at on BigQuery alone: what no emulator proves of a real project."""
+"""Checks on BigQuery alone: of what no emulator proves of a real project."""
 
 from datetime import UTC, datetime, timedelta
 
 from runner import sql
-from runner.context import Context
 from runner.control import tenants
 from runner.doctor import doctor_sql
-from runner.doctor.check import FAIL, OK, WARN, Finding, remedy_for
+from runner.doctor.check import CheckResult, Scope, fail, ok, remedy_for, warn
 from runner.errors import StatementRefused, UsageProblem, WarehouseProblem
-from runner.settings import Settings
 
-MONTH, WEEK, DAY = timedelta(days=30), timedelta(days=7), timedelta(days=1)
+DAY = timedelta(days=1)
 
 
-def credentials(context: Context, tenant: str) -> Finding:
-    """The process can act as the tenant's account, and that may run jobs: a dry run says so."""
+def is_used(scope: Scope) -> bool:
+    return scope.engine == "bigquery"
+
+
+def reads_a_table(scope: Scope) -> bool:
+    """Whether it is BigQuery and no landing, which has other partitions and is checked itself."""
+    return is_used(scope) and not tenants.landing_of(scope.exports[0].ref)
+
+
+def credentials(scope: Scope) -> CheckResult:
+    """The process can act as the tenant's account, and that may run jobs: by a dry run."""
     try:
-        account = context.dataset.account_of(tenant)
+        account = scope.dataset.account_of(scope.tenant)
         if not account:
-            return OK, "no account of its own: the process's is asked", None
-        context.dataset.bytes_read(tenant, sql.PROBE)
+            return ok("no account of its own: the process's is used")
+        scope.dataset.bytes_read(scope.tenant, sql.PROBE)
     except WarehouseProblem as error:
-        remedy = remedy_for(
-            error.message,
-            ("`(gcloud [^`]*)`", "{0}"),
-            ("", f"runner tenant credentials show --tenant {tenant}"),
-        )
-        return FAIL, error.message, remedy
-    return OK, f"acts as {account}, which may run jobs", None
+        show = f"runner tenant credentials show --tenant {scope.tenant}"
+        pairs = ("`(gcloud [^`]*)`", "{0}"), ("", show)
+        return fail(error.message, remedy_for(error.message, *pairs))
+    return ok(f"acts as {account}, which may run jobs")
 
 
-def pruning(context: Context, tenant: str) -> Finding:
+def pruning(scope: Scope) -> CheckResult:
     """Dry runs: a day of the export is read at the price of a day, and a date of the bill is."""
-    now = datetime.now(UTC)
+    tenant, dataset = scope.tenant, scope.dataset
+    now, show = datetime.now(UTC), f"runner tenant show {scope.tenant}"
     export = doctor_sql.EXPORT_BYTES.format(tenant=tenant)
-    day = context.dataset.bytes_read(tenant, export, since=now - DAY) or 0
-    whole = context.dataset.bytes_read(tenant, export, since=datetime(1970, 1, 1, tzinfo=UTC)) or 0
+    day = dataset.bytes_read(tenant, export, since=now - DAY) or 0
+    whole = dataset.bytes_read(tenant, export, since=datetime(1970, 1, 1, tzinfo=UTC)) or 0
     try:
-        statement = doctor_sql.BILL_BYTES.format(tenant=tenant)
-        context.dataset.bytes_read(tenant, statement, day=(now - DAY).date())
+        bill = doctor_sql.BILL_BYTES.format(tenant=tenant)
+        dataset.bytes_read(tenant, bill, day=(now - DAY).date())
     except StatementRefused as error:
         if type(error.__cause__).__name__ != "NotFound":  # before the first run
-            return FAIL, f"a date of the bill cannot be asked for: {error.message}", _show(tenant)
-    told = f"a day of the export reads {day:,} bytes, all of it {whole:,}"
+            return fail(f"a date of the bill cannot be queried: {error.message}", show)
+    detail = f"a day of the export reads {day:,} bytes, all of it {whole:,}"
     if whole == 0:
-        return WARN, f"{told}: nothing to judge pruning by", _show(tenant)
+        return warn(f"{detail}: nothing to judge pruning by", show)
     if day >= whole:
-        ref = tenants.exports(context.store, tenant)[0].ref.replace(".", ":", 1)
-        return (
-            FAIL,
-            f"{told}: every run reads every partition",
-            f"bq show --format=prettyjson {ref}",
-        )
-    return OK, told, None
+        ref = scope.exports[0].ref.replace(".", ":", 1)
+        detail += ": every run reads every partition"
+        return fail(detail, f"bq show --format=prettyjson {ref}")
+    return ok(detail)
 
 
-def partitions(context: Context, tenant: str) -> Finding:
-    """Google's partition labels are where the extraction looks for a date's rows."""
-    statement = doctor_sql.PARTITION_LABELS.format(tenant=tenant)
-    (row,) = context.dataset.read(tenant, statement, since=datetime.now(UTC) - WEEK)
+def partitions(scope: Scope) -> CheckResult:
+    """Google's partition labels are where the extraction reads a date's rows."""
+    statement = doctor_sql.PARTITION_LABELS.format(tenant=scope.tenant)
+    since = datetime.now(UTC) - 7 * DAY
+    (row,) = scope.dataset.read(scope.tenant, statement, since=since)
     if not row["charge_rows"]:
-        return WARN, "no row in 7 days", _show(tenant)
-    told = f"labels are {row['least_lag']} to {row['most_lag']} days after the export's UTC date"
+        return warn("no row in 7 days", f"runner tenant show {scope.tenant}")
+    detail = f"labels are {row['least_lag']} to {row['most_lag']} days after the export's UTC date"
     if row["unread_rows"]:
-        told += f"; {row['unread_rows']} rows stand more than a day before their usage"
-        return FAIL, told, f"runner run --tenant {tenant} --date D  # its reconciliation names them"
-    return OK, told, None
+        detail += f"; {row['unread_rows']} rows stand more than a day before their usage"
+        run = f"runner run --tenant {scope.tenant} --date D"
+        return fail(detail, f"{run}  # its reconciliation names them")
+    return ok(detail)
 
 
-def permissions(context: Context, tenant: str) -> Finding:
-    """Jobs may be run and the tenant's dataset written: a dry run of an insert says so."""
-    context.dataset.bytes_read(tenant, doctor_sql.MAY_WRITE.format(tenant=tenant))
-    return OK, f"may run jobs and write {tenant}", None
+def permissions(scope: Scope) -> CheckResult:
+    """Jobs may be run and the tenant's dataset written: by a dry run of an insert."""
+    statement = doctor_sql.MAY_WRITE.format(tenant=scope.tenant)
+    scope.dataset.bytes_read(scope.tenant, statement)
+    return ok(f"may run jobs and write {scope.tenant}")
 
 
-def refused_jobs(context: Context, settings: Settings) -> Finding:
+def refused_jobs(scope: Scope) -> CheckResult:
     """None of our writing jobs of a day was refused for a rate or a quota."""
-    fields = settings.target({"tenant_id": "none"}).fields
+    fields = scope.target.fields
     region = str(fields.get("location") or "US").lower()
     if not all(part.isalnum() for part in region.split("-")):
         raise UsageProblem(f"'{region}' is no BigQuery location: set BIGQUERY_LOCATION.")
     statement = doctor_sql.REFUSED_JOBS.format(dataset=f"region-{region}")
-    (row,) = context.store.read(statement, since=datetime.now(UTC) - DAY)
-    told = f"{row['jobs']} writing jobs in 24 hours, {row['refused']} refused for a rate or a quota"
+    (row,) = scope.store.read(statement, since=datetime.now(UTC) - DAY)
+    refused = f"{row['refused']} refused for a rate or a quota"
+    detail = f"{row['jobs']} writing jobs in 24 hours, {refused}"
     if row["refused"]:
         listed = "gcloud alpha services quota list --service=bigquery.googleapis.com"
-        return WARN, told, f"{listed} --consumer=projects/{fields['project']}"
-    return OK, told, None
-
-
-def _show(tenant: str) -> str:
-    return f"runner tenant show {tenant}"
+        return warn(detail, f"{listed} --consumer=projects/{fields['project']}")
+    return ok(detail)

@@ -1,84 +1,159 @@
-"""One look at one thing, for `runner doctor`: what was found, and the command that mends it."""
+"""What a check is and works with, and how checks are run in order."""
 
 import logging
 import re
 import shlex
-from collections.abc import Callable, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from functools import cache
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from runner.errors import RunnerError, WarehouseUnreachable
-from runner.settings import Settings
+from runner.context import Context
+from runner.control import tenants
+from runner.control.store import Store
+from runner.dataset.dataset import Dataset
+from runner.errors import RunnerError, UsageProblem, WarehouseUnreachable
+from runner.settings import Settings, Target
 
 log = logging.getLogger(__name__)
 
 OK, WARN, FAIL = "ok", "warn", "fail"
+# A need beside checks: every check before it had an answer of the warehouse.
+ANSWER = "an answer"
 
-# Status, detail and remedy of one look.
-Finding = tuple[str, str, str | None]
+
+@dataclass(frozen=True)
+class Scope:
+    """What a check works with. `tenant`: the one to check; empty: all.
+
+    `opened`: returns the stores, opened once. `is_named`: whether the command names the tenant.
+    `scratch`: an empty folder.
+    """
+
+    settings: Settings
+    opened: Callable[[], Context]
+    tenant: str = ""
+    is_named: bool = False
+    scratch: str = ""
+
+    @property
+    def store(self) -> Store:
+        return self.opened().store
+
+    @property
+    def dataset(self) -> Dataset:
+        return self.opened().dataset
+
+    @property
+    def target(self) -> Target:
+        """Raises UsageProblem where profiles.yml cannot be used."""
+        return self.settings.target({"tenant_id": "none"})
+
+    @cached_property
+    def engine(self) -> str:
+        """`duckdb` or `bigquery`; empty where profiles.yml cannot be used."""
+        try:
+            return self.target.type
+        except UsageProblem:
+            return ""
+
+    @property
+    def control_path(self) -> Path:
+        """The file with the local control tables."""
+        return Path(str(self.target.fields.get("path"))).with_name("control.db")
+
+    @cached_property
+    def exports(self) -> list[tenants.Export]:
+        return tenants.exports(self.store, self.tenant)
+
+    @property
+    def add(self) -> str:
+        """The command that adds the tenant."""
+        return f"runner tenant add {self.tenant or 'ID'} --admin-email E --export REF"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a check found, and the command that fixes it. The runner adds name and tenant."""
+
+    status: str
+    detail: str
+    remedy: str | None = None
+    name: str = ""
+    tenant: str | None = None
+
+
+ok, warn, fail = partial(CheckResult, OK), partial(CheckResult, WARN), partial(CheckResult, FAIL)
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at: ok, warn or fail, and the command that mends it."""
+    """One check as declared.
+
+    `needs`: checks that must not have failed, or ANSWER. `when`: whether it applies. `remedy`: for
+    a check that breaks off; `{}` is the tenant.
+    """
 
     name: str
-    status: str
-    detail: str
-    remedy: str | None = None
-    tenant: str | None = None
+    function: Callable[[Scope], CheckResult]
+    needs: tuple[str, ...] = ()
+    when: Callable[[Scope], bool] = lambda scope: True
+    remedy: str = "runner doctor --verbose"
 
 
-class Visit:
-    """The looks so far, in order."""
+class CheckRunner:
+    """Runs checks in order, and remembers which of them failed or were skipped."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self.checks: list[Check] = []
-        # Whether the last look had no answer from the warehouse: nor will the next have one.
-        self.is_unanswered = False
+    def __init__(self, tenant: str | None = None) -> None:
+        """`tenant`: the one that all checks are about, if they are about one."""
+        self._tenant = tenant
+        self.unmet: set[str] = set()
 
-    def look(
-        self,
-        name: str,
-        find: Callable[..., Finding],
-        *args: object,
-        tenant: str | None = None,
-        needs: str | None = None,
-        remedy: str = "runner doctor --verbose",
-    ) -> str:
-        """Look, keep what was found and return its status; what breaks the look is a failure.
+    def run(self, checks: Iterable[Check], scope: Scope) -> list[CheckResult]:
+        """The results of the checks that apply.
 
-        `needs` is a look that must have been well; `remedy` is for a look that breaks, unless it
-        had no answer.
+        A check whose need failed is skipped: a warning, or of one tenant's checks no result.
         """
-        self.is_unanswered = False
-        if any(check.name == needs and check.status != OK for check in self.checks):
-            found: Finding = (WARN, f"not looked at: '{needs}' comes first", None)
-        else:
-            try:
-                found = find(*args)
-            except Exception as error:  # whatever it is, the other looks go on
-                log.exception("the look at '%s' broke", name)
-                told = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-                told = error.message if isinstance(error, RunnerError) else told
-                self.is_unanswered = isinstance(error, WarehouseUnreachable)
-                found = (FAIL, told, _holders(told) if self.is_unanswered else remedy)
-        status, detail, command = found
-        target = self._settings.target_name
-        if command and command.startswith("runner ") and target and "--target" not in command:
-            command += f" --target {target}"
-        self.checks.append(Check(name, status, detail, command, tenant))
-        return status
+        results = []
+        for check in checks:
+            unmet = next((need for need in check.needs if need in self.unmet), None)
+            if unmet:
+                self.unmet.add(check.name)
+            if (unmet and self._tenant) or not check.when(scope):
+                continue
+            result = warn(f"skipped: fix '{unmet}' first") if unmet else self._run(check, scope)
+            if result.status == FAIL:
+                self.unmet.add(check.name)
+            remedy, target = result.remedy or "", scope.settings.target_name
+            if target and remedy.startswith("runner ") and "--target" not in remedy:
+                remedy += f" --target {target}"
+            results.append(
+                replace(result, remedy=remedy or None, name=check.name, tenant=self._tenant)
+            )
+        return results
+
+    def _run(self, check: Check, scope: Scope) -> CheckResult:
+        try:
+            return check.function(scope)
+        except Exception as error:  # whatever it is, the other checks go on
+            log.exception("the check '%s' broke off", check.name)
+            text = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+            detail = error.message if isinstance(error, RunnerError) else text
+            if isinstance(error, WarehouseUnreachable):
+                self.unmet.add(ANSWER)
+                # Else the message itself names what to do.
+                return fail(detail, remedy_for(detail, (r"\(process (\d+)\)", "ps -fp {0}")))
+            return fail(detail, check.remedy.format(scope.tenant or "ID"))
 
 
-def document(checks: list[Check]) -> dict[str, Any]:
-    """The checks as `doctor --json` prints them."""
-    is_well = not any(check.status == FAIL for check in checks)
-    return {"ok": is_well, "checks": [check.__dict__ for check in checks]}
+def document(results: list[CheckResult]) -> dict[str, Any]:
+    """The results as `doctor --json` prints them."""
+    return {
+        "ok": all(result.status != FAIL for result in results),
+        "checks": [{"name": result.name, **asdict(result)} for result in results],
+    }
 
 
 def remedy_for(message: str, *pairs: tuple[str, str]) -> str | None:
@@ -89,56 +164,10 @@ def remedy_for(message: str, *pairs: tuple[str, str]) -> str | None:
     return None
 
 
-def _holders(message: str) -> str | None:
-    """Who has the file that a message speaks of; else the message says itself what to do."""
-    return remedy_for(message, (r"\(process (\d+)\)", "ps -fp {0}"))
-
-
 def quoted(path: Path | str) -> str:
     """A path as a shell takes it."""
     return shlex.quote(str(path))
 
 
-def lacking_columns(
-    settings: Settings,
-    found: dict[str, set[str]],
-    *folders: str,
-    besides: Set[str] = frozenset(),
-) -> str:
-    """What the contracts in these folders of models/ declare and is not there; empty if all is."""
-    told = []
-    for folder in folders:
-        for table, wanted in contracts(settings.project_dir / "models" / folder).items():
-            if table in besides:
-                continue
-            if table not in found:
-                told.append(f"{table} is missing")
-            elif lacks := wanted - found[table]:
-                told.append(f"{table} lacks {', '.join(sorted(lacks))}")
-    return "; ".join(told)
-
-
-@cache
-def contracts(folder: Path) -> dict[str, set[str]]:
-    """The columns of each model of a folder, as its YAML declares them."""
-    import yaml
-
-    return {
-        model["name"]: {column["name"].lower() for column in model.get("columns", [])}
-        for path in sorted(folder.glob("*.yml"))
-        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", [])
-    }
-
-
-def is_local(settings: Settings) -> bool:
-    return settings.target({"tenant_id": "none"}).type == "duckdb"
-
-
-def control_path(settings: Settings) -> Path:
-    return Path(str(settings.target({"tenant_id": "none"}).fields.get("path"))).with_name(
-        "control.db"
-    )
-
-
-def minute(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+def minute(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M} UTC"

@@ -1,87 +1,76 @@
-"""The doctor's examination, in order."""
+"""All checks of `runner doctor`, in order."""
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from dataclasses import replace
+from functools import cache
+from tempfile import TemporaryDirectory
 
-from runner.context import Context, open_context
+from runner.context import open_context
 from runner.control import tenants
-from runner.doctor import bigquery, check, machine
-from runner.doctor import tenant as of_tenant
-from runner.doctor import warehouse as of_warehouse
-from runner.doctor.check import FAIL, OK, WARN, Check, Finding, Visit
-from runner.doctor.tenant import Reader
+from runner.doctor import bigquery, machine, mail, tenant, warehouse
+from runner.doctor.check import ANSWER, Check, CheckResult, CheckRunner, Scope
 from runner.settings import Settings
 
+# No command of ours holds a file for so long: a program that does is found here.
+PATIENCE_SECONDS = 5.0
+REPAIR = "runner tenant repair {}"
 
-def examine(settings: Settings, tenant: str | None = None, send_mail: bool = False) -> list[Check]:
-    """Look at everything; with `tenant` at no other tenant, but at its data tables, too."""
-    visit = Visit(settings)
-    visit.look("versions", machine.versions, settings)
-    visit.look("templates", machine.templates, settings)
-    visit.look("profile", of_tenant.check_profile, settings)
-    probe = of_warehouse.check_warehouse
-    answers = visit.look("warehouse", probe, settings, needs="profile") == OK
-    context = open_context(settings, of_warehouse.PATIENCE_SECONDS) if answers else None
-    if answers and not check.is_local(settings):
-        visit.look("quota", bigquery.refused_jobs, context, settings, needs="warehouse")
-    visit.look("tables", of_warehouse.check_central_tables, settings, context, needs="warehouse")
-    visit.look("clock", of_warehouse.check_clock, context, needs="warehouse")
-    known = visit.look("tenants", of_warehouse.check_tenants, context, tenant, needs="warehouse")
-    mend = f"runner tenant repair {tenant or 'ID'}"
-    visit.look(
-        "overlaps", of_warehouse.check_overlaps, context, tenant, needs="tenants", remedy=mend
-    )
-    if context and known == OK:
-        with ExitStack() as stack:
-            read = of_tenant.reader(settings, stack)
-            for one in [tenant] if tenant else tenants.registered(context.store):
-                _visit_tenant(visit, settings, context, read, one, asked=tenant is not None)
-    visit.look("spool", machine.unwritten, settings)
-    bills = [check.control_path(settings).parent] if answers and check.is_local(settings) else []
-    visit.look("privacy", machine.privacy, *bills, settings.log_dir)
-    visit.look("disk", machine.room, settings)
-    needs = "mail" if visit.look("mail", machine.mail_server, settings) == FAIL else None
+WAREHOUSE_CHECKS = (
+    Check("versions", machine.versions),
+    Check("templates", machine.templates),
+    Check("profile", warehouse.profile),
+    Check("warehouse", warehouse.answers, needs=("profile",)),
+    Check("quota", bigquery.refused_jobs, needs=("warehouse",), when=bigquery.is_used),
+    Check("tables", warehouse.tables, needs=("warehouse",)),
+    Check("clock", warehouse.clock, needs=("warehouse",)),
+    Check("tenants", warehouse.registered, needs=("warehouse",)),
+    Check("overlaps", warehouse.no_overlaps, needs=("tenants",), remedy=REPAIR),
+)
+
+# Without the tenant's account, or an answer, each check of its data would report the same again.
+DATA = ("credentials", ANSWER)
+EXPORT = ("export", ANSWER)
+
+TENANT_CHECKS = (
+    Check("credentials", bigquery.credentials, when=bigquery.is_used, remedy=REPAIR),
+    Check("tables", tenant.tables, needs=DATA, remedy=REPAIR),
+    Check("data", tenant.data, needs=DATA, when=lambda scope: scope.is_named, remedy=REPAIR),
+    Check("layers", tenant.layers, needs=DATA, when=lambda scope: scope.is_named, remedy=REPAIR),
+    Check("limits", tenant.limits, remedy=REPAIR),
+    Check("export", tenant.export, needs=DATA, remedy=REPAIR),
+    Check("freshness", tenant.freshness, needs=EXPORT, remedy=REPAIR),
+    Check("pruning", bigquery.pruning, needs=EXPORT, when=bigquery.reads_a_table, remedy=REPAIR),
+    Check("partitions", bigquery.partitions, EXPORT, bigquery.reads_a_table, remedy=REPAIR),
+    Check("permissions", bigquery.permissions, DATA, when=bigquery.is_used, remedy=REPAIR),
+    Check("runs", tenant.runs, remedy=REPAIR),
+    Check("alerts", tenant.alerts, remedy=REPAIR),
+)
+
+MACHINE_CHECKS = (
+    Check("spool", machine.spooled),
+    Check("privacy", machine.privacy),
+    Check("disk", machine.disk),
+    Check("mail", mail.server),
+)
+
+TEST_MAIL = (Check("test mail", mail.test_message, needs=("mail",)),)
+
+
+def examine(
+    settings: Settings, named: str | None = None, send_mail: bool = False
+) -> list[CheckResult]:
+    """The results of all checks; with a tenant named of no other, but of its data tables, too."""
+    opened = cache(lambda: open_context(settings, PATIENCE_SECONDS))
+    scope, runner = Scope(settings, opened, named or "", named is not None), CheckRunner()
+    results = runner.run(WAREHOUSE_CHECKS, scope)
+    are_known = "tenants" not in runner.unmet
+    if are_known:
+        with opened() as context, TemporaryDirectory() as scratch:
+            for one in [named] if named else tenants.registered(context.store):
+                of_tenant = replace(scope, tenant=one, scratch=scratch)
+                results += CheckRunner(one).run(TENANT_CHECKS, of_tenant)
+    results += runner.run(MACHINE_CHECKS, scope)
     if send_mail:
-        visit.look("test mail", machine.test_letter, settings, context, tenant, needs=needs)
-    return visit.checks
-
-
-def _visit_tenant(
-    visit: Visit,
-    settings: Settings,
-    context: Context,
-    read: Reader,
-    tenant: str,
-    asked: bool,
-) -> None:
-    """The looks at one tenant. What refuses its runs is a failure only for who asks about it."""
-    is_let_in = True
-
-    def look(name: str, find: Callable[..., Finding], *more: object) -> str:
-        nonlocal is_let_in
-        remedy = f"runner tenant repair {tenant}"
-        status = visit.look(name, find, context, tenant, *more, tenant=tenant, remedy=remedy)
-        is_let_in = is_let_in and not visit.is_unanswered
-        return status
-
-    local = check.is_local(settings)
-    # Whom its data is asked as; refused, or without an answer, each look at the data would only
-    # say so again.
-    is_let_in = local or look("credentials", bigquery.credentials) == OK
-    if is_let_in:
-        look("tables", of_tenant.check_tenant_tables, settings)
-    if is_let_in and asked:
-        look("data", of_tenant.check_data_tables, settings)
-    if is_let_in and asked:
-        look("layers", of_tenant.check_layers, local)
-    look("limits", of_tenant.check_limits, FAIL if asked else WARN)
-    if is_let_in and look("export", of_tenant.check_export, read, local) == OK:
-        look("freshness", of_tenant.check_freshness, local)
-        # A landing has other partitions than an export, and is looked at itself.
-        if not local and not tenants.landing_of(tenants.exports(context.store, tenant)[0].ref):
-            look("pruning", bigquery.pruning)
-            look("partitions", bigquery.partitions)
-    if is_let_in and not local:
-        look("permissions", bigquery.permissions)
-    look("runs", of_tenant.check_runs)
-    look("alerts", of_tenant.check_alerts)
+        # Where no tenant can be read, ALERT_TO alone gets the mail.
+        mailed = scope if are_known else replace(scope, tenant="")
+        results += runner.run(TEST_MAIL, mailed)
+    return results

@@ -1,110 +1,138 @@
-"""Checks of the warehouse and of its central tables."""
+"""Checks of the profile, the warehouse and its central tables."""
 
 import shlex
+import socket
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from runner import sql
-from runner.context import Context, open_context
 from runner.control import runs_sql, tenants
-from runner.doctor import check, doctor_sql, machine
-from runner.doctor.check import FAIL, OK, WARN, Finding, quoted, remedy_for
-from runner.doctor.tenant import ADD
-from runner.errors import WarehouseProblem
+from runner.doctor import contracts, doctor_sql
+from runner.doctor.check import CheckResult, Scope, fail, minute, ok, quoted, remedy_for, warn
+from runner.errors import UsageProblem, WarehouseProblem, WarehouseUnreachable
 from runner.onboarding import overlaps
-from runner.settings import Settings
+from runner.settings import Target
 
-# No command of ours holds a file for so long: whoever does is found out here.
-PATIENCE_SECONDS = 5.0
 CLOCK_TOLERANCE = timedelta(seconds=60)
 
 
-def check_warehouse(settings: Settings) -> Finding:
-    """The warehouse answers, has control tables and, if it is files, may be written."""
-    context = open_context(settings, PATIENCE_SECONDS)
-    path, local = check.control_path(settings), check.is_local(settings)
-    folder = quoted(path.parent)
-    place = quoted(path) if local else settings.target({"tenant_id": "none"}).fields["project"]
+def profile(scope: Scope) -> CheckResult:
+    """profiles.yml names a target that can be used, on BigQuery its project and location."""
+    path = quoted(scope.settings.profiles_path)
     try:
-        if not local:
-            machine.knock(settings)
+        target = scope.target
+    except UsageProblem as error:
+        remedy = remedy_for(
+            error.message,
+            ("does not exist", "runner init"),
+            (r"environment variable (\w+)", "export {0}=..."),
+            ("has no target", "runner doctor --target local"),
+            ("", f"mv {path} {path}.broken && runner init"),
+        )
+        return fail(error.message, remedy)
+    if target.type == "duckdb":
+        return ok(f"{path}: target {target.name}, duckdb in {scope.control_path.parent}")
+    examples = {"project": "GCP_PROJECT=my-project", "location": "BIGQUERY_LOCATION=US"}
+    for field, example in examples.items():
+        if str(target.fields.get(field) or "set-").startswith("set-"):
+            return fail(f"{path}: the {field} is not set", f"export {example}")
+    return ok(f"{path}: target {target.name}, project {target.fields['project']}")
+
+
+def answers(scope: Scope) -> CheckResult:
+    """The warehouse answers, has control tables and, if it is files, may be written."""
+    path, is_local = scope.control_path, scope.engine == "duckdb"
+    folder, place = (
+        quoted(path.parent),
+        quoted(path) if is_local else scope.target.fields["project"],
+    )
+    try:
+        if not is_local:
+            _require_connection(scope.target)
         elif path.parent.exists():
-            context.dataset.prepare("none")
-        if not context.store.exists():
-            return FAIL, "no tenant was ever added", "runner init" if local else ADD.format("ID")
-        (context.store.write if local else context.store.read)(sql.PROBE)
+            scope.dataset.prepare("none")
+        if not scope.store.exists():
+            return fail("no tenant was ever added", "runner init" if is_local else scope.add)
+        (scope.store.write if is_local else scope.store.read)(sql.PROBE)
     except WarehouseProblem as error:
+        set_aside = f"mkdir {folder}/damaged && mv {place}* {folder}/damaged/ && runner init"
         remedy = remedy_for(
             error.message,
             (r"File exists|Not a dir", 'export WAREHOUSE_DIR="$HOME/warehouse"'),
             (r"folder (\S+) cannot be written", "chmod u+rwx {0}; df -h {0}"),
             (r"process (\d+)", "ps -fp {0}"),
-            (
-                "is damaged",
-                f"mkdir {folder}/damaged && mv {place}* {folder}/damaged/ && runner init",
-            ),
+            ("is damaged", set_aside),
             (r"^(\S+) does not take", "curl -sSI {0}"),
             ("credentials", "gcloud auth application-default login"),
             (r"cannot be (used|written)", f"chmod u+rw {place}; df -h {place}"),
             ("", f"bq --project_id={place} query --use_legacy_sql=false 'select 1'"),
         )
-        return FAIL, error.message, remedy
-    return OK, f"{place} answers", None
+        return fail(error.message, remedy)
+    return ok(f"{place} answers")
 
 
-def check_central_tables(settings: Settings, context: Context) -> Finding:
+def _require_connection(target: Target) -> None:
+    """Raises WarehouseUnreachable at once where BigQuery's client would try for ten minutes."""
+    url = urlsplit(target.fields.get("api_endpoint") or "https://bigquery.googleapis.com")
+    if getproxies().get(url.scheme):
+        return
+    try:
+        port = url.port or (443 if url.scheme == "https" else 80)
+        socket.create_connection((url.hostname, port), timeout=10).close()
+    except OSError as error:
+        raise WarehouseUnreachable(f"{url.geturl()} does not take a call ({error}).") from error
+
+
+def tables(scope: Scope) -> CheckResult:
     """The tables of all tenants have the columns that their contracts declare."""
-    found = context.store.columns("tenants")
+    found = scope.store.columns("tenants")
     # Locally the view of quotas is made for each query.
-    views = {"tenant_usage_quotas"} if check.is_local(settings) else set()
-    lacking = check.lacking_columns(settings, found, "control/tenants", besides=views)
+    views = {"tenant_usage_quotas"} if scope.engine == "duckdb" else set()
+    folder = "control/tenants"
+    lacking = contracts.lacking(scope.settings.project_dir, found, folder, besides=views)
     if not lacking:
-        return OK, "as declared", None
+        return ok("as declared")
     has_profiles = "tenant_id" in found.get("tenant_profiles", ())
-    anyone = next(iter(tenants.registered(context.store)), None) if has_profiles else None
-    return FAIL, lacking, f"runner tenant repair {anyone}" if anyone else ADD.format("ID")
+    anyone = next(iter(tenants.registered(scope.store)), None) if has_profiles else None
+    return fail(lacking, f"runner tenant repair {anyone}" if anyone else scope.add)
 
 
-def check_clock(context: Context) -> Finding:
+def clock(scope: Scope) -> CheckResult:
     """Our clock is the warehouse's, and no row is from the future."""
-    sync, now = "sudo timedatectl set-ntp true", datetime.now(UTC)
-    theirs = context.store.read(doctor_sql.NOW)[0]["now_at"]
+    now, set_clock = datetime.now(UTC), "sudo timedatectl set-ntp true"
+    theirs = scope.store.read(doctor_sql.NOW)[0]["now_at"]
     if abs(theirs - now) > CLOCK_TOLERANCE:
-        return (
-            WARN,
-            f"the warehouse's clock is at {check.minute(theirs)}, ours at {check.minute(now)}",
-            sync,
-        )
-    newest = context.store.read(runs_sql.NEWEST_EVENT)[0]["newest_at"]
+        both = f"the warehouse's clock is at {minute(theirs)}, ours at {minute(now)}"
+        return warn(both, set_clock)
+    newest = scope.store.read(runs_sql.NEWEST_EVENT)[0]["newest_at"]
     if newest and newest > now + CLOCK_TOLERANCE:
-        return (
-            FAIL,
-            f"the newest event is of {check.minute(newest)}, and now is {check.minute(now)}",
-            sync,
-        )
-    return OK, f"{check.minute(now)}, no event is later", None
+        return fail(f"the newest event is of {minute(newest)}, now is {minute(now)}", set_clock)
+    return ok(f"{minute(now)}, no event is later")
 
 
-def check_tenants(context: Context, tenant: str | None) -> Finding:
+def registered(scope: Scope) -> CheckResult:
     """There are tenants, and the one asked for is among them."""
-    known = tenants.registered(context.store)
+    known, tenant = tenants.registered(scope.store), scope.tenant
     if tenant and tenant not in known:
-        told = f"there is no tenant '{tenant}', there is {', '.join(known) or 'none'}"
-        return FAIL, told, ADD.format(tenant)
+        detail = f"there is no tenant '{tenant}', there is {', '.join(known) or 'none'}"
+        return fail(detail, scope.add)
     if not known:
-        return WARN, "there are none yet", ADD.format("ID")
-    return OK, tenant or f"{len(known)}: {', '.join(known)}", None
+        return warn("there are none yet", scope.add)
+    return ok(tenant or f"{len(known)}: {', '.join(known)}")
 
 
-def check_overlaps(context: Context, tenant: str | None) -> Finding:
+def no_overlaps(scope: Scope) -> CheckResult:
     """No charge is billed to two tenants; a parent company may mean it."""
-    found = [pair for pair in overlaps.overlaps(context.store) if tenant in (None, *pair[:2])]
+    store, tenant = scope.store, scope.tenant
+    found = [pair for pair in overlaps.overlaps(store) if tenant in ("", *pair[:2])]
     if not found:
-        return OK, "no charge is billed to two tenants", None
+        return ok("no charge is billed to two tenants")
     one, other, ref = found[0]
     more = f", and {len(found) - 1} more pairs of tenants share charges" if found[1:] else ""
-    told = f"charges of the export {ref} are billed to both {one} and {other}{more}"
-    mend = tenant or other
-    words = ("runner", "tenant", "add", mend, "--admin-email")
-    email = tenants.find(context.store, mend).admin_email or "E"
-    refs = [part for own in tenants.exports(context.store, mend) for part in ("--export", own.ref)]
-    return WARN, told, shlex.join([*words, email, *refs, "--billing-account", "ID"])
+    detail = f"charges of the export {ref} are billed to both {one} and {other}{more}"
+    filtered = tenant or other
+    email = tenants.find(store, filtered).admin_email or "E"
+    words = ["runner", "tenant", "add", filtered, "--admin-email", email]
+    words += [word for own in tenants.exports(store, filtered) for word in ("--export", own.ref)]
+    return warn(detail, shlex.join([*words, "--billing-account", "ID"]))

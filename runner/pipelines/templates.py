@@ -81,7 +81,8 @@ def is_name(name: str) -> bool:
 def load(name: str) -> Template:
     """The template of that name.
 
-    Raises UsageProblem when there is none, when it lacks a key, or names an unknown variable.
+    Raises UsageProblem when there is none, when it lacks a key, names an unknown variable or has a
+    brace that is not of one.
     """
     import yaml
 
@@ -133,6 +134,9 @@ def load(name: str) -> Template:
             f"{path} uses the variable {{{unknown}}}, which is unknown:"
             f" use one of {', '.join(sorted(VARIABLES))}."
         )
+    for text in texts:
+        if re.search("[{}]", _VARIABLE.sub("", text)):
+            raise UsageProblem(f"{path}: '{text}' has a brace too many or too few: fix it.")
     return template
 
 

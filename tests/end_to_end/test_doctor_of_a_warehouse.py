@@ -1,4 +1,4 @@
-"""`runner doctor` on a real warehouse: what it finds is there, and its remedies mend it."""
+"""`runner doctor` on a real warehouse: what it finds is there, and its remedies fix it."""
 
 import json
 import re
@@ -14,23 +14,12 @@ import pytest
 from click.testing import Result
 from exports import ACCOUNT, charge, write_parquet
 from support import Inbox
-from world import SharedWorker, World
+from world import World
 
 pytestmark = pytest.mark.usefixtures("only_the_bill")
 
 CENTRAL = ("tenant_profiles", "tenant_subscriptions", "tenant_exports", "tenant_usage_events")
 OWN = ("x_meta_lock", "x_meta_pipeline_runs", "x_meta_step_logs", "x_meta_alerts")
-
-
-class Shared(SharedWorker):
-    """The session's dbt goes on, whatever became of one job."""
-
-    def stop(self) -> None: ...
-
-
-@pytest.fixture(autouse=True)
-def shared_dbt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.doctor.tenant.Worker", Shared)
 
 
 @pytest.fixture
@@ -71,7 +60,7 @@ def rows(world: World) -> dict[str, list[Any]]:
     return {table: sorted(world.control(f"select * from {table}"), key=repr) for table in tables}
 
 
-def test_all_is_well(ill: World, inbox: Inbox) -> None:
+def test_all_is_healthy(ill: World, inbox: Inbox) -> None:
     mail = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(inbox.port), "ALERT_TO": "ops@example.com"}
     found = examine(ill, **mail)
     # A file of 2024 is no longer fresh, and is not meant to be.
@@ -115,7 +104,7 @@ def test_a_column_that_was_dropped_is_found_and_repaired_without_losing_a_row(il
     assert ill.control(f"select {columns} from tenants.tenant_subscriptions") == [(7, 2, 2, 11)]
 
 
-def test_repairing_what_is_whole_changes_nothing(ill: World) -> None:
+def test_repairing_what_is_complete_changes_nothing(ill: World) -> None:
     before = rows(ill), ill.rows("mini")
     follow(ill, "runner tenant repair mini")
     assert (rows(ill), ill.rows("mini")) == before
@@ -185,7 +174,7 @@ def test_a_warehouse_whose_control_file_is_gone_knows_no_tenant(ill: World) -> N
 
 
 @pytest.mark.parametrize("statement", ["alter table {} drop column list_cost", "drop table {}"])
-def test_a_bill_that_lacks_something_is_made_whole_by_a_run(ill: World, statement: str) -> None:
+def test_a_bill_that_lacks_something_is_completed_by_a_run(ill: World, statement: str) -> None:
     silver = ill.rows("mini", "gcp_silver_cost")
     damage(ill, "tenant_mini", statement.format("mini.gcp_silver_cost"))
     check = examine(ill)["data mini"]

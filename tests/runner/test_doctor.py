@@ -12,7 +12,6 @@ import time
 import uuid
 from collections import namedtuple
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,15 +24,26 @@ from control_file import Control
 from support import ROOT, Inbox, free_port
 
 from runner.cli.output import checks
-from runner.control import spool
+from runner.control import spool, tenants
 from runner.control.processes import this_host
 from runner.control.tenants import Export
-from runner.doctor import machine
-from runner.doctor.check import Check, document
-from runner.doctor.tenant import check_freshness, reader
-from runner.doctor.warehouse import check_clock
+from runner.doctor import tenant, warehouse
+from runner.doctor.check import (
+    ANSWER,
+    Check,
+    CheckResult,
+    CheckRunner,
+    Scope,
+    document,
+    fail,
+    ok,
+    warn,
+)
+from runner.engine import pool
 from runner.engine.job import Job, Outcome
+from runner.errors import WarehouseUnreachable
 from runner.pipelines import templates
+from runner.settings import Settings, Target
 
 Look = Callable[..., dict[str, str]]
 
@@ -64,8 +74,8 @@ def ends(check: dict[str, str]) -> tuple[str, str]:
 def test_without_a_profile_it_is_made_by_init(look: Look, control: Control) -> None:
     (control.folder / "profiles" / "profiles.yml").unlink()
     assert ends(look("profile")) == ("fail", "runner init")
-    assert look("warehouse")["detail"] == "not looked at: 'profile' comes first"
-    assert look("clock")["detail"] == "not looked at: 'warehouse' comes first"
+    assert look("warehouse")["detail"] == "skipped: fix 'profile' first"
+    assert look("clock")["detail"] == "skipped: fix 'warehouse' first"
 
 
 def test_a_broken_profile_is_set_aside_and_made_anew(look: Look, control: Control) -> None:
@@ -116,16 +126,17 @@ def test_a_package_of_another_version_than_pinned(look: Look, tmp_path: Path) ->
     assert check["status"] == "fail" and check["remedy"].startswith("python3.12 -m venv .venv")
 
 
-def test_versions_are_told_without_importing_dbt() -> None:
+def test_versions_are_read_without_importing_dbt() -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom runner.doctor import machine\n"
+        "import sys\nfrom pathlib import Path\nfrom runner.doctor import check, machine\n"
         "from runner.settings import Settings\n"
-        f"print(machine.versions(Settings(Path({str(ROOT)!r}), None, {{}})))\n"
+        f"settings = Settings(Path({str(ROOT)!r}), None, {{}})\n"
+        "print(machine.versions(check.Scope(settings, None)).detail)\n"
         "assert not any(name.split('.')[0] in ('dbt', 'duckdb') for name in sys.modules)"
     )
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
-    assert "('ok', 'Python 3." in answer.stdout and "dbt-core 1.11" in answer.stdout
+    assert answer.stdout.startswith("Python 3.") and "dbt-core 1.11" in answer.stdout
 
 
 @pytest.mark.parametrize(
@@ -247,7 +258,7 @@ def test_a_control_file_that_was_cut_off(look: Look, control: Control) -> None:
 def test_a_control_file_that_another_program_writes(
     look: Look, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runner.doctor.warehouse.PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("runner.doctor.examine.PATIENCE_SECONDS", 0.3)
     with contextlib.closing(sqlite3.connect(control.path, isolation_level=None)) as other:
         other.execute("begin immediate")
         status, remedy = ends(look("warehouse"))
@@ -258,7 +269,7 @@ def test_a_tenants_file_that_another_program_holds(
     runner: Callable[..., Result], control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its data is looked at once, and no repair is asked for: it would wait for the same."""
-    monkeypatch.setattr("runner.doctor.warehouse.PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr("runner.doctor.examine.PATIENCE_SECONDS", 1.0)
     path = control.path.with_name("tenant_acme.duckdb")
     code = f"import duckdb, time; c = duckdb.connect({str(path)!r}); print(1, flush=True)"
     holder = subprocess.Popen(
@@ -310,7 +321,7 @@ def test_a_tenants_table_without_a_column(look: Look, control: Control) -> None:
     check = look("tables", "--tenant", "acme")
     assert check["detail"] == "x_meta_step_logs lacks row_count; x_meta_alerts is missing"
     assert ends(check) == ("fail", "runner tenant repair acme")
-    # A look that breaks over it is told to do the same.
+    # A check that breaks off over it has the same remedy.
     assert ends(look("alerts", "--tenant", "acme")) == ("fail", "runner tenant repair acme")
 
 
@@ -360,9 +371,9 @@ def test_a_row_from_the_future(look: Look, control: Control) -> None:
 
 def test_a_clock_that_is_not_the_warehouses() -> None:
     then = datetime.now(UTC) + timedelta(seconds=90)
-    theirs = SimpleNamespace(read=lambda sql: [{"now_at": then}])
-    status, _, remedy = check_clock(theirs)  # type: ignore[arg-type]
-    assert (status, remedy) == ("warn", "sudo timedatectl set-ntp true")
+    theirs = SimpleNamespace(store=SimpleNamespace(read=lambda sql: [{"now_at": then}]))
+    result = warehouse.clock(Scope(Settings(ROOT, None, {}), lambda: theirs))  # type: ignore[arg-type, return-value]
+    assert (result.status, result.remedy) == ("warn", "sudo timedatectl set-ntp true")
 
 
 # -- Tenants: standing, export, runs, alerts.
@@ -510,11 +521,15 @@ def test_a_tenant_without_an_export(look: Look) -> None:
     ],
 )
 def test_an_export_that_no_longer_grows(
-    hours: int | None, local: bool, status: str, remedy: str | None
+    monkeypatch: pytest.MonkeyPatch,
+    hours: int | None,
+    local: bool,
+    status: str,
+    remedy: str | None,
 ) -> None:
     asked = {}
 
-    def read_data(tenant: str, sql: str, **values: object) -> list[dict[str, object]]:
+    def read(tenant: str, sql: str, **values: object) -> list[dict[str, object]]:
         asked.update(values)
         assert "export_partition_time >= @since" in sql
         return [{"newest": datetime.now(UTC) - timedelta(hours=hours) if hours else None}]
@@ -525,42 +540,45 @@ def test_an_export_that_no_longer_grows(
         "project_ids": "[]",
         "has_unallocated": True,
     }
-    answers = SimpleNamespace(
-        read_data=read_data,
-        read=lambda sql, **values: [row] if "tenant_exports" in sql else [],
-    )
-    found = check_freshness(answers, "acme", local)  # type: ignore[arg-type]
-    assert (found[0], found[2]) == (status, remedy)
+    store = SimpleNamespace(read=lambda sql, **values: [row] if "tenant_exports" in sql else [])
+    context = SimpleNamespace(store=store, dataset=SimpleNamespace(read=read))
+    target = Target("t", "duckdb" if local else "bigquery", {})
+    monkeypatch.setattr(Settings, "target", lambda *args: target)
+    scope = Scope(Settings(ROOT, None, {}), lambda: context, "acme")  # type: ignore[arg-type, return-value]
+    result = tenant.freshness(scope)
+    assert (result.status, result.remedy) == (status, remedy)
     assert timedelta(days=7) <= datetime.now(UTC) - asked["since"] < timedelta(days=7, minutes=1)
 
 
 def test_an_export_that_cannot_be_opened_does_not_spoil_the_next(
     control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
+    events: list[str] = []
 
     class Fragile:
+        is_alive = True
+
         def __init__(self, *args: object) -> None:
-            told.append("made")
+            events.append("made")
 
-        def __enter__(self) -> "Fragile":
-            return self
-
-        def __exit__(self, *error: object) -> None: ...
+        def warm_up(self) -> None: ...
 
         def stop(self) -> None:
-            told.append("stopped")
+            events.append("stopped")
+            self.is_alive = False
 
         def run(self, job: Job, timeout: float) -> Outcome:
-            assert job.environ["WAREHOUSE_DIR"] != control.environ["WAREHOUSE_DIR"]
+            assert job.environ["WAREHOUSE_DIR"] == "empty"
             return Outcome("bad" not in job.command[-1], "timed out")
 
-    monkeypatch.setattr("runner.doctor.tenant.Worker", Fragile)
-    with ExitStack() as stack:
-        read = reader(control.settings, stack)
-        named = [[Export(ref)] for ref in ("good", "bad", "good", "good")]
-        assert [read(exports, "").success for exports in named] == [True, False, True, True]
-    assert told == ["made", "stopped", "made"]
+    monkeypatch.setattr(pool, "Worker", Fragile)
+    refs = iter(("good", "bad", "good", "good"))
+    monkeypatch.setattr(tenants, "exports", lambda *args: [Export(next(refs))])
+    scopes = [
+        Scope(control.settings, lambda: control.context, "acme", scratch="empty") for _ in range(4)
+    ]
+    assert [tenant.export(scope).status for scope in scopes] == ["ok", "fail", "ok", "ok"]
+    assert events == ["made", "stopped", "made"]
 
 
 def test_runs_that_nobody_runs(look: Look, control: Control) -> None:
@@ -744,13 +762,13 @@ def test_a_recipient_that_is_refused(look: Look, inbox: Inbox, refused: str, rem
 # -- The command.
 
 
-def test_a_look_that_breaks_is_a_failed_check_and_the_others_go_on(
+def test_a_check_that_breaks_off_is_a_failure_and_the_others_go_on(
     look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(settings: object) -> None:
+    def broken(path: object) -> None:
         raise RuntimeError("first line\nsecond line")
 
-    monkeypatch.setattr(machine, "room", broken)
+    monkeypatch.setattr(shutil, "disk_usage", broken)
     check = look("disk")
     assert check["detail"] == "RuntimeError: first line"
     assert ends(check) == ("fail", "runner doctor --verbose")
@@ -759,8 +777,8 @@ def test_a_look_that_breaks_is_a_failed_check_and_the_others_go_on(
 
 def test_each_remedy_stands_on_a_line_of_its_own() -> None:
     found = [
-        Check("disk", "ok", "7 GB free"),
-        Check("limits", "fail", "tenant is\nsuspended", "runner tenant resume acme", "acme"),
+        CheckResult("ok", "7 GB free", name="disk"),
+        CheckResult("fail", "tenant is\nsuspended", "runner tenant resume acme", "limits", "acme"),
     ]
     assert checks(found).splitlines() == [
         "ok    disk         7 GB free",
@@ -769,6 +787,31 @@ def test_each_remedy_stands_on_a_line_of_its_own() -> None:
         "1 ok, 0 warn, 1 fail",
     ]
     assert document(found)["ok"] is False
+    assert list(document(found)["checks"][0]) == ["name", "status", "detail", "remedy", "tenant"]
+
+
+def test_what_needs_a_failed_check_is_skipped_and_of_a_tenant_left_out(control: Control) -> None:
+    def unreachable(scope: Scope) -> CheckResult:
+        raise WarehouseUnreachable("it is held (process 7)")
+
+    checks = (
+        Check("first", lambda scope: fail("x")),
+        Check("second", lambda scope: ok("y"), needs=("first",)),
+        Check("third", lambda scope: ok("y"), needs=("second",)),
+        Check("fourth", lambda scope: warn("y")),
+        Check("fifth", lambda scope: ok("y"), needs=("fourth",)),
+        Check("sixth", lambda scope: ok("y"), needs=(ANSWER,)),
+        Check("held", unreachable),
+        Check("last", lambda scope: ok("y"), needs=(ANSWER,)),
+    )
+    scope = Scope(control.settings, lambda: control.context)
+    details = {one.name: one.detail for one in CheckRunner().run(checks, scope)}
+    assert details["second"] == "skipped: fix 'first' first"
+    assert details["third"] == "skipped: fix 'second' first"
+    assert details["fifth"] == details["sixth"] == "y"
+    results = CheckRunner("acme").run(checks, scope)
+    assert [one.name for one in results] == ["first", "fourth", "fifth", "sixth", "held"]
+    assert (results[-1].remedy, results[-1].tenant) == ("ps -fp 7", "acme")
 
 
 def test_a_remedy_names_the_target_that_was_named(look: Look, control: Control) -> None:

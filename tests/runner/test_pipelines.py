@@ -88,6 +88,11 @@ def test_an_unknown_variable_is_refused_when_the_template_is_loaded(template, wh
         template(GOOD.replace(where, "{source_table}", 1))
 
 
+def test_a_brace_that_begins_no_variable_is_refused(template) -> None:
+    with pytest.raises(UsageProblem, match="brace too many or too few"):
+        template(GOOD.replace("{date}", "{date"))
+
+
 @pytest.mark.parametrize("variable", ["{}", "{tenant_id!r}", "{tenant_id.__class__}", "{0}"])
 def test_a_variable_is_a_name_and_nothing_that_python_would_evaluate(template, variable) -> None:
     with pytest.raises(UsageProblem, match="unknown"):

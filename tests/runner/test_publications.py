@@ -15,6 +15,7 @@ from test_run import run, start
 
 from runner.cli import output
 from runner.doctor import tenant
+from runner.doctor.check import CheckResult, Scope
 from runner.engine.job import Outcome
 from runner.orchestration import publications, read_back, standing
 from runner.orchestration.standing import Publication, Standing
@@ -220,28 +221,30 @@ def test_a_table_whose_name_begins_like_another_is_told_apart(layers: Control) -
     assert publications.disagreeing(layers.context.dataset, "acme", ())[0] == []
 
 
+def checked(layers: Control) -> CheckResult:
+    return tenant.layers(Scope(layers.settings, lambda: layers.context, "acme"))
+
+
 def test_doctor_names_the_dates_whose_layers_disagree(layers: Control) -> None:
-    status, told, remedy = tenant.check_layers(layers.context, "acme", True)
-    assert (status, remedy) == ("warn", "runner catch-up --tenant acme")
-    assert told == "layers disagree on 2024-11-02: gcp_silver_cost older than what they read"
+    assert checked(layers) == CheckResult(
+        "warn",
+        "layers disagree on 2024-11-02: gcp_silver_cost older than what they read",
+        "runner catch-up --tenant acme",
+    )
 
 
 def test_doctor_names_what_was_never_built_and_else_who_published(layers: Control) -> None:
     with duckdb.connect(str(data_file(layers))) as connection:
         connection.execute("delete from acme.x_meta_publications where usage_date = ?", [NEXT])
         publish(connection, "old", SILVER, NEXT, read=(BILL,), at=AT)
-    status, told, remedy = tenant.check_layers(layers.context, "acme", True)
-    assert (status, remedy) == (
-        "warn",
-        "runner run --tenant acme --from 2024-11-02 --to 2024-11-02",
-    )
-    assert told.startswith("not built: billing_cost_daily on 2024-11-02")
+    result = checked(layers)
+    remedy = "runner run --tenant acme --from 2024-11-02 --to 2024-11-02"
+    assert (result.status, result.remedy) == ("warn", remedy)
+    assert result.detail.startswith("not built: billing_cost_daily on 2024-11-02")
     with duckdb.connect(str(data_file(layers))) as connection:
         publish(connection, "old", BILL, NEXT, at=AT - timedelta(minutes=1))
-    status, told, _ = tenant.check_layers(layers.context, "acme", True)
-    assert (status, told) == (
-        "ok",
-        "2024-11-02: 2 tables by run old; 2024-11-01: 3 tables by run old",
+    assert checked(layers) == CheckResult(
+        "ok", "2024-11-02: 2 tables by run old; 2024-11-01: 3 tables by run old"
     )
 
 
