@@ -92,8 +92,8 @@ ok, warn, fail = partial(CheckResult, OK), partial(CheckResult, WARN), partial(C
 class Check:
     """One check as declared.
 
-    `needs`: checks that must not have failed, or ANSWER. `when`: whether it applies. `remedy`: for
-    a check that breaks off; `{}` is the tenant.
+    `needs`: checks that must not have failed, or ANSWER. `when`: whether it applies. `remedy`: of a
+    failure that names no other, such as an error; `{}` is the tenant.
     """
 
     name: str
@@ -135,8 +135,11 @@ class CheckRunner:
         return results
 
     def _run(self, check: Check, scope: Scope) -> CheckResult:
+        remedy = check.remedy.format(scope.tenant or "ID")
         try:
-            return check.function(scope)
+            result = check.function(scope)
+            has_remedy = result.remedy or result.status != FAIL
+            return result if has_remedy else replace(result, remedy=remedy)
         except Exception as error:  # whatever it is, the other checks go on
             log.exception("the check '%s' broke off", check.name)
             text = f"{type(error).__name__}: {error}".strip().splitlines()[0]
@@ -145,7 +148,7 @@ class CheckRunner:
                 self.unmet.add(ANSWER)
                 # Else the message itself names what to do.
                 return fail(detail, remedy_for(detail, (r"\(process (\d+)\)", "ps -fp {0}")))
-            return fail(detail, check.remedy.format(scope.tenant or "ID"))
+            return fail(detail, remedy)
 
 
 def document(results: list[CheckResult]) -> dict[str, Any]:

@@ -3,9 +3,8 @@
 import shlex
 from datetime import UTC, date, datetime, timedelta
 
-from runner.control import claim_sql, outbox_sql, processes, quota, runs_sql
-from runner.control import runs as control_runs
-from runner.control import tenants as control_tenants
+from runner.control import claim_sql, outbox_sql, processes, quota, runs_sql, tenants
+from runner.control.runs import QUEUE
 from runner.dataset import data_sql, publications_sql
 from runner.dates import in_words
 from runner.doctor import contracts
@@ -17,9 +16,7 @@ from runner.pipelines import templates
 from runner.sql import Row
 
 STALE, TOO_OLD = timedelta(hours=24), timedelta(hours=48)
-
 GIVEN_UP_LATELY = timedelta(days=7)
-
 # A run that was asked for over the API waits for no longer where a service runs and is not busy.
 QUEUED_LONG = timedelta(minutes=15)
 
@@ -36,7 +33,7 @@ def tables(scope: Scope) -> CheckResult:
         data = scope.dataset.columns(tenant)
         lacking = contracts.lacking(project, data, "control/dataset", "staging")
     if lacking:
-        return fail(lacking, f"runner tenant repair {tenant}")
+        return fail(lacking)
     return ok("as declared, with the view over the export")
 
 
@@ -50,7 +47,7 @@ def data(scope: Scope) -> CheckResult:
         return warn("nothing was loaded yet", f"runner run --tenant {tenant} --date {yesterday}")
     if in_use := _in_use(scope):
         return in_use
-    is_landing = control_tenants.find(store, tenant).pipeline == templates.LANDING
+    is_landing = tenants.find(store, tenant).pipeline == templates.LANDING
     folders = ("landing",) if is_landing else ("billing", "silver", "marts")
     columns = scope.dataset.columns(tenant)
     if lacking := contracts.lacking(scope.settings.project_dir, columns, *folders):
@@ -93,7 +90,7 @@ def _tables_and_days(rows: list[Row]) -> tuple[str, list[date]]:
 def limits(scope: Scope) -> CheckResult:
     """A run of the tenant would not be refused now, in the claim's own words if it would."""
     tenant, store, today = scope.tenant, scope.store, datetime.now(UTC).date()
-    repair, update = f"runner tenant repair {tenant}", f"runner tenant update {tenant}"
+    update = f"runner tenant update {tenant}"
     refusal = store.read(
         claim_sql.REFUSAL.format(tenant=tenant),
         tenant_id=tenant,
@@ -104,7 +101,7 @@ def limits(scope: Scope) -> CheckResult:
         remedy = remedy_for(
             refusal,
             ("^tenant is", f"runner tenant resume {tenant}"),
-            ("no subscription|no limits", repair),
+            ("no subscription|no limits", f"runner tenant repair {tenant}"),
             ("^subscription is|^trial", f"{update} --subscription active"),
             ("^subscription ended", f"{update} --ends {today + timedelta(days=365)}"),
             (r"^(\w+) limit.* of 0 ", f"{update} --{{0}}-limit 10"),
@@ -112,12 +109,12 @@ def limits(scope: Scope) -> CheckResult:
             (r"^(\w+) limit.* of (\d+)", f"{update} --{{0}}-limit {{1}}0"),
             ("", f"runner quota --tenant {tenant}"),
         )
-        # Who asks about all tenants may well have suspended this one.
+        # Where all are checked, one may be suspended on purpose.
         return (fail if scope.is_named else warn)(refusal, remedy)
     found = quota.of(store, tenant)
     if not found.subscription_status:
-        return fail("its subscription has no status", repair)
-    if "@" not in (control_tenants.find(store, tenant).admin_email or ""):
+        return fail("its subscription has no status")
+    if "@" not in (tenants.find(store, tenant).admin_email or ""):
         return fail("its admin has no address", f"{update} --admin-email name@example.com")
     left = ", ".join(f"{one.remaining} of {one.limit} {one.name}" for one in found.limits)
     return ok(f"active, plan {found.plan}; left: {left}")
@@ -128,18 +125,17 @@ def export(scope: Scope) -> CheckResult:
     tenant, store = scope.tenant, scope.store
     if not scope.exports:
         is_known = records.is_export_known(scope.opened(), tenant)
-        repair = f"runner tenant repair {tenant}"
-        return fail("no export is registered", repair if is_known else scope.add)
+        return fail("no export is registered", None if is_known else scope.add)
     refs = [export.ref for export in scope.exports]
-    if landing := control_tenants.landing_of(refs[0]):
-        return ok(f"{refs[0]}, which is {control_tenants.find(store, landing).status.lower()}")
+    if landing := tenants.landing_of(refs[0]):
+        return ok(f"{refs[0]}, which is {tenants.find(store, landing).status.lower()}")
     outcome = _opened(scope)
     if outcome.success:
         return ok(f"{', '.join(refs)}: opens, no column is missing")
     if scope.engine == "bigquery":
         return fail(outcome.error or "", f"bq show --schema {refs[0].replace('.', ':', 1)}")
     # What is not named stays as it is: company, plan, accounts and projects.
-    email = control_tenants.find(store, tenant).admin_email or "E"
+    email = tenants.find(store, tenant).admin_email or "E"
     add = shlex.join(("runner", "tenant", "add", tenant, "--admin-email", email))
     return fail(outcome.error or "", f"{add} --export NEW_EXPORT")
 
@@ -186,11 +182,10 @@ def runs(scope: Scope) -> CheckResult:
         if not _is_alive(row, now):
             detail = f"{run} of {row['worker_instance']} is active, but its lease is over or its"
             return warn(f"{detail} process is gone", f"runner runs --tenant {scope.tenant}")
-        is_queued = row["worker_instance"] == control_runs.QUEUE
+        is_queued = row["worker_instance"] == QUEUE
         if is_queued and now - row["start_time"] > QUEUED_LONG:
-            return warn(
-                f"{run} waits for a service since {minute(row['start_time'])}", "runner serve"
-            )
+            detail = f"{run} waits for a service since {minute(row['start_time'])}"
+            return warn(detail, "runner serve")
     return ok(f"{len(active)} active, no orphan")
 
 
@@ -223,7 +218,7 @@ def _is_alive(row: Row, now: datetime) -> bool:
 
 
 def _in_use(scope: Scope) -> CheckResult | None:
-    """A warning where a run keeps others from reading the data: locally it opens the file alone."""
+    """A warning while a run has the tenant's local file, which one process at a time can open."""
     now = datetime.now(UTC)
     for row in _active_runs(scope) if scope.engine == "duckdb" else []:
         if _is_alive(row, now):

@@ -43,10 +43,8 @@ def profile(scope: Scope) -> CheckResult:
 def answers(scope: Scope) -> CheckResult:
     """The warehouse answers, has control tables and, if it is files, may be written."""
     path, is_local = scope.control_path, scope.engine == "duckdb"
-    folder, place = (
-        quoted(path.parent),
-        quoted(path) if is_local else scope.target.fields["project"],
-    )
+    folder = quoted(path.parent)
+    place = quoted(path) if is_local else scope.target.fields["project"]
     try:
         if not is_local:
             _require_connection(scope.target)

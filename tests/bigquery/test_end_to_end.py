@@ -207,13 +207,13 @@ def test_a_new_column_of_the_export_is_told_once_to_each_tenant(story: Story) ->
 
 
 def test_doctor_asks_what_only_a_real_project_can_answer(story: Story) -> None:
-    looks = {look["name"]: look for look in story.steps["doctor"].document["checks"]}
-    assert looks["permissions"]["status"] == "ok", looks
+    checks = {one["name"]: one for one in story.steps["doctor"].document["checks"]}
+    assert checks["permissions"]["status"] == "ok", checks
     # A gap of the emulator's: once this fails, `quota` can be expected to be ok.
-    assert 'Referenced table "error_result" not found' in looks["quota"]["detail"], looks
-    # The emulator tells no bytes, and the story's rows are of another week.
-    assert looks["pruning"]["status"] == looks["partitions"]["status"] == "warn", looks
-    assert "nothing to judge pruning by" in looks["pruning"]["detail"]
+    assert 'Referenced table "error_result" not found' in checks["quota"]["detail"], checks
+    # The emulator counts no bytes, and the story's rows are of another week.
+    assert checks["pruning"]["status"] == checks["partitions"]["status"] == "warn", checks
+    assert "nothing to judge pruning by" in checks["pruning"]["detail"]
 
 
 def test_the_big_table_cannot_be_read_without_its_partition(story: Story) -> None:

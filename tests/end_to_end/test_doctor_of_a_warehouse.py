@@ -125,7 +125,7 @@ def test_repair_knows_only_tenants(ill: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "statement", "told"),
+    ("file", "statement", "detail"),
     [
         (
             "control",
@@ -141,11 +141,13 @@ def test_repair_knows_only_tenants(ill: World) -> None:
         ),
     ],
 )
-def test_what_a_tenant_lacks_is_repaired(ill: World, file: str, statement: str, told: str) -> None:
+def test_what_a_tenant_lacks_is_repaired(
+    ill: World, file: str, statement: str, detail: str
+) -> None:
     bill = ill.rows("mini")
     damage(ill, file, statement)
     check = examine(ill)["tables mini"]
-    assert (check["status"], check["detail"]) == ("fail", told)
+    assert (check["status"], check["detail"]) == ("fail", detail)
     follow(ill, check["remedy"])
     assert not any(check["status"] == "fail" for check in examine(ill).values())
     assert ill.rows("mini") == bill
@@ -242,9 +244,9 @@ def test_a_deleted_file_of_a_tenant_is_repaired_and_all_its_dates_are_loaded_aga
 
     refused = empty_world("run", "--tenant", "mini", "--date", "2024-11-20", "--json")
     assert refused.exit_code == 1
-    told = json.loads(refused.stdout)["error"]
-    assert "The data of tenant mini was deleted" in told
-    remedies = re.findall("`(runner [^`]+)`", told)
+    error = json.loads(refused.stdout)["error"]
+    assert "The data of tenant mini was deleted" in error
+    remedies = re.findall("`(runner [^`]+)`", error)
     assert remedies == ["runner tenant repair mini", "runner catch-up --tenant mini"]
     for remedy in remedies:
         follow(empty_world, remedy)

@@ -1,4 +1,4 @@
-"""What `runner doctor` finds on a machine and in the control tables, and what it tells to do."""
+"""What `runner doctor` finds on a machine and in the control tables, and its remedies."""
 
 import contextlib
 import json
@@ -45,14 +45,14 @@ from runner.errors import WarehouseUnreachable
 from runner.pipelines import templates
 from runner.settings import Settings, Target
 
-Look = Callable[..., dict[str, str]]
+FindCheck = Callable[..., dict[str, str]]
 
 
 @pytest.fixture
-def look(runner: Callable[..., Result]) -> Look:
+def find_check(runner: Callable[..., Result]) -> FindCheck:
     """What doctor found under a name: status, detail and remedy."""
 
-    def find(name: str, *args: str, **environ: str) -> dict[str, str]:
+    def found_check(name: str, *args: str, **environ: str) -> dict[str, str]:
         result = runner("doctor", "--json", *args, **environ)
         found = json.loads(result.stdout)
         assert result.exit_code == (0 if found["ok"] else 1)
@@ -61,7 +61,7 @@ def look(runner: Callable[..., Result]) -> Look:
         # The central tables and a tenant's have the same name: a tenant's are asked for.
         return named[-1] if "--tenant" in args else named[0]
 
-    return find
+    return found_check
 
 
 def ends(check: dict[str, str]) -> tuple[str, str]:
@@ -71,42 +71,47 @@ def ends(check: dict[str, str]) -> tuple[str, str]:
 # -- The profile and the machine.
 
 
-def test_without_a_profile_it_is_made_by_init(look: Look, control: Control) -> None:
+def test_without_a_profile_it_is_made_by_init(find_check: FindCheck, control: Control) -> None:
     (control.folder / "profiles" / "profiles.yml").unlink()
-    assert ends(look("profile")) == ("fail", "runner init")
-    assert look("warehouse")["detail"] == "skipped: fix 'profile' first"
-    assert look("clock")["detail"] == "skipped: fix 'warehouse' first"
+    assert ends(find_check("profile")) == ("fail", "runner init")
+    assert find_check("warehouse")["detail"] == "skipped: fix 'profile' first"
+    assert find_check("clock")["detail"] == "skipped: fix 'warehouse' first"
 
 
-def test_a_broken_profile_is_set_aside_and_made_anew(look: Look, control: Control) -> None:
+def test_a_broken_profile_is_set_aside_and_made_anew(
+    find_check: FindCheck, control: Control
+) -> None:
     path = control.folder / "profiles" / "profiles.yml"
     path.write_text("gcp_tenant_cost: [")
-    assert ends(look("profile")) == ("fail", f"mv {path} {path}.broken && runner init")
+    assert ends(find_check("profile")) == ("fail", f"mv {path} {path}.broken && runner init")
 
 
-def test_a_target_that_is_not_in_the_profile(look: Look) -> None:
-    assert ends(look("profile", "--target", "prod")) == ("fail", "runner doctor --target local")
+def test_a_target_that_is_not_in_the_profile(find_check: FindCheck) -> None:
+    assert ends(find_check("profile", "--target", "prod")) == (
+        "fail",
+        "runner doctor --target local",
+    )
 
 
-def test_a_variable_that_the_profile_wants(look: Look, control: Control) -> None:
+def test_a_variable_that_the_profile_wants(find_check: FindCheck, control: Control) -> None:
     path = control.folder / "profiles" / "profiles.yml"
     path.write_text(path.read_text().replace("env_var('WAREHOUSE_DIR', ", "env_var('OUR_DISK', "))
     path.write_text(
         re.sub(r"env_var\('OUR_DISK', [^)]*\)", "env_var('OUR_DISK')", path.read_text())
     )
-    assert ends(look("profile")) == ("fail", "export OUR_DISK=...")
+    assert ends(find_check("profile")) == ("fail", "export OUR_DISK=...")
 
 
-def test_bigquery_without_a_project(look: Look) -> None:
-    assert ends(look("profile", "--target", "bigquery")) == (
+def test_bigquery_without_a_project(find_check: FindCheck) -> None:
+    assert ends(find_check("profile", "--target", "bigquery")) == (
         "fail",
         "export GCP_PROJECT=my-project",
     )
-    check = look("profile", "--target", "bigquery", GCP_PROJECT="p", BIGQUERY_LOCATION="")
+    check = find_check("profile", "--target", "bigquery", GCP_PROJECT="p", BIGQUERY_LOCATION="")
     assert ends(check) == ("fail", "export BIGQUERY_LOCATION=US")
 
 
-def test_a_package_of_another_version_than_pinned(look: Look, tmp_path: Path) -> None:
+def test_a_package_of_another_version_than_pinned(find_check: FindCheck, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
     for path in ROOT.iterdir():
@@ -114,7 +119,7 @@ def test_a_package_of_another_version_than_pinned(look: Look, tmp_path: Path) ->
             (project / path.name).symlink_to(path)
     pins = (ROOT / "pyproject.toml").read_text().replace('"click>=8.1"', '"click>=99"')
     (project / "pyproject.toml").write_text(pins.replace('"pyyaml>=6"', '"no-such-package>=1"'))
-    check = look("versions", RUNNER_PROJECT_DIR=str(project))
+    check = find_check("versions", RUNNER_PROJECT_DIR=str(project))
     assert "click 8." in check["detail"] and "wanted >=99" in check["detail"]
     assert ends(check) == (
         "fail",
@@ -122,7 +127,7 @@ def test_a_package_of_another_version_than_pinned(look: Look, tmp_path: Path) ->
     )
     older = pins.replace('requires-python = ">=3.11"', 'requires-python = ">=3.99"')
     (project / "pyproject.toml").write_text(older)
-    check = look("versions", RUNNER_PROJECT_DIR=str(project))
+    check = find_check("versions", RUNNER_PROJECT_DIR=str(project))
     assert check["status"] == "fail" and check["remedy"].startswith("python3.12 -m venv .venv")
 
 
@@ -140,7 +145,7 @@ def test_versions_are_read_without_importing_dbt() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "detail"),
     [
         ("{from_date}", "{run_day}", "{run_day}"),
         ("selector: cost_billing_run", "selector: nothing", "has no 'nothing'"),
@@ -149,7 +154,12 @@ def test_versions_are_read_without_importing_dbt() -> None:
     ],
 )
 def test_a_template_that_cannot_be_used(
-    look: Look, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, old: str, new: str, told: str
+    find_check: FindCheck,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    old: str,
+    new: str,
+    detail: str,
 ) -> None:
     folder = tmp_path / "pipelines"
     shutil.copytree(templates.FOLDER, folder)
@@ -157,16 +167,16 @@ def test_a_template_that_cannot_be_used(
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
     monkeypatch.setattr(templates, "FOLDER", folder)
-    check = look("templates")
-    assert told in check["detail"]
+    check = find_check("templates")
+    assert detail in check["detail"]
     assert ends(check) == ("fail", f"${{EDITOR:-vi}} {path}")
 
 
 def test_a_template_that_is_not_there(
-    look: Look, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    find_check: FindCheck, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(templates, "FOLDER", tmp_path / "none")
-    check = look("templates")
+    check = find_check("templates")
     assert "gcp/cost/cost_billing is not in" in check["detail"]
     assert ends(check) == ("fail", f"git -C {ROOT} checkout -- {tmp_path / 'none'}")
 
@@ -175,13 +185,13 @@ def test_a_template_that_is_not_there(
     ("free", "status"), [(6_000_000_000, "ok"), (4_000_000_000, "warn"), (400_000_000, "fail")]
 )
 def test_a_disk_that_fills_up(
-    look: Look, control: Control, monkeypatch: pytest.MonkeyPatch, free: int, status: str
+    find_check: FindCheck, control: Control, monkeypatch: pytest.MonkeyPatch, free: int, status: str
 ) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(free, 0, free))
     folder = control.folder / "warehouse"
     remedy = None if status == "ok" else f"du -xh {folder} | sort -h | tail"
-    assert ends(look("disk")) == (status, remedy)
+    assert ends(find_check("disk")) == (status, remedy)
 
 
 @pytest.fixture
@@ -192,83 +202,83 @@ def umask() -> Iterator[None]:
     os.umask(before)
 
 
-def test_what_other_users_may_read(look: Look, control: Control, umask: None) -> None:
+def test_what_other_users_may_read(find_check: FindCheck, control: Control, umask: None) -> None:
     context, logs = control.path.parent, control.folder / "logs"
     logs.mkdir(mode=0o700)
     context.chmod(0o755)
     for path in context.iterdir():
         path.chmod(0o640)
-    check = look("privacy")
+    check = find_check("privacy")
     assert f"others may use {control.path}" in check["detail"] and "(mode 640)" in check["detail"]
     assert ends(check) == ("warn", f"chmod -R go= {context}")
     subprocess.run(["chmod", "-R", "go=", str(context)], check=True)
-    assert look("privacy")["status"] == "ok"
+    assert find_check("privacy")["status"] == "ok"
     context.chmod(0o755)
     for path in context.iterdir():
         path.chmod(0o600)
-    assert look("privacy")["status"] == "ok", "they see names and nothing else"
+    assert find_check("privacy")["status"] == "ok", "they see names and nothing else"
     logs.chmod(0o730)
-    assert ends(look("privacy")) == ("warn", f"chmod -R go= {logs}")
+    assert ends(find_check("privacy")) == ("warn", f"chmod -R go= {logs}")
 
 
-def test_what_waits_in_the_spool(look: Look, control: Control) -> None:
+def test_what_waits_in_the_spool(find_check: FindCheck, control: Control) -> None:
     path = spool.keep(control.settings, "acme", (), {})
-    assert ends(look("spool")) == ("warn", "runner tenant list")
+    assert ends(find_check("spool")) == ("warn", "runner tenant list")
     path.chmod(0o644)
-    assert ends(look("spool")) == ("fail", f"rm -i {path}")
+    assert ends(find_check("spool")) == ("fail", f"rm -i {path}")
     path.chmod(0o600)
     damaged = path.with_suffix(".damaged")
     path.replace(damaged)
-    assert ends(look("spool")) == ("fail", f"cat {damaged}; rm -i {damaged}")
+    assert ends(find_check("spool")) == ("fail", f"cat {damaged}; rm -i {damaged}")
 
 
 # -- The warehouse.
 
 
-def test_a_warehouse_that_was_never_made(look: Look, control: Control) -> None:
+def test_a_warehouse_that_was_never_made(find_check: FindCheck, control: Control) -> None:
     control.path.unlink()
-    assert ends(look("warehouse")) == ("fail", "runner init")
+    assert ends(find_check("warehouse")) == ("fail", "runner init")
     shutil.rmtree(control.path.parent)
-    assert ends(look("warehouse")) == ("fail", "runner init")
+    assert ends(find_check("warehouse")) == ("fail", "runner init")
     assert not control.path.parent.exists()
 
 
-def test_a_warehouse_folder_that_is_none(look: Look, control: Control) -> None:
+def test_a_warehouse_folder_that_is_none(find_check: FindCheck, control: Control) -> None:
     shutil.rmtree(control.path.parent)
     control.path.parent.write_text("in the way")
-    assert ends(look("warehouse")) == ("fail", 'export WAREHOUSE_DIR="$HOME/warehouse"')
+    assert ends(find_check("warehouse")) == ("fail", 'export WAREHOUSE_DIR="$HOME/warehouse"')
 
 
 REMEDY = "mkdir {0}/damaged && mv {1}* {0}/damaged/ && runner init"
 
 
-def test_a_control_file_that_is_damaged(look: Look, control: Control) -> None:
+def test_a_control_file_that_is_damaged(find_check: FindCheck, control: Control) -> None:
     control.path.write_bytes(b"x" * 20_000)
     path = control.path
-    assert ends(look("warehouse")) == ("fail", REMEDY.format(path.parent, path))
+    assert ends(find_check("warehouse")) == ("fail", REMEDY.format(path.parent, path))
 
 
-def test_a_control_file_that_was_cut_off(look: Look, control: Control) -> None:
+def test_a_control_file_that_was_cut_off(find_check: FindCheck, control: Control) -> None:
     control.path.write_bytes(control.path.read_bytes()[:100_000])
-    path, check = control.path, look("warehouse")
+    path, check = control.path, find_check("warehouse")
     assert "is damaged" in check["detail"]
     assert ends(check) == ("fail", REMEDY.format(path.parent, path))
 
 
 def test_a_control_file_that_another_program_writes(
-    look: Look, control: Control, monkeypatch: pytest.MonkeyPatch
+    find_check: FindCheck, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("runner.doctor.examine.PATIENCE_SECONDS", 0.3)
     with contextlib.closing(sqlite3.connect(control.path, isolation_level=None)) as other:
         other.execute("begin immediate")
-        status, remedy = ends(look("warehouse"))
+        status, remedy = ends(find_check("warehouse"))
         assert status == "fail" and str(control.path) in remedy
 
 
 def test_a_tenants_file_that_another_program_holds(
     runner: Callable[..., Result], control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its data is looked at once, and no repair is asked for: it would wait for the same."""
+    """Its data is checked once, and the remedy is no repair: that would wait for the same."""
     monkeypatch.setattr("runner.doctor.examine.PATIENCE_SECONDS", 1.0)
     path = control.path.with_name("tenant_acme.duckdb")
     code = f"import duckdb, time; c = duckdb.connect({str(path)!r}); print(1, flush=True)"
@@ -292,67 +302,71 @@ def test_a_tenants_file_that_another_program_holds(
     assert f"(process {holder.pid}): waiting up to 1 s for it\n" in result.stderr
 
 
-def test_a_bigquery_that_does_not_answer_is_told_at_once(look: Look) -> None:
+def test_a_bigquery_that_does_not_answer_is_reported_at_once(find_check: FindCheck) -> None:
     place = f"http://127.0.0.1:{free_port()}"
     began = time.monotonic()
-    check = look("warehouse", "--target", "bigquery", GCP_PROJECT="p", BIGQUERY_EMULATOR_HOST=place)
+    check = find_check(
+        "warehouse", "--target", "bigquery", GCP_PROJECT="p", BIGQUERY_EMULATOR_HOST=place
+    )
     assert ends(check) == ("fail", f"curl -sSI {place}")
     assert time.monotonic() - began < 15
 
 
-def test_a_central_table_without_a_column(look: Look, control: Control) -> None:
+def test_a_central_table_without_a_column(find_check: FindCheck, control: Control) -> None:
     control.sql("alter table tenants.tenant_subscriptions drop column max_team_members")
-    check = look("tables")
+    check = find_check("tables")
     assert check["detail"] == "tenant_subscriptions lacks max_team_members"
     assert ends(check) == ("fail", "runner tenant repair acme")
 
 
-def test_without_the_profiles_a_tenant_is_added_again(look: Look, control: Control) -> None:
+def test_without_the_profiles_a_tenant_is_added_again(
+    find_check: FindCheck, control: Control
+) -> None:
     control.sql("drop table tenants.tenant_profiles")
     remedy = "runner tenant add ID --admin-email E --export REF"
-    assert look("tables")["detail"] == "tenant_profiles is missing"
-    assert ends(look("tables")) == ("fail", remedy)
-    assert look("tenants")["status"] == "fail"
+    assert find_check("tables")["detail"] == "tenant_profiles is missing"
+    assert ends(find_check("tables")) == ("fail", remedy)
+    assert find_check("tenants")["status"] == "fail"
 
 
-def test_a_tenants_table_without_a_column(look: Look, control: Control) -> None:
+def test_a_tenants_table_without_a_column(find_check: FindCheck, control: Control) -> None:
     control.sql("alter table acme.x_meta_step_logs drop column row_count")
     control.sql("drop table acme.x_meta_alerts")
-    check = look("tables", "--tenant", "acme")
+    check = find_check("tables", "--tenant", "acme")
     assert check["detail"] == "x_meta_step_logs lacks row_count; x_meta_alerts is missing"
     assert ends(check) == ("fail", "runner tenant repair acme")
     # A check that breaks off over it has the same remedy.
-    assert ends(look("alerts", "--tenant", "acme")) == ("fail", "runner tenant repair acme")
+    assert ends(find_check("alerts", "--tenant", "acme")) == ("fail", "runner tenant repair acme")
 
 
-def test_a_lock_without_its_row(look: Look, control: Control) -> None:
+def test_a_lock_without_its_row(find_check: FindCheck, control: Control) -> None:
     control.sql("delete from acme.x_meta_lock")
-    check = look("tables", "--tenant", "acme")
+    check = find_check("tables", "--tenant", "acme")
     assert check["detail"] == "x_meta_lock has lost its row"
     assert ends(check) == ("fail", "runner tenant repair acme")
 
 
-def test_a_tenant_without_a_dataset(look: Look) -> None:
-    check = look("tables", "--tenant", "acme")
+def test_a_tenant_without_a_dataset(find_check: FindCheck) -> None:
+    check = find_check("tables", "--tenant", "acme")
     assert check["detail"].startswith("x_meta_exports is missing; x_meta_export_columns is missing")
     assert ends(check) == ("fail", "runner tenant repair acme")
 
 
-def test_a_running_run_has_the_data_to_itself(look: Look, control: Control) -> None:
+def test_a_running_run_has_the_data_to_itself(find_check: FindCheck, control: Control) -> None:
     run_id = control.add_run("RUNNING")
-    check = look("tables", "--tenant", "acme")
+    check = find_check("tables", "--tenant", "acme")
     assert ends(check) == ("warn", f"runner status {run_id} --tenant acme")
 
 
-def test_a_tenant_that_never_loaded_anything(look: Look) -> None:
+def test_a_tenant_that_never_loaded_anything(find_check: FindCheck) -> None:
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     remedy = f"runner run --tenant acme --date {yesterday}"
-    assert ends(look("data", "--tenant", "acme")) == ("warn", remedy)
+    assert ends(find_check("data", "--tenant", "acme")) == ("warn", remedy)
 
 
-def test_data_tables_that_are_gone(look: Look, control: Control) -> None:
+def test_data_tables_that_are_gone(find_check: FindCheck, control: Control) -> None:
     control.add_run(day=datetime(2024, 10, 1).date(), to_day=datetime(2024, 10, 3).date())
-    check = look("data", "--tenant", "acme")
+    check = find_check("data", "--tenant", "acme")
     assert "billing_cost_daily is missing; gcp_silver_cost is missing" in check["detail"]
     assert ends(check) == ("fail", "runner run --tenant acme --from 2024-10-01 --to 2024-10-03")
 
@@ -360,13 +374,13 @@ def test_data_tables_that_are_gone(look: Look, control: Control) -> None:
 # -- The clock.
 
 
-def test_a_row_from_the_future(look: Look, control: Control) -> None:
+def test_a_row_from_the_future(find_check: FindCheck, control: Control) -> None:
     control.sql(
         "insert into tenants.tenant_usage_events by name"
         " select 'e' as event_id, 'acme' as tenant_id, ? as occurred_at",
         datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=25),
     )
-    assert ends(look("clock")) == ("fail", "sudo timedatectl set-ntp true")
+    assert ends(find_check("clock")) == ("fail", "sudo timedatectl set-ntp true")
 
 
 def test_a_clock_that_is_not_the_warehouses() -> None:
@@ -379,19 +393,21 @@ def test_a_clock_that_is_not_the_warehouses() -> None:
 # -- Tenants: standing, export, runs, alerts.
 
 
-def test_a_tenant_that_is_not_there(look: Look) -> None:
-    check = look("tenants", "--tenant", "acmee")
+def test_a_tenant_that_is_not_there(find_check: FindCheck) -> None:
+    check = find_check("tenants", "--tenant", "acmee")
     assert "there is acme, globex" in check["detail"]
     assert ends(check) == ("fail", "runner tenant add acmee --admin-email E --export REF")
 
 
-def test_no_tenants_are_a_warning(look: Look, control: Control) -> None:
+def test_no_tenants_are_a_warning(find_check: FindCheck, control: Control) -> None:
     control.sql("delete from tenants.tenant_profiles")
     remedy = "runner tenant add ID --admin-email E --export REF"
-    assert ends(look("tenants")) == ("warn", remedy)
+    assert ends(find_check("tenants")) == ("warn", remedy)
 
 
-def test_tenants_that_are_billed_for_the_same_charges(look: Look, control: Control) -> None:
+def test_tenants_that_are_billed_for_the_same_charges(
+    find_check: FindCheck, control: Control
+) -> None:
     def reads(tenant: str, *accounts: str) -> None:
         control.sql("delete from tenants.tenant_exports where tenant_id = ?", tenant)
         control.sql(
@@ -404,16 +420,16 @@ def test_tenants_that_are_billed_for_the_same_charges(look: Look, control: Contr
 
     reads("acme", "01ECB7-6EE0BA-7357F1")
     reads("globex", "000000-000000-000001")
-    assert look("overlaps")["status"] == "ok"
+    assert find_check("overlaps")["status"] == "ok"
     add = "runner tenant add {} --admin-email admin@acme.example --export p.d.t"
     for accounts in ((), ("000000-000000-000001", "01ECB7-6EE0BA-7357F1")):
         reads("globex", *accounts)
-        check = look("overlaps")
+        check = find_check("overlaps")
         assert "p.d.t are billed to both acme and globex" in check["detail"]
         assert ends(check) == ("warn", f"{add.format('globex')} --billing-account ID")
-    assert look("overlaps", "--tenant", "acme")["remedy"].startswith(add.format("acme"))
+    assert find_check("overlaps", "--tenant", "acme")["remedy"].startswith(add.format("acme"))
     control.sql("update tenants.tenant_profiles set status = 'DELETED' where tenant_id = 'acme'")
-    assert look("overlaps")["status"] == "ok"
+    assert find_check("overlaps")["status"] == "ok"
 
 
 NEXT_YEAR = datetime.now(UTC).date() + timedelta(days=365)
@@ -421,7 +437,7 @@ ENDED = "'2024-01-31'"
 
 
 @pytest.mark.parametrize(
-    ("statement", "told", "remedy"),
+    ("statement", "detail", "remedy"),
     [
         ("profiles set status = 'SUSPENDED'", "tenant is suspended", "resume acme"),
         (
@@ -459,50 +475,54 @@ ENDED = "'2024-01-31'"
     ],
 )
 def test_what_refuses_a_tenants_runs(
-    look: Look, control: Control, statement: str, told: str, remedy: str
+    find_check: FindCheck, control: Control, statement: str, detail: str, remedy: str
 ) -> None:
     control.add_run()
-    assert look("limits", "--tenant", "acme")["status"] == "ok"
+    assert find_check("limits", "--tenant", "acme")["status"] == "ok"
     control.sql(f"update tenants.tenant_{statement} where tenant_id = 'acme'")
-    check = look("limits", "--tenant", "acme")
-    assert told in check["detail"]
+    check = find_check("limits", "--tenant", "acme")
+    assert detail in check["detail"]
     assert ends(check) == ("fail", f"runner tenant {remedy}")
 
 
-def test_the_limits_remedy_is_one_that_mends_it(
-    look: Look, control: Control, runner: Callable[..., Result]
+def test_the_limits_remedy_is_one_that_fixes_it(
+    find_check: FindCheck, control: Control, runner: Callable[..., Result]
 ) -> None:
     control.subscribe(daily_limit=1)
     control.add_run()
-    assert runner(*look("limits", "--tenant", "acme")["remedy"].split()[1:]).exit_code == 0
-    assert look("limits", "--tenant", "acme")["status"] == "ok"
+    assert runner(*find_check("limits", "--tenant", "acme")["remedy"].split()[1:]).exit_code == 0
+    assert find_check("limits", "--tenant", "acme")["status"] == "ok"
 
 
-def test_no_runs_at_once_are_no_matter_of_running_ones(look: Look, control: Control) -> None:
+def test_no_runs_at_once_are_no_matter_of_running_ones(
+    find_check: FindCheck, control: Control
+) -> None:
     control.subscribe(concurrent_limit=0)
-    check = look("limits", "--tenant", "acme")
+    check = find_check("limits", "--tenant", "acme")
     assert ends(check) == ("fail", "runner tenant update acme --concurrent-limit 10")
 
 
-def test_too_many_runs_at_once(look: Look, control: Control) -> None:
+def test_too_many_runs_at_once(find_check: FindCheck, control: Control) -> None:
     control.subscribe(concurrent_limit=1)
     control.add_run("RUNNING")
-    check = look("limits", "--tenant", "acme")
+    check = find_check("limits", "--tenant", "acme")
     assert ends(check) == ("fail", "runner runs --tenant acme --status running")
 
 
-def test_in_a_round_over_all_a_suspended_tenant_is_no_failure(look: Look, control: Control) -> None:
+def test_in_a_round_over_all_a_suspended_tenant_is_no_failure(
+    find_check: FindCheck, control: Control
+) -> None:
     control.sql("update tenants.tenant_profiles set status = 'SUSPENDED' where tenant_id = 'acme'")
-    assert ends(look("limits")) == ("warn", "runner tenant resume acme")
+    assert ends(find_check("limits")) == ("warn", "runner tenant resume acme")
 
 
-def test_a_tenant_without_a_subscription(look: Look, control: Control) -> None:
+def test_a_tenant_without_a_subscription(find_check: FindCheck, control: Control) -> None:
     control.sql("delete from tenants.tenant_subscriptions")
-    assert ends(look("limits", "--tenant", "acme")) == ("fail", "runner tenant repair acme")
+    assert ends(find_check("limits", "--tenant", "acme")) == ("fail", "runner tenant repair acme")
 
 
-def test_a_tenant_without_an_export(look: Look) -> None:
-    check = look("export", "--tenant", "acme")
+def test_a_tenant_without_an_export(find_check: FindCheck) -> None:
+    check = find_check("export", "--tenant", "acme")
     assert check["detail"] == "no export is registered"
     # Its own copy is gone, too: there is nothing to repair it from.
     remedy = "runner tenant add acme --admin-email E --export REF"
@@ -581,28 +601,28 @@ def test_an_export_that_cannot_be_opened_does_not_spoil_the_next(
     assert events == ["made", "stopped", "made"]
 
 
-def test_runs_that_nobody_runs(look: Look, control: Control) -> None:
-    assert look("runs", "--tenant", "acme")["detail"] == "0 active, no orphan"
+def test_runs_that_nobody_runs(find_check: FindCheck, control: Control) -> None:
+    assert find_check("runs", "--tenant", "acme")["detail"] == "0 active, no orphan"
     run_id = control.add_run("RUNNING", leased_for=timedelta(minutes=-1))
-    check = look("runs", "--tenant", "acme")
+    check = find_check("runs", "--tenant", "acme")
     assert run_id in check["detail"]
     assert ends(check) == ("warn", "runner runs --tenant acme")
 
 
-def test_a_run_that_no_service_takes_up(look: Look, control: Control) -> None:
+def test_a_run_that_no_service_takes_up(find_check: FindCheck, control: Control) -> None:
     run_id = control.take(queued=True).id
-    assert look("runs", "--tenant", "acme")["status"] == "ok"
+    assert find_check("runs", "--tenant", "acme")["status"] == "ok"
     control.sql(
         "update acme.x_meta_pipeline_runs set start_time = ?",
         (datetime.now(UTC) - timedelta(minutes=20)).replace(tzinfo=None),
     )
-    check = look("runs", "--tenant", "acme")
+    check = find_check("runs", "--tenant", "acme")
     assert run_id in check["detail"] and "waits for a service" in check["detail"]
     assert ends(check) == ("warn", "runner serve")
 
 
 def test_a_run_whose_process_is_gone_is_an_orphan_and_its_remedy_closes_it(
-    look: Look, control: Control, runner: Callable[..., Result]
+    find_check: FindCheck, control: Control, runner: Callable[..., Result]
 ) -> None:
 
     run_id = control.add_run("RUNNING")
@@ -612,10 +632,10 @@ def test_a_run_whose_process_is_gone_is_an_orphan_and_its_remedy_closes_it(
         "update acme.x_meta_pipeline_runs set worker_instance = ?",
         f"{this_host()}:{gone.pid}",
     )
-    check = look("runs", "--tenant", "acme")
+    check = find_check("runs", "--tenant", "acme")
     assert run_id in check["detail"]
     assert runner(*check["remedy"].split()[1:]).exit_code == 0
-    assert look("runs", "--tenant", "acme")["status"] == "ok"
+    assert find_check("runs", "--tenant", "acme")["status"] == "ok"
 
 
 def add_alert(control: Control, status: str, created: datetime) -> None:
@@ -627,25 +647,25 @@ def add_alert(control: Control, status: str, created: datetime) -> None:
     )
 
 
-def test_an_alert_that_waits(look: Look, control: Control) -> None:
+def test_an_alert_that_waits(find_check: FindCheck, control: Control) -> None:
     add_alert(control, "PENDING", datetime.now(UTC))
-    check = look("alerts", "--tenant", "acme")
+    check = find_check("alerts", "--tenant", "acme")
     assert "'[ALERT] x'" in check["detail"] and "after 3 attempts: refused" in check["detail"]
     assert ends(check) == ("warn", "runner runs --tenant acme")
 
 
-def test_an_alert_that_was_given_up_fails_for_a_week_and_is_told_for_a_month(
-    look: Look, control: Control
+def test_an_alert_that_was_given_up_fails_for_a_week_and_is_a_warning_for_a_month(
+    find_check: FindCheck, control: Control
 ) -> None:
     remedy = "runner doctor --tenant acme --send-mail"
     add_alert(control, "ABANDONED", datetime.now(UTC) - timedelta(days=29))
-    assert ends(look("alerts", "--tenant", "acme")) == ("warn", remedy)
+    assert ends(find_check("alerts", "--tenant", "acme")) == ("warn", remedy)
     add_alert(control, "ABANDONED", datetime.now(UTC) - timedelta(days=6))
     add_alert(control, "PENDING", datetime.now(UTC))
-    assert ends(look("alerts", "--tenant", "acme")) == ("fail", remedy)
+    assert ends(find_check("alerts", "--tenant", "acme")) == ("fail", remedy)
     control.sql("delete from acme.x_meta_alerts")
     add_alert(control, "ABANDONED", datetime.now(UTC) - timedelta(days=31))
-    assert look("alerts", "--tenant", "acme")["status"] == "ok"
+    assert find_check("alerts", "--tenant", "acme")["status"] == "ok"
 
 
 # -- Mail.
@@ -661,36 +681,41 @@ def mail_to(box: Inbox, **more: str) -> dict[str, str]:
     }
 
 
-def test_a_mail_server_that_takes_mail_gets_none(look: Look, inbox: Inbox) -> None:
-    assert ends(look("mail", **mail_to(inbox))) == ("ok", None)
+def test_a_mail_server_that_takes_mail_gets_none(find_check: FindCheck, inbox: Inbox) -> None:
+    assert ends(find_check("mail", **mail_to(inbox))) == ("ok", None)
     assert inbox.letters == []
 
 
-def test_a_mail_server_that_is_not_named(look: Look, inbox: Inbox) -> None:
+def test_a_mail_server_that_is_not_named(find_check: FindCheck, inbox: Inbox) -> None:
     remedy = "export SMTP_HOST=smtp.example.com SMTP_PORT=587 SMTP_STARTTLS=1"
-    assert ends(look("mail")) == ("warn", remedy)
-    check = look("test mail", "--tenant", "acme", "--send-mail")
+    assert ends(find_check("mail")) == ("warn", remedy)
+    check = find_check("test mail", "--tenant", "acme", "--send-mail")
     assert ends(check) == ("fail", remedy)
 
 
-def test_without_alert_to_the_admin_hears_and_can_be_written_to(look: Look, inbox: Inbox) -> None:
+def test_without_alert_to_the_admin_hears_and_can_be_written_to(
+    find_check: FindCheck, inbox: Inbox
+) -> None:
     nobody, remedy = mail_to(inbox, ALERT_TO=""), "export ALERT_TO=ops@example.com"
-    check = look("mail", **nobody)
+    check = find_check("mail", **nobody)
     assert ends(check) == ("warn", remedy)
     assert "the tenant's admin alone" in check["detail"]
-    assert ends(look("test mail", "--tenant", "acme", "--send-mail", **nobody)) == ("ok", None)
+    assert ends(find_check("test mail", "--tenant", "acme", "--send-mail", **nobody)) == (
+        "ok",
+        None,
+    )
     assert [letter.rcpt_tos for letter in inbox.letters] == [["admin@acme.example"]]
-    result = look("test mail", "--send-mail", **nobody)
+    result = find_check("test mail", "--send-mail", **nobody)
     assert ends(result) == ("fail", remedy)
 
 
-def test_an_address_that_the_server_cannot_take(look: Look, control: Control) -> None:
+def test_an_address_that_the_server_cannot_take(find_check: FindCheck, control: Control) -> None:
     control.sql("update tenants.tenant_profiles set admin_email = 'é@ex.com'")
     box = Inbox(free_port())
     server = Controller(box, hostname="127.0.0.1", port=box.port, enable_SMTPUTF8=False)
     server.start()
     try:
-        check = look("test mail", "--tenant", "acme", "--send-mail", **mail_to(box))
+        check = find_check("test mail", "--tenant", "acme", "--send-mail", **mail_to(box))
     finally:
         server.stop()
     assert "é@ex.com" in check["detail"]
@@ -698,14 +723,18 @@ def test_an_address_that_the_server_cannot_take(look: Look, control: Control) ->
     assert ends(check) == ("fail", remedy)
 
 
-def test_a_mail_server_that_is_down(look: Look) -> None:
+def test_a_mail_server_that_is_down(find_check: FindCheck) -> None:
     port = free_port()
-    check = look("mail", SMTP_HOST="127.0.0.1", SMTP_PORT=str(port), ALERT_TO="ops@example.com")
+    check = find_check(
+        "mail", SMTP_HOST="127.0.0.1", SMTP_PORT=str(port), ALERT_TO="ops@example.com"
+    )
     assert ends(check) == ("fail", f"nc -vz 127.0.0.1 {port}")
 
 
-def test_a_mail_server_without_the_encryption_that_is_asked_for(look: Look, inbox: Inbox) -> None:
-    check = look("mail", **mail_to(inbox, SMTP_STARTTLS="1"))
+def test_a_mail_server_without_the_encryption_that_is_asked_for(
+    find_check: FindCheck, inbox: Inbox
+) -> None:
+    check = find_check("mail", **mail_to(inbox, SMTP_STARTTLS="1"))
     remedy = f"curl -v --ssl-reqd smtp://127.0.0.1:{inbox.port}"
     assert ends(check) == ("fail", remedy)
 
@@ -726,19 +755,19 @@ def guarded() -> Iterator[Inbox]:
     controller.stop()
 
 
-def test_a_mail_server_that_refuses_the_login(look: Look, guarded: Inbox) -> None:
-    check = look("mail", **mail_to(guarded, SMTP_USER="u", SMTP_PASSWORD="not-to-be-told"))
+def test_a_mail_server_that_refuses_the_login(find_check: FindCheck, guarded: Inbox) -> None:
+    check = find_check("mail", **mail_to(guarded, SMTP_USER="u", SMTP_PASSWORD="not-to-be-shown"))
     assert ends(check) == ("fail", "export SMTP_USER=... SMTP_PASSWORD=...")
-    assert "not-to-be-told" not in json.dumps(check)
+    assert "not-to-be-shown" not in json.dumps(check)
 
 
-def test_a_port_that_is_no_number_is_a_failed_check(look: Look) -> None:
-    check = look("mail", SMTP_HOST="h", SMTP_PORT="smtp", ALERT_TO="ops@example.com")
+def test_a_port_that_is_no_number_is_a_failed_check(find_check: FindCheck) -> None:
+    check = find_check("mail", SMTP_HOST="h", SMTP_PORT="smtp", ALERT_TO="ops@example.com")
     assert check["status"] == "fail" and "SMTP_PORT is 'smtp'" in check["detail"]
 
 
-def test_a_test_mail_goes_to_all_who_hear_of_failures(look: Look, inbox: Inbox) -> None:
-    check = look("test mail", "--tenant", "acme", "--send-mail", **mail_to(inbox))
+def test_a_test_mail_goes_to_all_who_hear_of_failures(find_check: FindCheck, inbox: Inbox) -> None:
+    check = find_check("test mail", "--tenant", "acme", "--send-mail", **mail_to(inbox))
     assert ends(check) == ("ok", None)
     (letter,) = inbox.letters
     assert sorted(letter.rcpt_tos) == ["admin@acme.example", "ops@example.com"]
@@ -752,9 +781,11 @@ def test_a_test_mail_goes_to_all_who_hear_of_failures(look: Look, inbox: Inbox) 
         ("ops@example.com", "export ALERT_TO=ops@example.com"),
     ],
 )
-def test_a_recipient_that_is_refused(look: Look, inbox: Inbox, refused: str, remedy: str) -> None:
+def test_a_recipient_that_is_refused(
+    find_check: FindCheck, inbox: Inbox, refused: str, remedy: str
+) -> None:
     inbox.refuses = {refused}
-    check = look("test mail", "--tenant", "acme", "--send-mail", **mail_to(inbox))
+    check = find_check("test mail", "--tenant", "acme", "--send-mail", **mail_to(inbox))
     assert refused in check["detail"]
     assert ends(check) == ("fail", remedy)
 
@@ -763,16 +794,16 @@ def test_a_recipient_that_is_refused(look: Look, inbox: Inbox, refused: str, rem
 
 
 def test_a_check_that_breaks_off_is_a_failure_and_the_others_go_on(
-    look: Look, monkeypatch: pytest.MonkeyPatch
+    find_check: FindCheck, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(path: object) -> None:
         raise RuntimeError("first line\nsecond line")
 
     monkeypatch.setattr(shutil, "disk_usage", broken)
-    check = look("disk")
+    check = find_check("disk")
     assert check["detail"] == "RuntimeError: first line"
     assert ends(check) == ("fail", "runner doctor --verbose")
-    assert look("mail")["status"] == "warn"
+    assert find_check("mail")["status"] == "warn"
 
 
 def test_each_remedy_stands_on_a_line_of_its_own() -> None:
@@ -814,19 +845,19 @@ def test_what_needs_a_failed_check_is_skipped_and_of_a_tenant_left_out(control: 
     assert (results[-1].remedy, results[-1].tenant) == ("ps -fp 7", "acme")
 
 
-def test_a_remedy_names_the_target_that_was_named(look: Look, control: Control) -> None:
+def test_a_remedy_names_the_target_that_was_named(find_check: FindCheck, control: Control) -> None:
     control.path.unlink()
-    assert look("warehouse", "--target", "local")["remedy"] == "runner init --target local"
+    assert find_check("warehouse", "--target", "local")["remedy"] == "runner init --target local"
 
 
 def test_doctor_takes_no_tenant_that_could_not_be_one(runner: Callable[..., Result]) -> None:
     assert runner("doctor", "--tenant", "a; drop table x").exit_code == 2
 
 
-def test_doctor_changes_nothing(look: Look, control: Control) -> None:
+def test_doctor_changes_nothing(find_check: FindCheck, control: Control) -> None:
     spool.keep(control.settings, "acme", (), {})
     control.add_run("RUNNING", leased_for=timedelta(minutes=-1))
     before = control.sql("select * from acme.x_meta_pipeline_runs")
-    look("runs", "--tenant", "acme")
+    find_check("runs", "--tenant", "acme")
     assert control.sql("select * from acme.x_meta_pipeline_runs") == before
     assert len(spool.waiting(control.settings)) == 1
