@@ -31,7 +31,11 @@ def _converting(convert: Callable[[str], Any] | None) -> Any:
 
 
 def value(
-    named: str, metavar: str, help: str, convert: Callable[[str], Any] | None = None, **more: Any
+    named: str,
+    metavar: str | None,
+    help: str,
+    convert: Callable[[str], Any] | None = None,
+    **more: Any,
 ) -> Callable[[Function], Function]:
     """An option with a text. `named`: the option, and its parameter if that has another name."""
     callback = _converting(convert)
@@ -40,7 +44,7 @@ def value(
 
 def number(
     named: str,
-    metavar: str,
+    metavar: str | None,
     help: str,
     least: int,
     most: int | None = None,

@@ -11,7 +11,7 @@ from runner.cli.options import flag, number, value
 from runner.cli.text import columns, table
 from runner.control import tenants
 from runner.errors import UsageProblem
-from runner.onboarding import onboard, remove, repair
+from runner.onboarding import exports, onboard, remove, repair
 from runner.settings import Settings
 
 plan_option = value(
@@ -74,10 +74,11 @@ tenant.add_command(keys.credentials)
 def add(config: Settings, **named: Any) -> str:
     """Add a tenant, or bring one up to date: what is not named stays. Safe to run again."""
     spec = onboard.TenantSpec(**named)
-    exports = onboard.onboard(options.opened(config), spec, on_private=options.echo)
+    exports.named_exports(config, spec)  # a wrong one is refused before the warehouse is asked
+    named_exports = onboard.onboard(options.opened(config), spec, on_private=options.echo)
     ready = f"Tenant {spec.tenant_id} is ready. Next:"
     ready += f" runner run --tenant {spec.tenant_id} --date D"
-    if exports[0].has_unallocated:
+    if named_exports[0].has_unallocated:
         return ready
     return (
         f"{ready}\nCharges without a project (tax, support, rounding) are not in its bill:"
@@ -105,14 +106,14 @@ def show(config: Settings, tenant_id: str) -> Result:
     """Show one tenant: profile, limits and exports."""
     store = options.opened(config).store
     profile = vars(tenants.find(store, tenant_id))
-    exports = tenants.exports(store, tenant_id)
+    found = tenants.exports(store, tenant_id)
     rows = [(name.replace("_", " "), str(value or "")) for name, value in profile.items()]
-    for one in exports:
+    for one in found:
         rows.append(("export", one.ref))
         rows.append(("  accounts", ", ".join(one.billing_accounts) or "all"))
         rows.append(("  projects", ", ".join(one.projects) or "all"))
         rows.append(("  unallocated", "included" if one.has_unallocated else "left out"))
-    return Result({**profile, "exports": exports}, "\n".join(columns(rows)))
+    return Result({**profile, "exports": found}, "\n".join(columns(rows)))
 
 
 @tenant.command()
