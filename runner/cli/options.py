@@ -44,7 +44,7 @@ def value(
 
 def number(
     named: str,
-    metavar: str | None,
+    metavar: str,
     help: str,
     least: int,
     most: int | None = None,
@@ -112,7 +112,7 @@ def selection(function: Function) -> Callable[..., Any]:
 
 
 def opened(
-    config: Settings, tenant: str | None = None, sends_mail: bool = False, drains: bool = True
+    config: Settings, tenant: str | None = None, sends_mail: bool = False, drains_spool: bool = True
 ) -> Context:
     """The stores, with what earlier commands left undone done first: the spool is written.
 
@@ -123,7 +123,7 @@ def opened(
     if tenant is not None or sends_mail:
         mail = config.mail
         context = replace(context, mailbox=SmtpMailbox(lambda: mail))
-    if drains and context.store.exists():
+    if drains_spool and context.store.exists():
         spool.drain(config, context.store)
     if tenant is not None:
         tenants.find(context.store, tenant)

@@ -19,7 +19,9 @@ def init(config: Settings, sample_rows: int | None) -> str:
     Existing files are kept: run it as often as you like.
     """
     profile = demo.make_profile(config)
-    return "\n".join([profile, *demo.prepare(options.opened(config, drains=False), sample_rows)])
+    return "\n".join(
+        [profile, *demo.prepare(options.opened(config, drains_spool=False), sample_rows)]
+    )
 
 
 @options.command()

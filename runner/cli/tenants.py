@@ -8,7 +8,7 @@ from runner import names
 from runner.cli import keys, options
 from runner.cli.command import Group, Result
 from runner.cli.options import flag, number, value
-from runner.cli.text import columns, table
+from runner.cli.text import cell, columns, table
 from runner.control import tenants
 from runner.errors import UsageProblem
 from runner.onboarding import exports, onboard, remove, repair
@@ -107,7 +107,7 @@ def show(config: Settings, tenant_id: str) -> Result:
     store = options.opened(config).store
     profile = vars(tenants.find(store, tenant_id))
     found = tenants.exports(store, tenant_id)
-    rows = [(name.replace("_", " "), str(value or "")) for name, value in profile.items()]
+    rows = [(name.replace("_", " "), cell(value)) for name, value in profile.items()]
     for one in found:
         rows.append(("export", one.ref))
         rows.append(("  accounts", ", ".join(one.billing_accounts) or "all"))
@@ -170,7 +170,7 @@ def repair_tenant(config: Settings, tenant_id: str) -> str:
     On BigQuery a column that the models no longer have is dropped, one of another type is changed.
     """
     # The spool is not drained first: its entries may need the very tables that are made here.
-    repair.repair(options.opened(config, drains=False), tenant_id)
+    repair.repair(options.opened(config, drains_spool=False), tenant_id)
     return f"Tenant {tenant_id} is complete. Check with: runner doctor --tenant {tenant_id}"
 
 
