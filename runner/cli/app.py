@@ -15,15 +15,21 @@ from runner.cli.command import Group
 from runner.errors import Interrupted, UsageProblem
 from runner.text import to_json
 
-# The commands of each module, which is imported when one of them is named.
+# A command's module, imported when the command is named, and what `runner --help` says of it.
 COMMANDS = {
-    "service": ("init", "doctor", "serve"),
-    "tenants": ("tenant",),
-    "run": ("run", "catch-up"),
-    "history": ("status", "runs", "cancel", "quota", "query"),
-    "keys": ("admin-key",),
+    "init": ("service", "Make profiles.yml, and locally a sample export and a tenant."),
+    "tenant": ("tenants", "Add, show, change and remove tenants, their keys and accounts."),
+    "run": ("run", "Load, test and reconcile bills for one date or a range."),
+    "catch-up": ("run", "Run the dates that moved, are missing or failed: to be scheduled."),
+    "status": ("history", "Show one run, its steps and what is published of its dates."),
+    "runs": ("history", "List a tenant's runs, newest first."),
+    "cancel": ("history", "Stop an active run."),
+    "quota": ("history", "Show what a tenant has used of its limits."),
+    "query": ("history", "Run one SELECT over bills, runs and quotas."),
+    "doctor": ("service", "Check all that a run needs, and print what fixes it."),
+    "serve": ("service", "Serve the REST API, its page and its metrics."),
+    "admin-key": ("keys", "Make the key that opens all tenants of the REST service."),
 }
-MODULES = {name: module for module, names in COMMANDS.items() for name in names}
 # Their effect lasts, whether or not their output could be read.
 KEEP_THEIR_EXIT_CODE = ("run", "catch-up", "serve")
 
@@ -32,15 +38,19 @@ class CommandLine(Group):
     """All commands. What goes wrong is one sentence on stderr; with --json a document, too."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(MODULES)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in MODULES:
+        if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"runner.cli.{MODULES[cmd_name]}")
+        module = importlib.import_module(f"runner.cli.{COMMANDS[cmd_name][0]}")
         command = getattr(module, cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
     def main(self, *args: Any, **named: Any) -> NoReturn:
         """Run one command and exit as it did."""

@@ -13,7 +13,7 @@ from runner.text import to_json
 
 @dataclass(frozen=True)
 class Result:
-    """What a command prints: the document with --json; else the text, and notes on stderr."""
+    """What a command prints: the document with --json, else the text; then notes on stderr."""
 
     document: Any
     text: str | None
@@ -41,11 +41,9 @@ class Command(click.Command):
         values["config"] = config
         returned = super().invoke(ctx)
         result = returned if isinstance(returned, Result) else Result(None, returned)
-        if as_json:
-            click.echo(to_json(result.document))
-            return result.exit_code
-        if result.text is not None:
-            click.echo(result.text)
+        text = to_json(result.document) if as_json else result.text
+        if text is not None:
+            click.echo(text)
         for note in result.notes:
             click.echo(note, err=True)
         return result.exit_code
