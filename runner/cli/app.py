@@ -15,7 +15,7 @@ from runner.cli.command import Group
 from runner.errors import Interrupted, UsageProblem
 from runner.text import to_json
 
-# A command's module, imported when the command is named, and what `runner --help` says of it.
+# The module of each command, imported when the command is named; and its line in `runner --help`.
 COMMANDS = {
     "init": ("service", "Make profiles.yml, and locally a sample export and a tenant."),
     "tenant": ("tenants", "Add, show, change and remove tenants, their keys and accounts."),

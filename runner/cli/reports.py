@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from runner.cli.text import columns, short, table
+from runner.cli.text import columns, seconds, short, table
 from runner.control.runs import Run
 from runner.dates import in_words
 from runner.engine.job import Outcome
@@ -81,7 +81,7 @@ def all_tenants(ended: Sequence[Done[list[Report]]]) -> str:
                 status,
                 sum(report.rows for report in reports),
                 ", ".join(f"{money(amount)} {currency}" for currency, amount in net.items()),
-                f"{sum(report.duration_ms for report in reports) / 1000:.1f}",
+                seconds(sum(report.duration_ms for report in reports)),
                 short(batch.message_of(done), 80),
             )
         )

@@ -1,4 +1,4 @@
-"""What people and machines are shown at the end."""
+"""What a command prints at its end, for people and machines."""
 
 import io
 import json
@@ -122,7 +122,7 @@ def test_a_summary_has_what_people_want_to_read() -> None:
     assert any(line.startswith("next runner status") for line in lines)
 
 
-def test_a_failures_summary_says_why_and_what_to_run_next() -> None:
+def test_a_failures_summary_has_the_reason_and_the_next_command() -> None:
     text = reports.summary(Report(a_run(), "FAILED", 10, FAILED), "somewhere")
     assert FAILED.error in text and "runner run --tenant acme --date 2024-11-01" in text
 
@@ -135,7 +135,7 @@ def test_what_to_run_next_names_the_pipeline_and_the_target() -> None:
     assert text.endswith(" --target bigquery")
 
 
-def test_an_empty_dates_summary_says_so() -> None:
+def test_an_empty_dates_summary_has_no_rows_and_the_warning() -> None:
     warning = "0 rows: the export has no usage for this date yet"
     text = reports.summary(Report(a_run(), "COMPLETED", 10, PASSED, (), (warning,)), "x")
     assert "no rows" in text and warning in text
@@ -152,7 +152,7 @@ def test_columns_are_aligned() -> None:
     assert columns(rows) == ["name      n", "a         1", "bcd   1,000"]
 
 
-def test_a_list_of_no_runs_says_so() -> None:
+def test_a_list_without_runs_is_a_sentence() -> None:
     assert lists.run_list([]) == "No such runs."
 
 
@@ -162,7 +162,7 @@ def test_a_list_of_runs_keeps_each_on_a_line() -> None:
     assert len(lines) == 3 and "5,000" in lines[1] and "1.5" in lines[1]
 
 
-def test_a_quota_says_what_is_left_and_when_it_begins_anew() -> None:
+def test_a_quota_shows_what_is_left_and_when_it_resets() -> None:
     resets = datetime(2024, 11, 2, tzinfo=UTC)
     limits = (Limit("daily", 2, 6, resets), Limit("concurrent", 1, 3, None))
     text = lists.quota(Quota("acme", "ACTIVE", "STARTER", "ACTIVE", limits))
