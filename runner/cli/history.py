@@ -5,11 +5,12 @@ from dataclasses import replace
 from datetime import date
 
 import click
+from click import IntRange
 
 from runner import findings, names
 from runner.cli import lists, options, text
 from runner.cli.command import Result
-from runner.cli.options import flag, number, opened, value
+from runner.cli.options import flag, opened, value
 from runner.control import quota as quotas
 from runner.control import runs as control_runs
 from runner.control import runs_sql, tenants, turns
@@ -52,7 +53,7 @@ def status(config: Settings, tenant: str, run_id: str) -> Result:
 @options.command()
 @options.as_json
 @options.tenant()
-@number("--limit", "N", "How many at most.", 1, default=20)
+@value("--limit", "N", "How many at most.", type=IntRange(1), default=20, show_default=True)
 @value("--status run_status", "S", "Only runs of this status.", str.upper)
 @value("--date day", "D", "Only runs that cover this date.", names.day)
 @value("--pipeline", "P", "Only this pipeline or template.", default="")

@@ -1,11 +1,12 @@
 """API keys and service accounts: `tenant key`, `tenant credentials` and `admin-key`."""
 
 import click
+from click import IntRange
 
 from runner import names
 from runner.cli import options
 from runner.cli.command import Group, Result
-from runner.cli.options import flag, number, value
+from runner.cli.options import flag, value
 from runner.cli.text import table
 from runner.control import accounts, keys
 from runner.settings import Settings
@@ -25,7 +26,14 @@ def key() -> None:
     "What it allows: runs:read, runs:write (may be given again; default: both).",
     multiple=True,
 )
-@number("--days", "N", "Until it ends by itself.", 1, 3650, default=365)
+@value(
+    "--days",
+    "N",
+    "Until it ends by itself.",
+    type=IntRange(1, 3650),
+    default=365,
+    show_default=True,
+)
 @flag("--never-expires", "It does not end by itself.")
 @value("--description", "W", "What it is for.", default="")
 def create_key(

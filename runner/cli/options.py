@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import click
+from click import IntRange
 
 from runner import names
 from runner.cli.command import Command
@@ -37,25 +38,9 @@ def value(
     convert: Callable[[str], Any] | None = None,
     **more: Any,
 ) -> Callable[[Function], Function]:
-    """An option with a text. `named`: the option, and its parameter if that has another name."""
+    """An option with a value. `named`: the option, and its parameter if that has another name."""
     callback = _converting(convert)
     return click.option(*named.split(), metavar=metavar, help=help, callback=callback, **more)
-
-
-def number(
-    named: str,
-    metavar: str,
-    help: str,
-    least: int,
-    most: int | None = None,
-    default: int | None = None,
-) -> Callable[[Function], Function]:
-    """An option with an integer of that range."""
-    type = click.IntRange(least, most)
-    shows = default is not None
-    return click.option(
-        *named.split(), metavar=metavar, help=help, type=type, default=default, show_default=shows
-    )
 
 
 def flag(named: str, help: str) -> Callable[[Function], Function]:
@@ -90,7 +75,12 @@ def selection(function: Function) -> Callable[..., Any]:
     @tenant(required=False)
     @flag("--all-tenants", "Every active tenant, several at once.")
     @value("--trigger-by", "W", "Who or what starts it (default: you).")
-    @number("--workers", "N", "With --all-tenants: how many at once (default: one a core).", 1, 64)
+    @value(
+        "--workers",
+        "N",
+        "With --all-tenants: how many at once (default: one a core).",
+        type=IntRange(1, 64),
+    )
     @value("--shard", "i/n", "With --all-tenants: only part i of n, from 0, for job arrays.")
     @functools.wraps(function)
     def with_selection(

@@ -1,10 +1,11 @@
 """The installation: `init`, `doctor` and `serve`."""
 
 import click
+from click import IntRange
 
 from runner.cli import lists, options
 from runner.cli.command import Result
-from runner.cli.options import flag, number
+from runner.cli.options import flag, value
 from runner.doctor import check, examine
 from runner.errors import UsageProblem
 from runner.onboarding import demo
@@ -12,7 +13,12 @@ from runner.settings import Settings
 
 
 @options.command()
-@number("--sample-rows", "N", "About how many rows the sample export has (default 750,000).", 1)
+@value(
+    "--sample-rows",
+    "N",
+    "About how many rows the sample export has (default 750,000).",
+    type=IntRange(1),
+)
 def init(config: Settings, sample_rows: int | None) -> str:
     """Make profiles.yml, and on the local target a sample export and the tenant acme1281.
 
@@ -40,14 +46,15 @@ def doctor(config: Settings, tenant: str | None, send_mail: bool) -> Result:
 
 @options.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@number("--port", "N", "Port.", 0, 65535, default=8080)
-@number("--workers", "N", "How many runs at once (default: one a core).", 1, 64)
-@number(
+@value("--port", "N", "Port.", type=IntRange(0, 65535), default=8080, show_default=True)
+@value("--workers", "N", "How many runs at once (default: one a core).", type=IntRange(1, 64))
+@value(
     "--grace",
     "S",
     "Seconds in which runs can end once the service is stopped; others are queued again.",
-    0,
+    type=IntRange(0),
     default=60,
+    show_default=True,
 )
 def serve(config: Settings, host: str, port: int, workers: int | None, grace: int) -> None:
     """Serve the REST API, its page at / and its metrics at /metrics, until stopped."""

@@ -3,11 +3,12 @@
 from typing import Any
 
 import click
+from click import IntRange
 
 from runner import names
 from runner.cli import keys, options
 from runner.cli.command import Group, Result
-from runner.cli.options import flag, number, value
+from runner.cli.options import flag, value
 from runner.cli.text import cell, columns, table
 from runner.control import tenants
 from runner.errors import UsageProblem
@@ -134,9 +135,9 @@ def show(config: Settings, tenant_id: str) -> Result:
 @value(
     "--trial-ends trial_end_date", "D", "Last day of a trial, YYYY-MM-DD, or never.", names.last_day
 )
-@number("--daily-limit", "N", "Runs a day.", 0)
-@number("--monthly-limit", "N", "Runs a month.", 0)
-@number("--concurrent-limit", "N", "Runs at once.", 0)
+@value("--daily-limit", "N", "Runs a day.", type=IntRange(0))
+@value("--monthly-limit", "N", "Runs a month.", type=IntRange(0))
+@value("--concurrent-limit", "N", "Runs at once.", type=IntRange(0))
 def update(config: Settings, tenant_id: str, **named: Any) -> str:
     """Change what is named, and nothing else. Exports are changed by `tenant add`."""
     changes = {name: value for name, value in named.items() if value is not None}
