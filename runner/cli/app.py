@@ -88,7 +88,7 @@ def main() -> None:
         _main()
     except SystemExit as end:
         if why := streams.lost_output():
-            click.echo(f"Some output was lost, for it could not be written: {why}.", err=True)
+            click.echo(f"Some output could not be written to standard output: {why}.", err=True)
             if not end.code and not set(KEEP_THEIR_EXIT_CODE) & set(sys.argv[1:2]):
                 sys.exit(1)
         raise
