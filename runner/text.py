@@ -1,25 +1,25 @@
-"""Values as text, for people and machines alike."""
+"""Values as text: one JSON form for every document, and amounts of money without rounding."""
 
 import json
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 
-def as_json(document: Any) -> str:
-    """One JSON document; money as exact text, times as ISO 8601."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Decimal):
-            return money(value)
-        if isinstance(value, datetime | date):
-            return value.isoformat()
-        return str(value)
-
-    return json.dumps(document, indent=2, default=plain)
+def to_json(document: Any) -> str:
+    """One JSON document; money as exact text, times as ISO 8601, dataclasses as objects."""
+    return json.dumps(document, indent=2, default=_plain)
 
 
 def money(amount: Decimal) -> str:
     """An amount as it is, without an exponent and without zeros at its end beyond the cents."""
     whole, _, fraction = f"{amount:f}".partition(".")
     return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return money(value)
+    if isinstance(value, date):  # or a datetime
+        return value.isoformat()
+    return vars(value) if hasattr(value, "__dataclass_fields__") else str(value)

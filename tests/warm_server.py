@@ -24,8 +24,8 @@ from support import environment_in
 from runner.engine import worker
 
 IMPORTS = (
-    *("runner.cli.app", "runner.orchestration.run", "runner.onboarding.repair"),
-    *("runner.doctor.examine", "control_file", "duckdb"),
+    *("runner.cli.app", "runner.cli.run", "runner.cli.history", "runner.cli.tenants"),
+    *("runner.cli.service", "control_file", "duckdb"),
     *("dbt.cli.main", "dbt.task.build", "dbt.task.test", "babel.localtime"),
     "sqlparse.engine.grouping",
 )

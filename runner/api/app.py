@@ -50,7 +50,7 @@ from runner.orchestration.standing import standing_document
 from runner.pipelines import templates
 from runner.settings import Settings
 from runner.sql import Row
-from runner.text import as_json, money
+from runner.text import money, to_json
 
 log = logging.getLogger(__name__)
 
@@ -686,7 +686,7 @@ def _refused(service: Service, store: Store, tenant_id: str, refusal: Refused) -
     reset = [one.resets_at for one in told.limits if one.remaining == 0 and one.resets_at]
     # A run that is active frees its place when it ends: half a minute is a fair guess.
     seconds = max([30, *(int((at - datetime.now(UTC)).total_seconds()) + 1 for at in reset)])
-    limits = json.loads(as_json(told.document()["limits"]))
+    limits = json.loads(to_json(told.document()["limits"]))
     return Problem(
         429,
         "quota_exceeded",

@@ -17,17 +17,16 @@ BILLING_ACCOUNTS = ("01ECB7-6EE0BA-7357F1", "01EA5E-2C40D9-B81F36")
 
 
 def prepare(context: Context, sample_rows: int | None) -> list[str]:
-    """Make what is missing; lines that tell what there is now.
+    """Make what is missing; lines that say what there is now, and what to run next.
 
-    Never writes over a profiles.yml. Raises UsageProblem, WarehouseUnreachable or RunnerError.
+    Raises UsageProblem, WarehouseUnreachable or RunnerError.
     """
     settings = context.settings
-    told = [_profile(settings)]
     if settings.target({"tenant_id": "none"}).type != "duckdb":
-        return [*told, "Next: runner tenant add ID --admin-email E --export project.dataset.table"]
+        return ["Next: runner tenant add ID --admin-email E --export project.dataset.table"]
     context.dataset.prepare(TENANT)
     sample = _sample(context, sample_rows)
-    told.append(f"sample export   {sample}")
+    told = [f"sample export   {sample}"]
     if TENANT in {tenant.id for tenant in tenants.every(context.store)} and sample_rows is None:
         told.append(f"tenant          {TENANT} is there")
     else:
@@ -70,7 +69,8 @@ def write_sample(settings: Settings, path: Path, rows: int | None) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _profile(settings: Settings) -> str:
+def make_profile(settings: Settings) -> str:
+    """Make profiles.yml unless there is one; a line that says so. Raises UsageProblem."""
     path = settings.profiles_path
     if path.exists():
         return f"profile         {path} is there and was left as it is"

@@ -11,11 +11,14 @@ from control_file import DAY, Control
 
 from runner.cli.app import cli
 from runner.cli.app import main as real_main
+from runner.context import Stop
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, click.Command]]:
     found: list[tuple[str, click.Command]] = [(" ".join(path) or "runner", group)]
-    for name, command in group.commands.items():
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        assert command
         if isinstance(command, click.Group):
             found += commands(command, (*path, name))
         else:
@@ -42,9 +45,9 @@ def test_help_is_shown_and_done(runner, name: str, command: click.Command) -> No
 
 
 def test_the_exit_codes_are_documented_in_the_help(runner) -> None:
-    told = runner("--help").output
+    message = runner("--help").output
     for words in ("0 done", "1 the run failed", "2 usage", "3 refused", "4 the warehouse"):
-        assert words in " ".join(told.split())
+        assert words in " ".join(message.split())
 
 
 @pytest.mark.parametrize(
@@ -55,7 +58,7 @@ def test_the_promised_commands_are_there(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["tenant list", "tenant show", "run", "status", "runs", "quota"])
-def test_a_command_that_tells_something_takes_json(name: str) -> None:
+def test_a_command_with_a_result_takes_json(name: str) -> None:
     options = {option for p in dict(COMMANDS)[name].params for option in p.opts}
     assert {"--json", "--target", "--project-dir"} <= options
 
@@ -120,8 +123,8 @@ def test_a_control_character_in_any_word_is_refused(runner, args, mark: str) -> 
     for words in ((*args, f"a{mark}b"), (*before, f"{last}=a{mark}b"), (*args, mark)):
         answer = runner(*words)
         assert answer.exit_code == 2 and "control character" in answer.stderr
-        (told,) = answer.stderr.strip().splitlines()
-        assert told.isascii() and told.isprintable() and answer.stdout == ""
+        (message,) = answer.stderr.strip().splitlines()
+        assert message.isascii() and message.isprintable() and answer.stdout == ""
 
 
 def test_a_control_character_in_the_name_of_the_user_is_not_recorded(
@@ -174,7 +177,7 @@ def test_bad_input_is_one_sentence_with_the_remedy_and_writes_nothing(
     assert control.runs() == [] and not (control.folder / "target").exists()
 
 
-def test_a_table_that_lacks_a_column_is_told_with_its_remedy(control: Control, runner) -> None:
+def test_a_table_that_lacks_a_column_is_an_error_with_its_remedy(control: Control, runner) -> None:
     control.sql("alter table tenants.tenant_subscriptions drop column max_team_members")
     result = runner("tenant", "update", "acme", "--plan", "scale")
     assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
@@ -205,7 +208,7 @@ def test_bad_onboarding_is_one_sentence_and_leaves_nothing(
     assert list((control.folder / "warehouse").iterdir()) == []
 
 
-def test_a_bad_billing_account_or_project_is_told(runner, tmp_path: Path) -> None:
+def test_a_bad_billing_account_or_project_is_refused(runner, tmp_path: Path) -> None:
     export = tmp_path / "x.parquet"
     export.touch()
     for option, value, words in (
@@ -224,7 +227,7 @@ def test_a_bad_billing_account_or_project_is_told(runner, tmp_path: Path) -> Non
         ("runs", "--tenant", "acme", "--pipeline", "\udcff"),
     ],
 )
-def test_a_word_that_is_no_utf8_is_refused(runner, control: Control, args) -> None:
+def test_a_word_that_is_not_utf8_is_refused(runner, control: Control, args) -> None:
     answer = runner(*args)
     assert answer.exit_code == 2 and "is not UTF-8" in answer.stderr
     assert control.runs() == []
@@ -253,9 +256,9 @@ def test_an_error_in_json_is_a_document_too(runner, control: Control, args, code
     assert document["exit_code"] == code and words in document["error"]
 
 
-def test_a_prompt_that_nobody_answers_does_nothing(runner, control: Control) -> None:
+def test_a_prompt_without_input_does_nothing(runner, control: Control) -> None:
     answer = runner("tenant", "remove", "acme")
-    assert answer.exit_code == 2 and "Nobody answered: nothing was done." in answer.stderr
+    assert answer.exit_code == 2 and "Aborted: no input was given." in answer.stderr
     assert control.value("select count(*) from tenants.tenant_profiles where status='ACTIVE'") == 2
 
 
@@ -273,7 +276,7 @@ def test_a_missing_profile_names_runner_init(runner, control: Control) -> None:
     assert answer.exit_code == 2 and "runner init" in answer.stderr
 
 
-def test_a_log_folder_that_cannot_be_written_is_told_and_ends_nothing(
+def test_a_log_folder_that_cannot_be_written_is_a_warning_and_ends_nothing(
     runner, control: Control, dbt
 ) -> None:
     (control.folder / "file").touch()
@@ -295,9 +298,9 @@ def test_an_unknown_pipeline_exits_2_and_leaves_a_refused_row(
     runner, control: Control, name: str
 ) -> None:
     answer = runner(*RUN, "--date", "2024-11-01", "--pipeline", name)
-    (told,) = answer.stderr.strip().splitlines()
-    assert answer.exit_code == 2 and "gcp/cost/cost_billing" in told
-    assert [("REFUSED", told.removeprefix("Error: "))] == control.runs()
+    (message,) = answer.stderr.strip().splitlines()
+    assert answer.exit_code == 2 and "gcp/cost/cost_billing" in message
+    assert [("REFUSED", message.removeprefix("Error: "))] == control.runs()
     (row,) = control.sql(
         "select template, run_date, duration_ms, event_type from acme.x_meta_pipeline_runs"
         " join tenants.tenant_usage_events using (pipeline_logging_id)"
@@ -306,7 +309,7 @@ def test_an_unknown_pipeline_exits_2_and_leaves_a_refused_row(
     assert name in json.loads(runner("runs", "--tenant", "acme", "--json").stdout)[0]["template"]
 
 
-def test_an_unknown_pipeline_of_nobody_or_of_a_dry_run_leaves_no_row(
+def test_an_unknown_pipeline_of_an_unknown_tenant_or_of_a_dry_run_leaves_no_row(
     runner, control: Control
 ) -> None:
     other = ("--date", "2024-11-01", "--pipeline", "gcp/cost/x")
@@ -336,7 +339,7 @@ def test_runs_of_an_unknown_pipeline_are_answered_with_those_there_are(
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_alerts_go_after_the_commands_own_work_and_no_more_once_nobody_answers(
+def test_alerts_go_after_the_commands_own_work_and_no_more_once_the_server_does_not_answer(
     runner, control: Control, monkeypatch: pytest.MonkeyPatch, problem: Exception, attempts: int
 ) -> None:
     for n in range(3):
@@ -354,14 +357,14 @@ def test_alerts_go_after_the_commands_own_work_and_no_more_once_nobody_answers(
         order.append(control.runs()[0][0])
         raise problem
 
-    def told(text: str, **named: object) -> None:
-        order.append("told")
+    def printed(text: str, **named: object) -> None:
+        order.append("printed")
         echo(text)
 
     monkeypatch.setattr("runner.mailing.SmtpMailbox.send", silent)
-    monkeypatch.setattr("runner.cli.app.click.echo", told)
+    monkeypatch.setattr("click.echo", printed)
     assert runner("cancel", control.add_run("RUNNING"), "--tenant", "acme").exit_code == 0
-    assert order == ["told", *["CANCELLED"] * attempts]
+    assert order == ["printed", *["CANCELLED"] * attempts]
     tried = control.sql("select attempts, last_error from acme.x_meta_alerts")
     assert tried == [(1, f"{type(problem).__name__}: {problem}")] * 3
 
@@ -375,7 +378,7 @@ def test_a_refusal_in_json_is_a_document_too(runner, control: Control) -> None:
     assert document["status"] == "REFUSED" and "daily limit" in document["error"]
 
 
-def test_a_warehouse_that_is_no_database_exits_4(runner, control: Control) -> None:
+def test_a_warehouse_that_is_not_a_database_exits_4(runner, control: Control) -> None:
     control.path.write_bytes(b"no database" * 1000)
     answer = runner("quota", "--tenant", "acme")
     assert answer.exit_code == 4 and "Traceback" not in answer.output
@@ -391,7 +394,9 @@ def test_an_active_run_that_covers_the_date_exits_0_with_its_id(runner, control:
     assert len(control.runs()) == 1
 
 
-def test_a_run_that_waits_for_a_service_is_told_with_what_to_do(runner, control: Control) -> None:
+def test_a_run_that_waits_for_a_service_is_reported_with_what_to_do(
+    runner, control: Control
+) -> None:
     waits = control.take(DAY, DAY + timedelta(days=3), queued=True).id
     answer = runner(*RUN, "--date", "2024-11-02")
     assert answer.exit_code == 0 and "waits for `runner serve` since 20" in answer.stdout
@@ -400,20 +405,20 @@ def test_a_run_that_waits_for_a_service_is_told_with_what_to_do(runner, control:
     assert some.exit_code == 1 and "waiting for `runner serve`" in some.output
 
 
-def test_an_active_run_that_has_only_some_of_the_dates_is_told_and_exits_1(
+def test_an_active_run_that_has_only_some_of_the_dates_is_an_error(
     runner, control: Control
 ) -> None:
     active = control.add_run("RUNNING", day=date(2024, 11, 3))
     asked = ("run", "--tenant", "acme", "--from", "2024-11-01", "--to", "2024-11-05")
     answer = runner(*asked)
     assert answer.exit_code == 1 and answer.stdout == ""
-    (told,) = answer.stderr.strip().splitlines()
+    (message,) = answer.stderr.strip().splitlines()
     for words in (
         f"{active} of acme is RUNNING for 2024-11-03",
         "will not load 2024-11-01 to 2024-11-02 and 2024-11-04 to 2024-11-05",
         "--wait",
     ):
-        assert words in told
+        assert words in message
     answer = runner(*asked, "--json")
     document = json.loads(answer.stdout)
     assert answer.exit_code == 1
@@ -432,15 +437,15 @@ def test_of_two_active_runs_the_one_that_covers_the_dates_is_the_duplicate(
     assert answer.exit_code == 0 and covering in answer.stdout
 
 
-def test_waiting_for_a_run_that_covers_the_date_tells_why_it_failed(
+def test_waiting_for_a_run_that_covers_the_date_reports_why_it_failed(
     runner, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(seconds: float) -> None:
+    def fails(stop: Stop, seconds: float) -> None:
         control.sql("update acme.x_meta_pipeline_runs set status='FAILED', error_message='boom'")
 
     for as_json in ((), ("--json",)):
         control.add_run("RUNNING", day=DAY)
-        monkeypatch.setattr("runner.context.Stop.sleep", lambda stop, seconds: fails(seconds))
+        monkeypatch.setattr(Stop, "sleep", fails)
         answer = runner(*RUN, "--date", "2024-11-01", "--wait", *as_json)
         assert answer.exit_code == 1 and "boom" in answer.stdout
     assert json.loads(answer.stdout)["error"] == "boom"
@@ -452,7 +457,7 @@ def test_tenants_are_listed_for_people_and_machines(runner) -> None:
     assert [one["id"] for one in listed] == ["acme", "globex"]
 
 
-def test_without_tenants_the_list_says_how_to_add_one(runner, control: Control) -> None:
+def test_without_tenants_the_list_shows_how_to_add_one(runner, control: Control) -> None:
     control.path.unlink()
     answer = runner("tenant", "list")
     assert answer.exit_code == 0 and "runner tenant add" in answer.stdout
@@ -496,7 +501,7 @@ def test_another_tenants_run_is_not_found(runner, control: Control) -> None:
     assert runner("status", run.id, "--tenant", "acme").exit_code == 2
 
 
-def test_the_quota_is_told_for_people_and_machines(runner, control: Control) -> None:
+def test_the_quota_is_shown_to_people_and_machines(runner, control: Control) -> None:
     control.add_run()
     assert "24" in runner("quota", "--tenant", "acme").stdout
     document = json.loads(runner("quota", "--tenant", "acme", "--json").stdout)
@@ -534,13 +539,13 @@ def test_a_mistake_of_ours_is_one_line_and_its_trace_is_in_the_log(
         real_main()
     assert caught.value.code == 1
     shown = capsys.readouterr()
-    told = shown.err
+    message = shown.err
     if "--json" in args:
         assert json.loads(shown.out)["exit_code"] == 1
-    assert "internal error" in told and "Traceback" not in told
-    assert len(told.strip().splitlines()) == 1
+    assert "internal error" in message and "Traceback" not in message
+    assert len(message.strip().splitlines()) == 1
     log = control.folder / "logs" / "runner.jsonl"
-    assert str(log) in told
+    assert str(log) in message
     assert "Traceback" in log.read_text() and "a mistake of ours" in log.read_text()
 
 

@@ -23,7 +23,7 @@ from click.testing import Result
 from control_file import Control
 from support import ROOT, Inbox, free_port
 
-from runner.cli.output import checks
+from runner.cli.lists import checks
 from runner.control import spool, tenants
 from runner.control.processes import this_host
 from runner.control.tenants import Export

@@ -13,7 +13,7 @@ from control_file import DAY, Control, judge, publish
 from test_notify import a_node
 from test_run import run, start
 
-from runner.cli import output
+from runner.cli import reports
 from runner.doctor import tenant
 from runner.doctor.check import CheckResult, Scope
 from runner.engine.job import Outcome
@@ -109,7 +109,7 @@ def test_a_failed_run_keeps_what_it_published_and_says_what_readers_see(
     assert kept["table"] == BILL
     steps = dict(control.sql("select step_name, error_message from acme.x_meta_step_logs"))
     assert steps[SILVER].startswith("gcp_silver_cost was not published: keeps_every_charge")
-    assert output.test_counts(report) == (4, 0, 1)
+    assert reports.test_counts(report) == (4, 0, 1)
 
 
 def test_a_cancelled_run_records_what_it_had_published(control, dbt, monkeypatch) -> None:

@@ -1,4 +1,4 @@
-"""What people and machines are shown at the end."""
+"""What a command prints at its end, for people and machines."""
 
 import io
 import json
@@ -11,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_notify import FAILED, TOLD, a_node, a_run
 
-from runner.cli import output
+from runner.cli import lists, reports
+from runner.cli.progress import Progress
+from runner.cli.text import columns
 from runner.control.quota import Limit, Quota
 from runner.engine.job import Event, Outcome
 from runner.findings import Finding
 from runner.orchestration.report import Report, Total
+from runner.text import money, to_json
 
 PASSED = Outcome(
     True,
@@ -54,19 +57,19 @@ DESIGNED = {
     ],
 )
 def test_money_is_shown_exactly_with_at_least_its_cents(amount: str, text: str) -> None:
-    assert output.money(Decimal(amount)) == text
+    assert money(Decimal(amount)) == text
 
 
 @given(st.decimals(-(10**28), 10**28, places=9, allow_nan=False))
 @settings(database=None, deadline=None)
 def test_no_amount_is_rounded_by_being_shown(amount: Decimal) -> None:
-    shown = output.money(amount)
+    shown = money(amount)
     assert Decimal(shown) == amount and "E" not in shown
     assert len(shown.partition(".")[2]) >= 2
 
 
 def test_the_document_has_the_designed_keys() -> None:
-    document = json.loads(output.as_json(output.report_document(GOOD)))
+    document = json.loads(to_json(reports.report_document(GOOD)))
     assert set(document) >= DESIGNED
     assert document["rows"] == 20940 and document["duration_ms"] == 5321
     assert (document["run_date"], document["to_date"]) == ("2024-11-01", "2024-11-01")
@@ -80,13 +83,13 @@ def test_the_document_has_the_designed_keys() -> None:
 
 
 def test_the_documents_money_is_exact_text() -> None:
-    document = json.loads(output.as_json(output.report_document(GOOD)))
+    document = json.loads(to_json(reports.report_document(GOOD)))
     assert document["totals"][1]["cost"] == "169.309983456"
     assert document["totals"][0]["credits"] == "-0.000000001"
 
 
 def test_a_failures_document_has_its_error_and_counts() -> None:
-    document = output.report_document(Report(a_run(), "FAILED", 10, TOLD))
+    document = reports.report_document(Report(a_run(), "FAILED", 10, TOLD))
     assert set(document) >= DESIGNED
     assert document["error"] == TOLD.error and document["rows"] == 0
     assert document["tests"] == {"passed": 0, "warned": 0, "failed": 2}
@@ -94,20 +97,20 @@ def test_a_failures_document_has_its_error_and_counts() -> None:
 
 def test_a_duplicates_document_has_the_designed_keys() -> None:
     run = a_run(status="RUNNING", deduplicated=True)
-    document = output.report_document(Report(run, "RUNNING", 0))
+    document = reports.report_document(Report(run, "RUNNING", 0))
     assert set(document) >= DESIGNED and document["deduplicated"] is True
 
 
 def test_times_in_documents_are_iso() -> None:
     at = datetime(2024, 11, 1, 2, 3, tzinfo=UTC)
-    assert json.loads(output.as_json({"at": at, "on": date(2024, 11, 1)})) == {
+    assert json.loads(to_json({"at": at, "on": date(2024, 11, 1)})) == {
         "at": "2024-11-01T02:03:00+00:00",
         "on": "2024-11-01",
     }
 
 
 def test_a_summary_has_what_people_want_to_read() -> None:
-    text = output.summary(GOOD, "warehouse/tenant_acme.duckdb, tables acme.*")
+    text = reports.summary(GOOD, "warehouse/tenant_acme.duckdb, tables acme.*")
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert lines[0] == "COMPLETED acme 2024-11-01 in 5.3 s"
     assert "bill currency rows gross credits net" in lines
@@ -119,50 +122,50 @@ def test_a_summary_has_what_people_want_to_read() -> None:
     assert any(line.startswith("next runner status") for line in lines)
 
 
-def test_a_failures_summary_says_why_and_what_to_run_next() -> None:
-    text = output.summary(Report(a_run(), "FAILED", 10, FAILED), "somewhere")
+def test_a_failures_summary_has_the_reason_and_the_next_command() -> None:
+    text = reports.summary(Report(a_run(), "FAILED", 10, FAILED), "somewhere")
     assert FAILED.error in text and "runner run --tenant acme --date 2024-11-01" in text
 
 
 def test_what_to_run_next_names_the_pipeline_and_the_target() -> None:
     run = a_run(template="gcp/cost/other", to_date=date(2024, 11, 2))
-    text = output.summary(Report(run, "FAILED", 10, FAILED), "somewhere", "bigquery")
+    text = reports.summary(Report(run, "FAILED", 10, FAILED), "somewhere", "bigquery")
     again = "runner run --tenant acme --pipeline gcp/cost/other --from 2024-11-01 --to 2024-11-02"
     assert f"runner status {run.id} --tenant acme --target bigquery, then {again}" in text
     assert text.endswith(" --target bigquery")
 
 
-def test_an_empty_dates_summary_says_so() -> None:
+def test_an_empty_dates_summary_has_no_rows_and_the_warning() -> None:
     warning = "0 rows: the export has no usage for this date yet"
-    text = output.summary(Report(a_run(), "COMPLETED", 10, PASSED, (), (warning,)), "x")
+    text = reports.summary(Report(a_run(), "COMPLETED", 10, PASSED, (), (warning,)), "x")
     assert "no rows" in text and warning in text
 
 
 def test_a_duplicates_summary_names_the_run_that_goes_on() -> None:
     run = a_run(status="RUNNING", deduplicated=True)
-    text = output.summary(Report(run, "RUNNING", 0), "x")
+    text = reports.summary(Report(run, "RUNNING", 0), "x")
     assert run.id in text and "nothing was started" in text
 
 
 def test_columns_are_aligned() -> None:
-    rows = [("name", "n"), ("a", "1"), ("bcd", "1,000")]
-    assert output.columns(rows, right=(1,)) == ["name      n", "a         1", "bcd   1,000"]
+    rows = [("name", "n"), ("a", 1), ("bcd", 1000)]
+    assert columns(rows) == ["name      n", "a         1", "bcd   1,000"]
 
 
-def test_a_list_of_no_runs_says_so() -> None:
-    assert output.run_list([]) == "No such runs."
+def test_a_list_without_runs_is_a_sentence() -> None:
+    assert lists.run_list([]) == "No such runs."
 
 
 def test_a_list_of_runs_keeps_each_on_a_line() -> None:
     ended = replace(a_run(), row_count=5000, duration_ms=1500, error_message="a\nb " * 50)
-    lines = output.run_list([ended, a_run(trigger_by=None)]).splitlines()
+    lines = lists.run_list([ended, a_run(trigger_by=None)]).splitlines()
     assert len(lines) == 3 and "5,000" in lines[1] and "1.5" in lines[1]
 
 
-def test_a_quota_says_what_is_left_and_when_it_begins_anew() -> None:
+def test_a_quota_shows_what_is_left_and_when_it_resets() -> None:
     resets = datetime(2024, 11, 2, tzinfo=UTC)
     limits = (Limit("daily", 2, 6, resets), Limit("concurrent", 1, 3, None))
-    text = output.quota(Quota("acme", "ACTIVE", "STARTER", "ACTIVE", limits))
+    text = lists.quota(Quota("acme", "ACTIVE", "STARTER", "ACTIVE", limits))
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert "daily 2 6 4 2024-11-02 00:00" in lines and "concurrent 1 3 2 when a run ends" in lines
 
@@ -181,7 +184,7 @@ def screen(monkeypatch: pytest.MonkeyPatch):
 
 
 def progress() -> None:
-    with output.Progress(quiet=False) as shown:
+    with Progress() as shown:
         shown.follow(Event("planned", nodes=3))
         shown.follow(Event("started", "m", "gcp_silver_cost", "model"))
         shown.follow(Event("finished", "m", "gcp_silver_cost", "model", "success"))

@@ -45,7 +45,7 @@ def loaded(control: Control, *args: str) -> tuple[int, set[str]]:
         (("tenant", "add", "Bad!", "--admin-email", "a@b.co", "--export", "x"), 2),
     ],
 )
-def test_help_and_misspellings_import_nothing_heavy(control: Control, args, code: int) -> None:
+def test_help_and_mistypes_import_nothing_heavy(control: Control, args, code: int) -> None:
     assert loaded(control, *args) == (code, set())
 
 

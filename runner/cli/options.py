@@ -1,0 +1,144 @@
+"""What commands share: options, and how the stores are opened."""
+
+import functools
+import getpass
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import click
+from click import IntRange
+
+from runner import names
+from runner.cli.command import Command
+from runner.context import Context, open_context
+from runner.control import runs, spool, tenants
+from runner.errors import UsageProblem
+from runner.mailing import SmtpMailbox
+from runner.orchestration import alerts
+from runner.settings import Settings
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+# A command without a group.
+command = functools.partial(click.command, cls=Command)
+
+
+def _converting(convert: Callable[[str], Any] | None) -> Any:
+    """A callback that converts a value, if there is one, or refuses it with UsageProblem."""
+    if convert is None:
+        return None
+    return lambda context, parameter, text: None if text is None else convert(text)
+
+
+def value(
+    named: str,
+    metavar: str | None,
+    help: str,
+    convert: Callable[[str], Any] | None = None,
+    **more: Any,
+) -> Callable[[Function], Function]:
+    """An option with a value. `named`: the option, and its parameter if that has another name."""
+    callback = _converting(convert)
+    return click.option(*named.split(), metavar=metavar, help=help, callback=callback, **more)
+
+
+def flag(named: str, help: str) -> Callable[[Function], Function]:
+    """An option without a value."""
+    return click.option(*named.split(), is_flag=True, help=help)
+
+
+as_json = flag("--json as_json", "One JSON document on stdout, progress on stderr.")
+tenant_id = click.argument("tenant_id", metavar="ID", callback=_converting(names.tenant_id))
+
+
+def tenant(
+    help: str = "Tenant, such as acme1281.", required: bool = True
+) -> Callable[[Function], Function]:
+    """--tenant, a valid id."""
+    return value("--tenant", "ID", help, names.tenant_id, required=required)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """One tenant; or, with None, each active one of the shard, `workers` at once."""
+
+    tenant: str | None
+    workers: int
+    shard: str | None
+    trigger_by: str
+
+
+def selection(function: Function) -> Callable[..., Any]:
+    """Whose dates are run and who starts the runs; the command gets a Selection."""
+
+    @tenant(required=False)
+    @flag("--all-tenants", "Every active tenant, several at once.")
+    @value("--trigger-by", "W", "Who or what starts it (default: you).")
+    @value(
+        "--workers",
+        "N",
+        "With --all-tenants: how many at once (default: one a core).",
+        type=IntRange(1, 64),
+    )
+    @value("--shard", "i/n", "With --all-tenants: only part i of n, from 0, for job arrays.")
+    @functools.wraps(function)
+    def with_selection(
+        tenant: str | None,
+        all_tenants: bool,
+        trigger_by: str | None,
+        workers: int | None,
+        shard: str | None,
+        **rest: Any,
+    ) -> Any:
+        if (tenant is None) != all_tenants:
+            raise UsageProblem("Name the tenants: either --tenant ID, or --all-tenants.")
+        if tenant is not None and (workers or shard):
+            raise UsageProblem("--workers and --shard go with --all-tenants: leave them out.")
+        chosen = Selection(tenant, workers or cores(), shard, trigger_by or user_name())
+        return function(selection=chosen, **rest)
+
+    return with_selection
+
+
+def opened(
+    config: Settings, tenant: str | None = None, sends_mail: bool = False, drains_spool: bool = True
+) -> Context:
+    """The stores, with what earlier commands left undone done first: the spool is written.
+
+    For a tenant dead runs are closed, and its due alerts are sent at the end. `sends_mail`: raises
+    UsageProblem for wrong mail settings, before a run is claimed.
+    """
+    context = replace(open_context(config), echo=echo)
+    if tenant is not None or sends_mail:
+        mail = config.mail
+        context = replace(context, mailbox=SmtpMailbox(lambda: mail))
+    if drains_spool and context.store.exists():
+        spool.drain(config, context.store)
+    if tenant is not None:
+        tenants.find(context.store, tenant)
+        runs.end_dead_leases(context.store, tenant)
+        deliver_at_the_end(context, tenant)
+    return context
+
+
+def deliver_at_the_end(context: Context, tenant: str) -> None:
+    """Send the tenant's due alerts after the command's own output: a mail server may be slow."""
+    click.get_current_context().call_on_close(functools.partial(alerts.deliver, context, tenant))
+
+
+def echo(text: str) -> None:
+    """Print what is not the result on stderr."""
+    click.echo(text, err=True)
+
+
+def user_name() -> str:
+    """Who calls the command, for the record."""
+    try:
+        return names.line(getpass.getuser())  # LOGNAME may be anything
+    except (KeyError, OSError, UsageProblem):
+        return "cli"
+
+
+def cores() -> int:
+    return os.cpu_count() or 1

@@ -1,0 +1,76 @@
+"""What dbt is doing, on stderr, so that stdout stays clean."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from runner.context import Context
+from runner.engine.job import Event
+
+CLEAR_LINE = "\r\033[K"
+# Without a terminal a log is read later: it has no line for these.
+NOT_LOGGED = (("test", "pass"), ("test", "success"), ("test", "skipped"))
+
+
+@contextmanager
+def shown(context: Context) -> Iterator[Context]:
+    """The context with its progress on stderr; ends its dbt processes at the end."""
+    with Progress() as progress, context:
+        yield replace(context, on_event=progress.follow, echo=progress.echo)
+
+
+class Progress:
+    """The current model, done of total and seconds: one line on a terminal, else plain lines.
+
+    Use as a context manager.
+    """
+
+    def __init__(self) -> None:
+        self._is_live = sys.stderr.isatty()
+        self._began = time.monotonic()
+        self._total = self._done = 0
+        self._running: list[str] = []
+        self._waits_for = ""
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._is_live:
+            sys.stderr.write(CLEAR_LINE)
+
+    def echo(self, text: str) -> None:
+        """Show a text that is not about a dbt node."""
+        if self._is_live:
+            line = f"{time.monotonic() - self._began:5.1f} s  {text}"
+            sys.stderr.write(f"{CLEAR_LINE}{line[:100]}")
+            sys.stderr.flush()
+        else:
+            sys.stderr.write(f"{text}\n")
+
+    def follow(self, event: Event) -> None:
+        """Show one event of dbt."""
+        if event.kind == "waiting":
+            if event.name != self._waits_for:
+                self.echo(event.name)
+                self._waits_for = event.name
+            return
+        if event.kind in ("warning", "terminal"):
+            sys.stderr.write(f"{CLEAR_LINE if self._is_live else ''}{event.name}\n")
+            return
+        if event.kind == "planned":
+            self._total = event.nodes
+        elif event.kind == "started":
+            self._running.append(event.name)
+        elif event.kind == "finished":
+            self._done += 1
+            if event.name in self._running:
+                self._running.remove(event.name)
+        of_total = f"/{self._total}" if self._total else ""
+        place = f"[{self._done}{of_total}]"
+        if self._is_live:
+            self.echo(f"{place} {self._running[-1] if self._running else ''}")
+        elif event.kind == "finished" and (event.type, event.status) not in NOT_LOGGED:
+            self.echo(f"{place} {event.type} {event.name}: {event.status}")
