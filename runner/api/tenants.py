@@ -11,7 +11,7 @@ from runner.api.bodies import Account, Onboarding, UsageDate
 from runner.api.errors import Problem
 from runner.api.service import Admin, Call, Reader, TenantId, problems
 from runner.context import open_context
-from runner.control import accounts, keys, quota
+from runner.control import accounts, keys, quota, runs_sql
 from runner.control import tenants as control_tenants
 from runner.dataset import data_sql
 from runner.dates import LONGEST_DAYS, DateRange
@@ -46,7 +46,7 @@ def costs(
 ) -> list[Row]:
     """Cost per usage date, service and currency; by default the newest 31 loaded dates."""
     tenant = control_tenants.find(call.store, tenant_id).id
-    loaded = data_sql.LOADED_DATES.format(tenant=tenant)
+    loaded = runs_sql.LOADED_DATES.format(tenant=tenant)
     last = to_date or call.store.read(loaded)[0]["last_date"]
     if last is None or (from_date and from_date > last):
         return []
