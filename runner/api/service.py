@@ -113,11 +113,12 @@ class Health:
         if self._is_reachable is None or not is_kept:
             async with self._checking:
                 if self._next_check <= time.monotonic():
-                    self._is_reachable = False
+                    answer = False
                     with anyio.move_on_after(HEALTH_TIMEOUT_SECONDS):
-                        self._is_reachable = await run_sync(
+                        answer = await run_sync(
                             self._check, abandon_on_cancel=True, limiter=self._thread
                         )
+                    self._is_reachable = answer
                     self._next_check = time.monotonic() + HEALTH_SECONDS
         return bool(self._is_reachable)
 

@@ -196,9 +196,7 @@ def test_what_waits_is_found_before_maintenance_that_takes_long_or_fails(
 
 def test_a_run_of_a_tenant_that_is_building_is_not_dequeued(control: Control, dbt) -> None:
     """Neither when it is asked for nor by a sweep; other tenants' runs are. Then it is."""
-    own = claim.take(
-        control.context.store, request(date(2024, 12, 1)), control.settings.project_dir
-    )
+    own = claim.take(control.context.store, request(date(2024, 12, 1)))
     run_id = claimed_beside(control)
     with Scene(control, dbt) as scene:
         posted = scene.post(RUN, DAY | {"date": "2024-11-03"}).json()["pipeline_logging_id"]

@@ -30,7 +30,7 @@ from runner.control import keys  # noqa: E402
 # One writer a tenant: as many tenants as are to run at once.
 TENANTS = tuple(f"t{n}" for n in range(10))
 ACTIVE = " + ".join(
-    f"(select count(*) from {tenant}.x_meta_pipeline_runs where status in ('PENDING', 'RUNNING'))"
+    f"(select count(*) from `{tenant}.x_meta_pipeline_runs` where status in ('PENDING', 'RUNNING'))"
     for tenant in TENANTS
 )
 ADMIN = {"X-API-Key": ADMIN_KEY, "Content-Type": "application/json"}
