@@ -29,6 +29,10 @@ class UsageProblem(RunnerError):
     exit_code = 2
 
 
+class UnknownTenant(UsageProblem):
+    """No tenant has that id, or the id is not valid. Exit 2."""
+
+
 class NotInitialised(UsageProblem):
     """The warehouse, or a tenant's part of it, was never made. Exit 2."""
 

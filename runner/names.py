@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, date, datetime
 
-from runner.errors import UsageProblem
+from runner.errors import UnknownTenant, UsageProblem
 
 # Names that are taken in a warehouse: the central dataset, DuckDB's own, and `control`.
 RESERVED = frozenset(
@@ -42,12 +42,12 @@ def line(text: str) -> str:
 def tenant_id(text: str) -> str:
     """The text, if it may be a tenant's id and so a dataset's name; else UsageProblem."""
     if not TENANT.fullmatch(text):
-        raise UsageProblem(
+        raise UnknownTenant(
             f"'{text}' is no tenant id: write 1 to 63 lower-case letters, digits and underscores,"
             " starting with a letter, such as acme1281."
         )
     if text in RESERVED:
-        raise UsageProblem(f"'{text}' is a reserved name: choose another tenant id.")
+        raise UnknownTenant(f"'{text}' is a reserved name: choose another tenant id.")
     return text
 
 

@@ -1,41 +1,38 @@
-"""Who calls: a tenant's key, the admin's key, or, on this machine only, anybody."""
+"""Who calls: a tenant's key, the admin's key or, without keys, any caller on this machine."""
 
 import asyncio
 import contextlib
 import hmac
-import logging
 import re
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from itertools import product
 from typing import Any
 
+from cachetools import LRUCache, TTLCache
 from fastapi import Request
+from fastapi.security import APIKeyHeader
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
 
 from runner import names
-from runner.api.errors import Problem
-from runner.api.middleware import Rate
+from runner.api.errors import Problem, plain
 from runner.control import keys
 from runner.control.store import Store
 from runner.errors import UsageProblem
 from runner.settings import Settings
 
-log = logging.getLogger(__name__)
-
 # A key is looked up again after so long: a revoked one is taken no longer than that.
 CACHE_SECONDS = 5.0
 CACHED = 10_000
-# What is no key of ours is kept apart, so that a flood of it pushes no good key out.
-MISSES = 1_000
-# So many keys that nobody has sent before are looked up at once.
-STRANGERS = 3
+# So many keys that were never valid here are looked up at once: a flood of guesses must not hold
+# up the threads that answer everybody.
+GUESSES_AT_ONCE = 3
 ADMIN = "admin"
 # What a hash is of when the command that should have printed the key printed nothing.
 BLANKS = frozenset(
@@ -44,7 +41,7 @@ BLANKS = frozenset(
 
 
 @dataclass(frozen=True)
-class Caller:
+class Principal:
     """Who calls: a key's id, and the one tenant it is of, or all of them (`is_admin`)."""
 
     id: str
@@ -53,11 +50,11 @@ class Caller:
     is_admin: bool = False
 
     def may_see(self, tenant_id: str) -> bool:
-        """Whether what is that tenant's is for this caller."""
+        """Whether that tenant's data is for this principal."""
         return self.is_admin or (bool(tenant_id) and self.tenant_id == tenant_id)
 
-    def only(self, tenant_id: str) -> None:
-        """Raises Problem when that tenant is another's."""
+    def require_tenant(self, tenant_id: str) -> None:
+        """Raises Problem when the principal may not see that tenant."""
         if not self.may_see(tenant_id):
             raise Problem(
                 403,
@@ -65,6 +62,16 @@ class Caller:
                 f"This key is of tenant {self.tenant_id} and opens nothing of another:"
                 " call with that tenant's own key.",
             )
+
+    def readable(self, value: Any) -> Any:
+        """Recorded texts, nested or not, without the server's paths for all but the admin."""
+        if self.is_admin:
+            return value
+        if isinstance(value, dict):
+            return {name: self.readable(part) for name, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.readable(part) for part in value]
+        return plain(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ def access(settings: Settings) -> Access:
     admin = environ.get(keys.ADMIN_HASH, "").strip().lower()
     if admin and not re.fullmatch("[0-9a-f]{64}", admin):
         raise UsageProblem(
-            f"{keys.ADMIN_HASH} is no SHA-256 in hex: set what `runner admin-key create` prints."
+            f"{keys.ADMIN_HASH} is not a SHA-256 in hex: set what `runner admin-key create` prints."
         )
     if admin in BLANKS:
         raise UsageProblem(
@@ -98,26 +105,68 @@ def access(settings: Settings) -> Access:
     return Access(is_open, admin, int(text))
 
 
-class Door:
-    """Lets callers in by their key. Keys are kept for seconds, so that few calls look them up."""
+class RateLimit:
+    """So many calls a minute for each name, counted in this process; 0 for no limit."""
 
-    def __init__(self, how: Access, store: Callable[[], Warehouse]) -> None:
-        self._how = how
+    def __init__(self, per_minute: int) -> None:
+        self._limit = RateLimitItemPerMinute(per_minute)
+        self._calls = MovingWindowRateLimiter(MemoryStorage())
+
+    def hit(self, name: str) -> None:
+        """Count a call. Raises Problem when there were too many in the last minute."""
+        if self._limit.amount and not self._calls.hit(self._limit, name):
+            raise self._refusal(name)
+
+    def check(self, name: str) -> None:
+        """Raises Problem as `hit` does, and counts nothing."""
+        if self._limit.amount and not self._calls.test(self._limit, name):
+            raise self._refusal(name)
+
+    def _refusal(self, name: str) -> Problem:
+        resets_at = self._calls.get_window_stats(self._limit, name).reset_time
+        seconds = max(1, round(resets_at - time.time() + 0.5))
+        per_minute = self._limit.amount
+        return Problem(
+            429,
+            "rate_limited",
+            f"More than {per_minute} calls in a minute: wait {seconds} s, then go on.",
+            {"Retry-After": str(seconds)},
+            limit_per_minute=per_minute,
+        )
+
+
+class KeyHeader(APIKeyHeader):
+    """The one header X-API-Key with a key exactly as the runner made it; None for anything else."""
+
+    async def __call__(self, request: HTTPConnection) -> str | None:
+        sent = request.headers.getlist(self.model.name)
+        return sent[0] if len(sent) == 1 and keys.FORM.fullmatch(sent[0]) else None
+
+
+API_KEY = KeyHeader(name="X-API-Key", scheme_name="key", auto_error=False)
+
+
+class Authenticator:
+    """Finds who calls by the key, and keeps keys for seconds. Its state is the event loop's."""
+
+    def __init__(self, access: Access, store: Callable[[], Store]) -> None:
+        """`store`: the control tables for the current thread."""
+        self._access = access
         self._store = store
-        self._rate = Rate(how.per_minute)
-        self._refused = Rate(how.per_minute)
-        self._cache: dict[str, tuple[float, keys.Key]] = {}
-        self._misses: dict[str, float] = {}
-        self._lock = threading.Lock()
-        # Threads of their own: whoever guesses keys waits for nobody's answer but a guess's.
-        self._strangers = ThreadPoolExecutor(STRANGERS, "stranger")
+        self._calls = RateLimit(access.per_minute)
+        self._refusals = RateLimit(access.per_minute)
+        self._keys: TTLCache[str, keys.Key] = TTLCache(CACHED, CACHE_SECONDS)
+        # Hashes of keys that were found here: looking one up again is no guess.
+        self._found: LRUCache[str, bool] = LRUCache(CACHED)
+        self._guesses = asyncio.Semaphore(GUESSES_AT_ONCE)
         self._used: dict[tuple[str, str], datetime] = {}
 
-    async def caller(self, request: Request, scope: str) -> Caller:
-        """Who calls. Raises Problem: 401 for no key of ours, 403 for what it may not, 429."""
-        found = await self._known(request)
-        request.state.caller = found.id
-        self._rate.take(found.id)
+    async def principal(self, request: Request, secret: str | None, scope: str) -> Principal:
+        """Who calls. Raises Problem: 401 for an unknown key, 403 for what it may not do, 429."""
+        client = request.client.host if request.client else "unknown"
+        found = await self._identify(secret, client)
+        request.state.principal = found.id
+        self._calls.hit(found.id)
         if scope not in found.scopes:
             raise Problem(
                 403,
@@ -127,108 +176,65 @@ class Door:
             )
         for named in (request.path_params.get("tenant_id"), request.query_params.get("tenant_id")):
             if named is not None:
-                found.only(named)
+                found.require_tenant(named)
         return found
 
-    async def _known(self, request: Request) -> Caller:
+    async def _identify(self, secret: str | None, client: str) -> Principal:
         everything = (*keys.SCOPES, ADMIN)
-        client = request.client.host if request.client else "unknown"
-        if self._how.is_open:
-            return Caller(f"anybody at {client}", None, everything, is_admin=True)
-        sent = request.headers.getlist("x-api-key")
-        if len(sent) != 1 or not keys.FORM.fullmatch(sent[0]):
-            self._refused.take(client)
-            raise _nobody(None)
-        secret = sent[0]
+        if self._access.is_open:
+            return Principal(f"anybody at {client}", None, everything, is_admin=True)
+        if secret is None:
+            self._refusals.hit(client)
+            raise _no_valid_key(None)
         hashed = keys.hash_of(secret)
-        if self._how.admin_hash and hmac.compare_digest(hashed, self._how.admin_hash):
-            return Caller(ADMIN, None, everything, is_admin=True)
-        key = await self._key(secret, hashed, client)
-        if key is None or key.state != "active" or not _is_slug(key.tenant_id):
-            self._refused.take(client)
-            raise _nobody(key)
+        if self._access.admin_hash and hmac.compare_digest(hashed, self._access.admin_hash):
+            return Principal(ADMIN, None, everything, is_admin=True)
+        key = self._keys.get(hashed) or await self._find(secret, hashed, client)
+        if key.state != "active" or not _is_tenant_id(key.tenant_id):
+            self._refusals.hit(client)
+            raise _no_valid_key(key)
         self._used[key.tenant_id, key.id] = datetime.now(UTC)
-        # What stands in the table may be anything: the scopes that there are, and no others.
-        return Caller(key.id, key.tenant_id, tuple(one for one in key.scopes if one in keys.SCOPES))
+        # The table may hold any text: the scopes that exist, and no others.
+        scopes = tuple(scope for scope in key.scopes if scope in keys.SCOPES)
+        return Principal(key.id, key.tenant_id, scopes)
 
-    async def _key(self, secret: str, hashed: str, client: str) -> keys.Key | None:
-        """The key, from the cache or looked up. Raises Problem for who has guessed too often."""
-        at, known = self._cache.get(hashed, (0.0, None))
-        if known is not None and at > time.monotonic():
-            return known
-        if known is not None:
-            return await run_in_threadpool(self._look_up_again, secret, hashed)
-        self._refused.look(client)
-        # With the id of the request, as the framework's own threads have it.
-        look_up = partial(copy_context().run, self._look_up, secret, hashed, client)
-        return await asyncio.get_running_loop().run_in_executor(self._strangers, look_up)
-
-    def _look_up_again(self, secret: str, hashed: str) -> keys.Key | None:
-        """A key that was good, asked for once though many calls come at once."""
-        with self._lock:
-            at, key = self._cache.get(hashed, (0.0, None))
-            return key if at > time.monotonic() else self._find(secret, hashed)
-
-    def _look_up(self, secret: str, hashed: str, client: str) -> keys.Key | None:
-        """A key that nobody has sent before, in its turn: look again at what came before it."""
-        at, key = self._cache.get(hashed, (0.0, None))
-        if at > time.monotonic() or self._misses.get(hashed, 0.0) > time.monotonic():
-            return key
-        self._refused.look(client)
-        found = self._find(secret, hashed)
-        if found is None:
-            # Here, not once the answer is made: the guess that is next must see it.
-            self._refused.take(client)
-            raise _nobody(None)
-        return found
-
-    def _find(self, secret: str, hashed: str) -> keys.Key | None:
-        key = keys.find(self._store(), secret)
-        until = time.monotonic() + CACHE_SECONDS
-        if key is None:
-            self._cache.pop(hashed, None)
-            _keep(self._misses, MISSES, hashed, until)
-        else:
-            _keep(self._cache, CACHED, hashed, (until, key))
+    async def _find(self, secret: str, hashed: str, client: str) -> keys.Key:
+        """Look the key up. Raises Problem when there is none, or for a client's many guesses."""
+        is_guess = hashed not in self._found
+        async with self._guesses if is_guess else contextlib.nullcontext():
+            if is_guess:
+                self._refusals.check(client)
+            key = await run_in_threadpool(lambda: keys.find(self._store(), secret))
+            if key is None:
+                # Before the next guess begins: that one must see it.
+                self._refusals.hit(client)
+                raise _no_valid_key(None)
+        self._keys[hashed] = key
+        self._found[hashed] = True
         return key
 
-    def close(self) -> None:
-        """Look nobody up any more."""
-        self._strangers.shutdown(wait=False, cancel_futures=True)
-
     def write_uses(self, store: Store) -> None:
-        """Write down when keys were last used; a key costs a statement a minute, not a call."""
+        """Write when keys were last used since the last call."""
         used, self._used = self._used, {}
-        tenants: dict[str, dict[str, datetime]] = {}
-        for (tenant_id, key_id), moment in used.items():
-            tenants.setdefault(tenant_id, {})[key_id] = moment
-        for tenant_id, when in tenants.items():
+        by_tenant: dict[str, dict[str, datetime]] = {}
+        for (tenant_id, key_id), at in used.items():
+            by_tenant.setdefault(tenant_id, {})[key_id] = at
+        for tenant_id, when in by_tenant.items():
             keys.used(store, tenant_id, when)
 
 
-def _nobody(key: keys.Key | None) -> Problem:
-    return Problem(
-        401,
-        "no_valid_key",
-        f"The key is {key.state}: ask for another."
-        if key and key.state != "active"
-        else "Send one key, exactly as it was shown, in one header X-API-Key and nowhere else;"
-        " `runner tenant key create --tenant ID` makes one, `runner admin-key create` the admin's.",
-        {"WWW-Authenticate": "ApiKey"},
+def _no_valid_key(key: keys.Key | None) -> Problem:
+    message = (
+        "Send one key, exactly as it was shown, in one header X-API-Key and nowhere else;"
+        " `runner tenant key create --tenant ID` makes one, `runner admin-key create` the admin's."
     )
+    if key and key.state != "active":
+        message = f"The key is {key.state}: ask for another."
+    return Problem(401, "no_valid_key", message, {"WWW-Authenticate": "ApiKey"})
 
 
-def _is_slug(tenant_id: str | None) -> bool:
-    """Whether it names a tenant: it is the name of a dataset in statements."""
+def _is_tenant_id(text: str | None) -> bool:
+    """Whether it may name a tenant, and so a dataset in statements."""
     with contextlib.suppress(UsageProblem):
-        return bool(tenant_id) and names.tenant_id(tenant_id or "") == tenant_id
+        return bool(text) and names.tenant_id(text or "") == text
     return False
-
-
-def _keep(kept: dict[str, Any], most: int, name: str, value: Any) -> None:
-    """Keep the value as the newest of at most so many. The dict is other threads', too."""
-    kept.pop(name, None)
-    kept[name] = value
-    while len(kept) > most:
-        with contextlib.suppress(StopIteration, RuntimeError):
-            kept.pop(next(iter(kept)), None)

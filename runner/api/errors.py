@@ -1,11 +1,11 @@
-"""What the service answers when it cannot do as asked: JSON that says what to do, and an id."""
+"""What the service answers when it cannot do as asked: JSON with a remedy and the request's id."""
 
 import logging
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -15,6 +15,7 @@ from runner.errors import (
     NotInitialised,
     RunnerError,
     StatementRefused,
+    UnknownTenant,
     UsageProblem,
     WarehouseProblem,
 )
@@ -26,15 +27,21 @@ log = logging.getLogger(__name__)
 _WORD = r"[^\s/:;,'\"()]+"
 _FOLDERS = re.compile(rf"""(?<=")/(?!/)[^"]*/|(?<![\w/:.])/(?:{_WORD}(?: +{_WORD})*/)+""")
 # A file of data at the end of a path is known by its name; folders before it may have any.
-_OF_DATA = re.compile(
+_DATA_FILE = re.compile(
     r"""(?<![\w/:.])/(?!/)(?:(?!://)[^\n"])*?/(?=[^/\s"]+\.(?:csv|tsv|json|jsonl|ndjson|parquet|gz|duckdb)\b)"""
 )
 _PROCESS = re.compile(r"\b(?:process|pid|PID) \d+\b")
 
-BROKE = (
+INTERNAL_ERROR = (
     "Something broke inside the service: try again; if it breaks again, give this request_id to"
     " whoever runs it. The full trace stands in logs/runner.jsonl under that id."
 )
+_HTTP_ERRORS = {
+    404: ("not_found", "There is nothing at this path: see /openapi.json for what there is."),
+    405: ("method_not_allowed", "This path does not take that method: see /openapi.json."),
+    400: ("bad_request", "The body is not JSON that can be read: send one JSON object."),
+    415: ("not_json", "Send the body with `Content-Type: application/json`."),
+}
 
 
 class Problem(Exception):
@@ -58,19 +65,21 @@ class Problem(Exception):
 
 
 def busy(message: str, seconds: int = 5) -> Problem:
-    """Not now, but soon: 503 with when to ask again."""
+    """503 with when to ask again."""
     return Problem(503, "try_again", message, {"Retry-After": str(seconds)})
 
 
 def plain(text: str) -> str:
-    """A sentence without what is nobody's business but ours: folders, and processes' numbers."""
-    return _PROCESS.sub("another process", _FOLDERS.sub("", _OF_DATA.sub("", text)))
+    """The text without folders and process numbers of the server."""
+    return _PROCESS.sub("another process", _FOLDERS.sub("", _DATA_FILE.sub("", text)))
 
 
-def of_runner(error: RunnerError) -> Problem:
-    """What one of the runner's own sentences is over HTTP."""
+def problem_of(error: RunnerError) -> Problem:
+    """The answer that stands for an error of the runner."""
     if isinstance(error, NotInitialised):
         return Problem(503, "not_initialised", error.message, {"Retry-After": "60"})
+    if isinstance(error, UnknownTenant):
+        return Problem(404, "unknown_tenant", error.message)
     if isinstance(error, UsageProblem):
         return Problem(422, "invalid_request", error.message)
     if isinstance(error, StatementRefused):
@@ -83,16 +92,23 @@ def of_runner(error: RunnerError) -> Problem:
 
 
 def answer(problem: Problem, request_id: str) -> JSONResponse:
-    """The problem as it goes out."""
+    """The response of a problem."""
     document = {"error": problem.error, "message": problem.message, "request_id": request_id}
     return JSONResponse({**document, **problem.more}, problem.status, problem.headers)
 
 
-async def on_problem(request: Request, error: Exception) -> JSONResponse:
-    """Answer a Problem or a RunnerError."""
-    problem = of_runner(error) if isinstance(error, RunnerError) else error
+def add_handlers(app: FastAPI) -> None:
+    """Have the application answer errors as JSON."""
+    app.add_exception_handler(Problem, _on_error)
+    app.add_exception_handler(RunnerError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+
+
+async def _on_error(request: Request, error: Exception) -> JSONResponse:
+    problem = problem_of(error) if isinstance(error, RunnerError) else error
     assert isinstance(problem, Problem)
-    if isinstance(error, RunnerError) and getattr(request.state, "caller", "") != "admin":
+    if isinstance(error, RunnerError) and getattr(request.state, "principal", "") != "admin":
         problem.message = plain(problem.message)
     if problem.status >= 500:
         log.error("%s: %s", problem.error, problem.message, exc_info=error)
@@ -101,37 +117,30 @@ async def on_problem(request: Request, error: Exception) -> JSONResponse:
     return answer(problem, request.state.request_id)
 
 
-async def on_invalid(request: Request, error: Exception) -> JSONResponse:
-    """Answer what does not have the shape that is asked for; what was sent is not repeated."""
+async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
+    """422 that names the fields; their values are not repeated."""
     assert isinstance(error, RequestValidationError)
     details = [
         {
-            "where": ".".join(str(part) for part in one["loc"] if isinstance(part, str | int)),
-            "what": str(one["msg"]).removeprefix("Value error, "),
+            "where": _ascii(".".join(str(part) for part in one["loc"])),
+            "what": _ascii(str(one["msg"]).removeprefix("Value error, ")),
         }
-        for one in error.errors()
+        for one in error.errors()[:20]
     ]
-    # A key may be anything that was sent: as text that can be written.
-    details = [
-        {key: text.encode("ascii", "backslashreplace").decode()[:300] for key, text in one.items()}
-        for one in details[:20]
-    ]
-    told = "; ".join(f"{one['where']}: {one['what']}" for one in details)
-    message = f"{told.rstrip('.')}. See /openapi.json for what is taken."
-    return answer(
-        Problem(422, "invalid_request", message, details=details), request.state.request_id
-    )
+    listed = "; ".join(f"{one['where']}: {one['what']}" for one in details)
+    message = f"{listed.rstrip('.')}. See /openapi.json for what is taken."
+    problem = Problem(422, "invalid_request", message, details=details)
+    return answer(problem, request.state.request_id)
 
 
-async def on_http(request: Request, error: Exception) -> JSONResponse:
-    """Answer what the framework refuses: no such path, method or body."""
+def _ascii(text: str) -> str:
+    """A field may have any name that was sent: as text that can be written."""
+    return text.encode("ascii", "backslashreplace").decode()[:300]
+
+
+async def _on_http(request: Request, error: Exception) -> JSONResponse:
+    """What the framework refuses: no such path, method or body."""
     assert isinstance(error, HTTPException)
-    words = {
-        404: ("not_found", "There is nothing at this path: see /openapi.json for what there is."),
-        405: ("method_not_allowed", "This path does not take that method: see /openapi.json."),
-        400: ("bad_request", "The body is not JSON that can be read: send one JSON object."),
-        415: ("not_json", "Send the body with `Content-Type: application/json`."),
-    }
-    name, message = words.get(error.status_code, ("refused", str(error.detail)))
+    name, message = _HTTP_ERRORS.get(error.status_code, ("refused", str(error.detail)))
     problem = Problem(error.status_code, name, message, error.headers)
     return answer(problem, request.state.request_id)

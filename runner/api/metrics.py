@@ -1,4 +1,4 @@
-"""What /metrics counts in this process. No tenant's name stands in it: anybody may read it."""
+"""What /metrics counts in this process. No tenant's name stands in it: it is public."""
 
 from collections.abc import Callable
 
@@ -12,58 +12,59 @@ STATUSES = ("COMPLETED", "FAILED", "CANCELLED", "PENDING")
 
 
 class Metrics:
-    """Counters of their own for each service, so that several may live in one process."""
+    """Counters with a registry of their own, so that several services may live in one process."""
 
-    def __init__(self, waiting: Callable[[], int], at_work: Callable[[], int]) -> None:
-        self._registry = CollectorRegistry()
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
         self._runs = Counter(
             "runner_runs",
-            "Runs that ended here, by status; PENDING: handed back at the service's end.",
+            "Runs that ended here, by status; PENDING: requeued at the service's end.",
             ["status"],
-            registry=self._registry,
+            registry=registry,
         )
         for status in STATUSES:
             self._runs.labels(status)
         self._seconds = Histogram(
             "runner_run_duration_seconds",
-            "How long runs took, from when they were taken up.",
+            "How long runs took, from when they were dequeued.",
             buckets=(1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600),
-            registry=self._registry,
+            registry=registry,
         )
-        self._rows = Counter("runner_rows_loaded", "Charge rows loaded.", registry=self._registry)
+        self._rows = Counter("runner_rows_loaded", "Charge rows loaded.", registry=registry)
         self.refusals = Counter(
-            "runner_quota_refusals", "Posts refused by a quota.", registry=self._registry
+            "runner_quota_refusals", "Posts refused by a quota.", registry=registry
         )
         self._answers = Histogram(
             "runner_http_request_duration_seconds",
             "How long answers took, by method, route and status.",
             ["method", "route", "status"],
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60),
-            registry=self._registry,
+            registry=registry,
         )
-        queue = Gauge(
-            "runner_queue_length", "Runs that wait to be taken up.", registry=self._registry
-        )
-        queue.set_function(waiting)
-        active = Gauge("runner_runs_active", "Runs at work here.", registry=self._registry)
-        active.set_function(at_work)
+        self._waiting = Gauge("runner_queue_length", "Runs that wait.", registry=registry)
+        self._active = Gauge("runner_runs_active", "Runs at work here.", registry=registry)
 
-    def ended(self, report: Report) -> None:
+    def watch_queue(self, waiting: Callable[[], int], active: Callable[[], int]) -> None:
+        """Have the gauges read the queue."""
+        self._waiting.set_function(waiting)
+        self._active.set_function(active)
+
+    def run_ended(self, report: Report) -> None:
         """Count the end of a run."""
         self._runs.labels(report.status).inc()
         self._seconds.observe(report.duration_ms / 1000)
         self._rows.inc(report.rows)
 
-    def failed(self, runs: int) -> None:
-        """Count runs that failed without a report: closed as dead, or broken in an odd way."""
-        self._runs.labels("FAILED").inc(runs)
+    def runs_failed(self, count: int) -> None:
+        """Count runs that failed without a report: closed as dead, or broken by an exception."""
+        self._runs.labels("FAILED").inc(count)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answer."""
         self._answers.labels(method, route, str(status)).observe(seconds)
 
     def page(self) -> Response:
-        """All of it, in Prometheus' words."""
+        """All metrics in the format of Prometheus."""
         return Response(
             generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )

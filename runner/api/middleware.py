@@ -1,19 +1,17 @@
-"""The outermost layer: an id for each request, a line in the log, and what is too large refused."""
+"""The outermost layer: each request's id and log line; what is too large or forged is refused."""
 
 import asyncio
 import logging
 import re
-import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runner import logs
-from runner.api.errors import BROKE, Problem, answer
+from runner.api.errors import INTERNAL_ERROR, Problem, answer
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +40,8 @@ PROXIES = re.compile(
 )
 
 
-class Frame:
-    """Around the application: ids, log, limits, and an answer for what nobody caught."""
+class RequestMiddleware:
+    """Around the application: ids, log, limits, and the answer for an uncaught exception."""
 
     def __init__(
         self, app: ASGIApp, on_answer: Callable[[Scope, int, float], None], only_loopback: bool
@@ -60,7 +58,7 @@ class Frame:
         scope.setdefault("state", {})["request_id"] = request_id
         began, status = time.monotonic(), 0
 
-        async def told(message: Message) -> None:
+        async def send_it(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -75,24 +73,24 @@ class Frame:
         with logs.of_request(request_id):
             try:
                 try:
-                    self._judge(scope)
-                    await self._app(scope, await _body(scope, receive), told)
+                    self._check(scope)
+                    await self._app(scope, await _body(scope, receive), send_it)
                 except Problem as refusal:
-                    await answer(refusal, request_id)(scope, receive, told)
+                    await answer(refusal, request_id)(scope, receive, send_it)
             except Exception:
                 log.exception("request broke: %s %s", scope["method"], _path(scope))
                 if not status:
-                    broke = answer(Problem(500, "internal_error", BROKE), request_id)
-                    await broke(scope, receive, told)
+                    broke = answer(Problem(500, "internal_error", INTERNAL_ERROR), request_id)
+                    await broke(scope, receive, send_it)
             seconds = time.monotonic() - began
             log.info(
                 "%s %s %s in %.0f ms by %s",
                 *(scope["method"], _path(scope), status, seconds * 1000),
-                scope["state"].get("caller", "nobody"),
+                scope["state"].get("principal", "unknown key"),
             )
             self._on_answer(scope, status, seconds)
 
-    def _judge(self, scope: Scope) -> None:
+    def _check(self, scope: Scope) -> None:
         """Raises Problem for headers that no honest caller sends."""
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         size = sum(len(name) + len(value) for name, value in headers)
@@ -107,7 +105,7 @@ class Frame:
         if any(name == b"transfer-encoding" for name, _ in headers) and (
             scope["http_version"] == "1.0" or any(name == b"content-length" for name, _ in headers)
         ):
-            # Who stands between may have read the other, and so another request after this one.
+            # A proxy may have read the other, and so another request after this one.
             raise Problem(
                 400,
                 "two_lengths",
@@ -117,8 +115,7 @@ class Frame:
             )
         client = (scope.get("client") or ("",))[0]
         if self._only_loopback and not (client in LOOPBACK and _is_from_here(scope)):
-            # A page of another site may call, or resolve to, this machine: without keys that
-            # would be all it needs.
+            # A page of another site may call, or resolve to, this machine.
             raise Problem(
                 403,
                 "not_this_host",
@@ -128,7 +125,7 @@ class Frame:
 
 
 async def _body(scope: Scope, receive: Receive) -> Receive:
-    """The whole body, read before anybody works on it. Raises Problem when it is too much."""
+    """The whole body, read before it is parsed. Raises Problem when it is too large or slow."""
     too_large = Problem(
         413, "body_too_large", f"A body of at most {BODY_BYTES} bytes is taken: send less."
     )
@@ -183,45 +180,3 @@ def _path(scope: Scope) -> str:
     """The path as it may stand in a log: one line, and not endless."""
     text: str = scope["path"]
     return text[:200].encode("ascii", "backslashreplace").decode().replace("\n", "\\n")
-
-
-class Rate:
-    """So many calls a minute for each name, counted in this process."""
-
-    def __init__(self, per_minute: int) -> None:
-        self._per_minute = per_minute
-        self._calls: dict[str, deque[float]] = {}
-        self._lock = threading.Lock()
-
-    def take(self, name: str) -> None:
-        """Count a call. Raises Problem when there were too many in the last minute."""
-        with self._lock:
-            self._judge(name)
-            if not self._per_minute:
-                return
-            if len(self._calls) > 10_000:
-                soon = time.monotonic() - 60
-                self._calls = {who: at for who, at in self._calls.items() if at and at[-1] > soon}
-            self._calls.setdefault(name, deque()).append(time.monotonic())
-
-    def look(self, name: str) -> None:
-        """Raises Problem as `take` does, and counts nothing."""
-        with self._lock:
-            self._judge(name)
-
-    def _judge(self, name: str) -> None:
-        calls = self._calls.get(name)
-        if not calls:
-            return
-        now = time.monotonic()
-        while calls and calls[0] <= now - 60:
-            calls.popleft()
-        if len(calls) >= self._per_minute:
-            seconds = max(1, round(calls[0] + 60 - now + 0.5))
-            raise Problem(
-                429,
-                "rate_limited",
-                f"More than {self._per_minute} calls in a minute: wait {seconds} s, then go on.",
-                {"Retry-After": str(seconds)},
-                limit_per_minute=self._per_minute,
-            )

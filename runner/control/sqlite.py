@@ -25,6 +25,9 @@ _STAMP = "%Y-%m-%d %H:%M:%S.%f"
 # How sqlite3 names what another process or thread holds.
 _BUSY = ("database is locked", "database table is locked", "database schema is locked")
 
+# By process and file.
+_WRITERS: dict[tuple[int, Path], threading.Lock] = {}
+
 _DAMAGED = ("file is not a database", "malformed")
 
 
@@ -160,15 +163,27 @@ class SqliteStore:
         connection = self._patiently(self._connection)
         connection.execute("pragma query_only = off")
         connection.refusal = ""
+        with self._turn_among_threads():
+            try:
+                self._patiently(lambda: connection.execute("begin immediate"))
+                yield connection
+                connection.execute("commit")
+            except BaseException:
+                # After some errors, such as a full disk, SQLite has rolled back already.
+                if connection.in_transaction:
+                    connection.execute("rollback")
+                raise
+
+    @contextmanager
+    def _turn_among_threads(self) -> Iterator[None]:
+        """Threads of one process write in turn: who only tries again and again may starve."""
+        lock = _WRITERS.setdefault((os.getpid(), self._path), threading.Lock())
+        if not lock.acquire(timeout=self.patience_seconds):
+            raise sqlite3.OperationalError(_BUSY[0])
         try:
-            self._patiently(lambda: connection.execute("begin immediate"))
-            yield connection
-            connection.execute("commit")
-        except BaseException:
-            # After some errors, such as a full disk, SQLite has rolled back already.
-            if connection.in_transaction:
-                connection.execute("rollback")
-            raise
+            yield
+        finally:
+            lock.release()
 
     def _patiently(self, act: Callable[[], Answer]) -> Answer:
         """Do it again while another command has the file.

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from runner import names
 from runner.control import tenants_sql
 from runner.control.store import Store
-from runner.errors import UsageProblem
+from runner.errors import UnknownTenant, UsageProblem
 from runner.pipelines import templates
 from runner.sql import Row
 
@@ -93,7 +93,7 @@ def every(store: Store) -> list[Tenant]:
 
 
 def find(store: Store, tenant_id: str) -> Tenant:
-    """The tenant of that id. Raises UsageProblem, with near matches, when there is none."""
+    """The tenant of that id. Raises UnknownTenant, with near matches, when there is none."""
     names.tenant_id(tenant_id)
     tenants = {tenant.id: tenant for tenant in every(store)}
     if tenant_id not in tenants:
@@ -102,7 +102,7 @@ def find(store: Store, tenant_id: str) -> Tenant:
 
 
 def known(store: Store, tenant_id: str) -> Known:
-    """The tenant of that id and its exports, by one query. Raises UsageProblem as `find` does."""
+    """The tenant of that id and its exports, by one query. Raises UnknownTenant as `find` does."""
     names.tenant_id(tenant_id)
     rows = store.read(tenants_sql.TENANT, tenant_id=tenant_id) if store.exists() else []
     if not rows:
@@ -207,10 +207,10 @@ def export_of_row(row: Row) -> Export:
     )
 
 
-def unknown_tenant(tenant_id: str, known: Iterable[str]) -> UsageProblem:
+def unknown_tenant(tenant_id: str, known: Iterable[str]) -> UnknownTenant:
     near = get_close_matches(tenant_id, list(known), n=3)
     hint = f"did you mean {', '.join(near)}?" if near else "see `runner tenant list`."
-    return UsageProblem(f"There is no tenant '{tenant_id}': {hint}")
+    return UnknownTenant(f"There is no tenant '{tenant_id}': {hint}")
 
 
 def _tenant(row: Row) -> Tenant:

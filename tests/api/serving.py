@@ -127,7 +127,7 @@ class Scene:
         self.stack.close()
 
     def new_key(self, tenant: str, *scopes: str, days: int | None = 1) -> str:
-        _, secret = keys.create(self.control.warehouse, tenant, scopes, days, "test", "a test")
+        _, secret = keys.create(self.control.context.store, tenant, scopes, days, "test", "a test")
         return secret
 
     def get(self, path: str, key: str | None = None, **query: Any) -> Response:

@@ -183,7 +183,7 @@ def test_a_mistake_of_ours_is_500_with_an_id_that_finds_its_trace(
         for line in lines
         if line.get("request_id") == told["request_id"] and "traceback" in line
     ]
-    assert "ZeroDivisionError" in found["traceback"] and "app.py" in found["traceback"]
+    assert "ZeroDivisionError" in found["traceback"] and "triggers.py" in found["traceback"]
 
 
 def test_each_request_is_a_line_in_the_log_with_its_id_and_key(scene: Scene) -> None:

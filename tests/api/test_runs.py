@@ -11,7 +11,7 @@ import pytest
 from control_file import judge, publish
 from serving import ADMIN_KEY, DAY, RUN, RUNS, Held, Scene
 
-from runner.api.queue import Backlog, Progress
+from runner.api.queue import Progress, RunQueue
 from runner.control import claim, queue, runs
 from runner.engine.job import Outcome
 from runner.pipelines import templates
@@ -107,7 +107,7 @@ def test_a_run_tells_how_far_it_is(scene: Scene) -> None:
     assert progress == {"done": 0, "total": 4, "at_work": "billing_cost_daily"}
     waits = "/srv/w/tenant_acme.duckdb is held open by another program (process 4711)"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Backlog, "progress", lambda self, run: Progress(4, 0, waits))
+        patch.setattr(RunQueue, "progress", lambda self, run: Progress(4, 0, waits))
         at_work = scene.get(f"{RUNS}/{run_id}").json()["progress"]["at_work"]
     assert at_work == "tenant_acme.duckdb is held open by another program (another process)"
     held.go.set()
@@ -221,7 +221,7 @@ def threading_release(held: Held) -> None:
     threading.Timer(0.3, held.go.set).start()
 
 
-def test_a_run_that_does_not_end_in_time_is_handed_back_and_runs_anew(control, dbt) -> None:
+def test_a_run_that_does_not_end_in_time_is_requeued_and_runs_anew(control, dbt) -> None:
     with Scene(control, dbt, workers=1, grace=0.1) as before:
         held = Held(dbt)
         run_id = before.post(RUN, DAY).json()["pipeline_logging_id"]

@@ -1,4 +1,4 @@
-"""Runs that were claimed: handed back, lost, suspended; and chores that break."""
+"""Runs that were claimed: requeued, lost, suspended; and maintenance that fails."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ import pytest
 from control_file import Control, request
 from serving import DAY, RUN, RUNS, Held, Scene
 
-from runner.api.auth import Door
+from runner.api.auth import Authenticator
 from runner.control import claim, queue, spool
 from runner.control.processes import this_host
 from runner.control.runs import QUEUE, Run, cancel
@@ -38,7 +38,7 @@ def whose(control: Control) -> tuple[Any, ...]:
     return control.sql("select status, worker_instance from acme.x_meta_pipeline_runs")[0]
 
 
-def test_a_hand_back_that_cannot_be_written_waits_in_the_spool(
+def test_a_requeue_that_cannot_be_written_waits_in_the_spool(
     control: Control, dbt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = SqliteStore.write
@@ -85,7 +85,7 @@ def test_a_full_disk_of_the_logs_is_no_failed_run(
     assert 'runner_runs_total{status="FAILED"} 1.0' not in counted
 
 
-def test_a_run_that_was_handed_back_though_its_service_died_is_not_taken_for_dead(
+def test_a_run_that_was_requeued_though_its_service_died_is_not_taken_for_dead(
     control: Control, dbt
 ) -> None:
     """What waits in the spool is written before dead runs are looked for."""
@@ -106,7 +106,7 @@ def test_a_run_that_was_handed_back_though_its_service_died_is_not_taken_for_dea
         assert after.until(run_id, "COMPLETED", "FAILED")["status"] == "COMPLETED"
 
 
-def test_a_run_cancelled_while_it_is_handed_back_is_told_as_cancelled(
+def test_a_run_cancelled_while_it_is_requeued_is_reported_as_cancelled(
     control: Control, dbt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[Any] = []
@@ -129,19 +129,19 @@ def test_a_run_cancelled_while_it_is_handed_back_is_told_as_cancelled(
     assert control.runs()[0][0] == "CANCELLED"
 
 
-def test_a_take_up_whose_answer_never_came_is_taken_up_again(
+def test_a_dequeue_whose_answer_never_came_is_made_again(
     control: Control, dbt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take_up, lost = queue.take_up, threading.Event()
+    dequeue, lost = queue.dequeue, threading.Event()
 
     def loses(*args: Any) -> Any:
-        run = take_up(*args)
+        run = dequeue(*args)
         if not lost.is_set():
             lost.set()
             raise WarehouseUnreachable("the answer to the commit is lost.")
         return run
 
-    monkeypatch.setattr(queue, "take_up", loses)
+    monkeypatch.setattr(queue, "dequeue", loses)
     with Scene(control, dbt) as scene:
         run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]
         assert lost.wait(20)
@@ -156,34 +156,33 @@ def test_a_run_at_work_is_not_taken_for_lost(control: Control, dbt) -> None:
         assert held.began.wait(20)
         before = whose(control)
         for scene in (one, two):
-            backlog = scene.app.state.service.backlog
-            backlog._sweep(control.context)
+            scene.app.state.service.upkeep.sweep(control.context.store)
         assert whose(control) == before and before[0] == "RUNNING"
         held.go.set()
         one.until(run_id, "COMPLETED")
     assert len(dbt.jobs) == 1
 
 
-def test_what_waits_is_found_before_chores_that_take_long_or_break(
+def test_what_waits_is_found_before_maintenance_that_takes_long_or_fails(
     control: Control, dbt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = claimed(control)
     stuck, mailed = threading.Event(), threading.Event()
 
-    def broken(door: Door, context: Any) -> None:
-        raise ZeroDivisionError("a chore of ours")
+    def broken(authenticator: Authenticator, store: Any) -> None:
+        raise ZeroDivisionError("a mistake of ours")
 
     def slow(*args: Any) -> None:
         mailed.set()
         stuck.wait(60)
 
-    monkeypatch.setattr(Door, "write_uses", broken)
+    monkeypatch.setattr(Authenticator, "write_uses", broken)
     deliver = alerts.deliver
-    monkeypatch.setattr("runner.api.queue.alerts.deliver", slow)
+    monkeypatch.setattr("runner.api.upkeep.alerts.deliver", slow)
     try:
         with Scene(control, dbt) as scene:
-            assert mailed.wait(20), "a chore that breaks keeps no other from its turn"
-            monkeypatch.setattr("runner.api.queue.alerts.deliver", deliver)
+            assert mailed.wait(20), "what fails keeps no other from its turn"
+            monkeypatch.setattr("runner.api.upkeep.alerts.deliver", deliver)
             assert scene.until(run_id, "COMPLETED")
             # Past the service, while the mail is stuck: a sweep finds it all the same.
             later = request(date(2024, 11, 2), queued=True)
@@ -192,22 +191,19 @@ def test_what_waits_is_found_before_chores_that_take_long_or_break(
             stuck.set()
     finally:
         stuck.set()
-    assert "a chore of ours" in scene.log() and "chore keys broke" in scene.log()
+    assert "a mistake of ours" in scene.log() and "maintenance of keys broke" in scene.log()
 
 
-def test_a_run_of_a_tenant_that_is_building_is_not_taken_up(control: Control, dbt) -> None:
+def test_a_run_of_a_tenant_that_is_building_is_not_dequeued(control: Control, dbt) -> None:
     """Neither when it is asked for nor by a sweep; other tenants' runs are. Then it is."""
-    own = claim.take(
-        control.context.store, request(date(2024, 12, 1)), control.settings.project_dir
-    )
+    own = claim.take(control.context.store, request(date(2024, 12, 1)))
     run_id = claimed_beside(control)
     with Scene(control, dbt) as scene:
         posted = scene.post(RUN, DAY | {"date": "2024-11-03"}).json()["pipeline_logging_id"]
         other = scene.post(RUN.replace("acme", "globex"), DAY, scene.other)
         scene.until(other.json()["pipeline_logging_id"], "COMPLETED", key=scene.other)
-        backlog = scene.app.state.service.backlog
         for _ in range(2):
-            backlog._sweep(control.context)
+            scene.app.state.service.upkeep.sweep(control.context.store)
             time.sleep(0.2)
         for waiting in (run_id, posted):
             assert scene.get(f"{RUNS}/{waiting}").json()["status"] == "PENDING"
@@ -226,7 +222,7 @@ def test_a_run_that_a_command_began_meanwhile_is_let_end_first(
     control: Control, dbt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The decision is made where the run is taken up, whatever a sweep saw before."""
-    run_id, take_up = claimed(control), queue.take_up
+    run_id, dequeue = claimed(control), queue.dequeue
     tried = threading.Event()
     began: list[Run] = []
 
@@ -234,11 +230,11 @@ def test_a_run_that_a_command_began_meanwhile_is_let_end_first(
         if not began:
             asked = request(date(2024, 12, 1))
             began.append(claim.take(control.context.store, asked))
-        taken = take_up(*args)
+        taken = dequeue(*args)
         tried.set()
         return taken
 
-    monkeypatch.setattr(queue, "take_up", begins_first)
+    monkeypatch.setattr(queue, "dequeue", begins_first)
     with Scene(control, dbt) as scene:
         assert tried.wait(20)
         assert scene.get(f"{RUNS}/{run_id}").json()["status"] == "PENDING"
@@ -257,10 +253,10 @@ def test_two_runs_of_a_tenant_follow_each_other_without_a_sweep_between(
             for n in (1, 2)
         ]
         assert held.began.wait(20)
-        backlog = scene.app.state.service.backlog
-        backlog._sweep(control.context)
-        assert backlog._building == set() and backlog.length == 1
-        monkeypatch.setattr(backlog, "_sweep", lambda warehouse: None)
+        service = scene.app.state.service
+        service.upkeep.sweep(control.context.store)
+        assert service.queue._building == set() and service.queue.length == 1
+        monkeypatch.setattr(service.upkeep, "sweep", lambda store: None)
         held.go.set()
         for run_id in runs:
             scene.until(run_id, "COMPLETED")
@@ -270,7 +266,7 @@ def test_the_service_rotates_the_log(control: Control, dbt, monkeypatch) -> None
     monkeypatch.setattr("runner.logs.LOG_BYTES", 10)
     with Scene(control, dbt) as scene:
         scene.get("/health")
-        scene.app.state.service.backlog._do_chores(control.context)
+        scene.app.state.service.upkeep.maintain(control.context)
         scene.get("/health")
     assert (scene.settings.log_dir / "runner.jsonl.1").exists()
     assert "/health 200" in (scene.settings.log_dir / "runner.jsonl").read_text()
@@ -303,6 +299,6 @@ def test_a_run_that_breaks_or_dies_is_counted_as_failed(
     with Scene(control, dbt) as scene:
         scene.until(dead, "FAILED")
         scene.until(scene.post(RUN, DAY).json()["pipeline_logging_id"], "FAILED")
-        scene.app.state.service.backlog.close()
+        scene.app.state.service.close()
         text = scene.client.get("/metrics").text
     assert 'runner_runs_total{status="FAILED"} 2.0' in text
