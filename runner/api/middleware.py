@@ -74,7 +74,7 @@ class RequestMiddleware:
             try:
                 try:
                     self._check(scope)
-                    await self._app(scope, await _body(scope, receive), send_it)
+                    await self._app(scope, await _body(receive), send_it)
                 except Problem as refusal:
                     await answer(refusal, request_id)(scope, receive, send_it)
             except Exception:
@@ -124,36 +124,27 @@ class RequestMiddleware:
             )
 
 
-async def _body(scope: Scope, receive: Receive) -> Receive:
+async def _body(receive: Receive) -> Receive:
     """The whole body, read before it is parsed. Raises Problem when it is too large or slow."""
-    too_large = Problem(
-        413, "body_too_large", f"A body of at most {BODY_BYTES} bytes is taken: send less."
-    )
-    for name, value in scope["headers"]:
-        if name == b"content-length" and (not value.isdigit() or int(value[:20]) > BODY_BYTES):
-            raise too_large
-    parts: list[bytes] = []
+    body, is_whole = bytearray(), False
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            while True:
+            while not is_whole:
                 message = await receive()
-                if message["type"] != "http.request":
-                    break
-                parts.append(message.get("body", b""))
-                if sum(map(len, parts)) > BODY_BYTES:
-                    raise too_large
-                if not message.get("more_body"):
-                    break
+                body += message.get("body", b"")
+                is_whole = not message.get("more_body")
+                if len(body) > BODY_BYTES:
+                    raise Problem(
+                        413,
+                        "body_too_large",
+                        f"A body of at most {BODY_BYTES} bytes is taken: send less.",
+                    )
     except TimeoutError:
         raise Problem(408, "too_slow", "The body did not come in time: send it again.") from None
-    body: Message | None = {"type": "http.request", "body": b"".join(parts), "more_body": False}
+    whole: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
     async def again() -> Message:
-        nonlocal body
-        if body is None:
-            return await receive()
-        message, body = body, None
-        return message
+        return whole.pop() if whole else await receive()
 
     return again
 
