@@ -160,7 +160,9 @@ def set_clock(seconds: float) -> None:
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) + timedelta(seconds=seconds)
 
-    for name in ("claim", "record", "alerts", "quota", "spool", "slugs", "tenants"):
+    control = ("claim", "queue", "quota", "runs", "spool", "tenants", "turns")
+    others = ("names", "onboarding.rows", "orchestration.alerts", "orchestration.step_log")
+    for name in (*(f"control.{one}" for one in control), *others):
         module = importlib.import_module(f"runner.{name}")
         if hasattr(module, "datetime"):
             module.datetime = Clock

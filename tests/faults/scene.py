@@ -74,7 +74,7 @@ class Scene:
         return Settings(ROOT, None, {**os.environ, **self.environ})
 
     @property
-    def warehouse(self) -> Context:
+    def context(self) -> Context:
         return open_context(self.settings)
 
     def path(self, name: str) -> Path:
