@@ -33,7 +33,7 @@ Line = Annotated[str, Field(max_length=200), _checked(names.line)]
 
 
 class Body(BaseModel):
-    """What is not named here is refused: it would be a mistake, or somebody's try."""
+    """Fields that are not named here are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
