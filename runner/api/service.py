@@ -17,7 +17,7 @@ from runner.api import errors, schemas
 from runner.api.auth import ADMIN, API_KEY, Access, Authenticator, Principal
 from runner.api.errors import Problem
 from runner.api.metrics import Metrics
-from runner.api.queue import STOP_SECONDS, RunQueue
+from runner.api.queue import RunQueue
 from runner.api.threads import ThreadContexts
 from runner.api.upkeep import Upkeep
 from runner.context import Context
@@ -72,8 +72,9 @@ class Service:
 
     def close(self) -> None:
         """Execute no more; what does not end in time waits again."""
+        self.upkeep.stop()
         self.queue.close()
-        self.upkeep.close(STOP_SECONDS)
+        self.upkeep.close()
 
     def context(self) -> Context:
         """The current thread's, for an answer. Raises NotInitialised before `runner init`."""
