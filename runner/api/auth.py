@@ -1,4 +1,4 @@
-"""Who calls: a tenant's key, the admin's key or, without keys, any caller on this machine."""
+"""The caller: a tenant's key, the admin's key or, without keys, any program on this machine."""
 
 import asyncio
 import contextlib
@@ -42,7 +42,7 @@ BLANKS = frozenset(
 
 @dataclass(frozen=True)
 class Principal:
-    """Who calls: a key's id, and the one tenant it is of, or all of them (`is_admin`)."""
+    """The caller: a key's id, and the one tenant it is of, or all of them (`is_admin`)."""
 
     id: str
     tenant_id: str | None
@@ -76,7 +76,7 @@ class Principal:
 
 @dataclass(frozen=True)
 class Access:
-    """How the service lets callers in, as the environment says."""
+    """How the service lets callers in, as the environment sets it."""
 
     is_open: bool
     admin_hash: str
@@ -147,7 +147,7 @@ API_KEY = KeyHeader(name="X-API-Key", scheme_name="key", auto_error=False)
 
 
 class Authenticator:
-    """Finds who calls by the key, and keeps keys for seconds. Its state is the event loop's."""
+    """Finds the caller by the key, and keeps keys for seconds. Its state is the event loop's."""
 
     def __init__(self, access: Access, store: Callable[[], Store]) -> None:
         """`store`: the control tables for the current thread."""
@@ -156,13 +156,13 @@ class Authenticator:
         self._calls = RateLimit(access.per_minute)
         self._refusals = RateLimit(access.per_minute)
         self._keys: TTLCache[str, keys.Key] = TTLCache(CACHED, CACHE_SECONDS)
-        # Hashes of keys that were found here: looking one up again is no guess.
+        # Hashes of keys that were found here: looking one up again is not a guess.
         self._found: LRUCache[str, bool] = LRUCache(CACHED)
         self._guesses = asyncio.Semaphore(GUESSES_AT_ONCE)
         self._used: dict[tuple[str, str], datetime] = {}
 
     async def principal(self, request: Request, secret: str | None, scope: str) -> Principal:
-        """Who calls. Raises Problem: 401 for an unknown key, 403 for what it may not do, 429."""
+        """The caller. Raises Problem: 401 for an unknown key, 403 for what it may not do, 429."""
         client = request.client.host if request.client else "unknown"
         found = await self._identify(secret, client)
         request.state.principal = found.id

@@ -33,7 +33,7 @@ Line = Annotated[str, Field(max_length=200), _checked(names.line)]
 
 
 class Body(BaseModel):
-    """What is not named here is refused: it would be a mistake, or somebody's try."""
+    """Fields that are not named here are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -57,25 +57,25 @@ class Trigger(Body):
     trigger_by: Line = Field(default="api", min_length=1, description="Who or what asks.")
 
     @model_validator(mode="after")
-    def _check_dates(self) -> Self:
+    def _has_dates(self) -> Self:
+        assert self.dates
+        return self
+
+    @property
+    def dates(self) -> DateRange:
+        """The dates that were sent. Raises ValueError for dates that are missing or too many."""
         is_named_twice = self.date and (self.from_date or self.to_date)
         first, last = self.date or self.from_date, self.date or self.to_date
         if first is None or last is None or is_named_twice:
             raise ValueError("name the dates: either date, or from_date and to_date.")
         if first > last:
             raise ValueError(f"from_date {first} is after to_date {last}: swap them.")
-        if DateRange(first, last).days > LONGEST_DAYS:
+        found = DateRange(first, last)
+        if found.days > LONGEST_DAYS:
             raise ValueError(
                 f"one run takes at most {LONGEST_DAYS} dates: send a longer range in parts."
             )
-        return self
-
-    @property
-    def dates(self) -> DateRange:
-        """The dates that were sent, both included."""
-        first, last = self.date or self.from_date, self.date or self.to_date
-        assert first and last
-        return DateRange(first, last)
+        return found
 
 
 class Account(Body):

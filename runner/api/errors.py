@@ -45,7 +45,7 @@ _HTTP_ERRORS = {
 
 
 class Problem(Exception):
-    """An answer that is no success. `more` stands beside error, message and request_id."""
+    """An error as it is answered. `more` stands beside error, message and request_id."""
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 # How long a run waits for what other programs have open, as one of the command line does.
 PATIENCE_SECONDS = 60.0
-# How long a run may take to end once it is told to stop, dbt's own end included.
+# How long a run may take to end once it has been stopped, dbt's own end included.
 STOP_SECONDS = 30.0
 
 

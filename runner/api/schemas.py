@@ -37,8 +37,19 @@ class RunProgress(BaseModel):
     at_work: str
 
 
-class Run(BaseModel):
-    """A run as its record says."""
+class Timed(BaseModel):
+    """When something began and ended, and with what."""
+
+    start_time: datetime | None
+    end_time: datetime | None
+    duration_ms: int | None
+    row_count: int | None
+    error_message: str | None
+    warnings: list[str]
+
+
+class Run(Timed):
+    """A run as it is recorded."""
 
     pipeline_logging_id: str = Field(examples=[RUN_ID])
     pipeline_id: str
@@ -47,14 +58,8 @@ class Run(BaseModel):
     message: str
     trigger_type: str | None
     trigger_by: str | None
-    start_time: datetime | None
-    end_time: datetime | None
-    duration_ms: int | None
     run_date: date | None
     to_date: date | None
-    row_count: int | None
-    error_message: str | None
-    warnings: list[str]
     progress: RunProgress | None = None
 
 
@@ -95,7 +100,7 @@ class RunInFull(Run):
     published_dates: list[PublishedDates] = []
 
 
-class Step(BaseModel):
+class Step(Timed):
     """A step of a run: a model built, a test run, a mail sent."""
 
     step_id: str
@@ -103,12 +108,6 @@ class Step(BaseModel):
     step_type: str | None
     step_index: int | None
     status: str | None
-    start_time: datetime | None
-    end_time: datetime | None
-    duration_ms: int | None
-    row_count: int | None
-    error_message: str | None
-    warnings: list[str]
 
 
 class FailedExpectation(BaseModel):

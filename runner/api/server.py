@@ -56,7 +56,7 @@ def config_of(application: FastAPI) -> uvicorn.Config:
         application,
         http="h11",
         ws="none",
-        # The client is who connects: any caller may write a header that says otherwise.
+        # The client is the connection's peer: any caller may write a header that names another.
         proxy_headers=False,
         lifespan="on",
         # Ours has the id of the request; and a key must never stand in one.

@@ -1,6 +1,7 @@
 """What the routes share: the service's parts, and an authenticated call to it."""
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -14,9 +15,9 @@ from fastapi import Depends, Path, Request, Security
 from runner import sql
 from runner.api import errors, schemas
 from runner.api.auth import ADMIN, API_KEY, Access, Authenticator, Principal
-from runner.api.errors import Problem, log
+from runner.api.errors import Problem
 from runner.api.metrics import Metrics
-from runner.api.queue import STOP_SECONDS, RunQueue
+from runner.api.queue import RunQueue
 from runner.api.threads import ThreadContexts
 from runner.api.upkeep import Upkeep
 from runner.context import Context
@@ -30,6 +31,8 @@ from runner.errors import (
 )
 from runner.settings import Settings
 from runner.sql import Row, Value
+
+log = logging.getLogger(__name__)
 
 # How long an answer waits for the control tables while other commands write.
 PATIENCE_SECONDS = 5.0
@@ -69,8 +72,9 @@ class Service:
 
     def close(self) -> None:
         """Execute no more; what does not end in time waits again."""
+        self.upkeep.stop()
         self.queue.close()
-        self.upkeep.close(STOP_SECONDS)
+        self.upkeep.close()
 
     def context(self) -> Context:
         """The current thread's, for an answer. Raises NotInitialised before `runner init`."""

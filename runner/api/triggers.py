@@ -88,7 +88,7 @@ def _start(
         raise Problem(
             422,
             "not_a_landing",
-            f"Tenant {tenant_id} is no landing, which {template.name} is for: run"
+            f"Tenant {tenant_id} is not a landing, which {template.name} is for: run"
             f" {known.pipeline}.",
         )
     request = claiming.request_of(context.settings, known, template, body.dates, trigger)

@@ -17,6 +17,8 @@ POLLS_PER_RECONCILE = 2
 POLLS_PER_MAINTENANCE = 60
 # An active run is younger than this: it may wait, and then take, a day.
 OLDEST_ACTIVE = timedelta(days=3)
+# How long what is under way may take to end; a mail server may not answer.
+STOP_SECONDS = 5.0
 
 
 class Upkeep:
@@ -47,11 +49,14 @@ class Upkeep:
         for thread in self._threads:
             thread.start()
 
-    def close(self, seconds: float) -> None:
-        """End the loops, within so many seconds, and write the last uses of keys."""
+    def stop(self) -> None:
+        """Begin nothing more."""
         self._closing.set()
         self._swept.set()
-        join(self._threads, seconds)
+
+    def close(self) -> None:
+        """Wait for the loops, but not for long, and write the last uses of keys."""
+        join(self._threads, STOP_SECONDS)
         with logged("the last uses of keys"):
             self._write_key_uses(self._contexts.waiting(PATIENCE_SECONDS).store)
 
@@ -69,6 +74,8 @@ class Upkeep:
         """Each part for itself: one that fails keeps no other from its turn."""
         # Runs that the last service left are closed by the first sweep, and then mailed.
         self._swept.wait()
+        if self._closing.is_set():
+            return
         with logged("maintenance of the log"):
             logs.rotate(context.settings)
         with logged("maintenance of keys"):

@@ -1,4 +1,4 @@
-"""A headless Chromium, driven by Playwright; where either is missing the tests say so and skip."""
+"""A headless Chromium, driven by Playwright; where either is missing the tests skip."""
 
 import contextlib
 import shutil

@@ -37,7 +37,7 @@ def control(tmp_path: Path, template_folder: Path) -> Control:
 
 @pytest.fixture
 def dbt(monkeypatch: pytest.MonkeyPatch) -> type[FakeDbt]:
-    """A dbt that does as told, with rows for the bill."""
+    """A dbt that succeeds, or does as a test sets it, with rows for the bill."""
     FakeDbt.reset()
     monkeypatch.setattr(pool, "Worker", FakeDbt)
     return FakeDbt

@@ -28,7 +28,7 @@ DAY = {"date": "2024-11-01", "trigger_by": "docker_test"}
 
 
 def guess(text: object) -> str:
-    """A key of the right form that nobody has."""
+    """A key of the right form that does not exist."""
     return keys.PREFIX + f"guess{text}".ljust(43, "x")
 
 

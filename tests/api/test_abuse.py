@@ -118,7 +118,7 @@ def test_a_control_character_in_a_text_is_refused(scene: Scene, mark: str) -> No
 
 
 def test_a_text_that_may_be_anything_is_kept_as_it_is(scene: Scene) -> None:
-    """Who asks is for people to read: it is bound, never part of a statement."""
+    """`trigger_by` is for people to read: it is bound, never part of a statement."""
     run_id = scene.post(RUN, {**DAY, "trigger_by": STRINGS[0]}).json()["pipeline_logging_id"]
     assert scene.until(run_id, "COMPLETED")["trigger_by"] == STRINGS[0]
     assert scene.control.value("select count(*) from tenants.tenant_profiles") == 2
@@ -174,14 +174,14 @@ def test_a_mistake_of_ours_is_500_with_an_id_that_finds_its_trace(
     monkeypatch.setattr(claim, "take", broken)
     answer = scene.post(RUN, DAY)
     assert answer.status_code == 500
-    told = answer.json()
-    assert told["request_id"] and told["request_id"] == answer.headers["X-Request-ID"]
-    assert "a detail" not in answer.text and "try again" in told["message"]
+    result = answer.json()
+    assert result["request_id"] and result["request_id"] == answer.headers["X-Request-ID"]
+    assert "a detail" not in answer.text and "try again" in result["message"]
     lines = [json.loads(line) for line in scene.log().splitlines()]
     (found,) = [
         line
         for line in lines
-        if line.get("request_id") == told["request_id"] and "traceback" in line
+        if line.get("request_id") == result["request_id"] and "traceback" in line
     ]
     assert "ZeroDivisionError" in found["traceback"] and "triggers.py" in found["traceback"]
 
@@ -193,7 +193,7 @@ def test_each_request_is_a_line_in_the_log_with_its_id_and_key(scene: Scene) -> 
     assert re.match(r"GET /api/v1/pipelines/runs 200 in \d+ ms by [0-9a-f-]{36}$", line["message"])
 
 
-def test_a_damaged_warehouse_is_said_with_its_remedy(scene: Scene) -> None:
+def test_a_damaged_warehouse_is_reported_with_its_remedy(scene: Scene) -> None:
     scene.control.sql("drop table acme.x_meta_step_logs")
     run_id = scene.control.add_run()
     scene.control.sql(

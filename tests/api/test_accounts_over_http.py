@@ -18,10 +18,10 @@ def test_the_admin_sets_reads_and_clears_it(scene: Scene) -> None:
         "impersonate": None,
         "set_at": None,
     }
-    told = send(scene, "PUT", ADMIN_KEY, body={"impersonate": SA})
-    assert told.status_code == 200, told.text
-    assert told.json()["impersonate"] == SA and told.json()["set_at"]
-    assert send(scene, "GET", scene.key).json() == told.json(), "a tenant's key reads its own"
+    result = send(scene, "PUT", ADMIN_KEY, body={"impersonate": SA})
+    assert result.status_code == 200, result.text
+    assert result.json()["impersonate"] == SA and result.json()["set_at"]
+    assert send(scene, "GET", scene.key).json() == result.json(), "a tenant's key reads its own"
     assert scene.control.value("select created_by from acme.x_meta_cloud_credentials") == "admin"
     for _ in range(2):
         cleared = send(scene, "DELETE", ADMIN_KEY)

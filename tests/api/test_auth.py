@@ -49,7 +49,7 @@ def test_every_endpoint_wants_a_key(scene: Scene) -> None:
     run_id = scene.control.add_run()
     assert len(calls(scene)) >= 11
     for method, path in calls(scene):
-        for key in ("", guess("nobodys"), ADMIN_KEY[:-1]):
+        for key in ("", guess("unknown"), ADMIN_KEY[:-1]):
             headers = {"X-API-Key": key} if key else {}
             answer = scene.client.request(method, filled(path, run_id), headers=headers, json=DAY)
             assert answer.status_code == 401, f"{method} {path}"
@@ -213,13 +213,13 @@ def test_a_key_ends_and_is_revoked(hasty: Scene) -> None:
     assert ended.status_code == 401 and "expired" in ended.json()["message"]
     assert scene.get(RUNS).status_code == 200
     (key,) = keys.of_tenant(scene.control.context.store, "acme")
-    told = command(scene, "tenant", "key", "revoke", "--tenant", "acme", key.id)
-    assert told.exit_code == 0, told.output
+    result = command(scene, "tenant", "key", "revoke", "--tenant", "acme", key.id)
+    assert result.exit_code == 0, result.output
     time.sleep(0.3)
     revoked = scene.get(RUNS)
     assert revoked.status_code == 401 and "revoked" in revoked.json()["message"]
     own = "select is_active from acme.x_meta_api_keys"
-    assert scene.control.value(own) is False, "the tenant's own copy says so, too"
+    assert scene.control.value(own) is False, "so does the tenant's own copy"
 
 
 def test_a_revoked_key_is_not_taken_for_longer_than_the_cache_keeps(scene: Scene) -> None:
@@ -283,15 +283,16 @@ def test_a_key_is_slowed_down_after_its_calls_of_a_minute(control, dbt) -> None:
     with Scene(control, dbt, RUNNER_RATE_LIMIT="5") as scene:
         answers = [scene.get(RUNS) for _ in range(7)]
         assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 2
-        told = answers[-1]
-        assert told.json()["error"] == "rate_limited" and 0 < int(told.headers["Retry-After"]) <= 61
+        result = answers[-1]
+        assert result.json()["error"] == "rate_limited"
+        assert 0 < int(result.headers["Retry-After"]) <= 61
         assert scene.get(RUNS, scene.other).status_code == 200, "each key for itself"
         wrong = [scene.get(RUNS, guess(n)).status_code for n in range(7)]
         assert wrong == [401] * 5 + [429] * 2, "and so is guessing"
     assert auth.access(control.settings).per_minute == 50
 
 
-def test_without_keys_it_serves_this_machine_only_and_says_so(control, dbt) -> None:
+def test_without_keys_it_serves_this_machine_only_and_reports_it(control, dbt) -> None:
     with Scene(control, dbt, DISABLE_AUTH="true") as scene:
         assert scene.client.post(RUN, json=DAY).status_code == 202
         assert scene.client.get(RUNS).status_code == 200
@@ -357,8 +358,8 @@ def test_the_runner_makes_the_admin_key_and_keeps_nothing_of_it(control: Control
             "acme",
             "globex",
         }
-    told = CliRunner().invoke(cli, ["admin-key", "create", "--json"], env=control.environ)
-    document = json.loads(told.stdout)
+    result = CliRunner().invoke(cli, ["admin-key", "create", "--json"], env=control.environ)
+    document = json.loads(result.stdout)
     assert document[name] == keys.hash_of(document["api_key"]) and document["api_key"] != secret
     for path in filter(Path.is_file, Path(control.folder).rglob("*")):
         content = path.read_bytes()
@@ -388,9 +389,9 @@ def test_onboarding_calls_what_the_command_calls(scene: Scene, monkeypatch) -> N
     body["create_key"] = True
     answer = scene.post("/api/v1/tenants/onboard", body, ADMIN_KEY)
     assert answer.status_code == 201, answer.text
-    told = answer.json()
-    assert told["messages"] == ["making the tables"]
-    assert scene.get(RUNS, told["api_key"]).status_code == 200
+    result = answer.json()
+    assert result["messages"] == ["making the tables"]
+    assert scene.get(RUNS, result["api_key"]).status_code == 200
     assert (asked[0].tenant_id, asked[0].admin_email) == ("acme", "a@b.example")
     assert asked[0].refs == ("x.parquet",)
     for wrong in ({"tenant_id": "Acme!"}, {"admin_email": "x"}, {"exports": []}, {"more": 1}):
@@ -399,7 +400,7 @@ def test_onboarding_calls_what_the_command_calls(scene: Scene, monkeypatch) -> N
         )
 
 
-def test_a_missing_export_is_said_as_the_command_says_it(scene: Scene) -> None:
+def test_a_missing_export_has_the_message_of_the_command(scene: Scene) -> None:
     body = {"tenant_id": "newone", "admin_email": "a@b.example", "exports": ["/no/such.parquet"]}
     answer = scene.post("/api/v1/tenants/onboard", body, ADMIN_KEY)
     assert answer.status_code == 422 and "was not found" in answer.json()["message"]
@@ -416,10 +417,10 @@ def test_guessing_is_refused_before_it_is_looked_up(control, dbt, monkeypatch) -
     monkeypatch.setattr(keys, "find", noted)
     with Scene(control, dbt, RUNNER_RATE_LIMIT="5") as scene, ThreadPoolExecutor(40) as many:
         assert scene.get(RUNS).status_code == 200
-        told = list(many.map(lambda n: scene.get(RUNS, guess(n)).status_code, range(60)))
-        assert set(told) == {401, 429}
+        result = list(many.map(lambda n: scene.get(RUNS, guess(n)).status_code, range(60)))
+        assert set(result) == {401, 429}
         assert 1 < len(looked) <= 1 + 5 + 2 * auth.GUESSES_AT_ONCE
-        assert scene.get(RUNS).status_code == 200, "a key that was good is no guess"
+        assert scene.get(RUNS).status_code == 200, "a key that was good is not a guess"
 
 
 def test_wrong_keys_hold_up_no_good_one_and_push_none_out(hasty: Scene, monkeypatch) -> None:
@@ -450,12 +451,12 @@ def test_a_key_is_of_one_tenant_and_has_no_scope_that_there_is_not(scene: Scene)
         '["runs:read", "admin"]',
     )
     assert scene.get(RUNS).status_code == 200
-    assert scene.post("/api/v1/tenants/onboard", {}).status_code == 403, "admin is no scope"
-    for nobody in ("''", "null"):
+    assert scene.post("/api/v1/tenants/onboard", {}).status_code == 403, "admin is not a scope"
+    for missing in ("''", "null"):
         scene.control.sql(
-            f"update tenants.tenant_api_keys set tenant_id = {nobody}"
+            f"update tenants.tenant_api_keys set tenant_id = {missing}"
             " where coalesce(tenant_id, '') <> 'acme'"
         )
         scene.app.state.service.authenticator._keys.clear()
         answer = scene.get("/api/v1/tenants", scene.other)
-        assert answer.status_code == 401, "a key of nobody opens nothing, least of all everything"
+        assert answer.status_code == 401, "a key without a tenant opens nothing"

@@ -1,4 +1,4 @@
-"""A warehouse that is busy or not there: who asks for it holds up nobody else."""
+"""A warehouse that is busy or missing: calls that wait for it hold up no others."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from runner.api import errors
 from runner.control.sqlite import SqliteStore
 
 
-def test_costs_of_a_tenant_that_loads_hold_up_nobody_else(scene: Scene) -> None:
+def test_costs_of_a_tenant_that_loads_hold_up_no_other_call(scene: Scene) -> None:
     """Sixty calls for data that a run has to itself, and one for something else."""
     scene.control.add_run()
     assert scene.get("/api/v1/tenants/acme/costs").status_code == 200
@@ -73,7 +73,7 @@ def test_a_warehouse_that_was_never_made_is_503_and_names_no_folder(control, dbt
         assert scene.client.get("/health/live").status_code == 200
 
 
-def test_no_folder_and_no_process_of_ours_is_told_to_a_tenant(scene: Scene) -> None:
+def test_a_tenant_reads_no_folder_and_no_process_of_the_server(scene: Scene) -> None:
     assert errors.plain("/srv/a (b's), x;y/e-1.csv has a cut in line 3") == (
         "e-1.csv has a cut in line 3"
     )
@@ -83,8 +83,8 @@ def test_no_folder_and_no_process_of_ours_is_told_to_a_tenant(scene: Scene) -> N
         "/srv/a b/x/tenant_acme.duckdb is held by process 4711; see /openapi.json and"
         " https://x.example/a/b, models/marts/x.sql.",
     )
-    told = scene.get(f"{RUNS}/{run_id}").json()
-    for text in (told["error_message"], told["message"]):
+    result = scene.get(f"{RUNS}/{run_id}").json()
+    for text in (result["error_message"], result["message"]):
         assert "4711" not in text and "/srv" not in text and "tenant_acme.duckdb" in text
         assert "https://x.example/a/b, models/marts/x.sql" in text and "/openapi.json" in text
     scene.control.sql(

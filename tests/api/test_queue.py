@@ -109,15 +109,15 @@ def test_a_run_that_was_requeued_though_its_service_died_is_not_taken_for_dead(
 def test_a_run_cancelled_while_it_is_requeued_is_reported_as_cancelled(
     control: Control, dbt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[Any] = []
+    ends: list[Any] = []
     execute = one_run.execute
-    monkeypatch.setattr(one_run, "execute", lambda *args: told.append(execute(*args)) or told[-1])
+    monkeypatch.setattr(one_run, "execute", lambda *args: ends.append(execute(*args)) or ends[-1])
     write = SqliteStore.write
 
     def cancelled_before(self: SqliteStore, *statements: str, **values: Any) -> Any:
         if any("@me" in text for text in statements):
             monkeypatch.setattr(SqliteStore, "write", write)
-            cancel(self, "acme", values["run_id"], "by somebody")
+            cancel(self, "acme", values["run_id"], "by another user")
         return write(self, *statements, **values)
 
     with Scene(control, dbt, workers=1, grace=0.1) as scene:
@@ -125,7 +125,7 @@ def test_a_run_cancelled_while_it_is_requeued_is_reported_as_cancelled(
         scene.post(RUN, DAY)
         assert held.began.wait(20)
         monkeypatch.setattr(SqliteStore, "write", cancelled_before)
-    assert [report.status for report in told] == ["CANCELLED"]
+    assert [report.status for report in ends] == ["CANCELLED"]
     assert control.runs()[0][0] == "CANCELLED"
 
 
@@ -221,7 +221,7 @@ def test_a_run_of_a_tenant_that_is_building_is_not_dequeued(control: Control, db
 def test_a_run_that_a_command_began_meanwhile_is_let_end_first(
     control: Control, dbt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The decision is made where the run is taken up, whatever a sweep saw before."""
+    """The decision is made where the run is dequeued, whatever a sweep saw before."""
     run_id, dequeue = claimed(control), queue.dequeue
     tried = threading.Event()
     began: list[Run] = []
@@ -276,8 +276,8 @@ def test_a_run_of_a_tenant_that_was_suspended_meanwhile_is_not_run(control: Cont
     run_id = claimed(control)
     control.sql("update tenants.tenant_profiles set status = 'SUSPENDED'")
     with Scene(control, dbt) as scene:
-        told = scene.until(run_id, "CANCELLED")
-    assert "tenant is suspended" in told["error_message"] and dbt.jobs == []
+        result = scene.until(run_id, "CANCELLED")
+    assert "tenant is suspended" in result["error_message"] and dbt.jobs == []
 
 
 def test_a_run_that_breaks_or_dies_is_counted_as_failed(

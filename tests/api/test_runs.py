@@ -22,26 +22,26 @@ UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 def test_a_post_answers_pending_as_the_predecessor_did(scene: Scene) -> None:
     answer = scene.post(RUN, DAY)
     assert answer.status_code == 202
-    told = answer.json()
-    assert str(uuid.UUID(told["pipeline_logging_id"])) == told["pipeline_logging_id"]
-    assert told["pipeline_id"] == "acme-gcp-cost-billing" and told["tenant_id"] == "acme"
-    assert told["status"] == "PENDING"
-    assert told["message"] == (
+    result = answer.json()
+    assert str(uuid.UUID(result["pipeline_logging_id"])) == result["pipeline_logging_id"]
+    assert result["pipeline_id"] == "acme-gcp-cost-billing" and result["tenant_id"] == "acme"
+    assert result["status"] == "PENDING"
+    assert result["message"] == (
         "Templated pipeline cost_billing triggered successfully for acme (async mode)"
     )
 
 
 def test_a_run_is_polled_to_completed(scene: Scene) -> None:
     run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]
-    told = scene.until(run_id, "COMPLETED")
-    assert told["trigger_type"] == "api" and told["trigger_by"] == "docker_test"
-    assert told["start_time"] and told["end_time"] and told["duration_ms"] >= 0
-    assert told["row_count"] == 1 and told["run_date"] == told["to_date"] == "2024-11-01"
+    result = scene.until(run_id, "COMPLETED")
+    assert result["trigger_type"] == "api" and result["trigger_by"] == "docker_test"
+    assert result["start_time"] and result["end_time"] and result["duration_ms"] >= 0
+    assert result["row_count"] == 1 and result["run_date"] == result["to_date"] == "2024-11-01"
     (job,) = scene.dbt.jobs
     assert job.vars["pipeline_logging_id"] == run_id and job.vars["from_date"] == "2024-11-01"
 
 
-def test_the_deprecated_path_does_the_same_and_says_so(scene: Scene) -> None:
+def test_the_deprecated_path_does_the_same_with_a_header(scene: Scene) -> None:
     answer = scene.post("/api/v1/pipelines/run/acme-gcp-cost-billing", DAY)
     assert answer.status_code == 202 and answer.headers["Deprecation"] == "true"
     assert scene.until(answer.json()["pipeline_logging_id"], "COMPLETED")
@@ -99,7 +99,7 @@ def test_another_date_runs_beside_the_first(scene: Scene) -> None:
     assert {job.vars["from_date"] for job in scene.dbt.jobs} == {"2024-11-01", "2024-11-02"}
 
 
-def test_a_run_tells_how_far_it_is(scene: Scene) -> None:
+def test_a_run_shows_its_progress(scene: Scene) -> None:
     held = Held(scene.dbt)
     run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]
     assert held.began.wait(20)
@@ -141,9 +141,9 @@ def test_over_quota_is_429_with_what_is_left_and_when(scene: Scene) -> None:
     scene.control.subscribe(daily_limit=0)
     answer = scene.post(RUN, DAY)
     assert answer.status_code == 429 and int(answer.headers["Retry-After"]) > 0
-    told = answer.json()
-    assert told["error"] == "quota_exceeded" and "daily limit reached" in told["message"]
-    limits = {one["name"]: one for one in told["limits"]}
+    result = answer.json()
+    assert result["error"] == "quota_exceeded" and "daily limit reached" in result["message"]
+    limits = {one["name"]: one for one in result["limits"]}
     assert limits["daily"]["limit"] == 0 and limits["daily"]["remaining"] == 0
     assert limits["monthly"]["remaining"] == 750 and limits["daily"]["resets_at"]
     assert scene.control.runs()[-1][0] == "REFUSED", "a refusal is a row"
@@ -259,8 +259,8 @@ def test_a_running_run_whose_process_died_is_closed(control, dbt) -> None:
         datetime.now(UTC).replace(tzinfo=None),
     )
     with Scene(control, dbt) as scene:
-        told = scene.until(run_id, "FAILED")
-    assert "lease expired" in told["error_message"]
+        result = scene.until(run_id, "FAILED")
+    assert "lease expired" in result["error_message"]
 
 
 def test_a_run_that_waited_longer_than_the_service_lives_is_not_taken_for_dead(control) -> None:
@@ -287,13 +287,13 @@ def test_a_run_that_waited_longer_than_the_service_lives_is_not_taken_for_dead(c
     assert control.runs()[0][0] == "FAILED"
 
 
-def test_a_failed_run_tells_why_and_shows_the_rows_that_failed(scene: Scene) -> None:
+def test_a_failed_run_shows_its_error_and_the_rows_that_failed(scene: Scene) -> None:
     from test_notify import FAILED
 
     scene.dbt.outcome = FAILED
     run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]
-    told = scene.until(run_id, "FAILED")
-    assert told["error_message"]
+    result = scene.until(run_id, "FAILED")
+    assert result["error_message"]
     import duckdb
 
     with duckdb.connect(str(scene.control.path.parent / "tenant_acme.duckdb")) as connection:
@@ -347,13 +347,13 @@ def test_no_answer_about_a_failed_run_has_a_path_of_the_server(scene: Scene) -> 
     with duckdb.connect(str(scene.control.path.parent / "tenant_acme.duckdb")) as connection:
         judge(connection, run_id, "billing_cost_daily", "FAIL", *failed)
     for path in (RUNS, f"{RUNS}/{run_id}", f"{RUNS}/{run_id}/steps", f"{RUNS}/{run_id}/dq-results"):
-        told = scene.get(path)
-        assert told.status_code == 200
-        assert "/srv" not in told.text and "exports of all" not in told.text, told.text
+        result = scene.get(path)
+        assert result.status_code == 200
+        assert "/srv" not in result.text and "exports of all" not in result.text, result.text
         assert "/srv/exports of all" in scene.get(path, ADMIN_KEY).text
-    told = scene.get(f"{RUNS}/{run_id}/dq-results").text
+    result = scene.get(f"{RUNS}/{run_id}/dq-results").text
     for kept in ("e-1.csv", "e-*.csv", "e'-1.csv", "//compute.googleapis.com/vm", "line 3"):
-        assert kept in told, kept
+        assert kept in result, kept
 
 
 def test_costs_are_exact_and_per_service(scene: Scene) -> None:
@@ -363,7 +363,7 @@ def test_costs_are_exact_and_per_service(scene: Scene) -> None:
     assert len(rows) == 21 and rows[0]["billed_cost"] == "1.00"
     few = scene.get("/api/v1/tenants/acme/costs", from_date="2024-11-02", to_date="2024-11-02")
     assert {row["usage_date"] for row in few.json()} == {"2024-11-02"}
-    assert {row["layers_agree"] for row in rows} == {None}, "nothing says who published it"
+    assert {row["layers_agree"] for row in rows} == {None}, "no publication is recorded"
 
 
 def test_costs_name_the_oldest_run_of_their_layers_and_say_where_these_disagree(
@@ -382,19 +382,19 @@ def test_costs_name_the_oldest_run_of_their_layers_and_say_where_these_disagree(
         publish(connection, "new", bill, second, at=new)
         publish(connection, "new", "cost_daily", first, read=(silver,), at=new)
     rows = scene.get("/api/v1/tenants/acme/costs", from_date=first, to_date=second).json()
-    told = {
+    result = {
         (row["usage_date"], row["pipeline_logging_id"], row["published_at"], row["layers_agree"])
         for row in rows
     }
-    assert len(rows) == 6 and told == {
+    assert len(rows) == 6 and result == {
         ("2024-11-01", "old", "2024-11-08T00:00:00Z", True),
         ("2024-11-02", "old", "2024-11-08T00:00:01Z", False),
     }
 
 
-def test_the_quota_is_what_the_command_line_says(scene: Scene) -> None:
-    told = scene.get("/api/v1/tenants/acme/quota").json()
-    assert [one["limit"] for one in told["limits"]] == [25, 750, 5]
+def test_the_quota_is_that_of_the_command_line(scene: Scene) -> None:
+    result = scene.get("/api/v1/tenants/acme/quota").json()
+    assert [one["limit"] for one in result["limits"]] == [25, 750, 5]
 
 
 def test_dates_that_the_landing_has_not_are_a_conflict_at_once_and_in_the_queue(
@@ -449,8 +449,8 @@ def november(number: int) -> date:
 
 def test_a_run_has_a_message_as_the_predecessors_had(scene: Scene) -> None:
     run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]
-    told = scene.until(run_id, "COMPLETED")
-    assert told["message"] == "Templated pipeline cost_billing is COMPLETED for acme"
+    result = scene.until(run_id, "COMPLETED")
+    assert result["message"] == "Templated pipeline cost_billing is COMPLETED for acme"
 
 
 def test_errors_of_the_deprecated_path_say_so_too(scene: Scene) -> None:
@@ -465,7 +465,7 @@ def test_errors_of_the_deprecated_path_say_so_too(scene: Scene) -> None:
     assert "Deprecation" not in scene.post(RUN, {"date": "never"}).headers
 
 
-def test_who_asked_stands_beside_a_refusal_and_its_request_in_the_log(scene: Scene) -> None:
+def test_a_refusal_and_its_request_name_the_caller_in_the_log(scene: Scene) -> None:
     scene.post("/api/v1/pipelines/run/acme/gcp/cost/cost_bills", DAY)
     (user,) = scene.control.sql("select user_id from acme.x_meta_pipeline_runs")[0]
     assert user == scene.control.value(

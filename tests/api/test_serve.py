@@ -103,7 +103,7 @@ def test_another_command_has_its_turn_while_the_service_is_busy(control: Control
     for thread in threads:
         thread.start()
     try:
-        told = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "runner", "tenant", "list"],
             env={**control.environ, "PYTHONPATH": str(ROOT), "PATH": ""},
             capture_output=True,
@@ -114,7 +114,7 @@ def test_another_command_has_its_turn_while_the_service_is_busy(control: Control
         stop.set()
         for thread in threads:
             thread.join(30)
-    assert told.returncode == 0 and "acme" in told.stdout, told.stderr
+    assert result.returncode == 0 and "acme" in result.stdout, result.stderr
 
 
 def test_a_killed_service_loses_no_claim(control: Control) -> None:
@@ -163,13 +163,13 @@ def on_a_port(scene: Scene) -> Iterator[tuple[str, int]]:
 def answered(address: tuple[str, int], *parts: bytes) -> bytes:
     """All that comes back until the service closes the connection."""
     with socket.create_connection(address, timeout=20) as client:
-        told = b""
+        result = b""
         for part in parts:
             client.sendall(part)
             time.sleep(0.05)
         while more := client.recv(65536):
-            told += more
-    return told
+            result += more
+    return result
 
 
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -208,9 +208,9 @@ def test_a_request_of_two_lengths_is_400_and_hides_no_other(served, head: bytes)
     # The second is the first's body by one way of reading it.
     smuggled = b"POST /health/live " + head + b"\r\n\r\n0\r\n\r\n" + LIVE + b"\r\n"
     for parts in ([smuggled], [smuggled[:40], smuggled[40:]]):
-        told = answered(served, *parts)
-        assert re.findall(rb"HTTP/1.1 \d+", told) == [b"HTTP/1.1 400"], told
-        assert b"connection: close" in told.partition(b"\r\n\r\n")[0].lower()
+        result = answered(served, *parts)
+        assert re.findall(rb"HTTP/1.1 \d+", result) == [b"HTTP/1.1 400"], result
+        assert b"connection: close" in result.partition(b"\r\n\r\n")[0].lower()
 
 
 def test_either_length_alone_is_taken(served) -> None:
@@ -221,7 +221,7 @@ def test_either_length_alone_is_taken(served) -> None:
 
 
 def test_without_keys_a_call_by_http_1_0_is_refused(control: Control, dbt) -> None:
-    """As nginx passes calls on unless told otherwise, with no header that says so."""
+    """As nginx passes calls on by default, with no header that names it."""
     with on_a_port(Scene(control, dbt, DISABLE_AUTH="true")) as address:
         assert answered(address, LIVE + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200")
         old = LIVE.replace(b"HTTP/1.1", b"HTTP/1.0") + b"\r\n"
@@ -242,5 +242,5 @@ def test_a_connection_too_many_is_answered_503(control: Control, dbt, monkeypatc
         assert again.startswith(b"HTTP/1.1 200")
 
 
-def test_whom_a_header_names_is_not_taken_for_who_calls(control: Control, dbt) -> None:
+def test_a_header_does_not_decide_the_callers_address(control: Control, dbt) -> None:
     assert server.config_of(Scene(control, dbt).app).proxy_headers is False
