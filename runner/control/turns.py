@@ -67,8 +67,7 @@ def starting(run: Run, timeout_minutes: float) -> tuple[tuple[str, ...], When]:
 
 
 def wait_for_turn(store: Store, run: Run) -> Turn:
-    """The turn of a waiting run now. Renews its lease and closes dead runs, for nothing waits for
-    a run that no process has."""
+    """The turn of a waiting run. Renews its lease and closes dead runs, which none waits for."""
     statement = runs_sql.ACTIVE_RUNS.format(tenant=run.tenant_id)
     active = store.read(statement)
     now = datetime.now(UTC)
@@ -88,7 +87,7 @@ def wait_for_turn(store: Store, run: Run) -> Turn:
 
 
 def waiting_for(store: Store, run: Run) -> str | None:
-    """What a PENDING run waits for: "run ID", or the command that takes it up; else None."""
+    """What a PENDING run waits for: "run ID", or the command that dequeues it; else None."""
     if run.status != "PENDING":
         return None
     if run.is_queued:

@@ -151,7 +151,6 @@ def control_statements() -> dict[str, Statement]:
         "KEY_COLUMNS",
         "COLUMNS_DUCKDB",
         "SHARED_EXPORT",
-        "MISSING",
         "LAYERS",
     } | steps
     places = {"tenant": "alpha", "dataset": "alpha", "table": "`alpha`.x_meta_exports", "n": 0}

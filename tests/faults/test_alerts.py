@@ -26,7 +26,7 @@ from support import Inbox, free_port
 
 from runner.control import runs_sql, spooled
 from runner.control.claim import Contact
-from runner.control.runs import as_run
+from runner.control.runs import run_from_row
 from runner.engine.job import Outcome
 from runner.orchestration import alerts as outbox
 from runner.pipelines import templates
@@ -164,7 +164,8 @@ def test_a_failure_is_told_with_all_that_is_needed_and_so_is_its_end(
     (found,) = scene.context.store.read(
         runs_sql.RUN.format(tenant="acme"), run_id=scene.last_run()["pipeline_logging_id"]
     )
-    again = replace(as_run(found), id="00000000-0000-0000-0000-000000000000", status="COMPLETED")
+    other_id = "00000000-0000-0000-0000-000000000000"
+    again = replace(run_from_row(found), id=other_id, status="COMPLETED")
     template = templates.load(again.template)
     contact = Contact("a@b.example", "Acme")
     for alert in outbox.raised(scene.settings.mail, template, again, Outcome(True, None), contact):

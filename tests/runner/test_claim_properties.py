@@ -228,7 +228,7 @@ class Claims(RuleBasedStateMachine):
 
     def write_end(self, tenant: str, run_id: str, status: str) -> None:
         self.store.write(
-            *(text.format(tenant=tenant) for text in (sql.FINISH, sql.FINISH_EVENT)),
+            *(text.format(tenant=tenant) for text in (sql.FINISH, sql.MISSING_EVENTS)),
             run_id=run_id,
             status=status,
             now=Clock.moment,
@@ -270,7 +270,7 @@ class Claims(RuleBasedStateMachine):
 
     def as_claimed(self, tenant: str, run: Modelled) -> control_runs.Run:
         rows = self.store.read(sql.RUN.format(tenant=tenant), run_id=run.id)
-        return control_runs.as_run(rows[0])
+        return control_runs.run_from_row(rows[0])
 
     @precondition(has_active_runs)
     @rule(data=st.data())

@@ -13,13 +13,13 @@ from runner.control import spool, spooled
 from runner.errors import RunnerError
 from runner.sql import Value
 
-HANDED_BACK = (("HAND_BACK", 0), ("DROP_RUN_STEPS", 0))
+REQUEUED = (("REQUEUE", 0), ("DROP_RUN_STEPS", 0))
 
 
 def keep(
     control: Control,
     tenant: str = "acme",
-    named: tuple[spooled.Named, ...] = HANDED_BACK,
+    named: tuple[spooled.Named, ...] = REQUEUED,
     **values: Value,
 ) -> Path:
     given: dict[str, Value] = {
