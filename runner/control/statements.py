@@ -3,15 +3,12 @@
 from collections.abc import Sequence
 
 
-def insert(
-    table: str, columns: Sequence[str], absent: str = "", n: str = "", **expressions: str
-) -> str:
+def insert(table: str, columns: Sequence[str], absent: str = "", **expressions: str) -> str:
     """An INSERT of one row, of these columns and of those that get an SQL expression.
 
-    `absent`: insert only when no row of the table meets this condition. `n`: follows the name of
-    each bound value, for several rows in one transaction.
+    `absent`: insert only when no row of the table meets this condition.
     """
-    values = {name: f"@{name}{n}" for name in columns} | expressions
+    values = {name: f"@{name}" for name in columns} | expressions
     condition = (
         " from (select 1 as one_row) as one_row"
         f" where not exists (select 1 from {table} where {absent})"

@@ -125,7 +125,7 @@ def export(scope: Scope) -> CheckResult:
     """The tenant's exports can be opened and have the columns that a bill needs."""
     tenant, store = scope.tenant, scope.store
     if not scope.exports:
-        is_known = records.is_export_known(scope.opened(), tenant)
+        is_known = bool(records.exports_on_record(scope.opened(), tenant))
         return fail("no export is registered", None if is_known else scope.add)
     refs = [export.ref for export in scope.exports]
     if landing := tenants.landing_of(refs[0]):

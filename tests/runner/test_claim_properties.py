@@ -330,7 +330,7 @@ class Claims(RuleBasedStateMachine):
     )
     def subscribe(self, tenant: str, subscription: str, days: int) -> None:
         ends = Clock.moment.date() + timedelta(days=days)
-        tenants.update(self.store, tenant, subscription_status=subscription, end_date=ends)
+        tenants.update(self.store, tenant, tenants.Changes(status=subscription, end_date=ends))
         model = self.models[tenant]
         model.subscription, model.ends = subscription, ends
 
@@ -341,13 +341,10 @@ class Claims(RuleBasedStateMachine):
         concurrent=st.integers(0, 4),
     )
     def change_limits(self, tenant: str, daily: int, monthly: int, concurrent: int) -> None:
-        tenants.update(
-            self.store,
-            tenant,
-            daily_limit=daily,
-            monthly_limit=monthly,
-            concurrent_limit=concurrent,
+        changes = tenants.Changes(
+            daily_limit=daily, monthly_limit=monthly, concurrent_limit=concurrent
         )
+        tenants.update(self.store, tenant, changes)
         model = self.models[tenant]
         model.daily, model.monthly, model.concurrent = daily, monthly, concurrent
 

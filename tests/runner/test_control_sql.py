@@ -21,7 +21,6 @@ SQL = re.compile(
 # f-strings that put our own constants together: names that may stand in their braces.
 CONSTANTS = {
     "RUN_COLUMNS",
-    "KEY_COLUMNS",
     "REFUSAL",
     "ACTIVE_RUNS",
     "MISSING_EVENTS",
@@ -54,7 +53,6 @@ CONSTANTS = {
     "table",
     "where",
     "absent",
-    "n",
     "', '.join(_STEP)",
     "kind",
     "column",
