@@ -58,7 +58,9 @@ FILL_SUBSCRIPTION = update(
     f"{' or '.join(f'{name} is null' for name in PLAN_COLUMNS)})",
     **filled(PLAN_COLUMNS[:-2]),
     max_pipelines_per_day="coalesce(max_pipelines_per_day, daily_limit, @daily_limit)",
-    max_concurrent_pipelines="coalesce(max_concurrent_pipelines, concurrent_limit, @concurrent_limit)",
+    max_concurrent_pipelines=(
+        "coalesce(max_concurrent_pipelines, concurrent_limit, @concurrent_limit)"
+    ),
     status="coalesce(status, 'ACTIVE')",
     updated_at="@now",
 )
