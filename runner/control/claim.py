@@ -1,4 +1,4 @@
-"""Quota and dedup: one transaction decides whether a run may start, and says why not."""
+"""Quota and dedup: one transaction decides whether a run may start, or records why not."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ from runner.dates import DateRange
 from runner.errors import StatementRefused
 from runner.sql import Row, Value
 
-# How often a claim is made again whose outcome was gone when it was read.
+# How often a claim is made again when a run in its way had ended before it could be read.
 TRIES = 3
 
 
@@ -74,13 +74,12 @@ def take(
 
     `starts`: the caller builds it; when no other run of the tenant does or waits, it is RUNNING.
 
-    Looks for a duplicate before it looks at the quota: a duplicate is neither refused nor counted.
+    Checks for a duplicate before the quota: a duplicate is neither refused nor counted.
     Of several in the way it is one that covers the dates, else the oldest.
     `run_id`: for a caller that must know it before the claim, to withdraw it. `on_likely` is called
     before the claim when the rows show that it will be granted and its turn comes at once. That
     check closes dead runs; what died since counts as active.
-    Raises StatementRefused when the tenant's lock is gone, without which two claims would not see
-    each other.
+    Raises StatementRefused without the tenant's lock: two claims would not see each other.
     """
     if _is_likely(store, request):
         on_likely()

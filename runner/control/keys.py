@@ -64,7 +64,7 @@ def hash_of(secret: str) -> str:
 
 
 def new(prefix: str) -> str:
-    """A key that cannot be guessed. The prefix says whose: a tenant's, or the admin's."""
+    """A key that cannot be guessed. The prefix shows whose: a tenant's or the admin's."""
     return prefix + secrets.token_urlsafe(32)
 
 

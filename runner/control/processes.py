@@ -34,16 +34,16 @@ CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
 def process_exited(worker_instance: str | None, since: datetime) -> bool:
-    """Whether a host:pid is on this host and no longer the process that it was at that moment.
+    """Whether a host:pid is on this host and no longer the process that it was then.
 
     False for other hosts, and where the kernel does not show it.
     """
     host, _, process = (worker_instance or "").rpartition(":")
-    pid, _, moment = process.partition("@")
+    pid, _, dequeued = process.partition("@")
     if host != this_host() or not pid.isdigit():
         return False
     with contextlib.suppress(ValueError):
-        since = datetime.fromtimestamp(float(moment), UTC)  # when it dequeued the run
+        since = datetime.fromtimestamp(float(dequeued), UTC)
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:

@@ -67,16 +67,18 @@ def dequeue(
         now = datetime.now(UTC)
         return {"now": now, "lease_expires_at": now + turns.build_lease(minutes)}
 
-    statements = (claim_sql.CLAIM_LOCK, queue_sql.DEQUEUE, queue_sql.DEQUEUED)
+    statements = (claim_sql.CLAIM_LOCK, queue_sql.DEQUEUE, runs_sql.RUN)
+    me = me or worker_name()
     rows = store.write_in_turn(
         when,
         *(statement.format(tenant=tenant_id) for statement in statements),
         run_id=run_id,
         tenant_id=tenant_id,
-        worker_instance=me or worker_name(),
+        worker_instance=me,
         queue=QUEUE,
     )
-    return runs.run_from_row(rows[0]) if rows else None
+    is_ours = bool(rows) and rows[0]["worker_instance"] == me
+    return runs.run_from_row(rows[0]) if is_ours else None
 
 
 def cancel_suspended(store: Store, tenant_id: str, run_id: str) -> Run | None:

@@ -1,7 +1,5 @@
 """Statements of a run's turn and of the queue of `runner serve`."""
 
-from runner.control.runs_sql import RUN_COLUMNS
-
 # A queued run becomes the first process's that asks, while no other run of the tenant builds or
 # waits for its turn. Its tenant may have been suspended since. After CLAIM_LOCK.
 DEQUEUE = """
@@ -16,11 +14,6 @@ where pipeline_logging_id = @run_id and status = 'PENDING' and worker_instance =
         from `{tenant}.x_meta_pipeline_runs`
         where status in ('PENDING', 'RUNNING') and coalesce(worker_instance, '') <> @queue
     )
-"""
-
-DEQUEUED = f"""
-select {RUN_COLUMNS} from `{{tenant}}.x_meta_pipeline_runs`
-where pipeline_logging_id = @run_id and worker_instance = @worker_instance
 """
 
 # Only from its worker @me: what comes late, from the spool, must not take it from a later one.

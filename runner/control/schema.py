@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-# SQLite keeps text as it is given; the first word is how sqlite3 reads it back.
+# SQLite keeps text as it is given; sqlite3 converts by the first word when it reads.
 SQLITE_TYPES = {
     "bigint": "INTEGER",
     "boolean": "BOOLEAN",

@@ -25,7 +25,7 @@ from runner.context import open_context
 from runner.control import spool
 
 FAILS = "child:boot"
-LEASE = "lease expired: the process that ran it ended without a word"
+LEASE = "lease expired: the process that ran it ended without a report"
 DAY_LONG = 86_400
 
 

@@ -20,7 +20,7 @@ from scene import GATE, RUN, STOPPED_BY, Bill, Scene, children, document, gone, 
 
 NODE = "billing_cost_daily"
 SILVER = "gcp_silver_cost"
-LEASE = "lease expired: the process that ran it ended without a word"
+LEASE = "lease expired: the process that ran it ended without a report"
 CHILD = "the dbt process was killed by SIGKILL (out of memory?): see "
 
 # A run's steps in order; what stands beside each point is how far the bill had come:
