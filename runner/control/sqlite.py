@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runner.control import schema
-from runner.control.sqlite_connection import Connection, execute, open_file
+from runner.control.sqlite_connection import Connection, columns_of, execute, open_file
 from runner.errors import NotInitialised, StatementRefused, WarehouseProblem, WarehouseUnreachable
 from runner.sql import Row, Value, When, lacking
 
@@ -83,7 +83,7 @@ class SqliteStore:
         if not self._path.exists():
             return {}
         with self._errors("", {}):
-            return self._patiently(lambda: _columns(self._connection(), dataset))
+            return self._patiently(lambda: columns_of(self._connection(), dataset))
 
     def hurry(self) -> None:
         self.patience_seconds = min(self.patience_seconds, 5.0)
@@ -94,7 +94,7 @@ class SqliteStore:
                 self._make()
             with self._transaction() as connection:
                 for dataset, folder in (("tenants", "tenants"), (tenant, "runs")):
-                    found = _columns(connection, dataset)
+                    found = columns_of(connection, dataset)
                     for table in schema.tables(self.project_dir, folder):
                         for statement in table.missing(dataset, found.get(table.name)):
                             connection.execute(statement)
@@ -124,7 +124,7 @@ class SqliteStore:
 
     def drop(self, tenant: str) -> None:
         with self._errors("", {}), self._transaction() as connection:
-            for name in _columns(connection, tenant):
+            for name in columns_of(connection, tenant):
                 connection.execute(f"drop table `{tenant}.{name}`")
 
     @contextmanager
@@ -146,7 +146,7 @@ class SqliteStore:
 
     @contextmanager
     def _turn_among_threads(self) -> Iterator[None]:
-        """Threads of one process write in turn: who only tries again and again may starve."""
+        """Threads of one process write in turn: one that only tries again and again may starve."""
         lock = _WRITERS.setdefault((os.getpid(), self._path), threading.Lock())
         if not lock.acquire(timeout=self.patience_seconds):
             raise sqlite3.OperationalError(_BUSY[0])
@@ -237,15 +237,3 @@ def _unreachable(path: Path, error: Exception) -> WarehouseUnreachable:
         f"{path} cannot be used ({error}): check its permissions and the disk's free space,"
         " or name another folder with WAREHOUSE_DIR."
     )
-
-
-def _columns(connection: sqlite3.Connection, dataset: str) -> dict[str, set[str]]:
-    prefix = f"{dataset}."
-    names = connection.execute("select name from sqlite_master where type = 'table'").fetchall()
-    return {
-        name.removeprefix(prefix): {
-            row[0] for row in connection.execute("select name from pragma_table_info(?)", (name,))
-        }
-        for (name,) in names
-        if name.startswith(prefix)
-    }

@@ -102,6 +102,19 @@ def execute(connection: sqlite3.Connection, sql: str, values: Mapping[str, Value
     ]
 
 
+def columns_of(connection: sqlite3.Connection, dataset: str) -> dict[str, set[str]]:
+    """The columns of each table of `tenants` or a tenant."""
+    prefix = f"{dataset}."
+    names = connection.execute("select name from sqlite_master where type = 'table'").fetchall()
+    return {
+        name.removeprefix(prefix): {
+            row[0] for row in connection.execute("select name from pragma_table_info(?)", (name,))
+        }
+        for (name,) in names
+        if name.startswith(prefix)
+    }
+
+
 def from_sqlite(name: str, value: Any) -> Any:
     """What an expression gave: its name says whether it is a timestamp, a date or a boolean."""
     if isinstance(value, str):

@@ -136,7 +136,7 @@ def registered(store: Store) -> dict[str, Row]:
 
 def exports(store: Store, tenant_id: str) -> list[Export]:
     """The tenant's exports, as onboarding named them."""
-    return exports_of_rows(store.read(tenants_sql.EXPORTS, tenant_id=tenant_id))
+    return [export_of_row(row) for row in store.read(tenants_sql.EXPORTS, tenant_id=tenant_id)]
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def landing_of(ref: str) -> str | None:
     return name if kind == "tenant" else None
 
 
-def exports_of_rows(rows: Iterable[Row]) -> list[Export]:
+def complete_exports(rows: Iterable[Row]) -> list[Export]:
     """The exports of these rows; empty when a value is missing, for all is not to be guessed."""
     rows = list(rows)
     if any(value is None for row in rows for value in row.values()):

@@ -60,7 +60,7 @@ def _every_export(store: Store) -> list[Row]:
 
 def _bills(rows: Iterable[Row], tenant_id: str = "", named: Iterable[Export] = ()) -> list[_Bill]:
     """What each tenant is billed for, and the named exports as the tenant's; landings bill none."""
-    found = [(row, export) for row in rows for export in tenants.exports_of_rows([row])]
+    found = [(row, export) for row in rows for export in tenants.complete_exports([row])]
     landed: dict[str, list[Export]] = {}
     for row, export in found:
         if row["is_landing"]:

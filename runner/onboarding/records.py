@@ -62,11 +62,12 @@ def exports_on_record(context: Context, tenant_id: str) -> list[Export]:
     wanted = {"tenant_id", "export_ref", "billing_account_ids", "project_ids", "has_unallocated"}
     found: list[Export] = []
     if store.columns("tenants").get("tenant_exports", set()) >= wanted:
-        found = tenants.exports(store, tenant_id)
+        rows = store.read(tenants_sql.EXPORTS, tenant_id=tenant_id)
+        found = tenants.complete_exports(rows)
     if not found and dataset.columns(tenant_id).get("x_meta_exports", set()) >= wanted:
         statement = data_sql.OWN_EXPORTS.format(tenant=tenant_id)
         rows = dataset.read(tenant_id, statement, tenant_id=tenant_id)
-        found = tenants.exports_of_rows(rows)
+        found = tenants.complete_exports(rows)
     return found
 
 

@@ -4,7 +4,7 @@ import json
 import uuid
 from datetime import UTC, datetime
 
-from runner.control import tenants
+from runner.control import tenants, tenants_sql
 from runner.control.store import Store
 from runner.control.tenants import Export
 from runner.errors import StatementRefused
@@ -49,7 +49,8 @@ def write(store: Store, tenant_id: str, record: Record) -> list[str]:
 def restore(store: Store, tenant_id: str, record: Record) -> None:
     """Add the rows and fill the values that the central tables lack; the others stay."""
     add_locks(store, tenant_id)
-    is_lost = record.exports and not tenants.exports(store, tenant_id)
+    found = store.read(tenants_sql.EXPORTS, tenant_id=tenant_id)
+    is_lost = record.exports and not tenants.complete_exports(found)
     store.write(
         sql.ONBOARDING_LOCK,
         sql.FILL_PROFILE,

@@ -160,7 +160,11 @@ def set_clock(seconds: float) -> None:
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) + timedelta(seconds=seconds)
 
-    for name in ("claim", "record", "alerts", "quota", "spool", "slugs", "tenants"):
+    control = ("claim", "runs", "turns", "queue", "quota", "spool", "tenants")
+    orchestration = ("step_log", "alerts")
+    rooms = [f"control.{name}" for name in control]
+    rooms += [f"orchestration.{name}" for name in orchestration]
+    for name in (*rooms, "names"):
         module = importlib.import_module(f"runner.{name}")
         if hasattr(module, "datetime"):
             module.datetime = Clock
