@@ -13,7 +13,6 @@ from runner.control import runs_sql, spool, spooled
 from runner.control.queue import requeueing
 from runner.control.runs import Run, run_from_row
 from runner.control.store import Store
-from runner.control.turns import Turn, starting, turn_of
 from runner.engine.job import Event, Node, Outcome
 from runner.errors import WarehouseProblem
 from runner.orchestration.alerts import Alert, outbox_times
@@ -166,14 +165,6 @@ class StepLog:
     def _keep(self, step: Step) -> None:
         self._steps[step.step_id] = step
         self._unwritten.add(step.step_id)
-
-
-def start(store: Store, run: Run, timeout_minutes: float) -> Turn:
-    """Move the run from PENDING to RUNNING if it is its turn; the claim itself may have done so."""
-    if run.status == "RUNNING":
-        return Turn("RUNNING", ())
-    statements, when = starting(run, timeout_minutes)
-    return turn_of(run, store.write_in_turn(when, *statements, run_id=run.id))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ child:gate                      kill nothing: the dbt process has its job, and b
 patience:SECONDS                kill nothing: wait only so long for a locked warehouse
 clock:SECONDS                   kill nothing: the runner's clock is off by so much
 timeout:MINUTES                 kill nothing: the template's timeout
-lost:runner.orchestration.step_log.start
+lost:runner.control.turns.start
                                 kill nothing: after the call the control tables are gone
 only:SELECTOR                   kill nothing: what the template has dbt build
 jump:runner.control.claim.take=SECONDS

@@ -340,7 +340,7 @@ def test_a_sender_killed_in_the_act_is_taken_for_dead_after_ten_minutes(
 def test_a_run_that_died_without_a_word_is_told_by_who_closes_it(
     scene: Scene, inbox: Inbox
 ) -> None:
-    assert scene.run(at="after:runner.orchestration.step_log.start", **to(inbox)).returncode == -9
+    assert scene.run(at="after:runner.control.turns.start", **to(inbox)).returncode == -9
     look(scene, **to(inbox))
     assert scene.last_run()["status"] == "FAILED"
     assert subjects(inbox) == [SUBJECT]
@@ -369,7 +369,7 @@ def test_the_mail_goes_when_the_warehouse_is_down_at_the_end(scene: Scene, inbox
 def test_the_admin_hears_even_when_the_warehouse_went_down_while_dbt_ran(
     scene: Scene, inbox: Inbox
 ) -> None:
-    done = scene.run(at=f"{FAILS},lost:runner.orchestration.step_log.start", **to(inbox))
+    done = scene.run(at=f"{FAILS},lost:runner.control.turns.start", **to(inbox))
     assert done.returncode == 4 and subjects(inbox) == [SUBJECT], "to ALERT_TO, at least"
     restore(scene)
     assert "admin@acme.example" in inbox.letters[0].rcpt_tos
@@ -402,7 +402,7 @@ def test_the_mail_names_what_was_at_work_when_dbt_died(scene: Scene, inbox: Inbo
     assert scene.run().returncode == 0
     before = scene.last_run()["pipeline_logging_id"]
     assert scene.run(at="child:deleted:billing_cost_daily", **to(inbox)).returncode == 1
-    assert scene.run(at="after:runner.orchestration.step_log.start", **to(inbox)).returncode == -9
+    assert scene.run(at="after:runner.control.turns.start", **to(inbox)).returncode == -9
     scene.sql(
         "insert into acme.x_meta_step_logs by name select 's' as step_logging_id,"
         " 'RUNNING' as status, ? as pipeline_logging_id, 'billing_cost_daily' as step_name,"

@@ -24,7 +24,6 @@ from runner.control import runs_sql as sql
 from runner.control.processes import this_host
 from runner.control.sqlite import SqliteStore
 from runner.dataset.duckdb import DuckDBDataset
-from runner.orchestration import step_log
 
 PIPELINES = ("gcp-cost-billing", "gcp-other")
 HERE = f"{this_host()}:{os.getpid()}"
@@ -266,7 +265,7 @@ class Claims(RuleBasedStateMachine):
         assert turn.status == run.status
 
     def start(self, tenant: str, run: Modelled) -> turns.Turn:
-        return step_log.start(self.store, self.as_claimed(tenant, run), 20)
+        return turns.start(self.store, self.as_claimed(tenant, run), 20)
 
     def as_claimed(self, tenant: str, run: Modelled) -> control_runs.Run:
         rows = self.store.read(sql.RUN.format(tenant=tenant), run_id=run.id)
