@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runner.control import sqlite
+from runner.control.sqlite_connection import from_sqlite, open_file
 
 _TABLE = re.compile(
     r"(?<![`\w.\"])(tenants\.tenant_\w+|\w+\.x_meta_(?:pipeline_runs|step_logs|lock|alerts|api_keys"
@@ -20,7 +20,7 @@ def ask(path: Path, text: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, 
     Tables are written `acme.x_meta_pipeline_runs`. `insert into T by name select 1 as a` names the
     columns beside their values.
     """
-    connection = sqlite._open(path)
+    connection = open_file(path)
     # Python's own wait: a service may be writing.
     connection.execute("pragma busy_timeout = 30000")
     try:
@@ -30,7 +30,7 @@ def ask(path: Path, text: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, 
         names = [column[0] for column in cursor.description]
         return [
             tuple(
-                _without_zone(sqlite._unbound(name, value))
+                _without_zone(from_sqlite(name, value))
                 for name, value in zip(names, row, strict=True)
             )
             for row in cursor.fetchall()
@@ -49,8 +49,8 @@ def _in_sqlite(text: str) -> str:
 
 def _bound(value: Any) -> Any:
     if isinstance(value, datetime) and value.tzinfo is None:
-        value = value.replace(tzinfo=UTC)
-    return sqlite._bound(value)
+        return value.replace(tzinfo=UTC)
+    return value
 
 
 def _without_zone(value: Any) -> Any:

@@ -164,7 +164,7 @@ class RunQueue:
         """Dequeue the run, if it still waits and may begin, and execute it."""
         context = self._contexts.waiting(PATIENCE_SECONDS)
         context = replace(context, pool=self._pool, stop=self._stop)
-        store, name = context.store, queue.name_of_taker()
+        store, name = context.store, queue.worker_name()
         row = store.read(runs_sql.RUN.format(tenant=tenant_id), run_id=run_id)[0]
         if row["status"] != "PENDING":
             return  # another service has dequeued it, or it was cancelled

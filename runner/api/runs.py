@@ -50,7 +50,7 @@ def runs(
 def run(call: Reader, run_id: RunId) -> dict[str, Any]:
     """One run as it stands, and which runs published its dates last."""
     row = _row(call, run_id)
-    _, found = publications.published_dates(call.store, control_runs.as_run(row))
+    _, found = publications.published_dates(call.store, control_runs.run_from_row(row))
     return {
         **_run(call, row),
         "publications": findings.parsed(row["publications"]),

@@ -34,7 +34,7 @@ def status(config: Settings, tenant: str, run_id: str) -> Result:
     """Show one run, which run published each of its dates last, and its steps."""
     store = opened(config, tenant).store
     row = _row(store, tenant, run_id)
-    run = control_runs.as_run(row)
+    run = control_runs.run_from_row(row)
     run = replace(run, waits_for=turns.waiting_for(store, run))
     steps = control_runs.steps_of(store, tenant, run_id)
     recorded, standing = publications.published_dates(store, run)
@@ -79,7 +79,7 @@ def runs(
     notes: tuple[str, ...] = ()
     if pipeline and not rows and pipeline not in (known := templates.names()):
         notes = (f"There is no pipeline '{pipeline}': use one of {', '.join(known)}.",)
-    found = [control_runs.as_run(row) for row in rows]
+    found = [control_runs.run_from_row(row) for row in rows]
     documents = [{**row, "warnings": run.warnings} for row, run in zip(rows, found, strict=True)]
     return Result(documents, lists.run_list(found), notes)
 

@@ -123,7 +123,7 @@ def show(config: Settings, tenant_id: str) -> Result:
 @company_option
 @plan_option
 @value(
-    "--subscription subscription_status",
+    "--subscription status",
     None,
     "Standing of the subscription; only the first two may run.",
     str.upper,
@@ -140,10 +140,10 @@ def show(config: Settings, tenant_id: str) -> Result:
 @value("--concurrent-limit", "N", "Runs at once.", type=IntRange(0))
 def update(config: Settings, tenant_id: str, **named: Any) -> str:
     """Change what is named, and nothing else. Exports are changed by `tenant add`."""
-    changes = {name: value for name, value in named.items() if value is not None}
-    if not changes:
+    changes = tenants.Changes(**named)
+    if changes == tenants.Changes():
         raise UsageProblem("Nothing to change: name at least one option; see --help.")
-    tenants.update(options.opened(config).store, tenant_id, **changes)
+    tenants.update(options.opened(config).store, tenant_id, changes)
     return f"Tenant {tenant_id} was changed: see `runner tenant show {tenant_id}`."
 
 

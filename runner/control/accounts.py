@@ -17,16 +17,15 @@ class Credentials:
 
     tenant_id: str
     impersonate: str | None
-    set_at: datetime | None = None
-    set_by: str | None = None
+    set_at: datetime | None
+    set_by: str | None
 
 
 def of(store: Store, tenant_id: str) -> Credentials:
     """The account that is set. Raises UsageProblem for an unknown tenant."""
     tenants.find(store, tenant_id)
-    statement = sql.CREDENTIALS.format(tenant=tenant_id)
-    (row,) = store.read(statement, tenant_id=tenant_id)
-    return Credentials(tenant_id, row["service_account"], row["created_at"], row["created_by"])
+    (row,) = store.read(sql.CREDENTIALS.format(tenant=tenant_id), tenant_id=tenant_id)
+    return Credentials(**row)
 
 
 def put(store: Store, tenant_id: str, account: str, set_by: str) -> Credentials:
@@ -37,7 +36,13 @@ def put(store: Store, tenant_id: str, account: str, set_by: str) -> Credentials:
     """
     found = names.SERVICE_ACCOUNT.fullmatch(names.service_account(account))
     assert found
-    return _write(store, tenant_id, account, set_by, found["project"])
+    credentials = _write(store, tenant_id, account, set_by, found["project"])
+    if credentials.impersonate != account:
+        raise UsageProblem(
+            f"{account} is the account of another tenant, whose data it opens: make one for"
+            f" {tenant_id} alone, see docs/bigquery.md."
+        )
+    return credentials
 
 
 def clear(store: Store, tenant_id: str, set_by: str) -> Credentials:
@@ -49,11 +54,9 @@ def _write(
     store: Store, tenant_id: str, account: str, set_by: str, project_id: str = ""
 ) -> Credentials:
     tenants.find(store, tenant_id)
-    holders = store.write(
-        sql.SET_ACCOUNT,
-        sql.END_CREDENTIALS.format(tenant=tenant_id),
-        sql.ADD_CREDENTIALS.format(tenant=tenant_id),
-        sql.ACCOUNT_HOLDER,
+    statements = (sql.SET_ACCOUNT, sql.END_CREDENTIALS, sql.ADD_CREDENTIALS, sql.CREDENTIALS)
+    (row,) = store.write(
+        *(statement.format(tenant=tenant_id) for statement in statements),
         tenant_id=tenant_id,
         service_account=account,
         project_id=project_id,
@@ -61,9 +64,4 @@ def _write(
         created_by=set_by,
         now=datetime.now(UTC),
     )
-    if account and tenant_id not in {row["tenant_id"] for row in holders}:
-        raise UsageProblem(
-            f"{account} is the account of another tenant, whose data it opens: make one for"
-            f" {tenant_id} alone, see docs/bigquery.md."
-        )
-    return of(store, tenant_id)
+    return Credentials(**row)

@@ -1,8 +1,6 @@
-"""Statements over the service accounts of tenants."""
-
-
-# -- The service account of a tenant: in its profile, which the runner obeys and the tenant's own
-# account cannot write, and beside it in the tenant's dataset, with who set it and what was before.
+"""The service account of a tenant: in its profile, which the runner obeys and the tenant's own
+account cannot write, and in the tenant's dataset, with who set it and which was before.
+"""
 
 # An account that another tenant has is not taken; an empty one clears.
 SET_ACCOUNT = """
@@ -37,12 +35,10 @@ from `tenants.tenant_profiles`
 where tenant_id = @tenant_id and service_account = @service_account
 """
 
-ACCOUNT_HOLDER = """
-select tenant_id from `tenants.tenant_profiles` where service_account = @service_account
-"""
-
 CREDENTIALS = """
-select profiles.service_account, own.created_at, own.created_by
+select
+    profiles.tenant_id, profiles.service_account as impersonate, own.created_at as set_at,
+    own.created_by as set_by
 from `tenants.tenant_profiles` as profiles
 left join `{tenant}.x_meta_cloud_credentials` as own
     on profiles.tenant_id = own.tenant_id and profiles.service_account = own.secret_ref

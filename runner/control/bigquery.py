@@ -7,7 +7,7 @@ from runner.sql import Row, Value, When
 class BigQueryStore:
     """`tenants` and the control tables of each tenant's dataset; see store.Store."""
 
-    # A look is a query: often enough for a cancel, seldom enough for the bill.
+    # Each time is a query: often enough for a cancel, seldom enough for the bill.
     poll_seconds = 15.0
 
     def __init__(self, client: Client) -> None:

@@ -1,4 +1,4 @@
-"""Quota and dedup: one transaction decides whether a run may start, and says why not."""
+"""Quota and dedup: one transaction decides whether a run may start, or records why not."""
 
 import json
 import subprocess
@@ -18,9 +18,9 @@ from runner.control.store import Store
 from runner.control.turns import WAITING_LEASE
 from runner.dates import DateRange
 from runner.errors import StatementRefused
-from runner.sql import Value
+from runner.sql import Row, Value
 
-# How often a claim is made again whose outcome was gone when it was read.
+# How often a claim is made again when a run in its way had ended before it could be read.
 TRIES = 3
 
 
@@ -35,7 +35,7 @@ class Trigger:
 
 @dataclass(frozen=True)
 class Contact:
-    """Who hears of a tenant's failures, and the company's name."""
+    """Where a tenant's alerts go, and the company's name."""
 
     admin_email: str = ""
     company_name: str = ""
@@ -59,7 +59,7 @@ class Request:
     contact: Contact = Contact()
     # The landings that the tenant reads, which must have the dates.
     landings: tuple[str, ...] = ()
-    # Claimed for whichever service takes it up, see `take_up`.
+    # Claimed for whichever service dequeues it, see `dequeue`.
     queued: bool = False
 
 
@@ -72,43 +72,21 @@ def take(
 ) -> Run:
     """Claim the dates: a run of our own, a REFUSED one, or the active one in the way.
 
-    `starts`: who claims builds it; when no other run of the tenant does or waits, it is RUNNING.
+    `starts`: the caller builds it; when no other run of the tenant does or waits, it is RUNNING.
 
-    Looks for a duplicate before it looks at the quota: a duplicate is neither refused nor counted.
+    Checks for a duplicate before the quota: a duplicate is neither refused nor counted.
     Of several in the way it is one that covers the dates, else the oldest.
-    `run_id`: for who must know it before the claim, to withdraw it. `on_likely` is called before
-    the claim when, by a look at the rows, it will be granted and its turn comes at once. That check
-    closes dead runs; what died since counts as active.
-    Raises StatementRefused when the tenant's lock is gone, without which two claims would not see
-    each other.
+    `run_id`: for a caller that must know it before the claim, to withdraw it. `on_likely` is called
+    before the claim when the rows show that it will be granted and its turn comes at once. That
+    check closes dead runs; what died since counts as active.
+    Raises StatementRefused without the tenant's lock: two claims would not see each other.
     """
     if _is_likely(store, request):
         on_likely()
     run_id = run_id or str(uuid.uuid4())
-    lease = QUEUE_PATIENCE if request.queued else WAITING_LEASE
-
-    def when() -> dict[str, Value]:
-        now = datetime.now(UTC)
-        return {
-            "now": now,
-            "today": now.date(),
-            "month_start": now.date().replace(day=1),
-            "lease_expires_at": now + lease,
-            "build_expires_at": now + turns.build_lease(request.timeout_minutes),
-        }
-
-    # The lock's row alone is updated: on BigQuery whatever an active run writes meanwhile would
-    # cancel a claim that updates runs or steps.
-    statements = (sql.CLAIM_LOCK, sql.CLAIM_INSERT, sql.CLAIM_EVENT, sql.CLAIM_OUTCOME)
     for _ in range(TRIES):
-        rows = store.write_in_turn(
-            when,
-            *(statement.format(tenant=request.tenant_id) for statement in statements),
-            **_values(request, run_id),
-            starts=starts,
-            queue=QUEUE,
-        )
-        # On BigQuery the outcome is read after the commit: who was in the way may have ended since.
+        rows = _claim(store, request, run_id, starts)
+        # On BigQuery the outcome is read after the commit: a run in the way may have ended since.
         if rows or not store.read(sql.LOCK.format(tenant=request.tenant_id)):
             break
     if not rows:
@@ -117,20 +95,26 @@ def take(
             f" run `runner tenant repair {request.tenant_id}`."
         )
     oldest = sorted(rows, key=lambda row: row["start_time"] or LONG_AGO)
-    found = [runs.as_run(row, row["pipeline_logging_id"] != run_id) for row in oldest]
+    found = [runs.run_from_row(row, row["pipeline_logging_id"] != run_id) for row in oldest]
     covering = (run for run in found if run.dates.covers(request.dates))
     own = next((run for run in found if not run.deduplicated), None)
     return own or next(covering, found[0])
 
 
+def refuse(store: Store, request: Request, why: str) -> None:
+    """Leave a REFUSED run with this reason, whatever the quota and other runs are."""
+    _claim(store, request, str(uuid.uuid4()), False, why)
+
+
 def _is_likely(store: Store, request: Request) -> bool:
     """Close dead runs; whether a claim made now would be granted, and its turn come at once."""
-    today = datetime.now(UTC).date()
+    now = datetime.now(UTC)
     rows = store.read(
         sql.LOOK_AHEAD.format(tenant=request.tenant_id),
         tenant_id=request.tenant_id,
-        today=today,
-        month_start=today.replace(day=1),
+        now=now,
+        today=now.date(),
+        month_start=now.date().replace(day=1),
     )
     active = [row for row in rows if row["pipeline_logging_id"]]
     runs.end_dead(store, request.tenant_id, active)
@@ -149,39 +133,46 @@ def _is_likely(store: Store, request: Request) -> bool:
     )
 
 
-def refuse(store: Store, request: Request, why: str) -> None:
-    """Leave a REFUSED run with this reason."""
-    store.write(
-        sql.REFUSE.format(tenant=request.tenant_id),
-        sql.CLAIM_EVENT.format(tenant=request.tenant_id),
-        reason=why,
-        now=datetime.now(UTC),
-        **_values(request, str(uuid.uuid4())),
+def _claim(
+    store: Store, request: Request, run_id: str, starts: bool, reason: str | None = None
+) -> list[Row]:
+    """Make the claim, or a refusal for the reason; rows of CLAIM_OUTCOME."""
+    lease = QUEUE_PATIENCE if request.queued else WAITING_LEASE
+    first, last = request.dates.first.isoformat(), request.dates.last.isoformat()
+    parameters = {"date": first, "to_date": last, "trigger_by": request.trigger.by}
+
+    def when() -> dict[str, Value]:
+        now = datetime.now(UTC)
+        return {
+            "now": now,
+            "today": now.date(),
+            "month_start": now.date().replace(day=1),
+            "lease_expires_at": now + lease,
+            "build_expires_at": now + turns.build_lease(request.timeout_minutes),
+        }
+
+    # The lock's row alone is updated: on BigQuery whatever an active run writes meanwhile would
+    # cancel a claim that updates runs or steps.
+    statements = (sql.CLAIM_LOCK, sql.CLAIM_INSERT, sql.CLAIM_EVENT, sql.CLAIM_OUTCOME)
+    return store.write_in_turn(
+        when,
+        *(statement.format(tenant=request.tenant_id) for statement in statements),
+        run_id=run_id,
+        tenant_id=request.tenant_id,
+        pipeline_id=request.pipeline_id,
+        template=request.template,
+        from_date=request.dates.first,
+        to_date=request.dates.last,
+        trigger_type=request.trigger.type,
+        trigger_by=request.trigger.by,
+        user_id=request.trigger.user_id,
+        config_version=request.config_version,
+        worker_instance=QUEUE if request.queued else hostname_and_pid(),
+        parameters=json.dumps(parameters),
+        starts=starts,
+        queue=QUEUE,
+        reason=reason,
     )
-
-
-def _values(request: Request, run_id: str) -> dict[str, Value]:
-    """What a run's row is made from."""
-    return {
-        "run_id": run_id,
-        "tenant_id": request.tenant_id,
-        "pipeline_id": request.pipeline_id,
-        "template": request.template,
-        "from_date": request.dates.first,
-        "to_date": request.dates.last,
-        "trigger_type": request.trigger.type,
-        "trigger_by": request.trigger.by,
-        "user_id": request.trigger.user_id,
-        "config_version": request.config_version,
-        "worker_instance": QUEUE if request.queued else hostname_and_pid(),
-        "parameters": json.dumps(
-            {
-                "date": request.dates.first.isoformat(),
-                "to_date": request.dates.last.isoformat(),
-                "trigger_by": request.trigger.by,
-            }
-        ),
-    }
 
 
 @cache

@@ -1,4 +1,4 @@
-"""API keys: made once, kept as a hash, looked up by it, revoked; the key itself stands nowhere."""
+"""API keys: made once, kept and looked up as a hash, revoked; the key itself is not stored."""
 
 import hashlib
 import hmac
@@ -20,16 +20,13 @@ SCOPES = {
     "runs:read": "see runs, steps, quality results, quota and costs",
     "runs:write": "start and cancel runs",
 }
-# So that a key is known for what it is in somebody's file, and found by those who search for it.
+# Shows what a key is wherever it turns up, and lets scanners for secrets find it.
 PREFIX = "gtc_"
 ADMIN_PREFIX = "gtc_admin_"
-# Every key that the runner has made, and nothing else: 43 characters are 256 bits.
+# Every key that the runner has made: 43 characters are 256 bits.
 FORM = re.compile("gtc_(admin_)?[A-Za-z0-9_-]{43}")
 # The variable in which the service finds the hash of the admin key.
 ADMIN_HASH = "RUNNER_ADMIN_KEY_SHA256"
-
-# The central table, which the service asks, and the tenant's own copy.
-_TABLES = (("tenants", "tenant_api_keys"), ("{tenant}", "x_meta_api_keys"))
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Key:
 
     id: str
     tenant_id: str
-    hash: str
+    key_hash: str
     scopes: tuple[str, ...]
     is_active: bool
     expires_at: datetime | None
@@ -57,7 +54,7 @@ class Key:
 
     def document(self) -> dict[str, object]:
         """As `tenant key list --json` prints it: without the hash."""
-        shown = {name: value for name, value in self.__dict__.items() if name != "hash"}
+        shown = {name: value for name, value in self.__dict__.items() if name != "key_hash"}
         return {**shown, "state": self.state}
 
 
@@ -67,7 +64,7 @@ def hash_of(secret: str) -> str:
 
 
 def new(prefix: str) -> str:
-    """A key that nobody can guess. The prefix says whose: a tenant's, or the admin's."""
+    """A key that cannot be guessed. The prefix shows whose: a tenant's or the admin's."""
     return prefix + secrets.token_urlsafe(32)
 
 
@@ -79,19 +76,19 @@ def create(
     created_by: str,
     description: str,
 ) -> tuple[Key, str]:
-    """A new key, and the key itself, which nobody can tell again. `days`: until it ends, if ever.
+    """A new key, and its secret, which cannot be shown again. `days`: until it ends, if ever.
 
     Raises UsageProblem for an unknown tenant or scope.
     """
     tenants.find(store, tenant_id)
     if unknown := [scope for scope in scopes if scope not in SCOPES]:
-        raise UsageProblem(f"'{unknown[0]}' is no scope: use one of {', '.join(SCOPES)}.")
+        raise UsageProblem(f"'{unknown[0]}' is not a valid scope: use one of {', '.join(SCOPES)}.")
     secret = new(PREFIX)
     now = datetime.now(UTC)
     key = Key(
         id=str(uuid.uuid4()),
         tenant_id=tenant_id,
-        hash=hash_of(secret),
+        key_hash=hash_of(secret),
         scopes=tuple(dict.fromkeys(scopes)) or tuple(SCOPES),
         is_active=True,
         expires_at=now + timedelta(days=days) if days is not None else None,
@@ -99,18 +96,9 @@ def create(
         created_by=created_by,
         description=description,
     )
-    store.write(
-        sql.ADD_KEY,
-        sql.ADD_OWN_KEY.format(tenant=tenant_id),
-        api_key_id=key.id,
-        tenant_id=tenant_id,
-        api_key_hash=key.hash,
-        scopes=",".join(key.scopes),
-        expires_at=key.expires_at,
-        now=now,
-        created_by=created_by,
-        description=description,
-    )
+    values = {**key.__dict__, "api_key_id": key.id, "api_key_hash": key.key_hash}
+    values["scopes"] = ",".join(key.scopes)
+    store.write(sql.ADD_KEY, sql.ADD_OWN_KEY.format(tenant=tenant_id), **values)
     return key, secret
 
 
@@ -127,19 +115,16 @@ def revoke(store: Store, tenant_id: str, key_id: str) -> None:
             f"Tenant {tenant_id} has no key '{key_id}': see"
             f" `runner tenant key list --tenant {tenant_id}`."
         )
-    statements = (
-        sql.REVOKE_KEY.format(dataset=dataset, table=table) for dataset, table in _in(tenant_id)
-    )
-    store.write(*statements, tenant_id=tenant_id, api_key_id=key_id)
+    store.write(*_for_both(sql.REVOKE_KEY, tenant_id), tenant_id=tenant_id, api_key_id=key_id)
 
 
 def find(store: Store, secret: str) -> Key | None:
-    """The key that this is, whatever its state; None for none of ours."""
+    """The key with this secret, whatever its state; None for an unknown secret."""
     if not FORM.fullmatch(secret):
         return None
     hashed = hash_of(secret)
     for row in store.read(sql.KEY_OF_HASH, api_key_hash=hashed):
-        if hmac.compare_digest(row["api_key_hash"], hashed):
+        if hmac.compare_digest(row["key_hash"], hashed):
             return _key(row)
     return None
 
@@ -147,30 +132,18 @@ def find(store: Store, secret: str) -> Key | None:
 def used(store: Store, tenant_id: str, when: Mapping[str, datetime]) -> None:
     """Write when keys of a tenant were last used, by the key's id."""
     values: dict[str, Value] = {}
-    statements = []
-    for n, (key_id, moment) in enumerate(when.items()):
-        values |= {f"api_key_id_{n}": key_id, f"last_used_at_{n}": moment}
-        statements += [
-            sql.USED_KEY.format(dataset=dataset, table=table, n=n)
-            for dataset, table in _in(tenant_id)
-        ]
+    statements: list[str] = []
+    for n, (key_id, at) in enumerate(when.items()):
+        values |= {f"api_key_id_{n}": key_id, f"last_used_at_{n}": at}
+        statements += _for_both(sql.USED_KEY, tenant_id, n)
     store.write(*statements, **values)
 
 
-def _in(tenant_id: str) -> list[tuple[str, str]]:
-    return [(dataset.replace("{tenant}", tenant_id), table) for dataset, table in _TABLES]
+def _for_both(statement: str, tenant_id: str, n: int = 0) -> list[str]:
+    """The statement for the central table, which the service reads, and for the tenant's copy."""
+    tables = (("tenants", "tenant_api_keys"), (tenant_id, "x_meta_api_keys"))
+    return [statement.format(dataset=dataset, table=table, n=n) for dataset, table in tables]
 
 
 def _key(row: Row) -> Key:
-    return Key(
-        id=row["api_key_id"],
-        tenant_id=row["tenant_id"],
-        hash=row.get("api_key_hash") or "",
-        scopes=tuple(row["scopes"] or ()),
-        is_active=bool(row["is_active"]),
-        expires_at=row["expires_at"],
-        created_at=row["created_at"],
-        last_used_at=row.get("last_used_at"),
-        created_by=row.get("created_by"),
-        description=row.get("description"),
-    )
+    return Key(**{**row, "scopes": tuple(row["scopes"] or ()), "is_active": bool(row["is_active"])})

@@ -1,35 +1,26 @@
-"""Statements over API keys."""
+"""Statements over API keys. The hash is of a key with 256 random bits, which cannot be guessed."""
 
+from runner.control.statements import insert
 
-# -- API keys. The hash is of a key with 256 random bits, so nobody can guess what it is of.
+_KEY = ("api_key_id", "tenant_id", "api_key_hash", "expires_at", "created_at")
+_VALUES = {"scopes": "split(@scopes, ',')", "is_active": "true"}
 
-KEY_COLUMNS = "api_key_id, tenant_id, api_key_hash, scopes, is_active, expires_at, created_at"
-
-ADD_KEY = f"""
-insert into `tenants.tenant_api_keys` ({KEY_COLUMNS})
-values (
-    @api_key_id, @tenant_id, @api_key_hash, split(@scopes, ','), true,
-    @expires_at, @now
-)
-"""
+ADD_KEY = insert("`tenants.tenant_api_keys`", _KEY, **_VALUES)
 
 # The tenant's own copy, with whose key it is.
-ADD_OWN_KEY = f"""
-insert into `{{tenant}}.x_meta_api_keys` ({KEY_COLUMNS}, created_by, description)
-values (
-    @api_key_id, @tenant_id, @api_key_hash, split(@scopes, ','), true,
-    @expires_at, @now, @created_by, @description
-)
-"""
+ADD_OWN_KEY = insert("`{tenant}.x_meta_api_keys`", (*_KEY, "created_by", "description"), **_VALUES)
 
-KEY_OF_HASH = f"""
-select {KEY_COLUMNS} from `tenants.tenant_api_keys` where api_key_hash = @api_key_hash
+KEY_OF_HASH = """
+select
+    api_key_id as id, tenant_id, api_key_hash as key_hash, scopes, is_active, expires_at, created_at
+from `tenants.tenant_api_keys`
+where api_key_hash = @api_key_hash
 """
 
 KEYS = """
 select
-    keys.api_key_id, keys.tenant_id, keys.scopes, keys.is_active, keys.expires_at, keys.created_at,
-    keys.last_used_at, own.created_by, own.description
+    keys.api_key_id as id, keys.tenant_id, '' as key_hash, keys.scopes, keys.is_active,
+    keys.expires_at, keys.created_at, keys.last_used_at, own.created_by, own.description
 from `tenants.tenant_api_keys` as keys
 left join `{tenant}.x_meta_api_keys` as own on keys.api_key_id = own.api_key_id
 where keys.tenant_id = @tenant_id

@@ -1,57 +1,52 @@
 """Statements of the outbox: an alert is a row before it is a mail."""
 
 from runner.control.runs_sql import RUN_COLUMNS
+from runner.control.statements import update
 
-# -- The outbox: an alert is a row before it is a mail.
-
-# The same failure again within some hours is told once: the later row says SUPPRESSED.
-ADD_FAILURE_ALERT = """
+_ADD_ALERT = """
 insert into `{tenant}.x_meta_alerts` (
-    alert_id, pipeline_logging_id, tenant_id, pipeline_id, kind, fingerprint, status, recipients,
-    subject, body_text, body_html, run_date, to_date, attempts, created_at, next_attempt_at
+    alert_id, pipeline_logging_id, tenant_id, pipeline_id, recipients, subject, body_text,
+    body_html, run_date, to_date, attempts, created_at, next_attempt_at, kind, fingerprint, status
 )
 select
-    @alert_id_{n}, @run_id, @tenant_id, @pipeline_id, 'failure', @fingerprint_{n},
-    case when repeated.failures > 0 then 'SUPPRESSED' else 'PENDING' end,
-    @recipients_{n}, @subject_{n}, @body_text_{n}, @body_html_{n}, @run_date, @to_date, 0, @now,
-    @now
+    @alert_id_{n}, @run_id, @tenant_id, @pipeline_id, @recipients_{n}, @subject_{n},
+    @body_text_{n}, @body_html_{n}, @run_date, @to_date, 0, @now, @now,"""
+
+# The same failure again within some hours is reported once: the later row is SUPPRESSED.
+ADD_FAILURE_ALERT = f"""{_ADD_ALERT}
+    'failure', @fingerprint_{{n}},
+    case when repeated.failures > 0 then 'SUPPRESSED' else 'PENDING' end
 from (
     select count(*) as failures
-    from `{tenant}.x_meta_alerts` as failure
-    where kind = 'failure' and fingerprint = @fingerprint_{n} and created_at > @quiet_since
+    from `{{tenant}}.x_meta_alerts` as failure
+    where kind = 'failure' and fingerprint = @fingerprint_{{n}} and created_at > @quiet_since
         and status in ('PENDING', 'SENDING', 'SENT')
         and not exists (
             select 1
-            from `{tenant}.x_meta_alerts` as recovery
+            from `{{tenant}}.x_meta_alerts` as recovery
             where recovery.kind = 'recovery' and recovery.pipeline_id = @pipeline_id
                 and recovery.created_at >= failure.created_at
                 and recovery.run_date <= failure.to_date
                 and recovery.to_date >= failure.run_date
         )
 ) as repeated
-where not exists (select 1 from `{tenant}.x_meta_alerts` where alert_id = @alert_id_{n})
+where not exists (select 1 from `{{tenant}}.x_meta_alerts` where alert_id = @alert_id_{{n}})
 """
 
-# Only when a failure of these dates was told and no recovery since.
-ADD_RECOVERY_ALERT = """
-insert into `{tenant}.x_meta_alerts` (
-    alert_id, pipeline_logging_id, tenant_id, pipeline_id, kind, fingerprint, status, recipients,
-    subject, body_text, body_html, run_date, to_date, attempts, created_at, next_attempt_at
-)
-select
-    @alert_id_{n}, @run_id, @tenant_id, @pipeline_id, 'recovery', '', 'PENDING', @recipients_{n},
-    @subject_{n}, @body_text_{n}, @body_html_{n}, @run_date, @to_date, 0, @now, @now
+# Only when a failure of these dates was reported and no recovery since.
+ADD_RECOVERY_ALERT = f"""{_ADD_ALERT}
+    'recovery', '', 'PENDING'
 from (select 1 as one_row) as one_row
-where not exists (select 1 from `{tenant}.x_meta_alerts` where alert_id = @alert_id_{n})
+where not exists (select 1 from `{{tenant}}.x_meta_alerts` where alert_id = @alert_id_{{n}})
     and exists (
         select 1
-        from `{tenant}.x_meta_alerts` as failure
+        from `{{tenant}}.x_meta_alerts` as failure
         where failure.kind = 'failure' and failure.pipeline_id = @pipeline_id
             and failure.status in ('PENDING', 'SENDING', 'SENT')
             and failure.run_date <= @to_date and failure.to_date >= @run_date
             and not exists (
                 select 1
-                from `{tenant}.x_meta_alerts` as recovery
+                from `{{tenant}}.x_meta_alerts` as recovery
                 where recovery.kind = 'recovery' and recovery.pipeline_id = @pipeline_id
                     and recovery.created_at > failure.created_at
                     and recovery.pipeline_logging_id <> @run_id
@@ -61,7 +56,7 @@ where not exists (select 1 from `{tenant}.x_meta_alerts` where alert_id = @alert
     )
 """
 
-# A sender that died in the act is taken for dead after ten minutes (@stale_since).
+# A sender counts as dead ten minutes after it took the alert (@stale_since).
 _DUE = """(
         (status = 'PENDING' and next_attempt_at <= @now)
         or (status = 'SENDING' and next_attempt_at <= @stale_since)
@@ -88,14 +83,13 @@ select alert_id from `{tenant}.x_meta_alerts`
 where alert_id = @alert_id and status = 'SENDING' and taken_by = @taken_by
 """
 
-CLOSE_ALERT = """
-update `{tenant}.x_meta_alerts`
-set status = @status, last_error = @last_error, next_attempt_at = @next_attempt_at,
-    sent_at = @sent_at
-where alert_id = @alert_id and status = 'SENDING' and taken_by = @taken_by
-"""
+CLOSE_ALERT = update(
+    "`{tenant}.x_meta_alerts`",
+    ("status", "last_error", "next_attempt_at", "sent_at"),
+    "alert_id = @alert_id and status = 'SENDING' and taken_by = @taken_by",
+)
 
-# The mail's step has the alert's id. Somebody is at it, or will be, until it is closed.
+# The mail's step has the alert's id. It is RUNNING until a command has sent or given up the mail.
 ADD_MAIL_STEP = """
 insert into `{tenant}.x_meta_step_logs` (
     step_logging_id, pipeline_logging_id, step_id, step_name, step_type, step_index, status,
@@ -110,7 +104,7 @@ select
     case when alerts.status = 'SUPPRESSED' then 0 end,
     case
         when alerts.status = 'SUPPRESSED'
-            then 'the same failure was told within the quiet hours'
+            then 'the same failure was reported within the quiet hours'
     end,
     @user_id
 from `{tenant}.x_meta_alerts` as alerts
@@ -140,8 +134,8 @@ set status = 'SENT', attempts = 1, sent_at = @now, last_error = @last_error
 where alert_id = @alert_id and status = 'PENDING'
 """
 
-# Mostly there is nothing to tell: then this is all that is asked.
-_UNTOLD = """runs.status = 'FAILED' and runs.end_time > @since
+# Mostly there is nothing to send, and then OUTBOX is the only query.
+_UNREPORTED = """runs.status = 'FAILED' and runs.end_time > @since
     and runs.pipeline_logging_id not in (
         select pipeline_logging_id from `{tenant}.x_meta_alerts` where kind = 'failure'
     )"""
@@ -149,36 +143,36 @@ _UNTOLD = """runs.status = 'FAILED' and runs.end_time > @since
 OUTBOX = f"""
 select
     (
-        select count(*) from `{{tenant}}.x_meta_pipeline_runs` as runs where {_UNTOLD}
-    ) as untold,
+        select count(*) from `{{tenant}}.x_meta_pipeline_runs` as runs where {_UNREPORTED}
+    ) as unreported,
     (select count(*) from `{{tenant}}.x_meta_alerts` where {_DUE}) as due
 """
 
-# Failures that nobody was told of: whoever closed them had no words, such as for a dead run.
-UNTOLD = f"""
+# Failures without an alert, such as of a dead run.
+UNREPORTED = f"""
 select runs.*, profiles.admin_email, profiles.company_name
 from `{{tenant}}.x_meta_pipeline_runs` as runs
 inner join `tenants.tenant_profiles` as profiles on runs.tenant_id = profiles.tenant_id
-where {_UNTOLD}
+where {_UNREPORTED}
 order by runs.start_time
 """
 
-# A run that has ended, and whether there is something to tell: one query for both.
+# A run that has ended, and whether there is something to send: one query for both.
 ENDED = f"""
-select {RUN_COLUMNS}, publications, outbox.untold, outbox.due
+select {RUN_COLUMNS}, publications, outbox.unreported, outbox.due
 from `{{tenant}}.x_meta_pipeline_runs`
 cross join ({OUTBOX}) as outbox
 where pipeline_logging_id = @run_id
 """
 
-# What a run that died was at.
+# What a dead run was doing.
 FAILED_STEPS = """
 select step_name from `{tenant}.x_meta_step_logs`
 where pipeline_logging_id = @run_id and status = 'FAILED' and step_type <> 'notify'
 order by step_index
 """
 
-# What was given up long ago is history.
+# Without those given up before @since.
 UNSENT_ALERTS = """
 select pipeline_logging_id, subject, status, attempts, last_error, created_at
 from `{tenant}.x_meta_alerts`

@@ -14,7 +14,7 @@ def hostname_and_pid() -> str:
 
 @cache
 def this_host() -> str:
-    """The host's name and what tells it from others of that name, such as containers.
+    """The host's name, with what distinguishes it from others of that name, such as containers.
 
     Pids mean something only within one boot and one namespace; Linux names both.
     """
@@ -29,21 +29,21 @@ def this_host() -> str:
     return f"{socket.gethostname()}.{hashlib.sha256((boot + space).encode()).hexdigest()[:8]}"
 
 
-# So far may the clock have been set since a run began, before a living one is taken for dead.
+# A living run is taken for dead once the clock was set by more than this since it began.
 CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
-def is_gone(worker_instance: str | None, since: datetime) -> bool:
-    """Whether a host:pid is on this host and no longer the process that it was at that moment.
+def process_exited(worker_instance: str | None, since: datetime) -> bool:
+    """Whether a host:pid is on this host and no longer the process that it was then.
 
-    False for other hosts, and where the kernel does not tell.
+    False for other hosts, and where the kernel does not show it.
     """
     host, _, process = (worker_instance or "").rpartition(":")
-    pid, _, moment = process.partition("@")
+    pid, _, dequeued = process.partition("@")
     if host != this_host() or not pid.isdigit():
         return False
     with contextlib.suppress(ValueError):
-        since = datetime.fromtimestamp(float(moment), UTC)  # when it took the run up
+        since = datetime.fromtimestamp(float(dequeued), UTC)
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""Runs that wait for a service to take them up."""
+"""The queue of `runner serve`: runs that wait for a service to dequeue them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,46 +10,45 @@ from runner.control.runs import QUEUE, Run
 from runner.control.store import Store
 from runner.sql import Value
 
-# So long it waits, though no service runs.
+# How long a run waits while no service runs.
 QUEUE_PATIENCE = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
-class Swept:
-    """What a sweep found: runs that wait to be taken up, oldest first; how many it closed.
-
-    `owned`: active runs that a process has, such as those that build.
-    """
+class SweepResult:
+    """The tenant's queued runs, oldest first; how many dead runs were closed; runs of a process."""
 
     waiting: tuple[str, ...]
     closed: int
     owned: frozenset[str] = frozenset()
 
 
-def sweep(store: Store, tenant_id: str, lost: Collection[str] = ()) -> Swept:
-    """Find what waits; close what died; hand back what this process took up and nobody runs.
+def sweep(store: Store, tenant_id: str, lost: Collection[str] = ()) -> SweepResult:
+    """Find queued runs, close dead ones, and requeue those that were dequeued under a `lost` name.
 
-    `lost`: the names, see `name_of_taker`, by which it tried and then broke. A take-up may be
-    committed though its answer never came: nobody knows of such a run but its row.
+    `lost`: names, see `worker_name`, of attempts that failed. A dequeue may be committed though its
+    answer never came: then only the run's row shows it.
     """
     active = store.read(runs_sql.ACTIVE_RUNS.format(tenant=tenant_id))
     closed = runs.end_dead(store, tenant_id, active)
-    found: list[str] = []
+    queued: list[str] = []
     owned: set[str] = set()
     for row in sorted(active, key=lambda row: row["start_time"]):
-        name = row["worker_instance"] or ""
+        name, run_id = row["worker_instance"] or "", row["pipeline_logging_id"]
         if name in lost:
-            named, values = requeueing(row["pipeline_logging_id"], name)
+            named, values = requeueing(run_id, name)
             store.write(*spooled.texts(tenant_id, named), **values)
-        is_waiting = name in lost or name == QUEUE
-        (found.append if is_waiting else owned.add)(row["pipeline_logging_id"])
-    return Swept(tuple(found), closed, frozenset(owned))
+        if name in lost or name == QUEUE:
+            queued.append(run_id)
+        else:
+            owned.add(run_id)
+    return SweepResult(tuple(queued), closed, frozenset(owned))
 
 
-def name_of_taker() -> str:
-    """A name for who takes a run up: this process, now.
+def worker_name() -> str:
+    """This process as the worker of a run that it dequeues now.
 
-    With the moment: the process may be younger than the run, see `is_gone`.
+    With the time, for the process may be younger than the run; see `process_exited`.
     """
     return f"{hostname_and_pid()}@{datetime.now(UTC).timestamp():.6f}"
 
@@ -57,45 +56,45 @@ def name_of_taker() -> str:
 def dequeue(
     store: Store, tenant_id: str, run_id: str, minutes: float, me: str | None = None
 ) -> Run | None:
-    """Make a waiting run this process's own, RUNNING. None: another took it, or it has ended.
+    """Make a queued run this process's own, RUNNING. None when another took it or it has ended.
 
     Compare and set in one transaction, so of several services one has it; none while the tenant is
-    not ACTIVE, or a process has another run of it. `minutes`: its timeout. `me`: the name to take
-    it up by.
+    not ACTIVE, or a process has another run of it. `minutes`: its timeout. `me`: the name of the
+    worker, see `worker_name`.
     """
 
     def when() -> dict[str, Value]:
         now = datetime.now(UTC)
         return {"now": now, "lease_expires_at": now + turns.build_lease(minutes)}
 
+    statements = (claim_sql.CLAIM_LOCK, queue_sql.DEQUEUE, runs_sql.RUN)
+    me = me or worker_name()
     rows = store.write_in_turn(
         when,
-        *(
-            text.format(tenant=tenant_id)
-            for text in (claim_sql.CLAIM_LOCK, queue_sql.TAKE_UP, queue_sql.TAKEN_UP)
-        ),
+        *(statement.format(tenant=tenant_id) for statement in statements),
         run_id=run_id,
         tenant_id=tenant_id,
-        worker_instance=me or name_of_taker(),
+        worker_instance=me,
         queue=QUEUE,
     )
-    return runs.as_run(rows[0]) if rows else None
+    is_ours = bool(rows) and rows[0]["worker_instance"] == me
+    return runs.run_from_row(rows[0]) if is_ours else None
 
 
 def cancel_suspended(store: Store, tenant_id: str, run_id: str) -> Run | None:
-    """Close a run that waits while its tenant may not run. None: it may, or it waits no more."""
+    """Close a queued run whose tenant is not ACTIVE. None when it is, or the run left the queue."""
     status = store.read(tenants_sql.PROFILE_STATUS, tenant_id=tenant_id)
     rows = store.read(runs_sql.RUN.format(tenant=tenant_id), run_id=run_id)
     waits = bool(rows) and (rows[0]["status"], rows[0]["worker_instance"]) == ("PENDING", QUEUE)
     if not waits or (status and status[0]["status"] == "ACTIVE"):
         return None
-    told = (status[0]["status"] or "without a status").lower() if status else "gone"
-    return runs.cancel(store, tenant_id, run_id, f"tenant is {told}: it was not run")
+    standing = (status[0]["status"] or "without a status").lower() if status else "gone"
+    return runs.cancel(store, tenant_id, run_id, f"tenant is {standing}: it was not run")
 
 
 def requeueing(run_id: str, me: str | None) -> tuple[tuple[spooled.Named, ...], dict[str, Value]]:
-    """The transaction that lets a run taken up by `me` wait again, as if it had never begun."""
-    return (("HAND_BACK", 0), ("DROP_RUN_STEPS", 0), ("RUN", 0)), {
+    """The transaction that queues a run dequeued by `me` again, as if it had never begun."""
+    return (("REQUEUE", 0), ("DROP_RUN_STEPS", 0), ("RUN", 0)), {
         "run_id": run_id,
         "me": me,
         "queue": QUEUE,

@@ -1,11 +1,8 @@
 """Statements of a run's turn and of the queue of `runner serve`."""
 
-from runner.control.runs_sql import RUN_COLUMNS
-
-# A run that waits for a service becomes one process's own: the first that asks, and only while no
-# other run of the tenant builds or waits for its turn. Its tenant may have been suspended since it
-# was asked for. After CLAIM_LOCK.
-TAKE_UP = """
+# A queued run becomes the first process's that asks, while no other run of the tenant builds or
+# waits for its turn. Its tenant may have been suspended since. After CLAIM_LOCK.
+DEQUEUE = """
 update `{tenant}.x_meta_pipeline_runs`
 set status = 'RUNNING', worker_instance = @worker_instance, lease_expires_at = @lease_expires_at
 where pipeline_logging_id = @run_id and status = 'PENDING' and worker_instance = @queue
@@ -19,13 +16,8 @@ where pipeline_logging_id = @run_id and status = 'PENDING' and worker_instance =
     )
 """
 
-TAKEN_UP = f"""
-select {RUN_COLUMNS} from `{{tenant}}.x_meta_pipeline_runs`
-where pipeline_logging_id = @run_id and worker_instance = @worker_instance
-"""
-
-# Only from who has it: what comes late, from the spool, must not take it from who has it now.
-HAND_BACK = """
+# Only from its worker @me: what comes late, from the spool, must not take it from a later one.
+REQUEUE = """
 update `{tenant}.x_meta_pipeline_runs`
 set status = 'PENDING', worker_instance = @queue, lease_expires_at = @lease_expires_at
 where pipeline_logging_id = @run_id and status = 'RUNNING' and worker_instance = @me
@@ -40,7 +32,7 @@ where pipeline_logging_id in (
 )
 """
 
-# Who has a run that has not ended, from the one table that all tenants share.
+# Tenants with a run that has not ended, from the one table that all tenants share.
 BUSY_TENANTS = """
 select distinct started.tenant_id
 from `tenants.tenant_usage_events` as started

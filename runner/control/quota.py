@@ -22,6 +22,11 @@ class Limit:
     def remaining(self) -> int:
         return max(self.limit - self.used, 0)
 
+    def __str__(self) -> str:
+        at = self.resets_at
+        ends = f"resets {at:%Y-%m-%d %H:%M} UTC" if at else "when a run ends"
+        return f"{self.remaining} {self.name} ({ends})"
+
 
 @dataclass(frozen=True)
 class Quota:
@@ -35,8 +40,7 @@ class Quota:
 
     def in_words(self) -> str:
         """What is left, in one sentence."""
-        parts = [f"{one.remaining} {one.name} ({_renewed(one)})" for one in self.limits]
-        return f"Left: {', '.join(parts)}."
+        return f"Left: {', '.join(map(str, self.limits))}."
 
     def document(self) -> dict[str, Any]:
         """As `quota --json` prints it."""
@@ -46,11 +50,6 @@ class Quota:
         }
 
 
-def _renewed(one: Limit) -> str:
-    """When more of a limit is to be had."""
-    return f"resets {one.resets_at:%Y-%m-%d %H:%M} UTC" if one.resets_at else "when a run ends"
-
-
 def of(store: Store, tenant_id: str) -> Quota:
     """The tenant's quota now. Raises UsageProblem for an unknown tenant."""
     tenants.find(store, tenant_id)
@@ -58,7 +57,7 @@ def of(store: Store, tenant_id: str) -> Quota:
     today = datetime(now.year, now.month, now.day, tzinfo=UTC)
     next_month = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
     row = store.read(
-        sql.QUOTA.format(tenant=tenant_id),
+        sql.STANDING.format(tenant=tenant_id),
         tenant_id=tenant_id,
         now=now,
         today=now.date(),

@@ -1,10 +1,10 @@
 """Runs as the control tables have them, and how one that died or is cancelled is closed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 
-from runner.control import claim_sql, processes, runs_sql
+from runner.control import claim_sql, processes
 from runner.control import runs_sql as sql
 from runner.control.store import Store
 from runner.dates import DateRange
@@ -13,17 +13,16 @@ from runner.findings import parsed
 from runner.pipelines.templates import DEFAULT
 from runner.sql import Row, Value
 
-# Closing dead runs, and their steps with them.
-_EXPIRE = (runs_sql.CLAIM_EXPIRE_STEPS, runs_sql.CLAIM_EXPIRE)
-
 # A run that has not ended has one of these.
 ACTIVE = ("PENDING", "RUNNING")
 
-# Whose a run is that was asked for and waits for a service to take it up: nobody's process.
+# The worker of a run that waits for a service: no process.
 QUEUE = "queue"
 
-# When a run began that nobody knows of when.
+# For a run without a start time.
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+DIED = "lease expired: the process that ran it ended without a report"
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Run:
 
     @property
     def is_queued(self) -> bool:
-        """Whether it waits for a service to take it up: no process has it."""
+        """Whether it waits for a service to dequeue it: no process has it."""
         return self.worker_instance == QUEUE
 
     @property
@@ -73,43 +72,47 @@ class Run:
 
 
 def end_dead_leases(store: Store, tenant_id: str) -> None:
-    """Close what nobody runs any more: its lease is over, or its process on this host is gone.
+    """Close the tenant's dead runs. Called before its runs are read: none stays RUNNING for ever.
 
-    Whoever looks at a tenant's runs calls this first, so that no run stays RUNNING for ever.
+    A run is dead when its lease is over, or when its process on this host has exited.
     """
-    end_dead(store, tenant_id, store.read(runs_sql.ACTIVE_RUNS.format(tenant=tenant_id)))
+    end_dead(store, tenant_id, store.read(sql.ACTIVE_RUNS.format(tenant=tenant_id)))
 
 
 def end_dead(store: Store, tenant_id: str, active: Sequence[Row]) -> int:
     """Close those of the active runs (rows of ACTIVE_RUNS) that are dead; how many that were."""
     now = datetime.now(UTC)
-    dead = [row for row in active if processes.is_gone(row["worker_instance"], row["start_time"])]
+    dead = [
+        row for row in active if processes.process_exited(row["worker_instance"], row["start_time"])
+    ]
     closed = len([row for row in active if row in dead or row["lease_expires_at"] <= now])
     if not closed:
         return 0
+    statements = (claim_sql.CLAIM_LOCK, *[sql.END_LEASE] * len(dead))
+    statements += (sql.EXPIRE, sql.CLOSE_STEPS, sql.MISSING_EVENTS)
     values: dict[str, Value] = {
         f"dead_{n}": row["pipeline_logging_id"] for n, row in enumerate(dead)
     }
     store.write(
-        claim_sql.CLAIM_LOCK.format(tenant=tenant_id),
-        *(runs_sql.END_LEASE.format(tenant=tenant_id, n=n) for n in range(len(dead))),
-        *(statement.format(tenant=tenant_id) for statement in (*_EXPIRE, runs_sql.MISSING_EVENTS)),
+        *(text.format(tenant=tenant_id, n=n - 1) for n, text in enumerate(statements)),
         run_id="sweep",
         now=now,
+        step_status="FAILED",
+        step_error=DIED,
         **values,
     )
     return closed
 
 
-def is_ours(store: Store, run: Run, status: str | None = None) -> bool:
-    """Whether the run is still active; False once somebody cancelled it or took it for dead.
+def still_owned(store: Store, run: Run, status: str | None = None) -> bool:
+    """Whether the run is still active: no other command has cancelled it or closed it as dead.
 
-    `status`: as just read, if it was. A warehouse that does not answer leaves it ours: the end
-    will tell.
+    `status`: as just read, if it was. True when the warehouse does not answer: writing the end
+    shows what the run is.
     """
     if status is None:
         try:
-            rows = store.read(runs_sql.RUN_STATUS.format(tenant=run.tenant_id), run_id=run.id)
+            rows = store.read(sql.RUN_STATUS.format(tenant=run.tenant_id), run_id=run.id)
         except WarehouseProblem:
             return True
         status = rows[0]["status"] if rows else None
@@ -117,42 +120,31 @@ def is_ours(store: Store, run: Run, status: str | None = None) -> bool:
 
 
 def cancel(store: Store, tenant_id: str, run_id: str, why: str) -> Run | None:
-    """Close an active run as CANCELLED; its process stops at its next look. None: it had ended."""
+    """Close an active run as CANCELLED; its process then stops. None when it had ended."""
     now = datetime.now(UTC)
+    statements = (sql.CANCEL, sql.CLOSE_STEPS, sql.MISSING_EVENTS, sql.RUN)
     rows = store.write(
-        runs_sql.CANCEL_STEPS.format(tenant=tenant_id),
-        runs_sql.CANCEL.format(tenant=tenant_id),
-        runs_sql.FINISH_EVENT.format(tenant=tenant_id),
-        runs_sql.RUN.format(tenant=tenant_id),
+        *(statement.format(tenant=tenant_id) for statement in statements),
         run_id=run_id,
         now=now,
         error_message=why,
+        step_status="CANCELLED",
+        step_error=None,
     )
-    was_ours = bool(rows) and rows[0]["status"] == "CANCELLED" and rows[0]["end_time"] == now
-    return as_run(rows[0]) if was_ours else None
+    is_closed = bool(rows) and rows[0]["status"] == "CANCELLED" and rows[0]["end_time"] == now
+    return run_from_row(rows[0]) if is_closed else None
 
 
-def as_run(row: Row, deduplicated: bool = False) -> Run:
-    """A row with control_sql.RUN_COLUMNS as a Run."""
+_COLUMNS = {one.name for one in fields(Run)} - {"id", "warnings", "deduplicated", "waits_for"}
+
+
+def run_from_row(row: Row, deduplicated: bool = False) -> Run:
+    """A row with RUN_COLUMNS as a Run."""
     return Run(
         id=row["pipeline_logging_id"],
-        pipeline_id=row["pipeline_id"],
-        tenant_id=row["tenant_id"],
-        status=row["status"],
-        run_date=row["run_date"],
-        to_date=row["to_date"],
-        start_time=row["start_time"],
-        end_time=row["end_time"],
-        duration_ms=row["duration_ms"],
-        trigger_type=row["trigger_type"],
-        trigger_by=row["trigger_by"],
-        error_message=row["error_message"],
-        template=row["template"],
-        row_count=row["row_count"],
-        user_id=row["user_id"],
         warnings=tuple(parsed(row["warnings"]) or ()),
         deduplicated=deduplicated,
-        worker_instance=row["worker_instance"],
+        **{name: row[name] for name in _COLUMNS},
     )
 
 

@@ -1,31 +1,36 @@
 """Statements over runs, their steps and their usage events."""
 
-CLAIM_EXPIRE_STEPS = """
-update `{tenant}.x_meta_step_logs`
-set status = 'FAILED', end_time = @now,
-    duration_ms = unix_millis(@now) - unix_millis(start_time),
-    error_message = 'lease expired: the process that ran it ended without a word'
-where status = 'RUNNING' and pipeline_logging_id in (
-    select pipeline_logging_id
-    from `{tenant}.x_meta_pipeline_runs`
-    where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
-)
-"""
+from runner.control.statements import update
 
-CLAIM_EXPIRE = """
+EXPIRE = """
 update `{tenant}.x_meta_pipeline_runs`
 set status = 'FAILED', end_time = @now,
     duration_ms = unix_millis(@now) - unix_millis(start_time),
     error_message = case
         when worker_instance = 'queue'
             then 'no service took it up within a day: start one with runner serve'
-        else 'lease expired: the process that ran it ended without a word'
+        else @step_error
     end
 where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
 """
 
-# Whoever ended a run, by hand in SQL too: the usage view counts starts and ends.
-MISSING = """
+# After EXPIRE or CANCEL: the steps of the runs that it has just closed as @step_status.
+CLOSE_STEPS = """
+update `{tenant}.x_meta_step_logs`
+set status = @step_status, end_time = @now,
+    duration_ms = unix_millis(@now) - unix_millis(start_time), error_message = @step_error
+where status = 'RUNNING' and pipeline_logging_id in (
+    select pipeline_logging_id
+    from `{tenant}.x_meta_pipeline_runs`
+    where status = @step_status and end_time = @now
+)
+"""
+
+# Whatever ended a run, an UPDATE by hand too: the usage view counts starts and ends.
+MISSING_EVENTS = """
+insert into `tenants.tenant_usage_events` (
+    event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
+)
 select
     runs.pipeline_logging_id || '-finished', runs.tenant_id, runs.pipeline_logging_id,
     'finished', runs.status, date(runs.start_time, 'UTC'), @now
@@ -36,14 +41,7 @@ left join `tenants.tenant_usage_events` as events
 where runs.status in ('COMPLETED', 'FAILED', 'CANCELLED') and events.event_id is null
 """
 
-MISSING_EVENTS = f"""
-insert into `tenants.tenant_usage_events` (
-    event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
-)
-{MISSING}
-"""
-
-# A run whose process on this host is gone is dead at once: its lease ends now.
+# A run whose process on this host has exited is dead at once: its lease ends now.
 END_LEASE = """
 update `{tenant}.x_meta_pipeline_runs` set lease_expires_at = @now
 where pipeline_logging_id = @dead_{n} and status in ('PENDING', 'RUNNING')
@@ -68,70 +66,42 @@ select tenant_id from `tenants.tenant_usage_events` where pipeline_logging_id = 
 """
 
 # Only a run that is still active is finished: one closed by another command stays closed.
-FINISH = """
-update `{tenant}.x_meta_pipeline_runs`
-set status = @status, end_time = @now, duration_ms = @duration_ms,
-    error_message = @error_message, warnings = parse_json(@warnings),
-    row_count = @row_count, publications = parse_json(@publications)
-where pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')
-"""
+FINISH = update(
+    "`{tenant}.x_meta_pipeline_runs`",
+    ("status", "duration_ms", "error_message", "row_count"),
+    "pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')",
+    end_time="@now",
+    warnings="parse_json(@warnings)",
+    publications="parse_json(@publications)",
+)
 
 # For a run that another command has closed: what it published stands all the same.
 KEEP_PUBLICATIONS = """
-update `{tenant}.x_meta_pipeline_runs`
-set publications = parse_json(@publications)
+update `{tenant}.x_meta_pipeline_runs` set publications = parse_json(@publications)
 where pipeline_logging_id = @run_id and publications is null
-"""
-
-# After FINISH or CANCEL, and with what the run then is.
-FINISH_EVENT = """
-insert into `tenants.tenant_usage_events` (
-    event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
-)
-select
-    pipeline_logging_id || '-finished', tenant_id, pipeline_logging_id, 'finished', status,
-    date(start_time, 'UTC'), @now
-from `{tenant}.x_meta_pipeline_runs`
-where pipeline_logging_id = @run_id and status in ('COMPLETED', 'FAILED', 'CANCELLED')
-    and not exists (
-        select 1
-        from `tenants.tenant_usage_events`
-        where event_id = @run_id || '-finished'
-    )
 """
 
 DROP_STEPS = "delete from `{tenant}.x_meta_step_logs` where step_logging_id in ({step_ids})"
 
-ADD_STEPS = """
-insert into `{tenant}.x_meta_step_logs` (
-    step_logging_id, pipeline_logging_id, step_id, step_name, step_type, step_index, status,
-    start_time, end_time, duration_ms, row_count, rows_processed, error_message, warnings, user_id,
-    metadata
-)
-values {step_rows}
-"""
+_STEP = {
+    name: f"@{name}_{{n}}"
+    for name in (
+        *("step_logging_id", "step_id", "step_name", "step_type", "step_index", "status"),
+        *("start_time", "end_time", "duration_ms", "row_count", "error_message"),
+    )
+} | {
+    "pipeline_logging_id": "@run_id",
+    "rows_processed": "@row_count_{n}",
+    "user_id": "@user_id",
+    "warnings": "parse_json(@warnings_{n})",
+    "metadata": "parse_json(@metadata_{n})",
+}
 
-STEP_ROW = """(
-    @step_logging_id_{n}, @run_id, @step_id_{n}, @step_name_{n}, @step_type_{n}, @step_index_{n},
-    @status_{n}, @start_time_{n}, @end_time_{n},
-    @duration_ms_{n}, @row_count_{n},
-    @row_count_{n}, @error_message_{n}, parse_json(@warnings_{n}),
-    @user_id, parse_json(@metadata_{n})
-)"""
+ADD_STEPS = f"insert into `{{tenant}}.x_meta_step_logs` ({', '.join(_STEP)}) values {{step_rows}}"
 
+STEP_ROW = f"({', '.join(_STEP.values())})"
 
-# Somebody's wish, not the runner's own word: the process sees it at its next look.
-CANCEL_STEPS = """
-update `{tenant}.x_meta_step_logs`
-set status = 'CANCELLED', end_time = @now,
-    duration_ms = unix_millis(@now) - unix_millis(start_time)
-where status = 'RUNNING' and pipeline_logging_id in (
-    select pipeline_logging_id
-    from `{tenant}.x_meta_pipeline_runs`
-    where pipeline_logging_id = @run_id and status in ('PENDING', 'RUNNING')
-)
-"""
-
+# The run's process sees it when it next reads its status.
 CANCEL = """
 update `{tenant}.x_meta_pipeline_runs`
 set status = 'CANCELLED', end_time = @now,

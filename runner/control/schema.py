@@ -3,12 +3,12 @@
 On BigQuery dbt makes the same tables from the same contracts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-# Text in SQLite keeps what it is given; the first word tells sqlite3 how to read it back.
+# SQLite keeps text as it is given; sqlite3 converts by the first word when it reads.
 SQLITE_TYPES = {
     "bigint": "INTEGER",
     "boolean": "BOOLEAN",
@@ -28,23 +28,21 @@ class Table:
     columns: dict[str, str]
     grain: tuple[str, ...]
 
-    def ddl(self, dataset: str) -> str:
-        """The statement that creates the table for `tenants` or a tenant."""
-        columns = [f"{name} {SQLITE_TYPES[kind]}" for name, kind in self.columns.items()]
-        return (
-            f"create table `{dataset}.{self.name}`"
-            f" ({', '.join(columns)}, unique ({', '.join(self.grain)}))"
-        )
+    def missing(self, dataset: str, found: Collection[str] | None) -> Iterator[str]:
+        """Statements that create the table, or add what it lacks. `found`: the columns it has."""
+        types = {name: SQLITE_TYPES[kind] for name, kind in self.columns.items()}
+        if found is None:
+            columns = ", ".join(f"{name} {kind}" for name, kind in types.items())
+            grain = ", ".join(self.grain)
+            yield f"create table `{dataset}.{self.name}` ({columns}, unique ({grain}))"
+        for name in types.keys() - set(types if found is None else found):
+            yield f"alter table `{dataset}.{self.name}` add column {name} {types[name]}"
 
-    def as_text(self, dataset: str) -> str:
-        """The query of all rows with every value as text."""
-        columns = ", ".join(f"cast({name} as text)" for name in self.columns)
-        return f"select {columns} from `{dataset}.{self.name}`"
 
-    def add_column(self, dataset: str, column: str) -> str:
-        """The statement that adds a column of the contract to a table that lacks it."""
-        kind = SQLITE_TYPES[self.columns[column]]
-        return f"alter table `{dataset}.{self.name}` add column {column} {kind}"
+def as_text(dataset: str, table: str, columns: Iterable[str]) -> str:
+    """The query of all rows with every value as text."""
+    texts = ", ".join(f"cast({name} as text)" for name in columns)
+    return f"select {texts} from `{dataset}.{table}`"
 
 
 @cache

@@ -1,7 +1,7 @@
 """What could not be written to the warehouse, kept on disk and written by a later command.
 
 An entry names statements of the runner and their values; it has no SQL of its own. Only a regular
-file of this user that nobody else may read or write is an entry: others are never read.
+file of this user that no other user may read or write is an entry: others are never read.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from typing import Any
 from runner import names
 from runner.control import spooled
 from runner.control.store import Store
-from runner.errors import StatementRefused, UsageProblem, WarehouseUnreachable
+from runner.errors import StatementRefused, WarehouseUnreachable
 from runner.settings import Settings
 from runner.sql import Value
 
@@ -34,26 +34,15 @@ def folder(settings: Settings) -> Path:
 
 
 def keep(
-    settings: Settings,
-    tenant: str,
-    named: tuple[spooled.Named, ...],
-    values: dict[str, Value],
+    settings: Settings, tenant: str, named: tuple[spooled.Named, ...], values: dict[str, Value]
 ) -> Path:
-    """Keep one transaction for later, whole or not at all. Raises OSError when the disk is full."""
+    """Keep one transaction for later, complete or not at all. Raises OSError on a full disk."""
     path = folder(settings) / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}.json"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    target = settings.target({"tenant_id": "none"}).name
+    entry = {"target": _target(settings), "tenant": tenant, "statements": named, "values": values}
     partial = path.with_suffix(".partial")
     with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(
-            {
-                "target": target,
-                "tenant": tenant,
-                "statements": named,
-                "values": {name: _packed(value) for name, value in values.items()},
-            },
-            file,
-        )
+        json.dump(entry, file, default=_packed)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
@@ -74,19 +63,15 @@ def drain(settings: Settings, store: Store) -> int:
     written = 0
     for path in waiting(settings):
         try:
-            entry = json.loads(_own_text(path))
-            if entry["target"] != settings.target({"tenant_id": "none"}).name:
+            entry = json.loads(_own_text(path), object_hook=_unpacked)
+            if entry["target"] != _target(settings):
                 continue
             tenant = names.tenant_id(entry["tenant"])
-            values = {name: _unpacked(value) for name, value in entry["values"].items()}
-            store.write(*spooled.texts(tenant, entry["statements"]), **values)
+            store.write(*spooled.texts(tenant, entry["statements"]), **entry["values"])
         except FileNotFoundError:
             continue  # another command wrote it meanwhile
         except OSError as error:
-            log.warning("spool entry %s was refused and left alone: %s", path, error)
-            continue
-        except (ValueError, KeyError, TypeError, AttributeError, UsageProblem):
-            _set_aside(path, "is damaged")
+            log.warning("spool entry %s was refused and skipped: %s", path, error)
             continue
         except WarehouseUnreachable as error:
             log.warning("the spool waits on: %s", error.message)
@@ -94,12 +79,11 @@ def drain(settings: Settings, store: Store) -> int:
         except StatementRefused as error:
             # Its table is missing until `tenant repair`, or for ever: its tenant was removed.
             log.warning("spool entry %s waits: %s", path, error.message)
-            if _is_old(path):
-                _set_aside(path, "cannot be written")
+            _set_aside(path, PATIENCE)
             continue
         except Exception:
-            # One entry must not stop every later command.
-            _set_aside(path, "cannot be written")
+            # One entry must not stop every later command: it may be damaged.
+            _set_aside(path)
             continue
         with contextlib.suppress(OSError):  # a folder of another user: it is written again
             path.unlink(missing_ok=True)
@@ -122,36 +106,29 @@ def _own_text(path: Path) -> str:
     """The text of an entry. Raises PermissionError for a file that is no entry of this user's."""
     if why := not_ours(path.lstat()):
         raise PermissionError(why)
-    # Looked at again once it is open, as it may be another by then; a pipe is not waited for.
+    # Checked again once it is open, as it may be another by then; a pipe is not waited for.
     with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
         if why := not_ours(os.fstat(file.fileno())):
             raise PermissionError(why)
         return file.read()
 
 
-def _is_old(path: Path) -> bool:
-    with contextlib.suppress(OSError):
-        return time.time() - path.stat().st_mtime > PATIENCE.total_seconds()
-    return False
-
-
-def _set_aside(path: Path, why: str) -> None:
-    log.exception("spool entry %s %s and was set aside", path, why)
+def _set_aside(path: Path, after: timedelta = timedelta.min) -> None:
     with contextlib.suppress(OSError):  # another command set it aside
-        path.replace(path.with_suffix(".damaged"))
+        if time.time() - path.stat().st_mtime > after.total_seconds():
+            log.exception("spool entry %s cannot be written and was set aside", path)
+            path.replace(path.with_suffix(".damaged"))
 
 
-def _packed(value: Value) -> Any:
-    if isinstance(value, datetime):
-        return {"moment": value.isoformat()}
-    if isinstance(value, date):
-        return {"date": value.isoformat()}
-    return value
+def _target(settings: Settings) -> str:
+    return settings.target({"tenant_id": "none"}).name
 
 
-def _unpacked(value: Any) -> Value:
-    if isinstance(value, dict) and "moment" in value:
-        return datetime.fromisoformat(value["moment"])
-    if isinstance(value, dict) and "date" in value:
-        return date.fromisoformat(value["date"])
-    return value  # type: ignore[no-any-return]
+def _packed(value: date) -> dict[str, str]:
+    return {type(value).__name__: value.isoformat()}
+
+
+def _unpacked(found: dict[str, Any]) -> Any:
+    if found.keys() == {"datetime"}:
+        return datetime.fromisoformat(found["datetime"])
+    return date.fromisoformat(found["date"]) if found.keys() == {"date"} else found

@@ -17,16 +17,26 @@ from runner.sql import Row
 
 @dataclass(frozen=True)
 class Plan:
-    """What a subscription allows: runs a day and at once, people, cloud providers.
-
-    Runs a month are 30 times those a day.
-    """
+    """What a subscription allows: runs a day and at once, people, cloud providers."""
 
     name: str
     daily_limit: int
     concurrent_limit: int
     max_team_members: int
     max_providers: int
+
+    def columns(self) -> dict[str, str | int | None]:
+        """The subscription's columns: see tenants_sql.PLAN_COLUMNS."""
+        return {
+            "plan_name": self.name,
+            "daily_limit": self.daily_limit,
+            "monthly_limit": self.daily_limit * 30,
+            "concurrent_limit": self.concurrent_limit,
+            "max_team_members": self.max_team_members,
+            "max_providers": self.max_providers,
+            "max_pipelines_per_day": self.daily_limit,
+            "max_concurrent_pipelines": self.concurrent_limit,
+        }
 
 
 PLANS = {
@@ -38,7 +48,7 @@ PLANS = {
 
 @dataclass(frozen=True)
 class Tenant:
-    """A tenant's profile and subscription, as far as the runner needs them."""
+    """A tenant's profile and subscription."""
 
     id: str
     company_name: str
@@ -50,7 +60,7 @@ class Tenant:
     monthly_limit: int | None
     concurrent_limit: int | None
     created_at: datetime
-    pipeline: str = templates.DEFAULT
+    pipeline: str
 
 
 @dataclass(frozen=True)
@@ -89,7 +99,8 @@ def every(store: Store) -> list[Tenant]:
     """All tenants but the deleted, by id."""
     if not store.exists():
         return []
-    return [_tenant(row) for row in store.read(tenants_sql.TENANTS)]
+    rows = store.read(tenants_sql.TENANTS, default_pipeline=templates.DEFAULT)
+    return [Tenant(**row) for row in rows]
 
 
 def find(store: Store, tenant_id: str) -> Tenant:
@@ -125,56 +136,48 @@ def registered(store: Store) -> dict[str, Row]:
 
 def exports(store: Store, tenant_id: str) -> list[Export]:
     """The tenant's exports, as onboarding named them."""
-    return exports_of_rows(store.read(tenants_sql.EXPORTS, tenant_id=tenant_id))
+    return [export_of_row(row) for row in store.read(tenants_sql.EXPORTS, tenant_id=tenant_id)]
 
 
-def update(
-    store: Store,
-    tenant_id: str,
-    *,
-    admin_email: str | None = None,
-    company_name: str | None = None,
-    plan: Plan | None = None,
-    subscription_status: str | None = None,
-    end_date: date | None = None,
-    trial_end_date: date | None = None,
-    daily_limit: int | None = None,
-    monthly_limit: int | None = None,
-    concurrent_limit: int | None = None,
-) -> None:
-    """Change what is named and leave the rest. A plan brings its limits, unless they are named.
+@dataclass(frozen=True)
+class Changes:
+    """What to change of a tenant; None leaves what is. An end on date.max is none."""
 
-    An end on date.max is none. Raises UsageProblem when there is no subscription to change.
+    admin_email: str | None = None
+    company_name: str | None = None
+    plan: Plan | None = None
+    status: str | None = None
+    end_date: date | None = None
+    trial_end_date: date | None = None
+    daily_limit: int | None = None
+    monthly_limit: int | None = None
+    concurrent_limit: int | None = None
+
+
+def update(store: Store, tenant_id: str, changes: Changes) -> None:
+    """Change the profile and the subscription. A plan brings its limits, unless they are named.
+
+    `changes.status`: of the subscription. Raises UsageProblem when there is none to change.
     """
+    named = {name: value for name, value in changes.__dict__.items() if value is not None}
     found = find(store, tenant_id)
-    limits = (daily_limit, monthly_limit, concurrent_limit)
-    named = (plan, subscription_status, end_date, trial_end_date, *limits)
-    if found.subscription_status is None and any(value is not None for value in named):
+    if found.subscription_status is None and named.keys() - {"admin_email", "company_name"}:
         raise UsageProblem(
             f"Tenant {tenant_id} has no subscription to change: run"
             f" `runner tenant repair {tenant_id}` first."
         )
-    if plan:
-        daily_limit = plan.daily_limit if daily_limit is None else daily_limit
-        monthly_limit = plan.daily_limit * 30 if monthly_limit is None else monthly_limit
-        concurrent_limit = plan.concurrent_limit if concurrent_limit is None else concurrent_limit
+    plan = changes.plan.columns() if changes.plan else dict.fromkeys(tenants_sql.PLAN_COLUMNS)
+    values = {**changes.__dict__, **plan, **named}
+    del values["plan"]
+    values["max_pipelines_per_day"] = values["daily_limit"]
+    values["max_concurrent_pipelines"] = values["concurrent_limit"]
     store.write(
         tenants_sql.UPDATE_PROFILE,
         tenants_sql.UPDATE_SUBSCRIPTION,
         tenant_id=tenant_id,
         now=datetime.now(UTC),
-        admin_email=admin_email,
-        company_name=company_name,
-        plan=plan.name if plan else None,
-        subscription_status=subscription_status,
-        end_date=end_date,
-        trial_end_date=trial_end_date,
         never_date=date.max,
-        daily_limit=daily_limit,
-        monthly_limit=monthly_limit,
-        concurrent_limit=concurrent_limit,
-        max_team_members=plan.max_team_members if plan else None,
-        max_providers=plan.max_providers if plan else None,
+        **values,
     )
 
 
@@ -190,11 +193,11 @@ def landing_of(ref: str) -> str | None:
     return name if kind == "tenant" else None
 
 
-def is_complete(rows: list[Row]) -> bool:
-    return bool(rows) and not any(value is None for row in rows for value in row.values())
-
-
-def exports_of_rows(rows: list[Row]) -> list[Export]:
+def complete_exports(rows: Iterable[Row]) -> list[Export]:
+    """The exports of these rows; empty when a value is missing, for all is not to be guessed."""
+    rows = list(rows)
+    if any(value is None for row in rows for value in row.values()):
+        return []
     return [export_of_row(row) for row in rows]
 
 
@@ -211,19 +214,3 @@ def unknown_tenant(tenant_id: str, known: Iterable[str]) -> UnknownTenant:
     near = get_close_matches(tenant_id, list(known), n=3)
     hint = f"did you mean {', '.join(near)}?" if near else "see `runner tenant list`."
     return UnknownTenant(f"There is no tenant '{tenant_id}': {hint}")
-
-
-def _tenant(row: Row) -> Tenant:
-    return Tenant(
-        id=row["tenant_id"],
-        company_name=row["company_name"] or "",
-        admin_email=row["admin_email"],
-        status=row["status"],
-        plan=row["subscription_plan"],
-        subscription_status=row["subscription_status"],
-        daily_limit=row["daily_limit"],
-        monthly_limit=row["monthly_limit"],
-        concurrent_limit=row["concurrent_limit"],
-        created_at=row["created_at"],
-        pipeline=row["default_pipeline"] or templates.DEFAULT,
-    )

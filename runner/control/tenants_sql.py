@@ -1,13 +1,20 @@
 """Statements over the tenants' profiles, subscriptions and exports."""
 
+from runner.control.statements import changed, update
+
+# What a plan brings to a subscription.
+PLAN_COLUMNS = (
+    *("plan_name", "daily_limit", "monthly_limit", "concurrent_limit", "max_team_members"),
+    *("max_providers", "max_pipelines_per_day", "max_concurrent_pipelines"),
+)
+
 TENANTS = """
 select
-    profiles.tenant_id, profiles.company_name, profiles.admin_email, profiles.status,
-    profiles.subscription_plan, profiles.created_at, profiles.updated_at,
-    profiles.default_pipeline,
+    profiles.tenant_id as id, coalesce(profiles.company_name, '') as company_name,
+    profiles.admin_email, profiles.status, profiles.subscription_plan as plan,
     subscriptions.status as subscription_status, subscriptions.daily_limit,
-    subscriptions.monthly_limit, subscriptions.concurrent_limit, subscriptions.trial_end_date,
-    subscriptions.subscription_end_date
+    subscriptions.monthly_limit, subscriptions.concurrent_limit, profiles.created_at,
+    coalesce(profiles.default_pipeline, @default_pipeline) as pipeline
 from `tenants.tenant_profiles` as profiles
 left join `tenants.tenant_subscriptions` as subscriptions
     on profiles.tenant_id = subscriptions.tenant_id
@@ -15,7 +22,7 @@ where profiles.status <> 'DELETED'
 order by profiles.tenant_id
 """
 
-# What a run must know of one of them, a row for each of its exports.
+# What a run must know of one tenant, a row for each of its exports.
 TENANT = """
 select
     profiles.company_name, profiles.admin_email, profiles.default_pipeline,
@@ -27,7 +34,7 @@ where profiles.tenant_id = @tenant_id and profiles.status <> 'DELETED'
 order by exports.export_ref
 """
 
-# Whatever columns the table has left: for who looks at a warehouse that may be damaged.
+# Whatever columns the table has left: the warehouse may be damaged.
 REGISTERED = "select * from `tenants.tenant_profiles` order by tenant_id"
 
 PROFILE_STATUS = "select status from `tenants.tenant_profiles` where tenant_id = @tenant_id"
@@ -42,7 +49,7 @@ where tenant_id = @tenant_id
 order by export_ref
 """
 
-# Who else reads an export, such as a landing.
+# Other tenants that read an export, such as a landing.
 READERS = """
 select tenant_id
 from `tenants.tenant_exports`
@@ -50,38 +57,31 @@ where export_ref = @export_ref and tenant_id <> @tenant_id
 order by tenant_id
 """
 
-SET_STATUS = """
-update `tenants.tenant_profiles` set status = @status, updated_at = @now
-where tenant_id = @tenant_id
-"""
+SET_STATUS = update(
+    "`tenants.tenant_profiles`", ("status",), "tenant_id = @tenant_id", updated_at="@now"
+)
 
-UPDATE_PROFILE = """
-update `tenants.tenant_profiles`
-set company_name = coalesce(@company_name, company_name),
-    admin_email = coalesce(@admin_email, admin_email),
-    subscription_plan = coalesce(@plan, subscription_plan), updated_at = @now
-where tenant_id = @tenant_id
-"""
+UPDATE_PROFILE = update(
+    "`tenants.tenant_profiles`",
+    (),
+    "tenant_id = @tenant_id",
+    **changed(("company_name", "admin_email")),
+    subscription_plan="coalesce(@plan_name, subscription_plan)",
+    updated_at="@now",
+)
 
 # A last day of 9999-12-31 is none.
-UPDATE_SUBSCRIPTION = """
-update `tenants.tenant_subscriptions`
-set plan_name = coalesce(@plan, plan_name),
-    status = coalesce(@subscription_status, status),
-    daily_limit = coalesce(@daily_limit, daily_limit),
-    monthly_limit = coalesce(@monthly_limit, monthly_limit),
-    concurrent_limit = coalesce(@concurrent_limit, concurrent_limit),
-    max_pipelines_per_day = coalesce(@daily_limit, max_pipelines_per_day),
-    max_concurrent_pipelines = coalesce(@concurrent_limit, max_concurrent_pipelines),
-    max_team_members = coalesce(@max_team_members, max_team_members),
-    max_providers = coalesce(@max_providers, max_providers),
-    trial_end_date = nullif(coalesce(@trial_end_date, trial_end_date), @never_date),
-    subscription_end_date = nullif(coalesce(@end_date, subscription_end_date), @never_date),
-    updated_at = @now
-where tenant_id = @tenant_id
-"""
+UPDATE_SUBSCRIPTION = update(
+    "`tenants.tenant_subscriptions`",
+    (),
+    "tenant_id = @tenant_id",
+    **changed((*PLAN_COLUMNS, "status")),
+    trial_end_date="nullif(coalesce(@trial_end_date, trial_end_date), @never_date)",
+    subscription_end_date="nullif(coalesce(@end_date, subscription_end_date), @never_date)",
+    updated_at="@now",
+)
 
-# After CLAIM_LOCK: no run is claimed between the look and the end.
+# After CLAIM_LOCK: no run is claimed between the check and the end.
 DELETE_PROFILE = """
 update `tenants.tenant_profiles` set status = 'DELETED', service_account = null, updated_at = @now
 where tenant_id = @tenant_id

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from runner.control import claim_sql, queue_sql, runs, runs_sql
 from runner.control.runs import LONG_AGO, QUEUE, Run
 from runner.control.store import Store
-from runner.sql import Row, Value, When
+from runner.sql import Row, Value
 
 # A run whose lease has passed counts as dead; the grace covers what follows dbt's own timeout.
 LEASE_GRACE = timedelta(minutes=10)
@@ -47,28 +47,28 @@ def turn_of(run: Run, active: Sequence[Row]) -> Turn:
     return Turn(status, tuple(place[-1] for place in ahead if place < mine))
 
 
-def starting(run: Run, timeout_minutes: float) -> tuple[tuple[str, ...], When]:
-    """Statements that make the run RUNNING if it is its turn, with its full lease from then on.
-
-    The last reads the rows for `turn_of`.
-    """
+def start(store: Store, run: Run, timeout_minutes: float) -> Turn:
+    """Make the run RUNNING if it is its turn, with its full lease; the claim may have done so."""
+    if run.status == "RUNNING":
+        return Turn("RUNNING", ())
 
     def when() -> dict[str, Value]:
         now = datetime.now(UTC)
-        return {
-            "now": now,
-            "start_time": run.start_time,
-            "queue": QUEUE,
-            "lease_expires_at": now + build_lease(timeout_minutes),
-        }
+        return {"now": now, "lease_expires_at": now + build_lease(timeout_minutes)}
 
     statements = (claim_sql.CLAIM_LOCK, queue_sql.START, runs_sql.ACTIVE_RUNS)
-    return tuple(statement.format(tenant=run.tenant_id) for statement in statements), when
+    active = store.write_in_turn(
+        when,
+        *(statement.format(tenant=run.tenant_id) for statement in statements),
+        run_id=run.id,
+        start_time=run.start_time,
+        queue=QUEUE,
+    )
+    return turn_of(run, active)
 
 
 def wait_for_turn(store: Store, run: Run) -> Turn:
-    """The turn of a waiting run now. Renews its lease and closes dead runs, for nothing waits for
-    a run that no process has."""
+    """The turn of a waiting run. Renews its lease and closes dead runs, which none waits for."""
     statement = runs_sql.ACTIVE_RUNS.format(tenant=run.tenant_id)
     active = store.read(statement)
     now = datetime.now(UTC)
@@ -88,7 +88,7 @@ def wait_for_turn(store: Store, run: Run) -> Turn:
 
 
 def waiting_for(store: Store, run: Run) -> str | None:
-    """What a PENDING run waits for: "run ID", or the command that takes it up; else None."""
+    """What a PENDING run waits for: "run ID", or the command that dequeues it; else None."""
     if run.status != "PENDING":
         return None
     if run.is_queued:

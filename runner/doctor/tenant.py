@@ -3,7 +3,7 @@
 import shlex
 from datetime import UTC, date, datetime, timedelta
 
-from runner.control import claim_sql, outbox_sql, processes, quota, runs_sql, tenants
+from runner.control import claim_sql, outbox_sql, processes, quota, quota_sql, runs_sql, tenants
 from runner.control.runs import QUEUE
 from runner.dataset import data_sql, publications_sql
 from runner.dates import in_words
@@ -92,8 +92,9 @@ def limits(scope: Scope) -> CheckResult:
     tenant, store, today = scope.tenant, scope.store, datetime.now(UTC).date()
     update = f"runner tenant update {tenant}"
     refusal = store.read(
-        claim_sql.REFUSAL.format(tenant=tenant),
+        quota_sql.REFUSAL.format(tenant=tenant),
         tenant_id=tenant,
+        now=datetime.now(UTC),
         today=today,
         month_start=today.replace(day=1),
     )[0]["refusal"]
@@ -124,7 +125,7 @@ def export(scope: Scope) -> CheckResult:
     """The tenant's exports can be opened and have the columns that a bill needs."""
     tenant, store = scope.tenant, scope.store
     if not scope.exports:
-        is_known = records.is_export_known(scope.opened(), tenant)
+        is_known = bool(records.exports_on_record(scope.opened(), tenant))
         return fail("no export is registered", None if is_known else scope.add)
     refs = [export.ref for export in scope.exports]
     if landing := tenants.landing_of(refs[0]):
@@ -213,7 +214,7 @@ def _active_runs(scope: Scope) -> list[Row]:
 
 def _is_alive(row: Row, now: datetime) -> bool:
     """Whether an active run has a lease, and its process is not known to have ended."""
-    has_ended = processes.is_gone(row["worker_instance"], row["start_time"])
+    has_ended = processes.process_exited(row["worker_instance"], row["start_time"])
     return row["lease_expires_at"] > now and not has_ended
 
 

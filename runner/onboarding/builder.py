@@ -1,6 +1,7 @@
 """The dbt jobs of onboarding and repair, in one dbt process."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Self
 
 from runner.context import Context
@@ -56,14 +57,8 @@ class Builder:
         """Make or complete the tenant's dataset and the view over its export."""
         dataset, tenant_id = self._context.dataset, self._tenant_id
         self._context.echo("making the tenant's dataset")
-        said: set[str] = set()
-
-        def wait(what: str) -> None:
-            if what not in said:
-                said.add(what)
-                self._context.echo(what)
-
-        with dataset.exclusive(tenant_id, wait):
+        # The cache prints each message once.
+        with dataset.exclusive(tenant_id, cache(self._context.echo)):
             _require(self.run("run", "--selector", "dataset"), "dataset")
             dataset.write(
                 tenant_id,

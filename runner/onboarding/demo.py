@@ -12,12 +12,12 @@ from runner.onboarding import onboard
 from runner.settings import Settings
 
 TENANT = "acme1281"
-# A dollar and a euro account; the other accounts of the sample are other tenants'.
+# A dollar and a euro account; the sample has more.
 BILLING_ACCOUNTS = ("01ECB7-6EE0BA-7357F1", "01EA5E-2C40D9-B81F36")
 
 
 def prepare(context: Context, sample_rows: int | None) -> list[str]:
-    """Make what is missing; lines that say what there is now, and what to run next.
+    """Make what is missing; lines that list what there is now, and what to run next.
 
     Raises UsageProblem, WarehouseUnreachable or RunnerError.
     """
@@ -26,9 +26,9 @@ def prepare(context: Context, sample_rows: int | None) -> list[str]:
         return ["Next: runner tenant add ID --admin-email E --export project.dataset.table"]
     context.dataset.prepare(TENANT)
     sample = _sample(context, sample_rows)
-    told = [f"sample export   {sample}"]
+    lines = [f"sample export   {sample}"]
     if TENANT in {tenant.id for tenant in tenants.every(context.store)} and sample_rows is None:
-        told.append(f"tenant          {TENANT} is there")
+        lines.append(f"tenant          {TENANT} exists")
     else:
         spec = onboard.TenantSpec(
             TENANT,
@@ -40,12 +40,12 @@ def prepare(context: Context, sample_rows: int | None) -> list[str]:
             all_accounts=True,
         )
         onboard.onboard(context, spec)
-        told.append(f"tenant          {TENANT} was added")
-    return [*told, f"Next: runner run --tenant {TENANT} --date 2024-11-01"]
+        lines.append(f"tenant          {TENANT} was added")
+    return [*lines, f"Next: runner run --tenant {TENANT} --date 2024-11-01"]
 
 
 def write_sample(settings: Settings, path: Path, rows: int | None) -> None:
-    """Write the sample export, of about so many rows, to a Parquet file: whole or not at all."""
+    """Write the sample export, of about so many rows, to a Parquet file: complete or not at all."""
     import duckdb
 
     script = settings.project_dir / "dbt_project" / "sample" / "gcp_billing_export.sql"
@@ -70,10 +70,10 @@ def write_sample(settings: Settings, path: Path, rows: int | None) -> None:
 
 
 def make_profile(settings: Settings) -> str:
-    """Make profiles.yml unless there is one; a line that says so. Raises UsageProblem."""
+    """Make profiles.yml unless there is one; a line for people to read. Raises UsageProblem."""
     path = settings.profiles_path
     if path.exists():
-        return f"profile         {path} is there and was left as it is"
+        return f"profile         {path} exists and was left as it is"
     example = settings.project_dir / "profiles.yml.example"
     try:
         shutil.copyfile(example, path)

@@ -1,4 +1,4 @@
-"""The exports that somebody named, checked before a tenant gets them."""
+"""The exports that a caller names, checked before a tenant gets them."""
 
 import json
 from tempfile import TemporaryDirectory
@@ -9,9 +9,9 @@ from runner.control import tenants
 from runner.control.tenants import Export
 from runner.dataset import export_files
 from runner.errors import UsageProblem
-from runner.onboarding import overlaps, records
+from runner.onboarding import overlaps
 from runner.onboarding.builder import Builder
-from runner.onboarding.spec import TenantSpec
+from runner.onboarding.records import Record, TenantSpec
 from runner.pipelines import templates
 from runner.settings import Settings
 
@@ -22,16 +22,15 @@ def named_exports(settings: Settings, spec: TenantSpec) -> list[Export]:
     local = settings.target({"tenant_id": "none"}).type == "duckdb"
     if len(refs) > 1 and any(tenants.landing_of(ref) for ref in refs):
         raise UsageProblem("A landing must be a tenant's only export: name no other beside it.")
-    if local:
-        absolute = (
-            ref if tenants.landing_of(ref) else export_files.local_export(ref) for ref in refs
-        )
-        refs = tuple(dict.fromkeys(absolute))
     for ref in refs:
         if name := tenants.landing_of(ref):
             names.tenant_id(name)
         elif not local and not names.TABLE.fullmatch(ref):
-            raise UsageProblem(f"'{ref}' is no BigQuery table: write project.dataset.table.")
+            raise UsageProblem(f"'{ref}' is not a BigQuery table: write project.dataset.table.")
+    if local:
+        refs = tuple(
+            ref if tenants.landing_of(ref) else export_files.local_export(ref) for ref in refs
+        )
     return [
         Export(
             ref,
@@ -43,38 +42,27 @@ def named_exports(settings: Settings, spec: TenantSpec) -> list[Export]:
     ]
 
 
-def keep_filters(
-    context: Context, tenant_id: str, named: list[Export], with_unallocated: bool | None
-) -> list[Export]:
+def keep_filters(spec: TenantSpec, named: list[Export], before: Record | None) -> list[Export]:
     """The named exports with the accounts and projects that the tenant has, unless named anew.
 
-    Raises UsageProblem when nobody knows any more which they were: all is not to be guessed.
+    Raises UsageProblem when the tables no longer have them: all is not to be guessed.
     """
-    new, known = named[0], records.exports_on_record(context, tenant_id)
-    if not known:
-        if (
-            records.profile_of(context.store, tenant_id)
-            and not new.billing_accounts
-            and not new.projects
-        ):
+    if before is None or spec.all_accounts:
+        return named
+    if not before.exports:
+        if not spec.accounts and not spec.projects:
             raise UsageProblem(
-                f"Which accounts are tenant {tenant_id}'s cannot be read any more: name them with"
-                " --billing-account (and --project), or say --all-accounts."
+                f"Which accounts are tenant {spec.tenant_id}'s cannot be read any more: name them"
+                " with --billing-account (and --project), or say --all-accounts."
             )
         return named
-    old = known[0]
-    projects = new.projects or old.projects
+    old, with_unallocated = before.exports[0], spec.with_unallocated
+    projects = named[0].projects or old.projects
     if with_unallocated is None and old.projects:
         with_unallocated = old.has_unallocated
-    return [
-        Export(
-            export.ref,
-            new.billing_accounts or old.billing_accounts,
-            projects,
-            not projects or bool(with_unallocated),
-        )
-        for export in named
-    ]
+    accounts = named[0].billing_accounts or old.billing_accounts
+    has_unallocated = not projects or bool(with_unallocated)
+    return [Export(one.ref, accounts, projects, has_unallocated) for one in named]
 
 
 def check_command(named: list[Export]) -> tuple[str, ...]:
@@ -101,14 +89,14 @@ def check_exports(
             or pipeline == templates.LANDING
         ):
             raise UsageProblem(
-                f"Tenant {name} is no landing that {tenant_id} could read: add one with `runner"
-                " tenant add ID --landing`, and name its id."
+                f"Tenant {name} is not a landing that {tenant_id} could read: add one with"
+                " `runner tenant add ID --landing`, and name its id."
             )
     else:
         _open_exports(context, builder, tenant_id, named)
     if pipeline == templates.LANDING:
         return
-    # For an early answer; rows.write checks again, as others may be added meanwhile.
+    # So that nothing is made yet; rows.write checks again, as others may be added meanwhile.
     others = overlaps.also_billed_to(context.store, tenant_id, named)
     if others and not overlaps.is_filtered(named):
         raise overlaps.shared_refusal(tenant_id, named, others)

@@ -10,7 +10,7 @@ from runner.errors import UsageProblem
 from runner.onboarding import exports, records, rows
 from runner.onboarding.builder import Builder
 from runner.onboarding.records import Record
-from runner.onboarding.spec import TenantSpec as TenantSpec
+from runner.onboarding.records import TenantSpec as TenantSpec
 from runner.pipelines import templates
 from runner.settings import Settings
 
@@ -21,13 +21,12 @@ def onboard(
     """Onboard a tenant, or bring one up to date; the exports that it then has.
 
     Checks the exports before anything is written; what changes goes to `context.echo`.
-    `on_private`: gets what only the operator's terminal may show, such as accounts of others.
+    `on_private`: gets what only the operator's terminal may show, such as others' accounts.
     Raises UsageProblem for what the caller can fix, RunnerError when dbt fails.
     """
     tenant_id, named = spec.tenant_id, validated(context.settings, spec)
-    if not spec.all_accounts:
-        named = exports.keep_filters(context, tenant_id, named, spec.with_unallocated)
     before = records.on_record(context, tenant_id)
+    named = exports.keep_filters(spec, named, before)
     after = _after(spec, named, before)
     settings, echo = context.settings, context.echo
     with Builder(context, tenant_id, on_private) as builder:
@@ -38,7 +37,7 @@ def onboard(
                 for folder in (settings.log_dir, settings.dbt_target_dir):
                     shutil.rmtree(folder / "tenants" / tenant_id, ignore_errors=True)
             raise
-        old, new = before.words() if before else {}, after.words()
+        old, new = before.as_text() if before else {}, after.as_text()
         for name in old:
             if old[name] != new[name]:
                 echo(f"{name}: {old[name]} -> {new[name]}")

@@ -15,74 +15,62 @@ from runner.pipelines import templates
 from runner.sql import Row
 
 
+@dataclass(frozen=True)
+class _Bill:
+    """A tenant is billed for the rows of a file or table, the source, that pass all filters."""
+
+    tenant_id: str
+    ref: str
+    source: str
+    filters: tuple[Export, ...]
+
+
 def also_billed_to(store: Store, tenant_id: str, named: list[Export]) -> list[str]:
     """The other tenants to which some charge of these exports is billed as well.
 
-    A parent company may want that; anybody else forgot a filter, and must be told.
+    A parent company may want that; another tenant lacks a filter.
     """
-    everyones = _everyones_exports(store) if store.exists() else []
-    return billed_as_well(tenant_id, named, everyones)
+    return billed_as_well(tenant_id, named, _every_export(store))
 
 
-def billed_as_well(tenant_id: str, named: list[Export], everyones: list[Row]) -> list[str]:
-    """The other tenants that share a charge with a tenant that has these exports."""
-    landings = _landings(everyones)
-    mine = _bills([(tenant_id, export) for export in named], landings)
-    others = [bill for bill in _bills(_billed(everyones), landings) if bill.tenant_id != tenant_id]
-    return sorted({other.tenant_id for _, other in _shared_bills(product(mine, others))})
+def billed_as_well(tenant_id: str, named: list[Export], rows: list[Row]) -> list[str]:
+    """The same, from rows of ALL_EXPORTS."""
+    bills = _bills([row for row in rows if row["tenant_id"] != tenant_id], tenant_id, named)
+    mine = [bill for bill in bills if bill.tenant_id == tenant_id]
+    return sorted({other.tenant_id for _, other in _shared_bills(product(mine, bills))})
 
 
 def overlaps(store: Store) -> list[tuple[str, str, str]]:
     """The pairs of tenants that are billed for the same charges, and an export of the first."""
-    everyones = _everyones_exports(store)
-    pairs = combinations(_bills(_billed(everyones), _landings(everyones)), 2)
     found: dict[tuple[str, str], str] = {}
-    for one, other in _shared_bills(pairs):
+    for one, other in _shared_bills(combinations(_bills(_every_export(store)), 2)):
         found.setdefault((one.tenant_id, other.tenant_id), one.ref)
     return [(*both, ref) for both, ref in found.items()]
 
 
-def _everyones_exports(store: Store) -> list[Row]:
-    if store.columns("tenants").get("tenant_profiles", set()) >= {"default_pipeline", "status"}:
-        return store.read(sql.ALL_EXPORTS, landing=templates.LANDING)
-    return store.read(sql.ALL_EXPORTS_ALONE)
+def _every_export(store: Store) -> list[Row]:
+    """Rows of ALL_EXPORTS; none while columns are missing, which onboarding adds before it checks
+    again."""
+    found = store.columns("tenants")
+    is_complete = found.get("tenant_profiles", set()) >= {"default_pipeline", "status"}
+    if not is_complete or "has_unallocated" not in found.get("tenant_exports", ()):
+        return []
+    return store.read(sql.ALL_EXPORTS, landing=templates.LANDING)
 
 
-@dataclass(frozen=True)
-class _Bill:
-    """That a tenant is billed for the rows of a file or table which both filters let through."""
-
-    tenant_id: str
-    ref: str
-    filters: tuple[Export, Export]
-
-    @property
-    def source(self) -> str:
-        return self.filters[0].ref
-
-
-def _landings(everyones: list[Row]) -> dict[str, list[Export]]:
-    found: dict[str, list[Export]] = {}
-    for row in everyones:
-        if row["is_landing"] and tenants.is_complete([row]):
-            found.setdefault(row["tenant_id"], []).append(tenants.export_of_row(row))
-    return found
-
-
-def _billed(everyones: list[Row]) -> list[tuple[str, Export]]:
-    """Every export that somebody is billed for: a landing bills nobody."""
-    billed = [row for row in everyones if tenants.is_complete([row]) and not row["is_landing"]]
-    return [(row["tenant_id"], tenants.export_of_row(row)) for row in billed]
-
-
-def _bills(exports: list[tuple[str, Export]], landings: dict[str, list[Export]]) -> list[_Bill]:
-    """From what each is read in the end: of a landing, from the landing's own exports."""
-    found = []
-    for tenant_id, export in exports:
-        landed = landings.get(tenants.landing_of(export.ref) or "", [])
-        filters = [(one, export) for one in landed] or [(export, export)]
-        found += [_Bill(tenant_id, export.ref, both) for both in filters]
-    return found
+def _bills(rows: Iterable[Row], tenant_id: str = "", named: Iterable[Export] = ()) -> list[_Bill]:
+    """What each tenant is billed for, and the named exports as the tenant's; landings bill none."""
+    found = [(row, export) for row in rows for export in tenants.complete_exports([row])]
+    landed: dict[str, list[Export]] = {}
+    for row, export in found:
+        if row["is_landing"]:
+            landed.setdefault(f"tenant:{row['tenant_id']}", []).append(export)
+    billed = [(row["tenant_id"], export) for row, export in found if not row["is_landing"]]
+    return [
+        _Bill(one, export.ref, source.ref, (source, export))
+        for one, export in (*billed, *((tenant_id, export) for export in named))
+        for source in landed.get(export.ref, [export])
+    ]
 
 
 def _shared_bills(pairs: Iterable[tuple[_Bill, _Bill]]) -> Iterator[tuple[_Bill, _Bill]]:
@@ -107,11 +95,9 @@ def _share_a_charge(one: Export, other: Export) -> bool:
     def meet(these: tuple[str, ...], those: tuple[str, ...]) -> bool:
         return not these or not those or bool(set(these) & set(those))
 
-    if not meet(one.billing_accounts, other.billing_accounts):
-        return False
-    if one.has_unallocated and other.has_unallocated:
-        return True
-    return meet(one.projects, other.projects)
+    return meet(one.billing_accounts, other.billing_accounts) and (
+        (one.has_unallocated and other.has_unallocated) or meet(one.projects, other.projects)
+    )
 
 
 def is_filtered(named: list[Export]) -> bool:

@@ -9,7 +9,7 @@ from runner.errors import UsageProblem
 
 
 def remove(context: Context, tenant_id: str) -> None:
-    """Delete a tenant's data and control tables, and what the central tables say of it.
+    """Delete a tenant's data, its control tables and its rows in the central tables.
 
     Its profile stays, as DELETED, and so do its usage events. Goes on where it was stopped
     half-way. Raises UsageProblem while a run is active.
@@ -30,7 +30,7 @@ def remove(context: Context, tenant_id: str) -> None:
     if not known or known[0]["status"] != "DELETED":
         tenants.find(context.store, tenant_id)
         runs.end_dead_leases(context.store, tenant_id)
-        told = context.store.write(
+        rows = context.store.write(
             claim_sql.CLAIM_LOCK.format(tenant=tenant_id),
             tenants_sql.DELETE_PROFILE.format(tenant=tenant_id),
             tenants_sql.PROFILE_STATUS,
@@ -38,7 +38,7 @@ def remove(context: Context, tenant_id: str) -> None:
             run_id="tenant remove",
             now=datetime.now(UTC),
         )
-        if told[0]["status"] != "DELETED":
+        if rows[0]["status"] != "DELETED":
             raise UsageProblem(
                 f"Tenant {tenant_id} has an active run: wait for it, or `runner cancel` it first;"
                 f" see `runner runs --tenant {tenant_id}`."

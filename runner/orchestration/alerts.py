@@ -13,7 +13,7 @@ from runner.context import Context
 from runner.control import outbox_sql, spooled
 from runner.control.claim import Contact
 from runner.control.processes import hostname_and_pid
-from runner.control.runs import Run, as_run
+from runner.control.runs import Run, run_from_row
 from runner.control.store import Store
 from runner.engine.job import Outcome
 from runner.errors import RunnerError, UsageProblem
@@ -153,8 +153,8 @@ def deliver(context: Context, tenant_id: str, outbox: Row | None = None) -> None
     try:
         if outbox is None:
             (outbox,) = store.read(outbox_sql.OUTBOX.format(tenant=tenant_id), **outbox_times())
-        if outbox["untold"]:
-            _raise_untold(store, context.settings.mail, tenant_id)
+        if outbox["unreported"]:
+            _raise_unreported(store, context.settings.mail, tenant_id)
         elif not outbox["due"]:
             return
         when = outbox_times()
@@ -226,10 +226,10 @@ def mark_sent(
     )
 
 
-def _raise_untold(store: Store, mail: Mail, tenant_id: str) -> None:
+def _raise_unreported(store: Store, mail: Mail, tenant_id: str) -> None:
     """Raise the alarm for failures without one: of runs that died without a word."""
-    for row in store.read(outbox_sql.UNTOLD.format(tenant=tenant_id), **outbox_times()):
-        run = as_run(row)
+    for row in store.read(outbox_sql.UNREPORTED.format(tenant=tenant_id), **outbox_times()):
+        run = run_from_row(row)
         found = store.read(outbox_sql.FAILED_STEPS.format(tenant=tenant_id), run_id=run.id)
         at_work = tuple(step["step_name"] for step in found)
         is_known = run.is_queued or row["publications"] is not None

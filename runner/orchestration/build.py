@@ -98,7 +98,7 @@ class _Build:
         if time.monotonic() < self._next_check:
             return
         # The steps are written and the status read in one go, where there is something to write.
-        if not runs.is_ours(self._context.store, self._run, self._steps.flush()):
+        if not runs.still_owned(self._context.store, self._run, self._steps.flush()):
             raise ClosedElsewhere
         self._next_check = time.monotonic() + self._context.store.poll_seconds
 

@@ -39,7 +39,7 @@ def to_its_end(context: Context, run: runs.Run) -> Report:
         context.stop.check()
         runs.end_dead_leases(store, run.tenant_id)
         row = store.read(runs_sql.RUN.format(tenant=run.tenant_id), run_id=run.id)[0]
-        now = replace(runs.as_run(row), deduplicated=True)
+        now = replace(runs.run_from_row(row), deduplicated=True)
         if now.status not in runs.ACTIVE:
             has_completed = now.status == "COMPLETED"
             outcome = None if has_completed else Outcome(False, now.error_message)

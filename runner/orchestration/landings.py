@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from runner import dates
 from runner.control import claim, tenants
 from runner.control import runs_sql as sql
-from runner.control.runs import Run, as_run, end_dead_leases
+from runner.control.runs import Run, end_dead_leases, run_from_row
 from runner.control.store import Store
 from runner.errors import UsageProblem
 from runner.orchestration import moved
@@ -112,7 +112,7 @@ def _runs(store: Store, name: str, request: claim.Request) -> list[Run]:
 
     def read() -> list[Run]:
         rows = store.read(sql.LANDING_RUNS.format(tenant=name), **values)
-        return [as_run(row) for row in rows]
+        return [run_from_row(row) for row in rows]
 
     runs = read()
     if any(run.status in ("PENDING", "RUNNING") for run in runs):

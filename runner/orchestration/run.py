@@ -122,7 +122,7 @@ def _await_turn(context: Context, run: runs.Run, template: Template) -> None:
     Raises ClosedElsewhere, and Interrupted once there is a signal.
     """
     store, minutes, first = context.store, template.step.timeout_minutes, ""
-    turn = step_log.start(store, run, minutes)
+    turn = turns.start(store, run, minutes)
     while turn.status == "PENDING":
         is_next = len(turn.ahead) <= 1
         if is_next:
@@ -134,7 +134,7 @@ def _await_turn(context: Context, run: runs.Run, template: Template) -> None:
         context.stop.sleep(store.poll_seconds / (NEXT_CHECKS if is_next else 1))
         turn = turns.wait_for_turn(store, run)
         if turn.status == "PENDING" and not turn.ahead:
-            turn = step_log.start(store, run, minutes)
+            turn = turns.start(store, run, minutes)
     if turn.status != "RUNNING":
         raise ClosedElsewhere
 

@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from runner.context import Context
 from runner.control import runs_sql, spool, spooled
 from runner.control.queue import requeueing
-from runner.control.runs import Run, as_run
+from runner.control.runs import Run, run_from_row
 from runner.control.store import Store
-from runner.control.turns import Turn, starting, turn_of
 from runner.engine.job import Event, Node, Outcome
 from runner.errors import WarehouseProblem
 from runner.orchestration.alerts import Alert, outbox_times
@@ -168,14 +167,6 @@ class StepLog:
         self._unwritten.add(step.step_id)
 
 
-def start(store: Store, run: Run, timeout_minutes: float) -> Turn:
-    """Move the run from PENDING to RUNNING if it is its turn; the claim itself may have done so."""
-    if run.status == "RUNNING":
-        return Turn("RUNNING", ())
-    statements, when = starting(run, timeout_minutes)
-    return turn_of(run, store.write_in_turn(when, *statements, run_id=run.id))
-
-
 @dataclass(frozen=True)
 class End:
     """How a run ended, as its row has it."""
@@ -206,13 +197,13 @@ def finish(
     for alert in alerts:
         values |= alert.values
     values |= outbox_times()
-    named, values = steps.pending(("FINISH", 0), ("FINISH_EVENT", 0), **values)
+    named, values = steps.pending(("FINISH", 0), ("MISSING_EVENTS", 0), **values)
     # After the steps: a mail's step is the last.
     named += tuple(one for alert in alerts for one in alert.named)
     # Without an alert nothing is asked of the outbox: it may be what is broken.
     named += (("ENDED" if alerts else "RUN", 0),)
     (row,) = _write_or_spool(context, steps.run.tenant_id, named, values)
-    return as_run(row), row if alerts else None
+    return run_from_row(row), row if alerts else None
 
 
 def keep_publications(store: Store, steps: StepLog) -> None:
@@ -231,7 +222,7 @@ def requeue(context: Context, run: Run) -> Run:
     """
     named, values = requeueing(run.id, run.worker_instance)
     try:
-        return as_run(_write_or_spool(context, run.tenant_id, named, values)[0])
+        return run_from_row(_write_or_spool(context, run.tenant_id, named, values)[0])
     except WarehouseProblem as error:
         log.warning("run %s is put back later: %s", run.id, error.message)
         return replace(run, status="PENDING")

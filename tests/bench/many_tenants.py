@@ -14,7 +14,7 @@ from runner.engine.job import Outcome
 from runner.engine.process import Worker
 from runner.onboarding import builder
 from runner.onboarding.onboard import onboard
-from runner.onboarding.spec import TenantSpec
+from runner.onboarding.records import TenantSpec
 from runner.settings import load
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

@@ -105,8 +105,10 @@ TYPES = {
         "last_date",
         "partitions_from",
         "newest_partition",
+        "never_date",
     ),
     "TIMESTAMP": (
+        "created_at",
         "now",
         "since",
         "stale_since",
@@ -132,6 +134,8 @@ TYPES = {
         "max_team_members",
         "limit",
         "max_providers",
+        "max_pipelines_per_day",
+        "max_concurrent_pipelines",
         "duration_ms",
         "row_count",
         "step_index",
@@ -148,10 +152,8 @@ def control_statements() -> dict[str, Statement]:
     steps = {"STEP_ROW", "DROP_STEPS", "ADD_STEPS"}
     parts = {
         "RUN_COLUMNS",
-        "KEY_COLUMNS",
         "COLUMNS_DUCKDB",
         "SHARED_EXPORT",
-        "MISSING",
         "LAYERS",
     } | steps
     places = {"tenant": "alpha", "dataset": "alpha", "table": "`alpha`.x_meta_exports", "n": 0}

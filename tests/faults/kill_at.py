@@ -14,7 +14,7 @@ child:gate                      kill nothing: the dbt process has its job, and b
 patience:SECONDS                kill nothing: wait only so long for a locked warehouse
 clock:SECONDS                   kill nothing: the runner's clock is off by so much
 timeout:MINUTES                 kill nothing: the template's timeout
-lost:runner.orchestration.step_log.start
+lost:runner.control.turns.start
                                 kill nothing: after the call the control tables are gone
 only:SELECTOR                   kill nothing: what the template has dbt build
 jump:runner.control.claim.take=SECONDS
@@ -103,9 +103,9 @@ def at_write(what: str, transaction: str) -> None:
     if transaction == "exports":
         at_close(mark)
         return
-    from runner.control.sqlite import _Connection
+    from runner.control.sqlite_connection import Connection
 
-    inner = _Connection.execute
+    inner = Connection.execute
 
     def execute(self: Any, sql: str, *args: Any) -> Any:
         self.is_it = getattr(self, "is_it", False) or mark in sql
@@ -116,7 +116,7 @@ def at_write(what: str, transaction: str) -> None:
             end()
         return answer
 
-    _Connection.execute = execute  # type: ignore[method-assign]
+    Connection.execute = execute  # type: ignore[method-assign]
 
 
 class Closing:

@@ -26,7 +26,7 @@ from support import Inbox, free_port
 
 from runner.control import runs_sql, spooled
 from runner.control.claim import Contact
-from runner.control.runs import as_run
+from runner.control.runs import run_from_row
 from runner.engine.job import Outcome
 from runner.orchestration import alerts as outbox
 from runner.pipelines import templates
@@ -164,7 +164,8 @@ def test_a_failure_is_told_with_all_that_is_needed_and_so_is_its_end(
     (found,) = scene.context.store.read(
         runs_sql.RUN.format(tenant="acme"), run_id=scene.last_run()["pipeline_logging_id"]
     )
-    again = replace(as_run(found), id="00000000-0000-0000-0000-000000000000", status="COMPLETED")
+    other_id = "00000000-0000-0000-0000-000000000000"
+    again = replace(run_from_row(found), id=other_id, status="COMPLETED")
     template = templates.load(again.template)
     contact = Contact("a@b.example", "Acme")
     for alert in outbox.raised(scene.settings.mail, template, again, Outcome(True, None), contact):
@@ -283,7 +284,7 @@ def test_the_same_failure_within_a_day_is_told_once(scene: Scene, inbox: Inbox) 
     failed(scene, **to(inbox))
     assert subjects(inbox) == [SUBJECT]
     assert [status for _, status, *_ in alerts(scene)] == ["SENT", "SUPPRESSED"]
-    assert mail_step(scene) == ("SKIPPED", "the same failure was told within the quiet hours")
+    assert mail_step(scene) == ("SKIPPED", "the same failure was reported within the quiet hours")
     # Another date is the same failure, too; another error is not.
     other = scene.call("run", "--tenant", "acme", "--date", "2024-11-02", at=FAILS, **to(inbox))
     assert other.returncode == 1 and subjects(inbox) == [SUBJECT]
@@ -339,7 +340,7 @@ def test_a_sender_killed_in_the_act_is_taken_for_dead_after_ten_minutes(
 def test_a_run_that_died_without_a_word_is_told_by_who_closes_it(
     scene: Scene, inbox: Inbox
 ) -> None:
-    assert scene.run(at="after:runner.orchestration.step_log.start", **to(inbox)).returncode == -9
+    assert scene.run(at="after:runner.control.turns.start", **to(inbox)).returncode == -9
     look(scene, **to(inbox))
     assert scene.last_run()["status"] == "FAILED"
     assert subjects(inbox) == [SUBJECT]
@@ -368,7 +369,7 @@ def test_the_mail_goes_when_the_warehouse_is_down_at_the_end(scene: Scene, inbox
 def test_the_admin_hears_even_when_the_warehouse_went_down_while_dbt_ran(
     scene: Scene, inbox: Inbox
 ) -> None:
-    done = scene.run(at=f"{FAILS},lost:runner.orchestration.step_log.start", **to(inbox))
+    done = scene.run(at=f"{FAILS},lost:runner.control.turns.start", **to(inbox))
     assert done.returncode == 4 and subjects(inbox) == [SUBJECT], "to ALERT_TO, at least"
     restore(scene)
     assert "admin@acme.example" in inbox.letters[0].rcpt_tos
@@ -401,7 +402,7 @@ def test_the_mail_names_what_was_at_work_when_dbt_died(scene: Scene, inbox: Inbo
     assert scene.run().returncode == 0
     before = scene.last_run()["pipeline_logging_id"]
     assert scene.run(at="child:deleted:billing_cost_daily", **to(inbox)).returncode == 1
-    assert scene.run(at="after:runner.orchestration.step_log.start", **to(inbox)).returncode == -9
+    assert scene.run(at="after:runner.control.turns.start", **to(inbox)).returncode == -9
     scene.sql(
         "insert into acme.x_meta_step_logs by name select 's' as step_logging_id,"
         " 'RUNNING' as status, ? as pipeline_logging_id, 'billing_cost_daily' as step_name,"

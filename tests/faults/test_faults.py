@@ -25,7 +25,7 @@ from runner.context import open_context
 from runner.control import spool
 
 FAILS = "child:boot"
-LEASE = "lease expired: the process that ran it ended without a word"
+LEASE = "lease expired: the process that ran it ended without a report"
 DAY_LONG = 86_400
 
 
@@ -375,7 +375,7 @@ def test_a_run_is_fenced_off_when_another_clock_takes_its_lease_for_over(scene: 
 def test_runs_of_a_clock_that_is_a_day_off_leave_nothing_behind(scene: Scene, seconds: int) -> None:
     for point in (
         f"{FAILS},clock:{seconds}",
-        f"after:runner.orchestration.step_log.start,clock:{seconds}",
+        f"after:runner.control.turns.start,clock:{seconds}",
     ):
         scene.run(at=point)
     assert scene.statuses() == ["FAILED", "RUNNING"]

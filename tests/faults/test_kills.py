@@ -20,7 +20,7 @@ from scene import GATE, RUN, STOPPED_BY, Bill, Scene, children, document, gone, 
 
 NODE = "billing_cost_daily"
 SILVER = "gcp_silver_cost"
-LEASE = "lease expired: the process that ran it ended without a word"
+LEASE = "lease expired: the process that ran it ended without a report"
 CHILD = "the dbt process was killed by SIGKILL (out of memory?): see "
 
 # A run's steps in order; what stands beside each point is how far the bill had come:
@@ -28,7 +28,7 @@ CHILD = "the dbt process was killed by SIGKILL (out of memory?): see "
 PARENT = {
     "commit:claim": 0,
     "close:claim": 0,
-    "after:runner.orchestration.step_log.start": 0,
+    "after:runner.control.turns.start": 0,
     "before:runner.engine.process.Worker.run": 0,
     f"event:finished:{NODE}": None,
     "after:runner.engine.process.Worker.run": 2,
@@ -292,7 +292,7 @@ def test_a_run_that_waits_for_another_of_its_tenant_can_be_cancelled(loaded: Sce
 
 @pytest.mark.parametrize("look", ["status", "runs", "quota"])
 def test_whoever_looks_closes_a_killed_run_at_once_on_its_host(loaded: Scene, look: str) -> None:
-    assert loaded.run(at="after:runner.orchestration.step_log.start").returncode == -signal.SIGKILL
+    assert loaded.run(at="after:runner.control.turns.start").returncode == -signal.SIGKILL
     run_id = loaded.last_run()["pipeline_logging_id"]
     assert loaded.last_run()["status"] == "RUNNING"
     args = (look, run_id) if look == "status" else (look,)
@@ -304,7 +304,7 @@ def test_whoever_looks_closes_a_killed_run_at_once_on_its_host(loaded: Scene, lo
 
 
 def test_a_run_of_another_host_is_closed_only_after_its_lease(loaded: Scene) -> None:
-    assert loaded.run(at="after:runner.orchestration.step_log.start").returncode == -signal.SIGKILL
+    assert loaded.run(at="after:runner.control.turns.start").returncode == -signal.SIGKILL
     run_id = loaded.last_run()["pipeline_logging_id"]
     loaded.sql(
         "update acme.x_meta_pipeline_runs set worker_instance = 'elsewhere:1'"

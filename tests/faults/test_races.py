@@ -42,7 +42,7 @@ for day in days:
         time.sleep(float(hold))
         ended = time.monotonic()
         store.write(
-            sql.FINISH.format(tenant="acme"), sql.FINISH_EVENT.format(tenant="acme"),
+            sql.FINISH.format(tenant="acme"), sql.MISSING_EVENTS.format(tenant="acme"),
             run_id=run.id, status="COMPLETED", now=datetime.now(UTC), duration_ms=0,
             error_message=None, warnings="[]", row_count=0, publications=None,
         )
@@ -148,7 +148,7 @@ def test_nor_does_the_history_show_more_at_once_than_there_were(control: Control
     def wait_for_the_turn(when: Any, *statements: str, **values: Any) -> Any:
         time.sleep(0.01)
         other.write(
-            *(text.format(tenant="acme") for text in (sql.FINISH, sql.FINISH_EVENT)),
+            *(text.format(tenant="acme") for text in (sql.FINISH, sql.MISSING_EVENTS)),
             run_id=first.id,
             status="COMPLETED",
             now=datetime.now(UTC),

@@ -414,7 +414,7 @@ def test_an_sql_word_is_a_tenant_that_works_or_no_tenant_id(control: Control, wo
 def test_a_run_that_no_service_took_up_says_so(control: Control) -> None:
     run = control.take(queued=True)
     control.sql("update acme.x_meta_pipeline_runs set lease_expires_at = ?", datetime(2024, 1, 1))
-    assert queue.sweep(control.context.store, "acme") == queue.Swept((run.id,), 1)
+    assert queue.sweep(control.context.store, "acme") == queue.SweepResult((run.id,), 1)
     ((status, told),) = control.runs()
     assert status == "FAILED" and told.startswith("no service took it up within a day")
     assert "runner serve" in told

@@ -24,7 +24,6 @@ from runner.control import runs_sql as sql
 from runner.control.processes import this_host
 from runner.control.sqlite import SqliteStore
 from runner.dataset.duckdb import DuckDBDataset
-from runner.orchestration import step_log
 
 PIPELINES = ("gcp-cost-billing", "gcp-other")
 HERE = f"{this_host()}:{os.getpid()}"
@@ -228,7 +227,7 @@ class Claims(RuleBasedStateMachine):
 
     def write_end(self, tenant: str, run_id: str, status: str) -> None:
         self.store.write(
-            *(text.format(tenant=tenant) for text in (sql.FINISH, sql.FINISH_EVENT)),
+            *(text.format(tenant=tenant) for text in (sql.FINISH, sql.MISSING_EVENTS)),
             run_id=run_id,
             status=status,
             now=Clock.moment,
@@ -266,11 +265,11 @@ class Claims(RuleBasedStateMachine):
         assert turn.status == run.status
 
     def start(self, tenant: str, run: Modelled) -> turns.Turn:
-        return step_log.start(self.store, self.as_claimed(tenant, run), 20)
+        return turns.start(self.store, self.as_claimed(tenant, run), 20)
 
     def as_claimed(self, tenant: str, run: Modelled) -> control_runs.Run:
         rows = self.store.read(sql.RUN.format(tenant=tenant), run_id=run.id)
-        return control_runs.as_run(rows[0])
+        return control_runs.run_from_row(rows[0])
 
     @precondition(has_active_runs)
     @rule(data=st.data())
@@ -330,7 +329,7 @@ class Claims(RuleBasedStateMachine):
     )
     def subscribe(self, tenant: str, subscription: str, days: int) -> None:
         ends = Clock.moment.date() + timedelta(days=days)
-        tenants.update(self.store, tenant, subscription_status=subscription, end_date=ends)
+        tenants.update(self.store, tenant, tenants.Changes(status=subscription, end_date=ends))
         model = self.models[tenant]
         model.subscription, model.ends = subscription, ends
 
@@ -341,13 +340,10 @@ class Claims(RuleBasedStateMachine):
         concurrent=st.integers(0, 4),
     )
     def change_limits(self, tenant: str, daily: int, monthly: int, concurrent: int) -> None:
-        tenants.update(
-            self.store,
-            tenant,
-            daily_limit=daily,
-            monthly_limit=monthly,
-            concurrent_limit=concurrent,
+        changes = tenants.Changes(
+            daily_limit=daily, monthly_limit=monthly, concurrent_limit=concurrent
         )
+        tenants.update(self.store, tenant, changes)
         model = self.models[tenant]
         model.daily, model.monthly, model.concurrent = daily, monthly, concurrent
 

@@ -85,7 +85,7 @@ def test_each_statement_gets_only_the_values_that_it_names(control: Control) -> 
 
 
 def test_a_value_that_is_missing_is_an_error_and_writes_nothing(control: Control) -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(StatementRefused, match="absent"):
         control.context.store.write(
             "delete from `tenants.tenant_profiles`", "select @absent as x from (select 1 as one)"
         )

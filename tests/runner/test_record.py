@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from control_file import Control
 
-from runner.control import runs
+from runner.control import runs, turns
 from runner.engine.job import Event, Node, Outcome
 from runner.orchestration import step_log
 
@@ -154,16 +154,16 @@ def test_a_thousand_steps_are_written_at_once(control, steps) -> None:
 
 
 def test_start_moves_a_pending_run_and_only_that(control, run, steps) -> None:
-    step_log.start(control.context.store, run, 20)
+    turns.start(control.context.store, run, 20)
     assert control.runs() == [("RUNNING", None)]
     control.sql("update acme.x_meta_pipeline_runs set status = 'CANCELLED'")
-    step_log.start(control.context.store, run, 20)
+    turns.start(control.context.store, run, 20)
     assert control.runs() == [("CANCELLED", None)]
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
 def test_finish_writes_how_the_run_ended(control, run, steps, status: str) -> None:
-    step_log.start(control.context.store, run, 20)
+    turns.start(control.context.store, run, 20)
     duration = finish(control, steps, run, status, "why", ("late.", "few rows."), 42)
     (row,) = control.sql(
         "select status, error_message, warnings, row_count, duration_ms, end_time >= start_time"
@@ -205,7 +205,7 @@ def test_a_finish_leaves_other_runs_alone(control, run, steps) -> None:
 
 
 def test_the_last_steps_and_the_end_are_one_transaction(control, run, steps) -> None:
-    step_log.start(control.context.store, run, 20)
+    turns.start(control.context.store, run, 20)
     steps.open("dbt", "dbt", "model")
     control.sql("drop table tenants.tenant_usage_events")
     with pytest.raises(Exception, match="tenant_usage_events"):

@@ -13,13 +13,13 @@ from runner.control import spool, spooled
 from runner.errors import RunnerError
 from runner.sql import Value
 
-HANDED_BACK = (("HAND_BACK", 0), ("DROP_RUN_STEPS", 0))
+REQUEUED = (("REQUEUE", 0), ("DROP_RUN_STEPS", 0))
 
 
 def keep(
     control: Control,
     tenant: str = "acme",
-    named: tuple[spooled.Named, ...] = HANDED_BACK,
+    named: tuple[spooled.Named, ...] = REQUEUED,
     **values: Value,
 ) -> Path:
     given: dict[str, Value] = {
@@ -44,8 +44,8 @@ def test_what_waits_is_written_with_its_values_and_is_gone(control: Control) -> 
 
 def test_a_date_is_a_date_again(control: Control) -> None:
     values: dict[str, Value] = {"day": date(2024, 11, 1), "at": datetime.now(UTC), "n": 1}
-    entry = json.loads(keep(control, **values).read_text())
-    read = {name: spool._unpacked(value) for name, value in entry["values"].items()}
+    text = keep(control, **values).read_text()
+    read = json.loads(text, object_hook=spool._unpacked)["values"]
     assert {name: read[name] for name in values} == values
 
 
@@ -87,7 +87,7 @@ def test_what_is_no_entry_is_set_aside_and_nothing_of_it_is_executed(
 
 
 @pytest.mark.parametrize("how", ["other mode", "link", "other owner", "pipe", "folder"])
-def test_what_another_user_put_there_is_refused_in_one_sentence_and_left_alone(
+def test_what_another_user_put_there_is_refused_in_one_sentence_and_skipped(
     control: Control, how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = keep(control)
@@ -107,7 +107,7 @@ def test_what_another_user_put_there_is_refused_in_one_sentence_and_left_alone(
     assert spool.drain(control.settings, control.context.store) == (how != "other owner")
     assert spool.waiting(control.settings) == [path]
     (said,) = (one.getMessage() for one in caplog.records)
-    assert str(path) in said and "was refused and left alone: it" in said
+    assert str(path) in said and "was refused and skipped: it" in said
 
 
 def test_a_spooled_copy_to_reads_and_writes_no_file(control: Control, tmp_path: Path) -> None:

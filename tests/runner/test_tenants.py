@@ -11,7 +11,7 @@ from control_file import Control
 from runner.control import runs, tenants
 from runner.dataset import export_files
 from runner.errors import UsageProblem, WarehouseUnreachable
-from runner.onboarding import exports, remove
+from runner.onboarding import exports, records, remove
 
 
 def test_tenants_are_listed_by_id(control: Control) -> None:
@@ -85,6 +85,18 @@ def have_export(control: Control, accounts: str = "[]", projects: str = "[]") ->
     )
 
 
+def kept_filters(
+    control: Control,
+    new: tenants.Export,
+    with_unallocated: bool | None = None,
+    tenant_id: str = "acme",
+) -> list[tenants.Export]:
+    """What is kept of the tenant's filters when the export is named as given."""
+    filters = (new.billing_accounts, new.projects, with_unallocated)
+    spec = records.TenantSpec(tenant_id, "a@b.example", (new.ref,), None, None, *filters)
+    return exports.keep_filters(spec, [new], records.on_record(control.context, tenant_id))
+
+
 @pytest.mark.parametrize(
     ("new", "with_unallocated", "kept"),
     [
@@ -98,20 +110,20 @@ def test_filters_that_are_not_named_stay(
     control: Control, new: tenants.Export, with_unallocated: bool | None, kept: tuple[object, ...]
 ) -> None:
     have_export(control, f'["{ACCOUNT}"]', '["proj-a"]')
-    (found,) = exports.keep_filters(control.context, "acme", [new], with_unallocated)
+    (found,) = kept_filters(control, new, with_unallocated)
     assert found == tenants.Export("new", *kept)  # type: ignore[arg-type]
 
 
 def test_a_newcomers_filters_are_as_named(control: Control) -> None:
-    new = [tenants.Export("new", (), ("b",), False)]
-    assert exports.keep_filters(control.context, "newco", new, None) == new
+    new = tenants.Export("new", (), ("b",), False)
+    assert kept_filters(control, new, tenant_id="newco") == [new]
 
 
 def test_filters_that_are_lost_are_not_taken_for_all_accounts(control: Control) -> None:
     with pytest.raises(UsageProblem, match="--all-accounts"):
-        exports.keep_filters(control.context, "acme", [tenants.Export("new")], None)
-    named = [tenants.Export("new", (ACCOUNT,))]
-    assert exports.keep_filters(control.context, "acme", named, None) == named
+        kept_filters(control, tenants.Export("new"))
+    named = tenants.Export("new", (ACCOUNT,))
+    assert kept_filters(control, named) == [named]
 
 
 ENDS = "select trial_end_date, subscription_end_date from tenants.tenant_subscriptions"

@@ -16,7 +16,7 @@ from test_notify import mail_at
 
 from runner import mailing
 from runner.context import Stop
-from runner.control import queue
+from runner.control import queue, turns
 from runner.control import queue_sql as sql
 from runner.control import runs as control_runs
 from runner.control.processes import this_host
@@ -25,7 +25,7 @@ from runner.control.turns import LEASE_GRACE, WAITING_LEASE, Turn, wait_for_turn
 from runner.engine.job import Event, Outcome
 from runner.engine.pool import Pool
 from runner.errors import Interrupted
-from runner.orchestration import follow, step_log
+from runner.orchestration import follow
 from runner.orchestration.report import Report
 from runner.orchestration.run import run_dates
 from runner.pipelines import templates
@@ -39,7 +39,7 @@ def dates(count: int) -> list[Any]:
 
 def start(control: Control, run: control_runs.Run) -> Turn:
     """Have the run ask for its turn."""
-    return step_log.start(control.context.store, run, 20)
+    return turns.start(control.context.store, run, 20)
 
 
 def end(control: Control, run: control_runs.Run) -> None:
