@@ -72,7 +72,7 @@ def catch_up(
     WarehouseProblem, and Interrupted when stopped.
     """
     tenant, template = known.id, templates.load(known.pipeline)
-    found = moved_dates.look(context, known, template)
+    found = moved_dates.find(context, known, template)
     told = CatchUp(tenant, found, notes=_notes(found))
     if found.stopped_at:
         told = replace(told, error=moved_dates.has_stopped(known, found.stopped_at), error_code=1)

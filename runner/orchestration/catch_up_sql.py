@@ -1,5 +1,7 @@
 """Statements that ask which dates moved."""
 
+from runner.names import EARLIEST
+
 _RUNS_TO_LOOK_AT = """
     select
         1 as one_row, tenant_id, pipeline_logging_id, pipeline_id, status, worker_instance,
@@ -60,44 +62,90 @@ values (
 )
 """
 
-EXPORTED_ROWS = """
-select
-    cast(usage_start_time as date) as usage_date,
-    export_ref,
-    cast(export_partition_time as date) as partition_date,
-    count(*) as charge_rows,
-    max(export_time) as newest_export_time
+# The first usage date in these partitions: the loaded rows are compared from there on.
+FIRST_EXPORTED_DATE = """
+select min(cast(usage_start_time as date)) as first_date
 from `{tenant}`.stg_gcp_billing__export
-where (
-    (export_partition_time >= @since and export_partition_time < @before)
-    or export_partition_time is null
+where export_partition_time >= @since or export_partition_time is null
+"""
+
+# Of each usage date: whether its rows in the partitions since @partitions_from are not those that
+# were loaded from them. Counted, not only dated: a row may become visible long after its export
+# time. What no run of its date reads is left out on both sides, else it would be run for ever.
+# It has expired where an export no longer has the partition, or without partitions the date, of
+# rows that were loaded from it: to run it again would lose them. Each export is judged by its own
+# oldest; one that is none of the tenant's any more by the number of rows that are exported now.
+_MOVED = f"""
+with counted as (
+    select
+        cast(usage_start_time as date) as usage_date, export_ref, export_partition_time,
+        export_time, 0 as is_loaded
+    from `{{tenant}}`.stg_gcp_billing__export
+    where (export_partition_time >= @since or export_partition_time is null)
+        and usage_start_time >= @first_moment and usage_start_time < @end_moment
+    union all
+    select $loaded_date, export_ref, export_partition_time, export_time, 1
+    from `{{tenant}}`.$loaded_rows
+),
+parts as (
+    select
+        usage_date, export_ref, cast(export_partition_time as date) as partition_date,
+        sum(1 - is_loaded) as exported_rows, sum(is_loaded) as loaded_rows,
+        max(case when is_loaded = 0 then export_time end) as exported_at,
+        max(case when is_loaded = 1 then export_time end) as loaded_at,
+        max(export_time) as newest_at
+    from counted
+    group by usage_date, export_ref, partition_date
+),
+judged as (
+    select
+        *,
+        usage_date >= date '{EARLIEST}' and coalesce(
+            not @prunes_exports or date_add(partition_date, interval 1 day) >= usage_date, true
+        ) as is_read,
+        sum(exported_rows - loaded_rows) over (partition by usage_date) as more_rows,
+        min(case when exported_rows > 0 then partition_date end) over of_export as oldest_partition,
+        min(case when exported_rows > 0 then usage_date end) over of_export as oldest_date,
+        max(newest_at) over of_export as newest_export_time
+    from parts
+    window of_export as (partition by export_ref)
 )
-    and usage_start_time >= @first_moment and usage_start_time < @end_moment
-group by usage_date, export_ref, partition_date
-"""
-
-LOADED_ROWS = """
 select
-    ingestion_date as usage_date,
-    export_ref,
-    cast(export_partition_time as date) as partition_date,
-    count(*) as charge_rows,
-    max(export_time) as newest_export_time
-from `{tenant}`.billing_cost_daily
-where ingestion_date between @first_date and @last_date
-group by usage_date, export_ref, partition_date
+    usage_date,
+    sum(exported_rows) as exported_rows,
+    sum(case when is_read then 0 else exported_rows end) as unread_rows,
+    max(case when exported_rows > 0 then partition_date end) as newest_partition,
+    min(case when loaded_rows > 0 then newest_export_time end) as newest_export_time,
+    countif(
+        is_read and coalesce(partition_date >= @partitions_from, true)
+        and (exported_rows <> loaded_rows or exported_at is distinct from loaded_at)
+    ) > 0 as has_moved,
+    countif(loaded_rows > 0 and case
+        when oldest_date is null and coalesce(strpos(@exports, export_ref), 0) = 0 then more_rows < 0
+        when partition_date is null then coalesce(usage_date < oldest_date, true)
+        else coalesce(partition_date < oldest_partition, true)
+    end) > 0 as has_expired,
+    countif(loaded_rows > 0 and exported_rows = 0) > 0 as lacks_rows,
+    countif(loaded_rows > 0 and partition_date < @partitions_from) > 0 as has_older_rows
+from judged
+group by usage_date
+order by usage_date
 """
 
-# -- The same two of a landing. The cast is one that BigQuery prunes by.
 
-LANDED_ROWS = """
-select
-    cast(usage_start_time as date) as usage_date,
-    export_ref,
-    cast(export_partition_time as date) as partition_date,
-    count(*) as charge_rows,
-    max(export_time) as newest_export_time
-from `{tenant}`.export_landing
-where cast(usage_start_time as date) between @first_date and @last_date
-group by usage_date, export_ref, partition_date
-"""
+def _moved(date: str, rows: str) -> str:
+    return _MOVED.replace("$loaded_date", date).replace("$loaded_rows", rows)
+
+
+MOVED_SINCE_LOADED = _moved(
+    "ingestion_date", "billing_cost_daily where ingestion_date between @first_date and @last_date"
+)
+
+# The cast is one that BigQuery prunes by.
+MOVED_SINCE_LANDED = _moved(
+    "cast(usage_start_time as date)",
+    "export_landing where cast(usage_start_time as date) between @first_date and @last_date",
+)
+
+# Before the first run there is no table.
+NEVER_LOADED = _moved("cast(usage_start_time as date)", "stg_gcp_billing__export where false")

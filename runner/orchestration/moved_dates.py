@@ -1,31 +1,29 @@
 """Which usage dates of a tenant moved since they were loaded."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from runner import dates
 from runner.context import Context
 from runner.control import runs, tenants
 from runner.control.store import Store
-from runner.dataset.dataset import Dataset
 from runner.dates import DateRange
 from runner.names import EARLIEST
 from runner.orchestration import catch_up_sql as sql
 from runner.orchestration import landings, moved, publications
+from runner.orchestration.comparison import ALL, Comparison
 from runner.pipelines import templates
 from runner.sql import Row
 
-# So far before the newest partition that was seen, the next look begins.
+# So far before the newest partition that was seen, the next catch-up begins.
 MARGIN = timedelta(days=2)
-
-_BEGINNING, _END = date(1970, 1, 1), date(9999, 12, 31)
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a look found. `partitions_from` is None when partitions of any age were looked at.
+    """Which dates moved. `partitions_from` is None when partitions of any age were compared.
 
     `dates` are to be run, in `ranges`, newest first; `left_alone` have moved and are not, since
     the export has dropped rows of theirs. `never`: all of which it has, moved or not. `failed`:
@@ -48,9 +46,9 @@ class Found:
 
 @dataclass(frozen=True)
 class _Before:
-    """What is known before a look: the tenant's runs that ended, newest first, those that landed
-    what it reads and when the landing was last at it, and the last complete catch-up since its
-    exports were written."""
+    """What is known before the comparison: the tenant's runs that ended, newest first, those that
+    landed what it reads and when the landing was last run, and the last complete catch-up since
+    its exports were written."""
 
     ended: tuple[Row, ...]
     landed: tuple[Row, ...]
@@ -58,17 +56,16 @@ class _Before:
     mark: Row | None
 
 
-def look(context: Context, known: tenants.Known, template: templates.Template) -> Found:
+def find(context: Context, known: tenants.Known, template: templates.Template) -> Found:
     """Compare what the export has with what was loaded, three columns of both.
 
     Of an export on BigQuery the newest partitions; of a landing the dates that its runs completed
-    since the last look, and those that the tenant never ran; of files all, for their labels bound
-    nothing. All of any export when there was no complete catch-up since the tenant's exports were
-    written, or the bill has lost a date that a run completed. Dates whose layers disagree are
-    among them. On DuckDB it waits for who has the tenant's file.
+    since the last catch-up, and those that the tenant never ran; of files all, for their labels
+    bound nothing. All of any export when there was no complete catch-up since the tenant's exports
+    were written, or the bill has lost a date that a run completed. Dates whose layers disagree are
+    among them. On DuckDB it waits for the process that has the tenant's file open.
     """
     tenant, is_landed = known.id, bool(known.landings)
-    pipeline = pipeline_of(template, tenant)
     exports = json.dumps(
         [
             [one.ref, one.billing_accounts, one.projects, one.has_unallocated]
@@ -76,7 +73,7 @@ def look(context: Context, known: tenants.Known, template: templates.Template) -
         ]
     )
     looked_at = datetime.now(UTC)
-    before = _before(context.store, known, pipeline, exports)
+    before = _before(context.store, known, pipeline_of(template, tenant), exports)
     mark, since = before.mark, None
     if mark and mark["newest_partition"] and context.dataset.prunes_exports and not is_landed:
         # Never by a partition that was yet to come then: nothing is newer for years.
@@ -85,85 +82,84 @@ def look(context: Context, known: tenants.Known, template: templates.Template) -
         moved.Ended(row["status"] == "COMPLETED", DateRange(row["run_date"], row["to_date"]))
         for row in before.ended
     )
-    said: set[str] = set()
+    # A complete run that left a table behind does not build it: it would be behind for ever.
+    complete = {row["pipeline_logging_id"] for row in before.ended if row["status"] == "COMPLETED"}
+    echoed: set[str] = set()
 
     def wait(what: str) -> None:
-        if what not in said:
-            said.add(what)
+        if what not in echoed:
+            echoed.add(what)
             context.echo(what)
         context.stop.check()
 
     with context.dataset.exclusive(tenant, wait):
         bill = landings.bill_of(template)
         has_bill = context.dataset.has_table(tenant, bill)
-        # A complete run that left a table behind does not build it: it would be behind for ever.
-        complete = {
-            row["pipeline_logging_id"] for row in before.ended if row["status"] == "COMPLETED"
-        }
         behind, published = publications.disagreeing(context.dataset, tenant, complete, bill)
         again = {row["usage_date"] for row in behind}
         again |= {day for day, completed in ends.items() if not completed}
-        # A bill that was deleted, or put back from a copy, has lost dates: all is to be looked at.
+        # A bill that was deleted, or restored from a copy, has lost dates: then all is compared.
         lost = {day for day in ends if ends[day] and day not in published}
         again |= lost
         if lost or not has_bill:
             mark = since = None
-        first, last = _BEGINNING, _END
+        comparison = Comparison(
+            context.dataset, tenant, bill if has_bill else "", since, _refs(context.store, known)
+        )
         never_ran: set[date] = set()
+        exported: DateRange | None = ALL
         if mark and is_landed:
             never_ran = _never_ran(before.landed, ends)
-            days = again | never_ran | _landed_since(mark["looked_at"] - MARGIN, before.landed)
-            first, last = min(days, default=_END), max(days, default=_BEGINNING)
-        exported = _exported(context.dataset, tenant, since or _BEGINNING, _END, first, last)
-        if since:
-            first = min([*exported, *again, since - dates.DAY])
-        copied = _copied(context.dataset, tenant, bill, first, last) if has_bill else {}
-        days = again | moved.differing(exported, copied, since, context.dataset.prunes_exports)
-        days |= never_ran | _never_loaded(exported, copied, since, ends)
-        if is_landed and any({*copied.get(day, {})} - {*exported.get(day, {})} for day in days):
-            # Rows are gone: all that the landing has tells whether the export had dropped them.
-            exported = _exported(context.dataset, tenant, _BEGINNING, _END, _BEGINNING, _END)
-        first, last = min(days, default=_END), max(days, default=_BEGINNING)
-        loaded = (parts for day, parts in copied.items() if first <= day <= last)
-        if since and any(p.partition and p.partition < since for parts in loaded for p in parts):
+            landed = _landed_since(mark["looked_at"] - MARGIN, before.landed)
+            exported = _hull(again | never_ran | landed)
+        loaded = comparison.loaded_dates(again) if since else exported
+        rows = comparison.rows(loaded, exported) if loaded and exported else []
+        days = again | never_ran | {row["usage_date"] for row in rows if row["has_moved"]}
+        days |= _never_loaded(rows, since, ends)
+        hull = _hull(days)
+        if loaded and any(
+            is_landed and row["lacks_rows"] and row["usage_date"] in days for row in rows
+        ):
+            # Rows are gone: all that the landing has shows whether the export had dropped them.
+            rows = comparison.rows(loaded, ALL)
+        if loaded and hull and any(r["has_older_rows"] and r["usage_date"] in hull for r in rows):
             # Late rows of old dates: whether their export still has the others, and those of the
             # dates between, which a joined range would run as well.
-            older = _exported(context.dataset, tenant, first - dates.DAY, since, first, last)
-            exported = {
-                day: {**exported.get(day, {}), **older.get(day, {})} for day in {*exported, *older}
-            }
-        refs = _refs(context.store, known, exported, copied)
-        never = moved.forgotten({*days, *copied}, exported, copied, refs)
+            rows = comparison.rows(loaded, ALL, oldest=hull.first - dates.DAY)
+    never = {row["usage_date"] for row in rows if row["has_expired"]}
     left_alone = days & never
     # What failed the last time goes apart: it may fail again, and is not to take others with it.
     failed = {day for day in days - left_alone if not ends.get(day, True)}
     ranges = dates.ranges(days - left_alone - failed)
     ranges += dates.ranges(failed, moved.LONGEST_FAILED_DAYS)
-    parts = {source.partition for held in exported.values() for source in held}
+    parts = (row["newest_partition"] for row in rows)
     newest = max(filter(None, parts), default=mark["newest_partition"] if mark else None)
-    if newest:
-        newest = min(newest, looked_at.date())
+    # Of a landing the landing's own catch-up judges the export, once for all who read it: here it
+    # is whether the landing itself still runs.
+    stopped_at = (
+        moved.is_late(before.landed_at, ends, looked_at)
+        if is_landed
+        else moved.has_stopped(
+            {row["usage_date"]: row["newest_export_time"] for row in rows}, looked_at
+        )
+    )
     return Found(
         looked_at,
         since,
-        newest,
+        min(newest, looked_at.date()) if newest else None,
         exports,
         tuple(sorted(days - left_alone)),
         tuple(sorted(ranges, reverse=True)),
         tuple(sorted(left_alone)),
-        moved.unread_rows(exported, context.dataset.prunes_exports),
+        sum(row["unread_rows"] for row in rows),
         frozenset(never),
         frozenset(failed),
-        # Of a landing the landing's own catch-up judges the export, once for all who read it: here
-        # it is whether the landing itself still runs.
-        moved.is_late(before.landed_at, ends, looked_at)
-        if is_landed
-        else moved.has_stopped(exported, copied, looked_at),
+        stopped_at,
     )
 
 
 def _before(store: Store, known: tenants.Known, pipeline: str, exports: str) -> _Before:
-    """What is known before the look; dead runs are closed first, so that they are known, too."""
+    """What is known before; dead runs are closed first, so that they are known, too."""
     tenant = known.id
     values = {"pipeline_id": pipeline}
     statement = sql.BEFORE_A_LOOK.format(tenant=tenant)
@@ -190,7 +186,7 @@ def _before(store: Store, known: tenants.Known, pipeline: str, exports: str) -> 
 def _landed_since(moment: datetime, landed: Iterable[Row]) -> set[date]:
     """The dates of the landing's runs that completed since then.
 
-    A row's end may be written some hours after it, so the moment is before the last look.
+    A row's end may be written some hours after it, so this is before the last catch-up.
     """
     return {
         day
@@ -202,23 +198,15 @@ def _landed_since(moment: datetime, landed: Iterable[Row]) -> set[date]:
 
 def _never_ran(landed: Iterable[Row], ends: dict[date, bool]) -> set[date]:
     """The landed dates since the tenant's first that no run of the tenant ever had."""
-    first = min(ends, default=_END)
+    first = min(ends, default=date.max)
     days = _landed_since(datetime.min.replace(tzinfo=UTC), landed)
     return {day for day in days if day > first and day not in ends}
 
 
-def _refs(store: Store, known: tenants.Known, exported: moved.Held, copied: moved.Held) -> set[str]:
+def _refs(store: Store, known: tenants.Known) -> set[str]:
     """The exports that the loaded rows may be from: of a landing those that it lands."""
-    refs = {one.id for one in known.exports}
-    seen, held = (
-        {source.export for parts in rows.values() for source in parts}
-        for rows in (exported, copied)
-    )
-    if held <= {*refs, *seen}:
-        return refs
-    for name in known.landings:
-        refs |= {one.id for one in tenants.exports(store, name)}
-    return refs
+    landed = (one for name in known.landings for one in tenants.exports(store, name))
+    return {one.id for one in (*known.exports, *landed)}
 
 
 def has_stopped(known: tenants.Known, newest: datetime) -> str:
@@ -233,58 +221,20 @@ def has_stopped(known: tenants.Known, newest: datetime) -> str:
     )
 
 
-def _exported(
-    dataset: Dataset, tenant: str, since: date, before: date, first: date, last: date
-) -> moved.Held:
-    """The rows of the export by date, of partitions `since` until before `before`."""
-    if first > last:
-        return {}
-    statement = sql.EXPORTED_ROWS.format(tenant=tenant)
-    return _held(
-        dataset.read(
-            tenant,
-            statement,
-            since=_midnight(since),
-            before=_midnight(before),
-            first_moment=_midnight(first),
-            end_moment=_midnight(min(last, _END - dates.DAY) + dates.DAY),
-        )
-    )
-
-
-def _copied(dataset: Dataset, tenant: str, bill: str, first: date, last: date) -> moved.Held:
-    """What was loaded of these dates."""
-    if first > last:
-        return {}
-    rows_of = {"billing_cost_daily": sql.LOADED_ROWS, "export_landing": sql.LANDED_ROWS}
-    statement = rows_of[bill].format(tenant=tenant)
-    return _held(dataset.read(tenant, statement, first_date=first, last_date=last))
-
-
-def _held(rows: list[Row]) -> moved.Held:
-    held: dict[date, dict[moved.Source, moved.Rows]] = {}
-    for row in rows:
-        if row["usage_date"]:
-            source = moved.Source(row["export_ref"], row["partition_date"])
-            counted = (row["charge_rows"], row["newest_export_time"])
-            held.setdefault(row["usage_date"], {})[source] = counted
-    return held
-
-
-def _never_loaded(
-    exported: moved.Held, copied: moved.Held, since: date | None, ends: dict[date, bool]
-) -> set[date]:
+def _never_loaded(rows: Iterable[Row], since: date | None, ends: dict[date, bool]) -> set[date]:
     """Dates without a charge that no run ever had: only a run tells them from unknown ones."""
-    days = [day for day in exported if day >= EARLIEST]
-    if not days:
+    exported = [
+        row["usage_date"] for row in rows if row["exported_rows"] and row["usage_date"] >= EARLIEST
+    ]
+    if not exported:
         return set()
-    first = max(since, min(days)) if since else min(days)
-    return moved.gaps(first, max(days), {*exported, *copied, *ends})
+    first = max(since, min(exported)) if since else min(exported)
+    return moved.gaps(first, max(exported), {*ends, *(row["usage_date"] for row in rows)})
+
+
+def _hull(days: Collection[date]) -> DateRange | None:
+    return DateRange(min(days), max(days)) if days else None
 
 
 def pipeline_of(template: templates.Template, tenant: str) -> str:
     return templates.fill(template.pipeline_id, {"tenant_id": tenant})
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)

@@ -121,7 +121,6 @@ TYPES = {
         "next_attempt_at",
         "start_time",
         "end_time",
-        "before",
         "first_moment",
         "end_moment",
         "looked_at",
@@ -141,7 +140,7 @@ TYPES = {
         "step_index",
         "moved_dates",
     ),
-    "BOOL": ("has_unallocated", "is_complete", "starts"),
+    "BOOL": ("has_unallocated", "is_complete", "starts", "prunes_exports"),
 }
 TYPE_OF = {name: kind for kind, names in TYPES.items() for name in names}
 
@@ -159,7 +158,7 @@ def control_statements() -> dict[str, Statement]:
     places = {"tenant": "alpha", "dataset": "alpha", "table": "`alpha`.x_meta_exports", "n": 0}
     found = {name: text.format(**places) for name, text in texts.items() if name not in parts}
     found["PROBE_EXPORT"] = data_sql.PROBE_EXPORT.format(table=EXPORT)
-    for name in ("LANDED_ROWS", "LANDED_TOTALS"):
+    for name in ("MOVED_SINCE_LANDED", "LANDED_TOTALS"):
         found[name] = texts[name].format(tenant="shared")
     keys = {"dataset": "tenants", "table": "tenant_api_keys", "n": 0}
     for name in ("REVOKE_KEY", "USED_KEY"):
@@ -350,16 +349,21 @@ def test_bounds_that_are_missing_or_no_constants_would_be_found() -> None:
 
 
 def test_the_partitions_that_catch_up_reads_are_bound_by_parameters() -> None:
-    where = sqlglot.parse_one(
-        catch_up_sql.EXPORTED_ROWS.format(tenant="alpha"), read="bigquery"
-    ).args["where"]
-    bound = {
-        (comparison.this.name, type(comparison).__name__)
-        for comparison in where.find_all(exp.GTE, exp.LT)
-        if isinstance(comparison.expression, exp.Parameter)
-    }
-    assert bound == {
-        (column, kind)
-        for column in ("export_partition_time", "usage_start_time")
-        for kind in ("GTE", "LT")
+    statement = catch_up_sql.MOVED_SINCE_LOADED.format(tenant="alpha")
+    exported, loaded, *_ = [
+        {
+            (comparison.this.name, type(comparison).__name__)
+            for comparison in where.find_all(exp.GTE, exp.LT, exp.Between)
+            if all(
+                isinstance(comparison.args.get(bound), (exp.Parameter, type(None)))
+                for bound in ("expression", "low", "high")
+            )
+        }
+        for where in sqlglot.parse_one(statement, read="bigquery").find_all(exp.Where)
+    ]
+    assert loaded == {("ingestion_date", "Between")}
+    assert exported == {
+        ("export_partition_time", "GTE"),
+        ("usage_start_time", "GTE"),
+        ("usage_start_time", "LT"),
     }

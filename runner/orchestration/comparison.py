@@ -1,0 +1,58 @@
+"""What the exports of a tenant have, beside what was loaded from them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+
+from runner.dataset.dataset import Dataset
+from runner.dates import DAY, DateRange
+from runner.orchestration import catch_up_sql as sql
+from runner.sql import Row
+
+ALL = DateRange(date(1970, 1, 1), date(9999, 12, 30))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`bill`: the table that was loaded, empty if there is none yet. `since`: the oldest partition
+    that is compared, None for all. `refs`: the exports from which the loaded rows may be."""
+
+    dataset: Dataset
+    tenant: str
+    bill: str
+    since: date | None
+    refs: Collection[str]
+
+    def loaded_dates(self, also: Collection[date]) -> DateRange:
+        """The dates whose loaded rows are compared to the partitions `since`, and `also` these."""
+        since = self.since or ALL.first
+        statement = sql.FIRST_EXPORTED_DATE.format(tenant=self.tenant)
+        (row,) = self.dataset.read(self.tenant, statement, since=_midnight(since))
+        return DateRange(min(filter(None, [row["first_date"], since - DAY, *also])), ALL.last)
+
+    def rows(self, loaded: DateRange, exported: DateRange, oldest: date | None = None) -> list[Row]:
+        """A row for each usage date with rows of these dates, see MOVED_SINCE_LOADED.
+
+        `oldest`: the oldest partition that is read, if not only those that are compared.
+        """
+        statement = {
+            "billing_cost_daily": sql.MOVED_SINCE_LOADED,
+            "export_landing": sql.MOVED_SINCE_LANDED,
+            "": sql.NEVER_LOADED,
+        }[self.bill]
+        return self.dataset.read(
+            self.tenant,
+            statement.format(tenant=self.tenant),
+            since=_midnight(oldest or self.since or ALL.first),
+            first_moment=_midnight(exported.first),
+            end_moment=_midnight(exported.last + DAY),
+            first_date=loaded.first,
+            last_date=loaded.last,
+            partitions_from=self.since or ALL.first,
+            prunes_exports=self.dataset.prunes_exports,
+            exports=" ".join(sorted(self.refs)),
+        )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
