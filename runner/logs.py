@@ -25,11 +25,18 @@ LOG_BYTES = 5_000_000
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a record: time, level, what, where, the run's context and any traceback."""
+    """One JSON object a record: time, level, what, where, the run's context and any traceback.
 
-    def __init__(self, secrets: tuple[str, ...]) -> None:
-        super().__init__()
-        self._secrets = secrets
+    Values of the environment's secrets become `***`, in `PlainLines` too.
+    """
+
+    def __init__(self, settings: Settings, style: str | None = None) -> None:
+        super().__init__(style)
+        self._secrets = [
+            value
+            for name, value in settings.environ.items()
+            if len(value) >= 4 and any(word in name.upper() for word in _SECRET_NAMES)
+        ]
 
     def format(self, record: logging.LogRecord) -> str:
         document = {
@@ -44,23 +51,19 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             document["traceback"] = self.formatException(record.exc_info)
         # As JSON writes them: a secret with a quote in it looks otherwise.
-        secrets = (json.dumps(secret, ensure_ascii=False)[1:-1] for secret in self._secrets)
+        secrets = [json.dumps(secret, ensure_ascii=False)[1:-1] for secret in self._secrets]
         return _blotted(json.dumps(document, ensure_ascii=False, default=str), secrets)
 
 
-class PlainLines(logging.Formatter):
+class PlainLines(JsonLines):
     """One line a record, and its traceback, for people."""
 
-    def __init__(self, secrets: tuple[str, ...]) -> None:
-        super().__init__("%(levelname)s %(name)s: %(message)s")
-        self._secrets = secrets
-
     def format(self, record: logging.LogRecord) -> str:
-        return _blotted(super().format(record), self._secrets)
+        return _blotted(logging.Formatter.format(self, record), self._secrets)
 
 
-class _NeverRaises(logging.Handler):
-    """Loses what it cannot write, such as on a full disk, where logging would raise at its end."""
+class _Log(logging.handlers.WatchedFileHandler):
+    """A file that may begin anew meanwhile. What it cannot take, such as a full disk, is lost."""
 
     def emit(self, record: logging.LogRecord) -> None:
         with contextlib.suppress(OSError):
@@ -69,14 +72,6 @@ class _NeverRaises(logging.Handler):
     def close(self) -> None:
         with contextlib.suppress(OSError):
             super().close()
-
-
-class _Log(_NeverRaises, logging.FileHandler):
-    """The log of a run."""
-
-
-class _CommonLog(_NeverRaises, logging.handlers.WatchedFileHandler):
-    """The log of all commands, which may begin anew meanwhile."""
 
 
 def _blotted(text: str, secrets: Iterable[str]) -> str:
@@ -91,37 +86,33 @@ def setup(settings: Settings, verbose: bool = False) -> Path:
     Without a folder that can be written the command goes on, and says so on stderr.
     """
     path = settings.log_dir / "runner.jsonl"
-    handler: logging.Handler = logging.NullHandler()
-    try:
-        _rotate(path)
-        handler = _CommonLog(path, encoding="utf-8")
-    except OSError as error:
-        sys.stderr.write(
-            f"WARNING: no log is written, as {settings.log_dir} cannot be written"
-            f" ({error.strerror}): mend it, or name another folder with RUNNER_LOG_DIR.\n"
-        )
-    handler.setFormatter(JsonLines(_secrets(settings)))
     logging.raiseExceptions = False
     logger = logging.getLogger("runner")
     logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
+    try:
+        rotate(settings)
+        handler = _Log(path, encoding="utf-8")
+        handler.setFormatter(JsonLines(settings))
+        logger.addHandler(handler)
+    except OSError as error:
+        sys.stderr.write(
+            f"WARNING: no log is written, as {settings.log_dir} cannot be written"
+            f" ({error.strerror}): fix it, or name another folder with RUNNER_LOG_DIR.\n"
+        )
+        logger.addHandler(logging.NullHandler())  # without any, warnings would go to stderr
     if verbose:
         shown = logging.StreamHandler(sys.stderr)
-        shown.setFormatter(PlainLines(_secrets(settings)))
+        shown.setFormatter(PlainLines(settings, "%(levelname)s %(name)s: %(message)s"))
         logger.addHandler(shown)
     return path
 
 
 def rotate(settings: Settings) -> None:
-    """Begin the log anew where it is large: for who runs longer than a command does."""
-    _rotate(settings.log_dir / "runner.jsonl")
-
-
-def _rotate(path: Path) -> None:
     """Begin a large log anew: one command at a time, and those that write follow to the new file.
 
-    Each rotating it for itself, as a RotatingFileHandler does, several would push whole files out.
+    If each rotated it by itself, as a RotatingFileHandler does, complete files would be pushed out.
     """
+    path = settings.log_dir / "runner.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -136,30 +127,31 @@ def of_run(settings: Settings, run_id: str, tenant_id: str) -> Iterator[None]:
     """Give every line the run's id and tenant, and the run a log file of its own."""
     folder = settings.log_dir / "runs" / run_id
     logger = logging.getLogger("runner")
-    token = _context.set({"run_id": run_id, "tenant_id": tenant_id})
-    handler: logging.Handler = logging.NullHandler()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handler = _Log(folder / "run.jsonl", encoding="utf-8")
-        handler.setFormatter(JsonLines(_secrets(settings)))
-        # Runs of other tenants may go on in other threads.
-        handler.addFilter(lambda record: (_context.get() or {}).get("run_id") == run_id)
-    except OSError as error:
-        logger.warning("the run has no log of its own: %s", error)
-    logger.addHandler(handler)
-    try:
+    with _lines_with(run_id=run_id, tenant_id=tenant_id), contextlib.ExitStack() as log:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handler = log.enter_context(
+                contextlib.closing(_Log(folder / "run.jsonl", "a", "utf-8"))
+            )
+            handler.setFormatter(JsonLines(settings))
+            # Runs of other tenants may go on in other threads.
+            handler.addFilter(lambda record: (_context.get() or {}).get("run_id") == run_id)
+            logger.addHandler(handler)
+            log.callback(logger.removeHandler, handler)
+        except OSError as error:
+            logger.warning("the run has no log of its own: %s", error)
         yield
-    finally:
-        logger.removeHandler(handler)
-        handler.close()
-        _context.reset(token)
-        _prune(settings.log_dir / "runs")
+    _prune(settings.log_dir / "runs")
+
+
+def of_request(request_id: str) -> contextlib.AbstractContextManager[None]:
+    """Give every line of a request to the service its id."""
+    return _lines_with(request_id=request_id)
 
 
 @contextlib.contextmanager
-def of_request(request_id: str) -> Iterator[None]:
-    """Give every line of a request to the service its id."""
-    token = _context.set({"request_id": request_id})
+def _lines_with(**fields: str) -> Iterator[None]:
+    token = _context.set(fields)
     try:
         yield
     finally:
@@ -170,7 +162,7 @@ _pruned = 0.0
 
 
 def _prune(runs: Path) -> None:
-    """Forget the logs of runs that ended long ago; looked for once an hour in a process."""
+    """Delete the logs of runs that ended long ago, once an hour in a process."""
     global _pruned
     if _pruned and time.monotonic() < _pruned + 3600:
         return
@@ -180,12 +172,3 @@ def _prune(runs: Path) -> None:
         for folder in runs.iterdir():
             if folder.stat().st_mtime < oldest:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _secrets(settings: Settings) -> tuple[str, ...]:
-    """The values of the environment's secrets, to be blotted out wherever they turn up."""
-    return tuple(
-        value
-        for name, value in settings.environ.items()
-        if len(value) >= 4 and any(word in name.upper() for word in _SECRET_NAMES)
-    )

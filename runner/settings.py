@@ -49,57 +49,61 @@ class Settings:
     target_name: str | None
     environ: Mapping[str, str]
 
+    def _folder(self, name: str, default: str) -> Path:
+        """Absolute, so that dbt's working directory does not matter."""
+        return Path(self.environ.get(name) or self.project_dir / default).absolute()
+
     @property
     def profiles_path(self) -> Path:
-        folder = Path(self.environ.get("DBT_PROFILES_DIR") or self.project_dir)
-        return folder.absolute() / "profiles.yml"
+        return self._folder("DBT_PROFILES_DIR", "") / "profiles.yml"
 
     @property
     def warehouse_dir(self) -> Path:
-        """Absolute, so that dbt's working directory does not matter."""
-        named = self.environ.get("WAREHOUSE_DIR")
-        return Path(named).absolute() if named else self.project_dir / "warehouse"
+        return self._folder("WAREHOUSE_DIR", "warehouse")
 
     @property
     def log_dir(self) -> Path:
-        return Path(self.environ.get("RUNNER_LOG_DIR") or self.project_dir / "logs").absolute()
+        return self._folder("RUNNER_LOG_DIR", "logs")
 
     @property
     def dbt_target_dir(self) -> Path:
-        return Path(self.environ.get("RUNNER_TARGET_DIR") or self.project_dir / "target").absolute()
+        return self._folder("RUNNER_TARGET_DIR", "target")
 
     @property
     def mail(self) -> Mail:
-        text = self.environ.get("SMTP_PORT") or "25"
-        if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) < 65536:
-            raise UsageProblem(f"SMTP_PORT is '{text}': set it to a port, such as 587.")
-        named = self.environ.get("ALERT_TO", "").replace(";", ",").split(",")
-        recipients = tuple(part.strip() for part in named if part.strip())
+        """Raises UsageProblem for a port, a number or a recipient that is none."""
+        environ = self.environ
+        port = environ.get("SMTP_PORT") or "25"
+        if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+            raise UsageProblem(f"SMTP_PORT is '{port}': set it to a port, such as 587.")
+        recipients = tuple(
+            filter(None, re.split(r"\s*[,;]\s*", environ.get("ALERT_TO", "").strip()))
+        )
         for address in recipients:
             if not names.EMAIL.fullmatch(address):
                 raise UsageProblem(
-                    f"ALERT_TO has '{address}', which is no mail address: set it to addresses"
-                    " with commas between, such as ops@example.com."
+                    f"ALERT_TO has '{address}', which is not a valid mail address: set it to"
+                    " addresses with commas between, such as ops@example.com."
                 )
         return Mail(
-            host=self.environ.get("SMTP_HOST", ""),
-            port=int(text),
-            user=self.environ.get("SMTP_USER", ""),
-            password=self.environ.get("SMTP_PASSWORD", ""),
-            starttls=self.environ.get("SMTP_STARTTLS", "").lower() in ("1", "true", "yes"),
-            sender=self.environ.get("ALERT_FROM") or "billing-runner@localhost",
+            host=environ.get("SMTP_HOST", ""),
+            port=int(port),
+            user=environ.get("SMTP_USER", ""),
+            password=environ.get("SMTP_PASSWORD", ""),
+            starttls=environ.get("SMTP_STARTTLS", "").lower() in ("1", "true", "yes"),
+            sender=environ.get("ALERT_FROM") or "billing-runner@localhost",
             alert_to=recipients,
-            timeout_seconds=self._number("SMTP_TIMEOUT_SECONDS", "10", "10"),
-            quiet_hours=self._number("ALERT_QUIET_HOURS", "24", "24"),
+            timeout_seconds=self._float("SMTP_TIMEOUT_SECONDS", "10"),
+            quiet_hours=self._float("ALERT_QUIET_HOURS", "24"),
         )
 
-    def _number(self, name: str, default: str, example: str) -> float:
+    def _float(self, name: str, default: str) -> float:
         text = self.environ.get(name) or default
         try:
             return float(text)
         except ValueError:
             raise UsageProblem(
-                f"{name} is '{text}': set it to a number, such as {example}."
+                f"{name} is '{text}': set it to a number, such as {default}."
             ) from None
 
     def require_own_folders(self) -> None:
@@ -114,19 +118,18 @@ class Settings:
         ):
             try:
                 found = folder.stat()
-            except OSError:  # made, or said to be unusable, where it is needed
+            except OSError:  # made, or reported as unusable, where it is needed
                 continue
+            problem = None
             if found.st_uid not in (os.getuid(), 0):
-                why, mend = f"belongs to user {found.st_uid}", "run this as that user"
+                problem = f"belongs to user {found.st_uid}", "run this as that user"
             elif found.st_mode & 0o002:
-                why = "can be written by every user of this machine"
-                mend = f"run chmod o-w {folder}"
-            else:
-                continue
-            raise UsageProblem(
-                f"{folder} {why}, who could have commands run what they put there: {mend}, or name"
-                f" another folder with {name}."
-            )
+                problem = "can be written by every user of this machine", f"run chmod o-w {folder}"
+            if problem:
+                raise UsageProblem(
+                    f"{folder} {problem[0]}, who could have commands run what they put there:"
+                    f" {problem[1]}, or name another folder with {name}."
+                )
 
     def environ_as(self, account: str) -> dict[str, str]:
         """What makes dbt act as the service account; as the environment says where it is empty.
@@ -139,8 +142,8 @@ class Settings:
             return {name: self.environ.get(name, "")}
         chosen = {name: account}
         target = replace(self, environ={**self.environ, **chosen}).target({"tenant_id": "none"})
-        told = target.fields.get("impersonate_service_account")
-        if told != account and not self.environ.get("BIGQUERY_EMULATOR_HOST"):
+        acts_as = target.fields.get("impersonate_service_account")
+        if acts_as != account and not self.environ.get("BIGQUERY_EMULATOR_HOST"):
             raise UsageProblem(
                 f"{self.profiles_path}: target '{target.name}' would not act as {account}: give it"
                 " the line impersonate_service_account of profiles.yml.example."
@@ -158,7 +161,7 @@ class Settings:
         except FileNotFoundError:
             raise UsageProblem(f"{path} does not exist: run `runner init` to make it.") from None
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageProblem(f"{path} cannot be read ({error}): mend or remove it.") from None
+            raise UsageProblem(f"{path} cannot be read ({error}): fix or remove it.") from None
         profile = _profile(path, text)
         environ = {**self.environ, "WAREHOUSE_DIR": str(self.warehouse_dir)}
         name = self.target_name or _render(path, profile.get("target", "local"), environ, {})
@@ -167,10 +170,7 @@ class Settings:
             raise UsageProblem(
                 f"{path} has no target '{name}': use --target with one of {', '.join(outputs)}."
             )
-        fields = {
-            key: _render(path, value, environ, dbt_vars or {})
-            for key, value in outputs[name].items()
-        }
+        fields = {k: _render(path, v, environ, dbt_vars or {}) for k, v in outputs[name].items()}
         if fields.get("type") not in ("duckdb", "bigquery"):
             raise UsageProblem(
                 f"{path}: target '{name}' has type '{fields.get('type')}':"
@@ -185,10 +185,8 @@ def load(project_dir: str | None, target: str | None) -> Settings:
     Raises UsageProblem when there is no dbt_project.yml.
     """
     own = Path(__file__).resolve().parent.parent
-    if project_dir:
-        root = Path(project_dir).absolute()
-    else:
-        root = Path.cwd() if (Path.cwd() / "dbt_project.yml").exists() else own
+    here = Path.cwd() if (Path.cwd() / "dbt_project.yml").exists() else own
+    root = Path(project_dir).absolute() if project_dir else here
     if not (root / "dbt_project.yml").exists():
         raise UsageProblem(
             f"{root} has no dbt_project.yml: name the project's folder with --project-dir."
@@ -206,7 +204,7 @@ def _profile(path: Path, text: str) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         raise UsageProblem(
-            f"{path}{where} is not valid YAML: mend it, or remove it and run `runner init`."
+            f"{path}{where} is not valid YAML: fix it, or remove it and run `runner init`."
         ) from None
     profile = document.get(PROFILE) if isinstance(document, dict) else None
     if not isinstance(profile, dict) or not isinstance(profile.get("outputs"), dict):
@@ -239,7 +237,7 @@ def _render(path: Path, value: Any, environ: Mapping[str, str], dbt_vars: Mappin
         )
         return None if rendered == "None" else rendered
     except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError) as error:
-        raise UsageProblem(f"{path}: '{value}' cannot be rendered ({error}): mend it.") from None
+        raise UsageProblem(f"{path}: '{value}' cannot be rendered ({error}): fix it.") from None
 
 
 @lru_cache(maxsize=64)

@@ -39,8 +39,9 @@ def has_stopped(newest: Mapping[date, datetime | None], now: datetime) -> dateti
 
 def is_late(at: datetime | None, ends: Mapping[date, bool], now: datetime) -> datetime | None:
     """When a landing was last run, if that is too long ago for whoever runs dates of this month."""
-    is_judged = at is not None and any(_is_judged(day, now) for day in ends)
-    return at if is_judged and at < now - STOPPED_AFTER else None
+    if at is None or not any(_is_judged(day, now) for day in ends):
+        return None
+    return at if at < now - STOPPED_AFTER else None
 
 
 def _is_judged(day: date, now: datetime) -> bool:

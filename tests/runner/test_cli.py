@@ -156,7 +156,7 @@ RUN = ("run", "--tenant", "acme")
         ),
         (("run", "--tenant", "acmee", "--date", "2024-11-01"), "did you mean acme?"),
         (("run", "--tenant", "zzz", "--date", "2024-11-01"), "runner tenant list"),
-        (("run", "--tenant", "A'; drop", "--date", "2024-11-01"), "is no tenant id"),
+        (("run", "--tenant", "A'; drop", "--date", "2024-11-01"), "is not a valid tenant id"),
         ((*RUN, "--date", "2024-11-01", "--target", "prod"), "local, bigquery"),
         ((*RUN, "--date", "2024-11-01", "--project-dir", "/nowhere"), "dbt_project.yml"),
         (("quota", "--tenant", "globx"), "did you mean globex?"),

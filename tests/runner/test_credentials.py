@@ -94,7 +94,7 @@ def test_a_removed_tenant_lets_go_of_its_account(control: Control) -> None:
 def test_what_is_no_service_account_is_refused(control: Control, runner: Runner, text: str) -> None:
     result = runner("tenant", "credentials", "set", "--tenant", "acme", "--impersonate", text)
     assert result.exit_code == 2 and len(result.stderr.splitlines()) == 1
-    with pytest.raises(UsageProblem, match="is no service account: write its address"):
+    with pytest.raises(UsageProblem, match="is not a valid service account: write its address"):
         accounts.put(control.context.store, "acme", text, "me")
     assert kept(control) == []
 

@@ -41,7 +41,7 @@ def test_a_tenant_like_no_other_is_answered_with_the_list(control: Control) -> N
 
 def test_an_invalid_id_is_told_before_the_warehouse_is_asked(control: Control) -> None:
     control.path.unlink()
-    with pytest.raises(UsageProblem, match="is no tenant id"):
+    with pytest.raises(UsageProblem, match="is not a valid tenant id"):
         tenants.find(control.context.store, "Acme'; --")
 
 
