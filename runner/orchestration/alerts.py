@@ -19,6 +19,7 @@ from runner.engine.job import Outcome
 from runner.errors import RunnerError, UsageProblem
 from runner.names import EMAIL
 from runner.orchestration import letters
+from runner.orchestration.letters import Letter
 from runner.orchestration.publications import readers_see_by_record
 from runner.pipelines.templates import Template, load
 from runner.settings import Mail
@@ -30,7 +31,7 @@ STALE = timedelta(minutes=10)
 GIVE_UP = timedelta(days=3)
 LONGEST_PAUSE = timedelta(hours=1)
 
-# What a server that works says of one letter; another may go (smtplib's errors are OSErrors).
+# A server that works refuses one letter; another may go (smtplib's errors are OSErrors).
 _OF_A_LETTER = (
     smtplib.SMTPRecipientsRefused,
     smtplib.SMTPSenderRefused,
@@ -44,7 +45,7 @@ class Alert:
     """A letter, and the statements that put it into the outbox and among the run's steps."""
 
     alert_id: str
-    letter: letters.Letter
+    letter: Letter
     named: tuple[spooled.Named, ...]
     values: dict[str, Value]
 
@@ -52,10 +53,11 @@ class Alert:
 def raised(
     mail: Mail, template: Template, run: Run, outcome: Outcome, contact: Contact
 ) -> list[Alert]:
-    """What the end of a run is worth saying, an alarm for each entry of the template.
+    """The alerts of a run's end, one for each entry of the template.
 
-    A failure; or a success, told if it follows a failure that was told; nothing for a cancelled
-    run. The same failure within the quiet hours is kept but not sent.
+    For a failure; for a success, sent if it follows a failure that was reported; none for a
+    cancelled run. The same failure within the quiet hours is kept but not sent. An alert's id
+    follows from the run, so that it is raised once.
     """
     if run.status not in ("FAILED", "COMPLETED"):
         return []
@@ -70,44 +72,17 @@ def raised(
         "from_date": run.run_date.isoformat(),
         "to_date": run.to_date.isoformat(),
     }
-    if run.status == "COMPLETED":
-        return [
-            _alert(n, run, "recovery", letters.recovery(entry, run, words), entry.id, {})
-            for n, entry in enumerate(template.alerts)
-        ]
-    quiet_since = datetime.now(UTC) - timedelta(hours=mail.quiet_hours)
-    what = fingerprint(run, outcome)
-    return [
-        _alert(
-            n,
-            run,
-            "failure",
-            letters.failure(entry, run, outcome, words),
-            entry.id,
-            {
-                f"fingerprint_{n}": f"{what}/{entry.id}",
-                f"mail_step_{n}": entry.id,
-                "quiet_since": quiet_since,
-            },
-        )
-        for n, entry in enumerate(template.alerts)
-    ]
-
-
-def _alert(
-    n: int, run: Run, kind: str, letter: letters.Letter, entry: str, values: dict[str, Value]
-) -> Alert:
-    """The n-th alarm of a run's end; its id follows from the run, so that it is raised once."""
-    names = {
-        "failure": ("ADD_FAILURE_ALERT", "ADD_MAIL_STEP"),
-        "recovery": ("ADD_RECOVERY_ALERT",),
-    }[kind]
-    alert_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run.id}/{kind}/{entry}"))
-    return Alert(
-        alert_id,
-        letter,
-        tuple((name, n) for name in names),
-        {
+    is_failure = run.status == "FAILED"
+    kind, *names = (
+        ("failure", "ADD_FAILURE_ALERT", "ADD_MAIL_STEP")
+        if is_failure
+        else ("recovery", "ADD_RECOVERY_ALERT")
+    )
+    alerts = []
+    for n, entry in enumerate(template.alerts):
+        letter = letters.of_end(entry, run, outcome, words)
+        alert_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run.id}/{kind}/{entry.id}"))
+        values: dict[str, Value] = {
             f"alert_id_{n}": alert_id,
             f"recipients_{n}": json.dumps(list(letter.to)),
             f"subject_{n}": letter.subject,
@@ -119,9 +94,15 @@ def _alert(
             "pipeline_id": run.pipeline_id,
             "run_date": run.run_date,
             "to_date": run.to_date,
-            **values,
-        },
-    )
+        }
+        if is_failure:
+            values |= {
+                f"fingerprint_{n}": f"{fingerprint(run, outcome)}/{entry.id}",
+                f"mail_step_{n}": entry.id,
+                "quiet_since": datetime.now(UTC) - timedelta(hours=mail.quiet_hours),
+            }
+        alerts.append(Alert(alert_id, letter, tuple((name, n) for name in names), values))
+    return alerts
 
 
 def fingerprint(run: Run, outcome: Outcome) -> str:
@@ -145,9 +126,8 @@ def outbox_times() -> dict[str, Value]:
 def deliver(context: Context, tenant_id: str, outbox: Row | None = None) -> None:
     """Send what is due of a tenant's alerts; those that cannot go wait for a later command.
 
-    `outbox`: a row with what OUTBOX tells, for who has just read it.
-    Once the mail server cannot be reached, the others count as tried: each would wait as long.
-    Never raises RunnerError, and never changes a run.
+    `outbox`: a row of OUTBOX that was just read. Once the mail server cannot be reached, the others
+    count as tried: each would wait as long. Never raises RunnerError, and never changes a run.
     """
     store = context.store
     try:
@@ -161,73 +141,60 @@ def deliver(context: Context, tenant_id: str, outbox: Row | None = None) -> None
         me = f"{hostname_and_pid()}:{uuid.uuid4().hex[:8]}"
         sent = Sent(False, None)
         for row in store.read(outbox_sql.DUE_ALERTS.format(tenant=tenant_id), **when):
-            taken = store.write(
-                outbox_sql.TAKE_ALERT.format(tenant=tenant_id),
-                outbox_sql.TAKEN_ALERT.format(tenant=tenant_id),
-                alert_id=row["alert_id"],
-                taken_by=me,
-                **when,
-            )
-            if not taken:
+            take = (outbox_sql.TAKE_ALERT, outbox_sql.TAKEN_ALERT)
+            statements = (text.format(tenant=tenant_id) for text in take)
+            if not store.write(*statements, alert_id=row["alert_id"], taken_by=me, **when):
                 continue  # another command is sending it
-            letter = letters.Letter(
-                tuple(json.loads(row["recipients"])),
-                row["subject"],
-                row["body_text"],
-                row["body_html"],
-            )
             if sent.is_reached:
+                to = tuple(json.loads(row["recipients"]))
+                letter = Letter(to, row["subject"], row["body_text"], row["body_html"])
                 sent = send(context, row["pipeline_logging_id"], letter)
-            _close(store, tenant_id, row, me, sent.went, sent.error)
+            _close(store, tenant_id, row, me, sent)
     except RunnerError as error:
         log.warning("alerts of %s wait: %s", tenant_id, error.message)
 
 
 @dataclass(frozen=True)
 class Sent:
-    """Whether anybody has the letter, what went wrong, and whether the mail server was reached."""
+    """Whether a recipient has the letter, what went wrong, and whether the server was reached."""
 
     went: bool
     error: str | None
     is_reached: bool = True
 
 
-def send(context: Context, run_id: str, letter: letters.Letter) -> Sent:
-    """Send one letter, to those of its addresses that are some."""
+def send(context: Context, run_id: str, letter: Letter) -> Sent:
+    """Send one letter, to those of its addresses that are valid."""
     usable = tuple(address for address in letter.to if EMAIL.fullmatch(address))
-    unusable = set(letter.to) - set(usable)
     try:
         if not usable:
             raise ValueError(f"no mail address among '{', '.join(letter.to)}'")
         sender = context.settings.mail.sender
-        message = letters.message(replace(letter, to=usable), sender, run_id)
-        refused = context.mailbox.send(message)
+        refused = context.mailbox.send(letters.message(replace(letter, to=usable), sender, run_id))
     except (OSError, smtplib.SMTPException, ValueError, OverflowError) as error:
         log.warning("a mail of run %s could not go: %s: %s", run_id, type(error).__name__, error)
-        told = f"{type(error).__name__}: {error}"
-        return Sent(False, told, not isinstance(error, OSError) or isinstance(error, _OF_A_LETTER))
-    lost = ", ".join(sorted({*refused, *unusable}))
+        is_reached = not isinstance(error, OSError) or isinstance(error, _OF_A_LETTER)
+        return Sent(False, f"{type(error).__name__}: {error}", is_reached)
+    lost = ", ".join(sorted({*refused, *({*letter.to} - {*usable})}))
     return Sent(True, f"refused by the mail server: {lost}" if lost else None)
 
 
 def mark_sent(
     alert: Alert, error: str | None
 ) -> tuple[tuple[spooled.Named, ...], dict[str, Value]]:
-    """The transaction that says of a spooled alarm that its mail went."""
-    return (
-        (("MARK_SENT", 0), ("CLOSE_MAIL_STEP", 0)),
-        {
-            "alert_id": alert.alert_id,
-            "last_error": error,
-            "step_status": "COMPLETED",
-            "step_error": error,
-            "now": datetime.now(UTC),
-        },
-    )
+    """The transaction that records for a spooled alert that its mail was sent."""
+    values: dict[str, Value] = {
+        "alert_id": alert.alert_id,
+        "last_error": error,
+        "step_status": "COMPLETED",
+        "step_error": error,
+        "now": datetime.now(UTC),
+    }
+    return (("MARK_SENT", 0), ("CLOSE_MAIL_STEP", 0)), values
 
 
 def _raise_unreported(store: Store, mail: Mail, tenant_id: str) -> None:
-    """Raise the alarm for failures without one: of runs that died without a word."""
+    """Raise the alerts of failures without one: of runs whose process was killed."""
     for row in store.read(outbox_sql.UNREPORTED.format(tenant=tenant_id), **outbox_times()):
         run = run_from_row(row)
         found = store.read(outbox_sql.FAILED_STEPS.format(tenant=tenant_id), run_id=run.id)
@@ -239,21 +206,21 @@ def _raise_unreported(store: Store, mail: Mail, tenant_id: str) -> None:
         try:
             template = load(run.template)
         except UsageProblem as error:
-            log.warning("nobody can be told of run %s: %s", run.id, error.message)
+            log.warning("run %s has no alert: %s", run.id, error.message)
             continue
         for alert in raised(mail, template, run, outcome, contact):
             statements = spooled.texts(tenant_id, alert.named)
             store.write(*statements, now=datetime.now(UTC), **alert.values)
 
 
-def _close(store: Store, tenant_id: str, row: Row, me: str, went: bool, told: str | None) -> None:
+def _close(store: Store, tenant_id: str, row: Row, me: str, sent: Sent) -> None:
     """Record how sending went: SENT, or PENDING with a growing pause, or ABANDONED after days."""
     now = datetime.now(UTC)
-    status, step_error = "SENT", told
-    if not went:
+    status, step_error = "SENT", sent.error
+    if not sent.went:
         is_over = now - row["created_at"] > GIVE_UP
         status = "ABANDONED" if is_over else "PENDING"
-        step_error = f"{told}; {'given up' if is_over else 'a later command tries again'}"
+        step_error = f"{sent.error}; {'given up' if is_over else 'a later command tries again'}"
     pause = min(timedelta(minutes=1) * 2 ** min(row["attempts"], 10), LONGEST_PAUSE)
     store.write(
         outbox_sql.CLOSE_ALERT.format(tenant=tenant_id),
@@ -261,10 +228,10 @@ def _close(store: Store, tenant_id: str, row: Row, me: str, went: bool, told: st
         alert_id=row["alert_id"],
         taken_by=me,
         status=status,
-        last_error=told,
+        last_error=sent.error,
         next_attempt_at=now + pause,
-        sent_at=now if went else None,
-        step_status="COMPLETED" if went else "FAILED",
+        sent_at=now if sent.went else None,
+        step_status="COMPLETED" if sent.went else "FAILED",
         step_error=step_error,
         now=now,
     )

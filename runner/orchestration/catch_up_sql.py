@@ -121,7 +121,8 @@ select
         and (exported_rows <> loaded_rows or exported_at is distinct from loaded_at)
     ) > 0 as has_moved,
     countif(loaded_rows > 0 and case
-        when oldest_date is null and coalesce(strpos(@exports, export_ref), 0) = 0 then more_rows < 0
+        when oldest_date is null and coalesce(strpos(@exports, export_ref), 0) = 0
+            then more_rows < 0
         when partition_date is null then coalesce(usage_date < oldest_date, true)
         else coalesce(partition_date < oldest_partition, true)
     end) > 0 as has_expired,

@@ -1,6 +1,6 @@
-"""What the mails of a run say."""
+"""The text of the mails of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import localtime, make_msgid, parseaddr
@@ -22,83 +22,62 @@ class Letter:
     html: str
 
 
-def failure(
-    alert: Alert,
-    run: Run,
-    outcome: Outcome,
-    values: Mapping[str, str],
-) -> Letter:
-    """The mail about a failed run: what failed, why, and what readers of the data see now."""
-    node = outcome.failed_node
-    facts = [
-        *_facts(run, values),
-        (
-            "Failing step",
-            f"{node.type} {node.name}" if node else ", ".join(outcome.at_work) or "dbt",
-        ),
-        ("First error", outcome.error or "unknown"),
-        ("Readers see now", outcome.readers_see),
-        ("Look closer", f"runner status {run.id} --tenant {run.tenant_id}"),
-        ("Run again", run.rerun_command),
-    ]
-    failing = [one for one in outcome.findings if one.status != "warn"]
-    return Letter(
-        _recipients(alert, values),
-        fill(alert.subject, values),
-        _text(facts, failing),
-        _html(facts, failing),
-    )
+def of_end(alert: Alert, run: Run, outcome: Outcome, values: Mapping[str, str]) -> Letter:
+    """The mail about a run that failed, or completed after a failure that was reported.
 
-
-def recovery(alert: Alert, run: Run, values: Mapping[str, str]) -> Letter:
-    """What is said of a success after a failure that was told."""
-    facts = [*_facts(run, values), ("Readers see now", "this run's rows, tested and reconciled")]
-    return Letter(
-        _recipients(alert, values),
-        fill(alert.recovered_subject, values),
-        _text(facts, []),
-        _html(facts, []),
-    )
-
-
-def _recipients(alert: Alert, values: Mapping[str, str]) -> tuple[str, ...]:
-    """The alert's addresses, each once; a variable may hold several, or none."""
-    filled = ",".join(fill(entry, values) for entry in alert.to).split(",")
-    return tuple(dict.fromkeys(address.strip() for address in filled if address.strip()))
-
-
-def _facts(run: Run, values: Mapping[str, str]) -> list[tuple[str, str]]:
+    What failed, why, and what readers of the data see now.
+    """
     company = values.get("company_name")
-    return [
-        ("Tenant", f"{run.tenant_id} ({company})" if company else run.tenant_id),
-        ("Run", run.id),
-        ("Pipeline", run.pipeline_id),
-        ("Usage dates (UTC)", str(run.dates)),
-        ("Started", f"{run.start_time:%Y-%m-%d %H:%M:%S} UTC by {run.trigger_by}"),
-    ]
+    facts = {
+        "Tenant": f"{run.tenant_id} ({company})" if company else run.tenant_id,
+        "Run": run.id,
+        "Pipeline": run.pipeline_id,
+        "Usage dates (UTC)": str(run.dates),
+        "Started": f"{run.start_time:%Y-%m-%d %H:%M:%S} UTC by {run.trigger_by}",
+    }
+    failing: list[Finding] = []
+    if run.status == "COMPLETED":
+        facts["Readers see now"] = "this run's rows, tested and reconciled"
+    else:
+        node = outcome.failed_node
+        failing = [one for one in outcome.findings if one.status != "warn"]
+        facts |= {
+            "Failing step": f"{node.type} {node.name}"
+            if node
+            else ", ".join(outcome.at_work) or "dbt",
+            "First error": outcome.error or "unknown",
+            "Readers see now": outcome.readers_see,
+            "Look closer": f"runner status {run.id} --tenant {run.tenant_id}",
+            "Run again": run.rerun_command,
+        }
+    subject = alert.recovered_subject if run.status == "COMPLETED" else alert.subject
+    # Each address once; a variable may hold several, or none.
+    filled = ",".join(fill(entry, values) for entry in alert.to).split(",")
+    to = tuple(dict.fromkeys(address.strip() for address in filled if address.strip()))
+    return Letter(to, fill(subject, values), _text(facts, failing), _html(facts, failing))
 
 
-def _text(facts: list[tuple[str, str]], failing: list[Finding]) -> str:
-    lines = [f"{name + ':':<19} {value}" for name, value in facts]
+def _text(facts: Mapping[str, str], failing: list[Finding]) -> str:
+    lines = [f"{name + ':':<19} {value}" for name, value in facts.items()]
     if failing:
         lines += ["", "Failed expectations, with an example of each:"]
     lines += [f"  {one.table + ': ' if one.table else ''}{one.sentence}" for one in failing]
     return "\n".join(lines) + "\n"
 
 
-def _html(facts: list[tuple[str, str]], failing: list[Finding]) -> str:
-    rows = "".join(
-        f"<tr><th align='left' valign='top'>{escape(name)}</th><td>{escape(value)}</td></tr>"
-        for name, value in facts
-    )
-    found = "".join(
-        f"<tr><td valign='top'>{escape(one.table)}</td><td>{escape(one.sentence)}</td></tr>"
-        for one in failing
-    )
-    told = f"<h3>Failed expectations, with an example of each</h3><table>{found}</table>"
-    return (
-        f"<html><body><table cellpadding='4'>{rows}</table>{told if failing else ''}</body></html>"
-    )
+def _html(facts: Mapping[str, str], failing: list[Finding]) -> str:
+    def rows(pairs: Iterable[tuple[str, str]], first: str) -> str:
+        return "".join(
+            f"<tr><{first} align='left' valign='top'>{escape(name)}</{first}>"
+            f"<td>{escape(value)}</td></tr>"
+            for name, value in pairs
+        )
+
+    html = f"<table cellpadding='4'>{rows(facts.items(), 'th')}</table>"
+    if failing:
+        found = rows(((one.table, one.sentence) for one in failing), "td")
+        html += f"<h3>Failed expectations, with an example of each</h3><table>{found}</table>"
+    return f"<html><body>{html}</body></html>"
 
 
 def message(letter: Letter, sender: str, run_id: str) -> EmailMessage:

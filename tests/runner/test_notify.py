@@ -16,7 +16,7 @@ from runner.control.runs import Run
 from runner.engine.job import Node, Outcome
 from runner.findings import Finding
 from runner.orchestration import read_back
-from runner.orchestration.letters import failure, message
+from runner.orchestration.letters import message, of_end
 from runner.pipelines import templates
 from runner.settings import Mail
 
@@ -106,7 +106,7 @@ def send(
     mail = mail_at(inbox.port)
     values["company_name"] = told.get("company", "Acme")
     failed = run or a_run()
-    written = failure(ALERT, failed, outcome, values)
+    written = of_end(ALERT, failed, outcome, values)
     refused = mailing.SmtpMailbox(lambda: mail).send(message(written, mail.sender, failed.id))
     return Sent(list(written.to), refused)
 
