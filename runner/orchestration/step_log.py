@@ -23,30 +23,34 @@ from runner.sql import Row, Value
 log = logging.getLogger(__name__)
 
 _NODE_STATUS = {
-    "success": "COMPLETED",
-    "pass": "COMPLETED",
-    "warn": "COMPLETED",
-    "skipped": "SKIPPED",
-    "no-op": "SKIPPED",
+    **dict.fromkeys(("success", "pass", "warn"), "COMPLETED"),
+    **dict.fromkeys(("skipped", "no-op"), "SKIPPED"),
 }
 
 
 @dataclass(frozen=True)
 class Step:
-    """A row of x_meta_step_logs; times are UTC, `rows` of a test are its failing rows."""
+    """A row of x_meta_step_logs; times are UTC, `row_count` of a test is its failing rows."""
 
-    id: str
+    step_logging_id: str
     step_id: str
-    name: str
-    type: str
-    index: int
+    step_name: str
+    step_type: str
+    step_index: int
     status: str
-    started_at: datetime
-    ended_at: datetime | None = None
-    rows: int | None = None
-    error: str | None = None
-    warnings: tuple[str, ...] = ()
-    metadata: tuple[tuple[str, str | int | None], ...] = ()
+    start_time: datetime
+    end_time: datetime | None = None
+    row_count: int | None = None
+    error_message: str | None = None
+    warnings: str = "[]"
+    metadata: str = "{}"
+
+    @property
+    def duration_ms(self) -> int | None:
+        """None while it is RUNNING; never below 0, though the clock may be set back meanwhile."""
+        if self.end_time is None:
+            return None
+        return max(0, int((self.end_time - self.start_time).total_seconds() * 1000))
 
 
 class StepLog:
@@ -72,25 +76,25 @@ class StepLog:
     @property
     def at_work(self) -> tuple[str, ...]:
         """The names of the steps that have begun and not ended."""
-        return tuple(step.name for step in self._steps.values() if step.status == "RUNNING")
+        return tuple(one.step_name for one in self._steps.values() if one.status == "RUNNING")
 
     @property
     def has_begun_a_model(self) -> bool:
         """Whether dbt got so far that something may have been published."""
-        return any(step.type == "model" for step in self._steps.values())
+        return any(step.step_type == "model" for step in self._steps.values())
 
     def open(self, step_id: str, name: str, kind: str) -> None:
         """Begin a step, RUNNING from now."""
-        now = datetime.now(UTC)
-        self._keep(Step(str(uuid.uuid4()), step_id, name, kind, len(self._steps), "RUNNING", now))
+        place, now = len(self._steps), datetime.now(UTC)
+        self._keep(Step(str(uuid.uuid4()), step_id, name, kind, place, "RUNNING", now))
 
     def close(self, step_id: str, status: str, error: str | None = None) -> None:
         """End a step, now."""
-        ended = datetime.now(UTC)
-        self._keep(replace(self._steps[step_id], status=status, ended_at=ended, error=error))
+        step, now = self._steps[step_id], datetime.now(UTC)
+        self._keep(replace(step, status=status, end_time=now, error_message=error))
 
     def follow(self, event: Event) -> None:
-        """Open and close steps as dbt goes; `close_node` adds later what only the result knows."""
+        """Open and close steps as dbt goes; `close_node` adds later what only the result has."""
         if event.kind == "started":
             self.open(event.unique_id, event.name, event.type)
         elif event.kind == "finished" and event.unique_id in self._steps:
@@ -103,27 +107,23 @@ class StepLog:
         step = self._steps[node.unique_id]
         status = _NODE_STATUS.get(node.status, "FAILED")
         published = {one.table: one.rows for one in self.published or ()}
-        told = {
+        metadata = {
             "dbt_status": node.status,
             "severity": node.severity or None,
-            "bytes_processed": node.bytes_processed,
-            "bytes_billed": node.bytes_billed,
-            "job_id": node.job_id,
+            **{name: getattr(node, name) for name in ("bytes_processed", "bytes_billed", "job_id")},
         }
-        began = node.started_at or step.started_at
-        ended = began if status == "SKIPPED" else node.completed_at or datetime.now(UTC)
-        self._keep(
-            replace(
-                step,
-                status=status,
-                started_at=began,
-                ended_at=ended,
-                rows=node.failures if node.type == "test" else published.get(node.name, node.rows),
-                error=node.message if status == "FAILED" else None,
-                warnings=(node.message or node.name,) if node.status == "warn" else (),
-                metadata=tuple((key, value) for key, value in told.items() if value is not None),
-            )
+        began = node.started_at or step.start_time
+        step = replace(
+            step,
+            status=status,
+            start_time=began,
+            end_time=began if status == "SKIPPED" else node.completed_at or datetime.now(UTC),
+            row_count=node.failures if node.type == "test" else published.get(node.name, node.rows),
+            error_message=node.message if status == "FAILED" else None,
+            warnings=json.dumps([node.message or node.name] if node.status == "warn" else []),
+            metadata=json.dumps({key: one for key, one in metadata.items() if one is not None}),
         )
+        self._keep(step)
 
     def close_all(self, outcome: Outcome, status: str) -> None:
         """End dbt's nodes, and with this status what is still RUNNING: dbt may have died."""
@@ -142,9 +142,9 @@ class StepLog:
             return None
         named, values = self.pending()
         statements = spooled.texts(self.run.tenant_id, named)
-        look = runs_sql.RUN_STATUS.format(tenant=self.run.tenant_id)
+        status = runs_sql.RUN_STATUS.format(tenant=self.run.tenant_id)
         try:
-            rows = self._store.write(*statements, look, **values)
+            rows = self._store.write(*statements, status, **values)
         except WarehouseProblem as error:
             log.warning("steps of run %s wait: %s", self.run.id, error.message)
             return None
@@ -159,7 +159,8 @@ class StepLog:
         if steps:
             named += (("DROP_STEPS", len(steps)), ("ADD_STEPS", len(steps)))
         for n, step in enumerate(steps):
-            values |= {f"{name}_{n}": value for name, value in _values(step).items()}
+            row = {**vars(step), "duration_ms": step.duration_ms}
+            values |= {f"{column}_{n}": value for column, value in row.items()}
         return named, {"run_id": self.run.id, "user_id": self.run.user_id, **values}
 
     def _keep(self, step: Step) -> None:
@@ -237,36 +238,8 @@ def _write_or_spool(
     except WarehouseProblem as error:
         try:
             path = spool.keep(context.settings, tenant, named, values)
+            kept = f"What happened is kept in {path} and written by the next command."
         except OSError as full:
             log.error("lost, as neither warehouse nor disk takes it: %s %s", named, values)
-            folder = spool.folder(context.settings)
-            raise type(error)(
-                f"{error.message} It could not be kept in {folder} either ({full})."
-            ) from error
-        raise type(error)(
-            f"{error.message} What happened is kept in {path} and written by the next command."
-        ) from error
-
-
-def _ms(began: datetime, ended: datetime) -> int:
-    """Milliseconds between; never below 0, though the clock may be set back meanwhile."""
-    return max(0, int((ended - began).total_seconds() * 1000))
-
-
-def _values(step: Step) -> dict[str, Value]:
-    ended = step.ended_at
-    return {
-        "step_logging_id": step.id,
-        "step_id": step.step_id,
-        "step_name": step.name,
-        "step_type": step.type,
-        "step_index": step.index,
-        "status": step.status,
-        "start_time": step.started_at,
-        "end_time": ended,
-        "duration_ms": _ms(step.started_at, ended) if ended else None,
-        "row_count": step.rows,
-        "error_message": step.error,
-        "warnings": json.dumps(step.warnings),
-        "metadata": json.dumps(dict(step.metadata)),
-    }
+            kept = f"It could not be kept in {spool.folder(context.settings)} either ({full})."
+        raise type(error)(f"{error.message} {kept}") from error
