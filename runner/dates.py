@@ -48,6 +48,10 @@ class DateRange:
         return [DateRange(first, min(self.last, first + (days - 1) * DAY)) for first in starts]
 
 
+# Dates that there can be, and a day after.
+ALL = DateRange(date(1970, 1, 1), date(9999, 12, 30))
+
+
 def ranges(days: Iterable[date], longest: int = LONGEST_DAYS) -> list[DateRange]:
     """The dates as contiguous ranges, oldest first, none longer than so many days."""
     found: list[DateRange] = []

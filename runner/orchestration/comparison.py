@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
 from runner.dataset.dataset import Dataset
-from runner.dates import DAY, DateRange
+from runner.dates import ALL, DAY, DateRange
 from runner.orchestration import catch_up_sql as sql
 from runner.sql import Row
-
-ALL = DateRange(date(1970, 1, 1), date(9999, 12, 30))
 
 
 @dataclass(frozen=True)

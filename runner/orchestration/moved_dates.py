@@ -9,11 +9,11 @@ from runner import dates
 from runner.context import Context
 from runner.control import runs, tenants
 from runner.control.store import Store
-from runner.dates import DateRange
+from runner.dates import ALL, DateRange
 from runner.names import EARLIEST
 from runner.orchestration import catch_up_sql as sql
 from runner.orchestration import landings, moved, publications
-from runner.orchestration.comparison import ALL, Comparison
+from runner.orchestration.comparison import Comparison
 from runner.pipelines import templates
 from runner.sql import Row
 

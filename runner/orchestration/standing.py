@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from runner.dates import DAY, DateRange
+from runner.dates import ALL, DAY, DateRange
 
 
 @dataclass(frozen=True)
@@ -43,72 +43,63 @@ class Standing:
 def standing(
     published: Iterable[Publication],
     complete: Collection[str] = (),
-    first: date = date.min,
-    last: date = date.max,
+    dates: DateRange = ALL,
 ) -> list[Standing]:
     """What stands for the dates, oldest first: the latest publication per table and date wins.
 
     A table is not behind what a run of `complete` published, see `disagreeing`.
     """
     days: dict[date, dict[str, Publication]] = {}
-    for one in by_date(published, first, last):
-        latest = days.setdefault(one.first, {})
-        before = latest.get(one.table)
-        if before is None or before.published_at < one.published_at:
-            latest[one.table] = one
+    for one in sorted(by_date(published, dates), key=lambda one: one.published_at):
+        days.setdefault(one.first, {})[one.table] = one
     found: list[Standing] = []
     for day, latest in sorted(days.items()):
         now = _of_day(day, latest, complete)
-        before_ = found[-1] if found else None
-        if before_ and before_.last == day - DAY and now == replace(before_, first=day, last=day):
-            found[-1] = replace(before_, last=day)
+        before = found[-1] if found else now
+        if before.last == day - DAY and now == replace(before, first=day, last=day):
+            found[-1] = replace(before, last=day)
         else:
             found.append(now)
     return found
 
 
-def by_date(published: Iterable[Publication], first: date, last: date) -> Iterator[Publication]:
-    """Each publication once for each of its dates from `first` to `last`."""
+def by_date(published: Iterable[Publication], dates: DateRange) -> Iterator[Publication]:
+    """Each publication once for each of its dates that is one of these."""
     for one in published:
-        day, end = max(one.first, first), min(one.last, last)
-        while day <= end:
+        for day in DateRange(max(one.first, dates.first), min(one.last, dates.last)):
             yield replace(one, first=day, last=day)
-            day += DAY
 
 
 def _of_day(day: date, latest: dict[str, Publication], complete: Collection[str]) -> Standing:
     tables_of: dict[str, list[str]] = {}
     for one in sorted(latest.values(), key=lambda one: (one.published_at, one.table)):
         tables_of.setdefault(one.run_id, []).append(one.table)
-    behind = sorted(
-        {
-            one.table
-            for one in latest.values()
-            for read in map(latest.get, one.read_tables)
-            if read and read.published_at > one.published_at and read.run_id not in complete
-        }
-    )
+    behind = {
+        one.table
+        for one in latest.values()
+        for read in map(latest.get, one.read_tables)
+        if read and read.published_at > one.published_at and read.run_id not in complete
+    }
     runs = tuple((run, tuple(sorted(tables))) for run, tables in tables_of.items())
-    return Standing(day, day, runs, tuple(behind))
+    return Standing(day, day, runs, tuple(sorted(behind)))
 
 
 def readers_see(run_id: str, published: Collection[Publication]) -> str:
     """What readers of a failed run's dates see now, from the publications of these dates."""
     ours = sorted({one.table for one in published if one.run_id == run_id})
-    latest: dict[tuple[str, date], Publication] = {}
-    for one in sorted(published, key=lambda one: one.published_at):
-        latest[one.table, one.first] = one
+    in_order = sorted(published, key=lambda one: one.published_at)
+    latest = {(one.table, one.first): one for one in in_order}
     older = [one for one in latest.values() if one.run_id != run_id]
     if not ours and not older:
         return "Nothing is published for these dates."
-    told = f"Published before that: {few(ours)}. " if ours else ""
+    before = f"Published before that: {few(ours)}. " if ours else ""
     if not older:
-        return f"{told}No other table has these dates."
+        return f"{before}No other table has these dates."
     oldest = min(older, key=lambda one: one.published_at)
-    runs = {one.run_id for one in older}
+    more = len({one.run_id for one in older}) - 1
     by = f"run {oldest.run_id} of {oldest.published_at:%Y-%m-%d %H:%M} UTC"
-    by += "" if len(runs) == 1 else f" and {len(runs) - 1} later"
-    return f"{told}{'The other tables' if ours else 'All tables'} still have the rows of {by}."
+    by += f" and {more} later" if more else ""
+    return f"{before}{'The other tables' if ours else 'All tables'} still have the rows of {by}."
 
 
 def few(names: Sequence[str], most: int = 3) -> str:
@@ -122,17 +113,18 @@ def standing_lines(found: Sequence[Standing], run_id: str = "") -> list[str]:
     lines = []
     for one in found:
         by = [
-            f"{few(tables)} by {'this run' if run == run_id else f'run {run}'}"
+            f"{few(tables) if len(one.tables_of) > 1 else _count(tables)} by"
+            f" {'this run' if run == run_id else f'run {run}'}"
             for run, tables in one.tables_of
         ]
-        if len(by) == 1:
-            ((run, tables),) = one.tables_of
-            count = f"{len(tables)} table{'s' if len(tables) > 1 else ''}"
-            by = [f"{count} by {'this run' if run == run_id else f'run {run}'}"]
         if one.behind:
             by.append(f"older than what they read: {few(one.behind)}")
         lines.append(f"{DateRange(one.first, one.last)}: {'; '.join(by)}")
     return lines
+
+
+def _count(tables: Sequence[str]) -> str:
+    return f"{len(tables)} table{'s' if len(tables) > 1 else ''}"
 
 
 def standing_document(found: Sequence[Standing]) -> list[dict[str, Any]]:

@@ -10,9 +10,9 @@ import duckdb
 import pytest
 
 from runner.dataset.session import execute
-from runner.dates import DAY, DateRange
+from runner.dates import ALL, DAY, DateRange
 from runner.names import EARLIEST
-from runner.orchestration.comparison import ALL, Comparison
+from runner.orchestration.comparison import Comparison
 from runner.sql import Row, Value
 
 NOON = datetime(2024, 11, 9, 12, tzinfo=UTC)

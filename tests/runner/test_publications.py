@@ -14,6 +14,7 @@ from test_notify import a_node
 from test_run import run, start
 
 from runner.cli import reports
+from runner.dates import DateRange
 from runner.doctor import tenant
 from runner.doctor.check import CheckResult, Scope
 from runner.engine.job import Outcome
@@ -158,7 +159,7 @@ def test_a_table_is_not_behind_a_complete_run_which_builds_it_no_more() -> None:
 
 def test_only_the_dates_asked_for_are_told() -> None:
     wide = replace(one("a", BILL), last=DAY + timedelta(days=300))
-    (found,) = standing.standing([wide], (), NEXT, NEXT)
+    (found,) = standing.standing([wide], (), DateRange(NEXT, NEXT))
     assert (found.first, found.last) == (NEXT, NEXT)
 
 
