@@ -70,7 +70,7 @@ class BigQueryDataset:
         return self._client.call(ask, account)
 
     def exclusive(
-        self, tenant: str, look: Look = lambda told: None
+        self, tenant: str, look: Look = lambda message: None
     ) -> AbstractContextManager[None]:
         return nullcontext()
 

@@ -35,7 +35,7 @@ class Dataset(Protocol):
         """
 
     def exclusive(
-        self, tenant: str, look: Look = lambda told: None
+        self, tenant: str, look: Look = lambda message: None
     ) -> AbstractContextManager[None]:
         """Hold the data where the engine lets only one process in; wait for it.
 

@@ -3,22 +3,20 @@
 import contextlib
 import fcntl
 import logging
-import math
 import os
 import random
 import re
 import shutil
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from runner.dataset import data_sql, export_files, query
 from runner.dataset.dataset import Look
+from runner.dataset.locks import Opening, locked
 from runner.dataset.session import (
     IN_UTC,
     Committed,
@@ -26,7 +24,6 @@ from runner.dataset.session import (
     execute,
     shut_in,
     translated_errors,
-    unreachable,
 )
 from runner.errors import NotInitialised, StatementRefused, WarehouseUnreachable
 from runner.sql import Row, Value, by_table
@@ -35,13 +32,6 @@ if TYPE_CHECKING:
     import duckdb
 
 log = logging.getLogger(__name__)
-# DuckDB's message about a file that another process, or another engine of this one, has open.
-IN_USE = re.compile("Could not set lock|Unique file handle conflict")
-# A longer wait is reported.
-SECONDS_IN_SILENCE = 0.5
-
-# One gate a file, for the threads of this process: DuckDB refuses a file opened both ways.
-_GATES: dict[Path, threading.Lock] = {}
 
 
 class DuckDBDataset:
@@ -113,10 +103,10 @@ class DuckDBDataset:
         if not path.exists():
             yield False
             return
-        deadline = time.monotonic() + self._patience_seconds
         attach = f'attach $path as "tenant_{tenant}" (read_only)'
-        with self._gate(path, True, deadline):
-            self._when_free(path, deadline, lambda: connection.execute(attach, {"path": str(path)}))
+        opening = Opening(path, self._patience_seconds)
+        with opening.gate(read_only=True):
+            opening.when_free(lambda: connection.execute(attach, {"path": str(path)}))
             yield True
 
     def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
@@ -134,10 +124,10 @@ class DuckDBDataset:
         except OSError as error:
             raise WarehouseUnreachable(
                 f"The warehouse folder {path.parent} cannot be written ({error.strerror}):"
-                " mend its permissions, or name another with WAREHOUSE_DIR."
+                " fix its permissions, or name another with WAREHOUSE_DIR."
             ) from error
         if path.exists() and not os.access(path, os.W_OK):
-            raise WarehouseUnreachable(f"{path} cannot be written: mend its permissions.")
+            raise WarehouseUnreachable(f"{path} cannot be written: fix its permissions.")
 
     def prepare_landing(self, tenant: str) -> None:
         """Make the folder from which other tenants read what the landing publishes."""
@@ -154,7 +144,7 @@ class DuckDBDataset:
         shutil.rmtree(self._landing(tenant), ignore_errors=True)
 
     @contextmanager
-    def exclusive(self, tenant: str, look: Look = lambda told: None) -> Iterator[None]:
+    def exclusive(self, tenant: str, look: Look = lambda message: None) -> Iterator[None]:
         """Hold the tenant's data; meanwhile `look` is called with what is waited for.
 
         What `look` raises ends the wait.
@@ -163,26 +153,23 @@ class DuckDBDataset:
         # The kernel lets go of the lock with the process, however that ends.
         with path.with_suffix(".lock").open("a") as file:
             next_look = time.monotonic()
-            while not _locked(file, fcntl.LOCK_EX):
+            while not locked(file, fcntl.LOCK_EX):
                 if time.monotonic() >= next_look:
                     look(f"another command has the data of {tenant}")
                     next_look = time.monotonic() + self.poll_seconds
                 time.sleep(random.uniform(0.02, 0.1))
             if path.exists():
-                self._await_others(path, look)
+                # dbt would wait for another program in silence, again and again.
+                opening = Opening(path, self._patience_seconds)
+
+                def open_it() -> None:
+                    import duckdb
+
+                    with opening.one_thread(), opening.gate(read_only=False):
+                        duckdb.connect(str(path)).close()
+
+                opening.when_free(open_it, look, self.poll_seconds)
             yield
-
-    def _await_others(self, path: Path, look: Look) -> None:
-        """Wait until no other program has the file: dbt would do so in silence, again and again."""
-        import duckdb
-
-        deadline = time.monotonic() + self._patience_seconds
-
-        def open_it() -> None:
-            with _GATES.setdefault(path, threading.Lock()), self._gate(path, False, deadline):
-                duckdb.connect(str(path)).close()
-
-        self._when_free(path, deadline, open_it, look)
 
     def _must_exist(self, tenant: str) -> Path:
         """The tenant's file. Raises NotInitialised when it is not there."""
@@ -206,24 +193,20 @@ class DuckDBDataset:
         """A connection that reaches no other file, but the exports of a tenant if one is named."""
         import duckdb
 
-        deadline = time.monotonic() + self._patience_seconds
-        gate = _GATES.setdefault(path, threading.Lock())
-        if not gate.acquire(timeout=self._patience_seconds):
-            raise WarehouseUnreachable(f"{path} is busy: try again in a moment.")
-        try:
-            with self._gate(path, read_only, deadline), translated_errors(path):
-                connection = self._when_free(
-                    path, deadline, lambda: duckdb.connect(str(path), read_only=read_only)
-                )
-                try:
-                    connection.execute(IN_UTC)
-                    folders = self.export_folders(connection, exports_of)
-                    shut_in(connection, folders)
-                    yield connection
-                finally:
-                    connection.close()
-        finally:
-            gate.release()
+        opening = Opening(path, self._patience_seconds)
+
+        def connect() -> "duckdb.DuckDBPyConnection":
+            return opening.when_free(lambda: duckdb.connect(str(path), read_only=read_only))
+
+        with (
+            opening.one_thread(),
+            opening.gate(read_only),
+            translated_errors(path),
+            closing(connect()) as connection,
+        ):
+            connection.execute(IN_UTC)
+            shut_in(connection, self.export_folders(connection, exports_of))
+            yield connection
 
     def export_folders(
         self, connection: "duckdb.DuckDBPyConnection", tenant: str, is_attached: bool = False
@@ -242,79 +225,3 @@ class DuckDBDataset:
         # Of a pattern, the part that has no wildcard yet.
         folders = [os.path.dirname(re.split(r"[*?[]", ref)[0]) for ref in refs]
         return [*filter(None, folders), *landings]
-
-    @contextmanager
-    def _gate(self, path: Path, read_only: bool, deadline: float) -> Iterator[None]:
-        """Keep other commands out from before the file is opened until after it is closed.
-
-        DuckDB's own lock is not enough: of two processes that write one after the other, the
-        second may open the file while the first is still tidying up, and miss what it wrote
-        (seen once in about 200 claims; DECISIONS has the measurement).
-        """
-        try:
-            file = path.with_suffix(".gate").open("a")
-        except OSError as error:
-            if not read_only:
-                raise unreachable(path, error) from error
-            yield  # a warehouse that no process can write has nothing to wait for
-            return
-        with file:
-            while not _locked(file, fcntl.LOCK_SH if read_only else fcntl.LOCK_EX):
-                if time.monotonic() > deadline:
-                    raise WarehouseUnreachable(
-                        f"{path} is in use by another command for over"
-                        f" {self._patience_seconds:.0f} s: wait for that, or end it."
-                    )
-                time.sleep(random.uniform(0.002, 0.02))
-            yield
-
-    def _when_free(
-        self,
-        path: Path,
-        deadline: float,
-        open_it: Callable[[], Any],
-        look: Look | None = None,
-    ) -> Any:
-        """Open the file, and wait for who has it; tell `look` at once, and again and again.
-
-        Without one a wait that is longer than programs of ours take is reported once.
-        """
-        import duckdb
-
-        next_look = time.monotonic() + (0.0 if look else SECONDS_IN_SILENCE)
-        while True:
-            try:
-                return open_it()
-            except duckdb.Error as error:
-                if not IN_USE.search(str(error)):
-                    raise unreachable(path, error) from error
-                if time.monotonic() > deadline:
-                    raise WarehouseUnreachable(
-                        f"{path} is held open by another program for over"
-                        f" {self._patience_seconds:.0f} s ({_holder(error)}): close that first."
-                    ) from error
-                if time.monotonic() >= next_look:
-                    message = (
-                        f"{path} is held open by another program ({_holder(error)}): waiting up to"
-                        f" {self._patience_seconds:.0f} s for it"
-                    )
-                    if look:
-                        look(message)
-                    else:
-                        sys.stderr.write(f"{message}\n")
-                    next_look = time.monotonic() + self.poll_seconds if look else math.inf
-                time.sleep(random.uniform(0.005, 0.05))
-
-
-def _locked(file: IO[str], how: int) -> bool:
-    """Whether the kernel gave the lock; it never waits for it."""
-    try:
-        fcntl.flock(file, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _holder(error: Exception) -> str:
-    found = re.search(r"PID (\d+)", str(error))
-    return f"process {found.group(1)}" if found else "its process is not known"

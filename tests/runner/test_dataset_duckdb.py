@@ -13,6 +13,7 @@ from control_file import Control, dataset_tables
 
 from runner.context import open_context
 from runner.dataset import duckdb as dataset
+from runner.dataset import locks
 from runner.errors import NotInitialised, RunnerError, WarehouseUnreachable
 
 HOLD = """
@@ -197,7 +198,7 @@ def test_a_thread_that_has_the_file_is_waited_for_no_longer_than_patience(
 ) -> None:
     """Such as a reader of a tenant's data that itself waits for a run which loads."""
     context = open_context(control.settings, 0.3)
-    gate = dataset._GATES.setdefault(path, threading.Lock())
+    gate = locks._THREADS.setdefault(path, threading.Lock())
     began = time.monotonic()
     with gate, pytest.raises(WarehouseUnreachable, match="busy"):
         context.dataset.read("acme", "select one from acme.t")
