@@ -31,24 +31,23 @@ class Pool:
         """Have a process ready for the next job, if none is idle: it begins at once, and is not
         waited for."""
         with self._lock:
-            # One may have died while it waited: killed by the kernel, or for want of a disk.
-            self._idle = [worker for worker in self._idle if worker.is_alive]
-            if not self._idle:
-                worker = Worker(self._settings, self._log_path)
-                self._all.add(worker)
-                self._idle.append(worker)
-                worker.warm_up()
+            self._make_ready()
+
+    def _make_ready(self) -> None:
+        # One may have died while it waited: killed by the kernel, or for want of a disk.
+        self._idle = [worker for worker in self._idle if worker.is_alive]
+        if not self._idle:
+            worker = Worker(self._settings, self._log_path)
+            self._all.add(worker)
+            self._idle.append(worker)
+            worker.warm_up()
 
     @contextlib.contextmanager
     def lend(self) -> Iterator[Worker]:
         """A process for one job. One that died in it, or was left in its midst, is not kept."""
-        self.warm_up()
         with self._lock:
-            worker = self._idle.pop() if self._idle else None
-        if worker is None:  # another thread was quicker
-            with self.lend() as other:
-                yield other
-            return
+            self._make_ready()
+            worker = self._idle.pop()
         try:
             yield worker
         except BaseException:

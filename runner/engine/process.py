@@ -77,8 +77,8 @@ class Worker:
         monotonic second from which the timeout counts, now if None.
         """
         # Monotonic: a clock that jumps ends no run.
-        now = time.monotonic()
-        deadline, next_tick = (began or now) + timeout, now + tick_seconds
+        next_tick = time.monotonic() + tick_seconds
+        deadline = (began or time.monotonic()) + timeout
         try:
             self._send(job)
         except (BrokenPipeError, ValueError):  # it is gone, or was stopped
@@ -98,9 +98,10 @@ class Worker:
             if line is None or not line.endswith(b"\n"):  # killed in the midst of a line, too
                 return self._died()
             message = json.loads(line)
-            if message.pop("event") == "result":
+            kind = message.pop("event")
+            if kind == "result":
                 return _outcome(message)
-            on_event(_event(json.loads(line)))
+            on_event(Event(kind, **message))
 
     def stop(self, grace_seconds: float = 5.0) -> None:
         """End the child: politely first, so that dbt cancels its queries, then for good."""
@@ -168,34 +169,23 @@ def _takes_a_log(folder: Path, name: str) -> bool:
 
 
 def _signal_name(number: int) -> str:
-    """A signal's name, and for the kernel's favourite what it may mean."""
     name = signal.Signals(number).name
     return f"{name} (out of memory?)" if name == "SIGKILL" else name
 
 
-def _event(message: dict[str, Any]) -> Event:
-    kind = message.pop("event")
-    return Event(kind, **message)
-
-
 def _outcome(message: dict[str, Any]) -> Outcome:
+    times = ("started_at", "completed_at")
     nodes = tuple(
-        Node(
-            **{
-                **node,
-                "started_at": _moment(node["started_at"]),
-                "completed_at": _moment(node["completed_at"]),
-            }
-        )
+        Node(**{**node, **{name: _timestamp(node[name]) for name in times}})
         for node in message.get("nodes", [])
     )
     first = next((node for node in nodes if node.failed), None)
     error = message["error"] or (f"{first.name}: {first.message}" if first else None)
     if not message["success"] and error is None:
-        error = "dbt failed without saying why: see its log"
+        error = "dbt failed without a message: see its log"
     return Outcome(message["success"], None if message["success"] else error, nodes)
 
 
-def _moment(text: str | None) -> datetime | None:
+def _timestamp(text: str | None) -> datetime | None:
     """A time of dbt's, which is UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None

@@ -1,4 +1,4 @@
-"""The child process that imports dbt once and runs what it is told, one job a line.
+"""The child process that imports dbt once and runs one job a line.
 
 Reads jobs as JSON lines on stdin, writes events and results as JSON lines on stdout.
 Whatever dbt or a library prints goes to stderr, so the two never mix. A job without a command
@@ -24,13 +24,13 @@ from runner import streams
 from runner.findings import without_rows
 
 # What a macro logs for people: a warning, or what only the operator's terminal may show.
-SAID = ("WARNING: ", "TERMINAL: ")
+LOGGED = ("WARNING: ", "TERMINAL: ")
 
 Emit = Callable[[dict[str, Any]], None]
 
 
 def main() -> None:
-    """Serve jobs until stdin closes, and no longer."""
+    """Serve jobs until stdin closes."""
     os.umask(0o077)
     signal.signal(signal.SIGTERM, _interrupt)
     out = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
@@ -108,11 +108,11 @@ def _run(job: dict[str, Any], emit: Emit) -> dict[str, Any]:
     if not parsed.success:
         error = parsed.exception or "dbt could not parse the project"
         return {"event": "result", "success": False, "error": _sentence(error)}
-    told: list[str] = []
-    invoked = dbtRunner(manifest=parsed.result, callbacks=[_progress(emit, told)]).invoke(
+    errors: list[str] = []
+    invoked = dbtRunner(manifest=parsed.result, callbacks=[_progress(emit, errors)]).invoke(
         [
             *(*job["command"], *_options(job)),
-            # The outcome is told here: the files that dbt would write of it cost a second.
+            # The outcome is returned here: the files that dbt would write of it cost a second.
             *("--log-level-file", job["log_level"], "--vars"),
             json.dumps({"tenant_id": job["tenant_id"], **job["vars"]}),
         ]
@@ -121,7 +121,7 @@ def _run(job: dict[str, Any], emit: Emit) -> dict[str, Any]:
     return {
         "event": "result",
         "success": bool(invoked.success),
-        "error": _sentence(invoked.exception or (told[0] if told else None)),
+        "error": _sentence(invoked.exception or (errors[0] if errors else None)),
         "nodes": [_node(job["command"], result) for result in results if hasattr(result, "node")],
     }
 
@@ -166,7 +166,7 @@ def _let_go_of_files() -> None:
         adapter.DuckDBConnectionManager.close_all_connections()
 
 
-def _progress(emit: Emit, told: list[str]) -> Callable[[Any], None]:
+def _progress(emit: Emit, errors: list[str]) -> Callable[[Any], None]:
     def on_event(event: Any) -> None:
         name = event.info.name
         if name in ("NodeStart", "NodeFinished"):
@@ -181,8 +181,8 @@ def _progress(emit: Emit, told: list[str]) -> Callable[[Any], None]:
                 }
             )
         elif name == "RunningOperationCaughtError":
-            told.append(event.data.exc)  # a run-operation's own result keeps no message
-        elif name == "JinjaLogInfo" and event.data.msg.startswith(SAID):
+            errors.append(event.data.exc)  # a run-operation's own result keeps no message
+        elif name == "JinjaLogInfo" and event.data.msg.startswith(LOGGED):
             kind, _, text = event.data.msg.partition(": ")
             emit({"event": kind.lower(), "name": text})
         elif name == "ConcurrencyLine":
@@ -193,7 +193,7 @@ def _progress(emit: Emit, told: list[str]) -> Callable[[Any], None]:
 
 def _node(command: list[str], result: Any) -> dict[str, Any]:
     timing = {part.name: part for part in result.timing}
-    span = timing.get("execute") or timing.get("compile")
+    work = timing.get("execute") or timing.get("compile")
     response = result.adapter_response or {}
     return {
         "unique_id": result.node.unique_id,
@@ -206,11 +206,9 @@ def _node(command: list[str], result: Any) -> dict[str, Any]:
         "materialized": str(getattr(result.node.config, "materialized", "") or ""),
         "severity": str(getattr(result.node.config, "severity", "") or "").lower(),
         "rows": response.get("rows_affected"),
-        "bytes_processed": response.get("bytes_processed"),
-        "bytes_billed": response.get("bytes_billed"),
-        "job_id": response.get("job_id"),
-        "started_at": span.started_at.isoformat() if span and span.started_at else None,
-        "completed_at": span.completed_at.isoformat() if span and span.completed_at else None,
+        **{name: response.get(name) for name in ("bytes_processed", "bytes_billed", "job_id")},
+        "started_at": work.started_at.isoformat() if work and work.started_at else None,
+        "completed_at": work.completed_at.isoformat() if work and work.completed_at else None,
     }
 
 
@@ -222,10 +220,10 @@ def _sentence(error: BaseException | str | None) -> str | None:
     if error is None:
         return None
     lines = [line.strip() for line in without_rows(str(error)).strip().splitlines()]
-    told = [line for line in lines if line and not line.startswith((">", "compiled code at"))]
-    if len(told) > 1 and " Error" in told[0]:
-        told = told[1:]
-    return " ".join(told) or type(error).__name__
+    kept = [line for line in lines if line and not line.startswith((">", "compiled code at"))]
+    if len(kept) > 1 and " Error" in kept[0]:
+        kept = kept[1:]
+    return " ".join(kept) or type(error).__name__
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def test_a_failed_node_is_the_error_when_dbt_names_none(child) -> None:
 
 def test_a_failure_without_a_word_is_still_an_error(child) -> None:
     outcome, _ = child('print(\'{"event": "result", "success": false, "error": null}\')')
-    assert not outcome.success and "without saying why" in outcome.error
+    assert not outcome.success and "without a message" in outcome.error
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
