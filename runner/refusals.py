@@ -5,9 +5,9 @@ from typing import Any
 
 from runner.errors import StatementRefused, WarehouseProblem, WarehouseUnreachable
 
-# How BigQuery speaks of a column that is missing.
+# BigQuery's messages about a column that is missing.
 LACKING = re.compile(r"Unrecognized name|Name \S+ not found|Column \S+ is not present")
-# What BigQuery refuses with 403 though no role is wanting, and what helps; {0} is the project.
+# What BigQuery refuses with 403 though no role is missing, and the remedy; {0} is the project.
 NO_GRANT_HELPS = (
     (
         "has not been used in project|API is disabled|it is disabled",
@@ -32,36 +32,36 @@ ROLES = {
     "bigquery.jobs.list": "roles/bigquery.user",
     "bigquery.datasets.create": "roles/bigquery.user",
 }
-# Google's word, also within dbt's message, for an account that it lets nobody act as.
+# In Google's message, and so in dbt's, about an account as which the process may not act.
 REFUSED = "impersonated credentials"
 
 
-def refusal(account: str, told: str) -> str:
-    """In one sentence why the process cannot act as the account, and what mends it."""
-    if re.search("SERVICE_DISABLED|has not been used in project", told):
+def refusal(account: str, message: str) -> str:
+    """In one sentence why the process cannot act as the account, and the remedy."""
+    if re.search("SERVICE_DISABLED|has not been used in project", message):
         why = "the IAM Service Account Credentials API is off"
-        mend = "run `gcloud services enable iamcredentials.googleapis.com`"
-    elif re.search(r"NOT_FOUND|\b404\b", told):
+        remedy = "run `gcloud services enable iamcredentials.googleapis.com`"
+    elif re.search(r"NOT_FOUND|\b404\b", message):
         why = "there is no such account"
-        mend = "name another with `runner tenant credentials set`"
-    elif re.search(r"PERMISSION_DENIED|getAccessToken|\b403\b", told):
+        remedy = "name another with `runner tenant credentials set`"
+    elif re.search(r"PERMISSION_DENIED|getAccessToken|\b403\b", message):
         why = "roles/iam.serviceAccountTokenCreator on it is missing"
-        mend = (
+        remedy = (
             f"run `gcloud iam service-accounts add-iam-policy-binding {account} --member=M"
             " --role=roles/iam.serviceAccountTokenCreator`, M being who this process is"
         )
     else:
-        why = " ".join(told.split())[:300].rstrip(".")
-        mend = "run `runner doctor` to try it again"
+        why = " ".join(message.split())[:300].rstrip(".")
+        remedy = "run `runner doctor` to try it again"
     return (
-        f"The runner cannot act as the service account {account} ({why}): {mend}; see"
+        f"The runner cannot act as the service account {account} ({why}): {remedy}; see"
         " docs/bigquery.md."
     )
 
 
 def unknown_caller(message: str) -> str:
     return (
-        f"BigQuery does not know who asks ({message}): run"
+        f"BigQuery does not know the caller ({message}): run"
         " `gcloud auth application-default login`, or see docs/bigquery.md, credentials."
     )
 
@@ -72,11 +72,11 @@ def problem(error: Any, project: str, account: str, is_lasting: bool) -> Warehou
 
     is_final = isinstance(error, exceptions.NotFound | exceptions.BadRequest)
     kind = StatementRefused if is_final and is_lasting else WarehouseUnreachable
-    return kind(_told(error, project, account))
+    return kind(_message(error, project, account))
 
 
-def _told(error: Any, project: str, account: str) -> str:
-    """BigQuery's refusal in one sentence, with the command that mends it."""
+def _message(error: Any, project: str, account: str) -> str:
+    """BigQuery's refusal in one sentence, with the remedy."""
     from google.api_core import exceptions
 
     # Without the method and the address that the client puts in front.
@@ -94,7 +94,7 @@ def _told(error: Any, project: str, account: str) -> str:
 
 
 def _grant(message: str, project: str, account: str) -> str:
-    """What to do about a 403: mostly the command that gives what BigQuery says is wanting.
+    """What to do about a 403: mostly the command that grants what is missing.
 
     `account`: who lacks it, our own login if empty; then M stands for it.
     """

@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runner.bigquery import TIMEOUT_SECONDS, Client, must_be_ours
 from runner.bigquery_jobs import APP, job_config
@@ -13,9 +13,6 @@ from runner.dataset import data_sql
 from runner.dataset.dataset import Look
 from runner.errors import StatementRefused, UsageProblem
 from runner.sql import Row, Value
-
-if TYPE_CHECKING:
-    pass
 
 # A tenant's account is looked up again after so long.
 ACCOUNT_SECONDS = 30.0

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class DuckDBDataset:
-    """Each tenant's data in a file of its own.
+    """Each tenant's data in a file of its own; see dataset.Dataset.
 
     One process at a time may have a DuckDB file open, so an open file is waited for: up to
     `patience_seconds`, then WarehouseUnreachable.
@@ -54,12 +54,10 @@ class DuckDBDataset:
         self._control = control
 
     def read(self, tenant: str, sql: str, **values: Value) -> list[Row]:
-        """The rows of one query, which may read the tenant's exports through its views."""
         with self._open(self._must_exist(tenant), exports_of=tenant) as connection:
             return execute(connection, sql, values)
 
     def write(self, tenant: str, *statements: str, **values: Value) -> None:
-        """Run the statements in one transaction."""
         import duckdb
 
         path = self._must_exist(tenant)
@@ -110,12 +108,10 @@ class DuckDBDataset:
             yield True
 
     def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
-        """Raises UsageProblem when a file of an export, or of the data, is lost."""
         checked = self._must_exist(tenant).with_suffix(".checked")
         export_files.check((ref for ref in refs if not ref.startswith("tenant:")), checked)
 
     def prepare(self, tenant: str) -> None:
-        """Make the folder. Raises WarehouseUnreachable when it or a file cannot be written."""
         path = self._path_of(tenant)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,11 +126,9 @@ class DuckDBDataset:
             raise WarehouseUnreachable(f"{path} cannot be written: fix its permissions.")
 
     def prepare_landing(self, tenant: str) -> None:
-        """Make the folder from which other tenants read what the landing publishes."""
         self._landing(tenant).mkdir(parents=True, exist_ok=True)
 
     def drop(self, tenant: str) -> None:
-        """Delete the tenant's data. Nothing to delete is fine."""
         path = self._path_of(tenant)
         with self.exclusive(tenant):
             for file in (path, path.with_name(f"{path.name}.wal"), path.with_suffix(".gate")):
@@ -145,10 +139,6 @@ class DuckDBDataset:
 
     @contextmanager
     def exclusive(self, tenant: str, look: Look = lambda message: None) -> Iterator[None]:
-        """Hold the tenant's data; meanwhile `look` is called with what is waited for.
-
-        What `look` raises ends the wait.
-        """
         path = self._path_of(tenant)
         # The kernel lets go of the lock with the process, however that ends.
         with path.with_suffix(".lock").open("a") as file:

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from runner import refusals
 from runner.context import Context
@@ -19,11 +19,11 @@ from runner.pipelines import templates
 
 log = logging.getLogger(__name__)
 
-# What macros/publish/export_files_unchanged.sql says of an upload that is not finished.
+# The message of macros/publish/export_files_unchanged.sql for an upload that is not finished.
 EXPORT_CHANGED = "the export changed while it was read"
-# BigQuery's words for a transaction that was cancelled because another changed the same table.
+# BigQuery's messages for a transaction that was cancelled because another changed the same table,
+# and for a role that is missing, or a service that is not enabled.
 CONFLICT = "aborted due to concurrent update"
-# And for a 403: a role that is missing, or a service that is not enabled.
 ACCESS_DENIED = "Access Denied"
 
 
@@ -73,54 +73,51 @@ def build_dates(
         return outcome, _totals(dataset, run) if outcome.success else ()
 
 
+@dataclass
 class _Build:
     """One build from its first wait to its timeout."""
 
-    def __init__(
-        self,
-        context: Context,
-        request: claim.Request,
-        run: runs.Run,
-        template: templates.Template,
-        steps: StepLog,
-    ) -> None:
-        self._context = context
-        self._request = request
-        self._run = run
-        self._template = template
-        self._steps = steps
-        self._began = self._next_check = time.monotonic()
-        self._timeout = template.step.timeout_minutes * 60
+    context: Context
+    request: claim.Request
+    run: runs.Run
+    template: templates.Template
+    steps: StepLog
+    began: float = field(default_factory=time.monotonic)
+    next_check: float = 0.0
+
+    @property
+    def timeout(self) -> float:
+        return self.template.step.timeout_minutes * 60
 
     def check(self) -> None:
         """Every `poll_seconds`: a signal, or another command that closed the run, ends it."""
-        self._context.stop.check()
-        if time.monotonic() < self._next_check:
+        self.context.stop.check()
+        if time.monotonic() < self.next_check:
             return
         # The steps are written and the status read in one go, where there is something to write.
-        if not runs.still_owned(self._context.store, self._run, self._steps.flush()):
+        if not runs.still_owned(self.context.store, self.run, self.steps.flush()):
             raise ClosedElsewhere
-        self._next_check = time.monotonic() + self._context.store.poll_seconds
+        self.next_check = time.monotonic() + self.context.store.poll_seconds
 
     def wait(self, what: str) -> None:
         """The same while something is waited for."""
-        self._context.on_event(Event("waiting", name=what))
+        self.context.on_event(Event("waiting", name=what))
         self.check()
 
     def await_landings(self) -> frozenset[str]:
         """What is landed of the dates, once no run of a landing has some of them."""
         while True:
             try:
-                return landings.require_dates(self._context.store, self._request)
+                return landings.require_dates(self.context.store, self.request)
             except landings.LandingIsActive as problem:
-                if self._request.queued or time.monotonic() > self._began + self._timeout:
+                if self.request.queued or time.monotonic() > self.began + self.timeout:
                     raise
                 self.wait(problem.message)
-                self._context.stop.sleep(self._context.store.poll_seconds)
+                self.context.stop.sleep(self.context.store.poll_seconds)
 
     def run_dbt(self, account: str) -> Outcome:
         """Run the job. Files are checked first: DuckDB ignores the checksum of a gzip file."""
-        context, tenant = self._context, self._run.tenant_id
+        context, tenant = self.context, self.run.tenant_id
         if not context.dataset.prunes_exports:
             refs = [export.ref for export in tenants.exports(context.store, tenant)]
             try:
@@ -132,23 +129,23 @@ class _Build:
             return worker.run(
                 self._job(account),
                 self._follow,
-                timeout=self._timeout,
+                timeout=self.timeout,
                 on_tick=self.check,
                 tick_seconds=min(1.0, context.store.poll_seconds),
-                began=self._began,
+                began=self.began,
             )
 
     def _follow(self, event: Event) -> None:
         log.info("%s %s", event.kind, event.status, extra={"step": event.unique_id})
-        self._steps.follow(event)
-        self._context.on_event(event)
+        self.steps.follow(event)
+        self.context.on_event(event)
 
     def _job(self, account: str) -> Job:
         """The tables of the dates; what is deployed once, only where it is not there yet."""
-        run, step, settings = self._run, self._template.step, self._context.settings
+        run, step, settings = self.run, self.template.step, self.context.settings
         adapter = settings.target({"tenant_id": run.tenant_id}).type
         project = deployment.project_hash(settings.project_dir, adapter, step.selector)
-        is_deployed = deployment.has(self._context.dataset, run.tenant_id, project)
+        is_deployed = deployment.has(self.context.dataset, run.tenant_id, project)
         return Job(
             tenant_id=run.tenant_id,
             command=(
@@ -159,7 +156,7 @@ class _Build:
                 "from_date": run.run_date.isoformat(),
                 "to_date": run.to_date.isoformat(),
                 "pipeline_logging_id": run.id,
-                "pipeline": self._template.name,
+                "pipeline": self.template.name,
                 **({"user_id": run.user_id} if run.user_id else {}),
                 **({} if is_deployed else {"project_hash": project}),
             },
@@ -169,7 +166,7 @@ class _Build:
 
 
 def _in_words(message: str | None, account: str, tenant: str = "") -> str | None:
-    """A message of dbt's, with the reason in plain words where BigQuery names only the symptom.
+    """A message of dbt's, with the cause in plain words where BigQuery names only the symptom.
 
     `tenant`: for whom the remedy of a 403 is named.
     """

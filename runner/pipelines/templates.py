@@ -1,4 +1,4 @@
-"""Templates: what a pipeline builds, how long it may take and who hears when it fails."""
+"""Templates: what a pipeline builds, how long it may take and who gets a mail when it fails."""
 
 import re
 from collections.abc import Mapping
@@ -15,15 +15,8 @@ LANDING = "gcp/cost/export_landing"
 # The closed list: a template that names another variable is refused when it is loaded.
 VARIABLES = frozenset(
     {
-        "tenant_id",
-        "company_name",
-        "admin_email",
-        "alert_to",
-        "pipeline_id",
-        "pipeline_logging_id",
-        "date",
-        "from_date",
-        "to_date",
+        *("tenant_id", "company_name", "admin_email", "alert_to", "pipeline_id"),
+        *("pipeline_logging_id", "date", "from_date", "to_date"),
     }
 )
 LONGEST_MINUTES = 24 * 60
@@ -90,42 +83,10 @@ def load(name: str) -> Template:
         raise UsageProblem(f"There is no pipeline '{name}': use one of {', '.join(names())}.")
     path = FOLDER / f"{name}.yml"
     try:
-        document: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        steps = document["steps"]
-        if len(steps) != 1:
-            raise UsageProblem(
-                f"{path} has {len(steps)} steps, not one dbt selector that builds all: mend it."
-            )
-        minutes = float(steps[0]["timeout_minutes"])
-        if not 0 < minutes <= LONGEST_MINUTES:
-            raise UsageProblem(
-                f"{path} has a timeout of {minutes:g} minutes, not between 0 and"
-                f" {LONGEST_MINUTES}: mend it."
-            )
-        template = Template(
-            name=name,
-            pipeline_id=str(document["pipeline_id"]),
-            description=str(document["description"]).strip(),
-            step=Step(
-                str(steps[0]["id"]),
-                str(steps[0].get("name", steps[0]["id"])),
-                str(steps[0]["selector"]),
-                str(steps[0].get("dates_selector", steps[0]["selector"])),
-                minutes,
-            ),
-            alerts=tuple(
-                Alert(
-                    str(alert["id"]),
-                    tuple(map(str, alert["to"])),
-                    str(alert["subject"]),
-                    str(alert.get("recovered_subject", "[RECOVERED] {pipeline_id}")),
-                )
-                for alert in document.get("on_failure", [])
-            ),
-        )
+        template = _template(name, yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UsageProblem(f"{path} is no template ({why}): mend it.") from None
+        raise UsageProblem(f"{path} is not a valid template ({why}): fix it.") from None
     texts = [template.pipeline_id, template.description]
     for alert in template.alerts:
         texts += [alert.subject, alert.recovered_subject, *alert.to]
@@ -138,6 +99,38 @@ def load(name: str) -> Template:
         if re.search("[{}]", _VARIABLE.sub("", text)):
             raise UsageProblem(f"{path}: '{text}' has a brace too many or too few: fix it.")
     return template
+
+
+def _template(name: str, document: Any) -> Template:
+    """Raises KeyError for a key that is missing, TypeError or ValueError for what is not valid."""
+    if len(document["steps"]) != 1:
+        raise ValueError(f"{len(document['steps'])} steps, not one dbt selector that builds all")
+    (step,) = document["steps"]
+    minutes = float(step["timeout_minutes"])
+    if not 0 < minutes <= LONGEST_MINUTES:
+        raise ValueError(f"a timeout of {minutes:g} minutes, not between 0 and {LONGEST_MINUTES}")
+    selector = str(step["selector"])
+    return Template(
+        name=name,
+        pipeline_id=str(document["pipeline_id"]),
+        description=str(document["description"]).strip(),
+        step=Step(
+            id=str(step["id"]),
+            name=str(step.get("name", step["id"])),
+            selector=selector,
+            dates_selector=str(step.get("dates_selector", selector)),
+            timeout_minutes=minutes,
+        ),
+        alerts=tuple(
+            Alert(
+                id=str(alert["id"]),
+                to=tuple(map(str, alert["to"])),
+                subject=str(alert["subject"]),
+                recovered_subject=str(alert.get("recovered_subject", "[RECOVERED] {pipeline_id}")),
+            )
+            for alert in document.get("on_failure", [])
+        ),
+    )
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:

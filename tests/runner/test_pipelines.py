@@ -103,7 +103,7 @@ def test_a_variable_is_a_name_and_nothing_that_python_would_evaluate(template, v
     "text", ["", "[]", "steps: 3", "steps: [", GOOD.replace("minutes: 5", "minutes: soon")]
 )
 def test_a_file_that_is_no_template_is_one_sentence(template, text: str) -> None:
-    with pytest.raises(UsageProblem, match=r"mine\.yml.*: mend it\.") as caught:
+    with pytest.raises(UsageProblem, match=r"mine\.yml.*: fix it\.") as caught:
         template(text)
     assert caught.value.exit_code == 2
 
