@@ -4,10 +4,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from runner.control.sqlite import SqliteStore
 from runner.control.store import Store
@@ -44,19 +45,23 @@ class Stop:
 
 
 @contextmanager
-def signals_ignored() -> Iterator[None]:
-    """A second Ctrl-C does not interrupt the recording of the first."""
+def signals_handled(handler: Any) -> Iterator[None]:
+    """Have Ctrl-C and SIGTERM, which only the main thread gets, do this instead."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, signal.SIG_IGN)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+def signals_ignored() -> AbstractContextManager[None]:
+    """A second Ctrl-C does not interrupt the recording of the first."""
+    return signals_handled(signal.SIG_IGN)
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,5 @@ def _stores(settings: Settings, patience_seconds: float) -> tuple[Store, Dataset
         return Path(str(found.fields["path"]))
 
     path = path_of("none").with_name("control.db")
-    local = SqliteStore(path, settings.project_dir, patience_seconds)
-    data: Dataset = DuckDBDataset(path_of, patience_seconds, local)
-    store: Store = local
-    return store, data
+    store = SqliteStore(path, settings.project_dir, patience_seconds)
+    return store, DuckDBDataset(path_of, patience_seconds, store)

@@ -74,15 +74,9 @@ group by currency
 order by currency
 """
 
-LANDED_TOTALS = """
-select
-    currency, count(*) as charge_rows, sum(cost) as cost, sum(credits_total) as credits,
-    sum(cost) + sum(credits_total) as net
-from `{tenant}`.export_landing
-where cast(usage_start_time as date) between @from_date and @to_date
-group by currency
-order by currency
-"""
+LANDED_TOTALS = TOTALS.replace("billing_cost_daily", "export_landing").replace(
+    "ingestion_date between", "cast(usage_start_time as date) between"
+)
 
 # All columns, so that a warehouse that lacks this one can still be repaired.
 PROFILE = "select * from `tenants.tenant_profiles` where tenant_id = @tenant_id"

@@ -73,7 +73,7 @@ class DuckDBDataset:
                 raise
 
     def query(self, sql: str, tenants: Sequence[str]) -> tuple[list[str], list[tuple[Any, ...]]]:
-        return query.run(self._control, self, tenants, sql)
+        return query.run(self._control, self._attached, tenants, sql)
 
     def account_of(self, tenant: str) -> str:
         return ""
@@ -95,17 +95,18 @@ class DuckDBDataset:
         return table in self.columns(tenant)
 
     @contextmanager
-    def attached(self, connection: "duckdb.DuckDBPyConnection", tenant: str) -> Iterator[bool]:
-        """Attach the tenant's file for reading as `tenant_ID`; False when there is none."""
+    def _attached(
+        self, connection: "duckdb.DuckDBPyConnection", tenant: str
+    ) -> Iterator[Sequence[str] | None]:
         path = self._path_of(tenant)
         if not path.exists():
-            yield False
+            yield None
             return
         attach = f'attach $path as "tenant_{tenant}" (read_only)'
         opening = Opening(path, self._patience_seconds)
         with opening.gate(read_only=True):
             opening.when_free(lambda: connection.execute(attach, {"path": str(path)}))
-            yield True
+            yield self._export_folders(connection, tenant, f"tenant_{tenant}`.`{tenant}")
 
     def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
         checked = self._must_exist(tenant).with_suffix(".checked")
@@ -195,18 +196,17 @@ class DuckDBDataset:
             closing(connect()) as connection,
         ):
             connection.execute(IN_UTC)
-            shut_in(connection, self.export_folders(connection, exports_of))
+            shut_in(connection, self._export_folders(connection, exports_of, exports_of))
             yield connection
 
-    def export_folders(
-        self, connection: "duckdb.DuckDBPyConnection", tenant: str, is_attached: bool = False
+    def _export_folders(
+        self, connection: "duckdb.DuckDBPyConnection", tenant: str, dataset: str
     ) -> Sequence[str]:
         """Where the files are that the tenant's views read: its exports' and its landings'."""
         if not tenant:
             return ()
         try:
-            place = f"tenant_{tenant}`.`{tenant}" if is_attached else tenant
-            statement = data_sql.OWN_EXPORTS.format(tenant=place)
+            statement = data_sql.OWN_EXPORTS.format(tenant=dataset)
             rows = execute(connection, statement, {"tenant_id": tenant})
         except StatementRefused:  # then no view reads any
             rows = []

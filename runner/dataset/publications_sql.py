@@ -28,22 +28,8 @@ _PUBLICATION = """
     read_tables, published_at
 """
 
-PUBLICATIONS_OF_RUN = f"""
-select {_PUBLICATION}
-from (
-    select
-        {_PUBLICATION},
-        row_number() over (
-            partition by target_table, usage_date order by published_at desc
-        ) as age
-    from `{{tenant}}`.x_meta_publications
-    where pipeline_logging_id = @run_id and usage_date between @from_date and @to_date
-) as published
-where age = 1
-"""
-
-# The latest publication of a table and date wins.
-_LATEST = f"""
+# What stands for the dates: the latest publication of a table and date wins.
+PUBLICATIONS = f"""
 select {_PUBLICATION}
 from (
     select
@@ -57,16 +43,17 @@ from (
 where age = 1
 """
 
-# What stands for the dates.
-PUBLICATIONS = _LATEST
+PUBLICATIONS_OF_RUN = PUBLICATIONS.replace(
+    "    where ", "    where pipeline_logging_id = @run_id and "
+)
 
 # Each of them beside those of the tables that it reads which are newer: their layers disagree.
 LAYERS = f"""
 select
     latest.usage_date, latest.target_table, latest.pipeline_logging_id, latest.published_at,
     newer.pipeline_logging_id as newer_run
-from ({_LATEST}) as latest
-left join ({_LATEST}) as newer
+from ({PUBLICATIONS}) as latest
+left join ({PUBLICATIONS}) as newer
     on latest.usage_date = newer.usage_date and latest.published_at < newer.published_at
     and strpos(latest.read_tables, concat('"', newer.target_table, '"')) > 0
 """

@@ -1,12 +1,12 @@
 """`runner query` on the local target: a DuckDB session over the bill and the control tables."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runner.dataset.session import first_line, shut_in
+from runner.dataset.session import IN_UTC, first_line, shut_in
 from runner.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -35,22 +35,13 @@ class ControlTables(Protocol):
         """Every row of a table, each value as text."""
 
 
-class Files(Protocol):
-    """The tenants' files."""
-
-    def attached(
-        self, connection: "duckdb.DuckDBPyConnection", tenant: str
-    ) -> AbstractContextManager[bool]:
-        """Attach the tenant's file for reading as `tenant_ID`; False when there is none."""
-
-    def export_folders(
-        self, connection: "duckdb.DuckDBPyConnection", tenant: str, is_attached: bool = False
-    ) -> Sequence[str]:
-        """Where the files are that the tenant's views read."""
+# Attaches a tenant's file for reading as `tenant_ID`; returns the folders that its views read, or
+# None without a file.
+Attach = Callable[["duckdb.DuckDBPyConnection", str], AbstractContextManager[Sequence[str] | None]]
 
 
 def run(
-    store: ControlTables, dataset: Files, tenants: Sequence[str], sql: str
+    store: ControlTables, attach: Attach, tenants: Sequence[str], sql: str
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
     """The columns and rows of one SELECT. Tables without a dataset are of the first tenant.
 
@@ -61,7 +52,7 @@ def run(
 
     text = re.sub(r"(?i)\bcurrent_timestamp\(\)", "current_timestamp", _QUOTED.sub(_parts, sql))
     try:
-        with _session(store, dataset, tenants, text) as connection:
+        with _session(store, attach, tenants, text) as connection:
             statements = connection.extract_statements(text)
             if [one.type for one in statements] != [duckdb.StatementType.SELECT]:
                 raise UsageProblem("A query is one SELECT: nothing else is run here.")
@@ -80,19 +71,20 @@ def _parts(quoted: re.Match[str]) -> str:
 
 @contextmanager
 def _session(
-    store: ControlTables, dataset: Files, tenants: Sequence[str], text: str
+    store: ControlTables, attach: Attach, tenants: Sequence[str], text: str
 ) -> "Iterator[duckdb.DuckDBPyConnection]":
     import duckdb
 
-    paths = []
+    paths: list[str] = []
     with ExitStack() as files, duckdb.connect() as connection:
-        connection.execute("set global TimeZone = 'UTC'")
+        connection.execute(IN_UTC)
         folders: list[str] = []
         for tenant in tenants:
             paths.append(f"memory.{tenant}")
-            if files.enter_context(dataset.attached(connection, tenant)):
+            read = files.enter_context(attach(connection, tenant))
+            if read is not None:
                 paths.append(f"tenant_{tenant}.{tenant}")
-                folders += dataset.export_folders(connection, tenant, is_attached=True)
+                folders += read
             _copy(connection, store, "runs", tenant, text)
         _copy(connection, store, "tenants", "tenants", text)
         _quotas(connection, store.project_dir)

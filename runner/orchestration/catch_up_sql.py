@@ -84,8 +84,8 @@ with counted as (
     where (export_partition_time >= @since or export_partition_time is null)
         and usage_start_time >= @first_moment and usage_start_time < @end_moment
     union all
-    select $loaded_date, export_ref, export_partition_time, export_time, 1
-    from `{{tenant}}`.$loaded_rows
+    select LOADED_DATE, export_ref, export_partition_time, export_time, 1
+    from `{{tenant}}`.LOADED_ROWS
 ),
 parts as (
     select
@@ -135,7 +135,7 @@ order by usage_date
 
 
 def _moved(date: str, rows: str) -> str:
-    return _MOVED.replace("$loaded_date", date).replace("$loaded_rows", rows)
+    return _MOVED.replace("LOADED_DATE", date).replace("LOADED_ROWS", rows)
 
 
 MOVED_SINCE_LOADED = _moved(

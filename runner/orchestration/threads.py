@@ -3,15 +3,12 @@
 import hashlib
 import logging
 import re
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from runner.context import Stop
+from runner.context import Stop, signals_handled
 from runner.errors import Interrupted, RunnerError, UsageProblem
 
 Result = TypeVar("Result")
@@ -36,8 +33,8 @@ def each(
 ) -> list[Done[Result]]:
     """The task done for each name, `workers` at a time; in the order of the names.
 
-    What one raises leaves the others alone. Ctrl-C or SIGTERM stops those at work, which the task
-    sees by `stop`, and begins no other: the answer then has only those that began.
+    What one raises does not end the others. Ctrl-C or SIGTERM stops those at work, which the task
+    sees by `stop`, and begins no other: only those that began are returned then.
     """
 
     def one(name: str) -> Done[Result]:
@@ -48,14 +45,14 @@ def each(
         except Interrupted as stopped:
             return Done(name, error=RunnerError(f"Stopped by signal {stopped.number}."))
         except Exception as error:
-            log.exception("%s broke", name)
-            told = f"internal error ({type(error).__name__}: {error}); the trace is in the log"
-            return Done(name, error=RunnerError(told))
+            log.exception("%s failed", name)
+            why = f"internal error ({type(error).__name__}: {error}); the trace is in the log"
+            return Done(name, error=RunnerError(why))
 
     todo, done = iter(names), []
     at_work: set[Future[Done[Result]]] = set()
     with (
-        _handed_to(stop),
+        signals_handled(lambda number, frame: stop.now(number)),
         ThreadPoolExecutor(max_workers=workers, thread_name_prefix="tenant") as threads,
     ):
         while True:
@@ -71,32 +68,14 @@ def each(
             for future in ended:
                 done.append(future.result())
                 on_done(done[-1])
-    place = {name: n for n, name in enumerate(names)}
-    return sorted(done, key=lambda one: place[one.name])
-
-
-@contextmanager
-def _handed_to(stop: Stop) -> Iterator[None]:
-    """Ctrl-C and SIGTERM, which only the main thread gets, tell the others to end in order."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {
-        number: signal.signal(number, lambda number, frame: stop.now(number)) for number in numbers
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return sorted(done, key=lambda one: names.index(one.name))
 
 
 def shard(names: Sequence[str], part: str) -> list[str]:
     """Those of the names that are part i of n, such as 0/4: by the name alone.
 
     So every task of a job array that was given the same n agrees on who has which, though tenants
-    come and go between their starts. Raises UsageProblem for what is no i/n.
+    come and go between their starts. Raises UsageProblem for what is not i/n.
     """
     found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", part)
     if not found or not int(found.group(1)) < int(found.group(2)):
@@ -105,8 +84,8 @@ def shard(names: Sequence[str], part: str) -> list[str]:
             " first of 4."
         )
     i, n = int(found.group(1)), int(found.group(2))
-    return [name for name in names if _number(name) % n == i]
 
+    def number(name: str) -> int:
+        return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
 
-def _number(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+    return [name for name in names if number(name) % n == i]

@@ -190,7 +190,10 @@ ADD = ("tenant", "add", "newco", "--admin-email", "a@b.co")
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("tenant", "add", "New Co", "--admin-email", "a@b.co", "--export", "x"), "no tenant id"),
+        (
+            ("tenant", "add", "New Co", "--admin-email", "a@b.co", "--export", "x"),
+            "not a valid tenant id",
+        ),
         (("tenant", "add", "tenants", "--admin-email", "a@b.co", "--export", "x"), "reserved"),
         (("tenant", "add", "newco", "--admin-email", "nobody", "--export", "x"), "mail address"),
         ((*ADD, "--export", "/no/such/file.parquet"), "no file is at /no/such/file.parquet"),
