@@ -22,10 +22,10 @@ Answer = TypeVar("Answer")
 # No call waits longer than this for BigQuery; a control statement takes a second or two.
 TIMEOUT_SECONDS = 120.0
 ATTEMPTS = 8
-# Of ten that claim at once one is not cancelled, and the others ask again: some of them ten times.
+# Of ten that claim at once one is not cancelled, and the others try again: some of them ten times.
 ATTEMPTS_TO_COMMIT = 20
 LONGEST_DOUBLING = 3
-# A network that is down is told at once; a connection that broke is made again.
+# A network that is down is reported at once; a connection that broke is made again.
 ATTEMPTS_TO_CONNECT = 3
 # BigQuery answers these with 403, and means: later.
 NOT_NOW = {"rateLimitExceeded", "jobRateLimitExceeded", "backendError"}
@@ -59,7 +59,7 @@ class Client:
 
         def ask() -> list[Row]:
             nonlocal job_id
-            # Of this attempt: a transaction that lost its turn is of a later moment.
+            # Of this attempt: a transaction that lost its turn has a later time.
             bound = {**values, **when()}
             config = job_config(sql, bound)
             try:
@@ -102,7 +102,7 @@ class Client:
         return rows if queries else []
 
     def call(self, ask: Callable[[], Answer], account: str = "") -> Answer:
-        """Ask, and again with growing pauses when BigQuery says that it may go next time."""
+        """Ask, and again with growing pauses when BigQuery's error is a passing one."""
         from google.api_core import exceptions
         from google.auth.exceptions import GoogleAuthError
 
@@ -112,8 +112,8 @@ class Client:
                 return ask()
             except exceptions.GoogleAPICallError as error:
                 attempts = ATTEMPTS_TO_COMMIT if _was_cancelled(error) else ATTEMPTS
-                if not _may_go_next_time(error) or attempt >= attempts:
-                    lasting = not _may_go_next_time(error)
+                if not _is_passing(error) or attempt >= attempts:
+                    lasting = not _is_passing(error)
                     project = str(self.fields["project"])
                     raise refusals.problem(error, project, account, lasting) from error
                 if _was_cancelled(error):
@@ -177,7 +177,7 @@ class Client:
                 return bigquery.Client(**common, credentials=AnonymousCredentials())
             found = self._credentials(account)
             if account:
-                # Here, where the refusal can be told from one of a statement.
+                # Here, where it is known that no statement was refused.
                 found.refresh(Request())
             return bigquery.Client(**common, credentials=found)
         except (GoogleAuthError, OSError, ValueError) as error:
@@ -190,7 +190,7 @@ class Client:
             ) from error
 
     def _credentials(self, account: str) -> Any:
-        """A key file's, else the machine's own; acting as the account, else as the profile says."""
+        """A key file's, else the machine's own; acting as the account, else as in the profile."""
         import google.auth
         from google.auth import impersonated_credentials
 
@@ -208,8 +208,8 @@ class Client:
         )
 
 
-def _may_go_next_time(error: Any) -> bool:
-    """Busy, broken for a moment, or a transaction that lost against another."""
+def _is_passing(error: Any) -> bool:
+    """Busy, a server error, or a transaction that lost against another."""
     from google.api_core import exceptions
 
     text = str(error).lower()
@@ -228,7 +228,7 @@ def _was_cancelled(error: Any) -> bool:
 
 
 def must_be_ours(client: Client, name: str, dataset: Any) -> None:
-    """Raises UsageProblem for a dataset that another has made: it could be removed with us."""
+    """Raises UsageProblem for a dataset that the runner did not make: ours are deleted."""
     if dataset.labels.get("app") != APP or dataset.labels.get("dataset") != name:
         raise UsageProblem(
             f"The dataset {client.own.project}.{name} is there already and not ours: choose"

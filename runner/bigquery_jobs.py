@@ -1,4 +1,4 @@
-"""A BigQuery job's configuration: its values bound by type, and labels that say whose it is."""
+"""A BigQuery job's configuration: its values bound by type, and labels of its tenant and run."""
 
 import re
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ TYPES_OF_NULL = (
 
 
 def job_config(sql: str, values: Mapping[str, Value], **more: bool) -> "bigquery.QueryJobConfig":
-    """The values that the statement names, bound; labels that say whose and which run's it is."""
+    """The values that the statement names, bound; labels of its tenant and run."""
     from google.cloud import bigquery
 
     labels = {

@@ -1,4 +1,4 @@
-"""What the runner says to people when it cannot go on, and the exit code that goes with it."""
+"""The errors that end a command: a sentence for people and the exit code that goes with it."""
 
 from collections.abc import Mapping
 
@@ -51,7 +51,7 @@ class Refused(RunnerError):
 
 
 class WarehouseProblem(RunnerError):
-    """The warehouse did not do what it was asked. Exit 1, or as the kind says."""
+    """The warehouse did not do what it was asked. Exit 1, or that of its kind."""
 
 
 class StatementRefused(WarehouseProblem):

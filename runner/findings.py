@@ -85,11 +85,11 @@ def without_rows(error: str) -> str:
     quoted = _QUOTED.search(error)
     if not quoted:
         return error
-    told = error[: quoted.start()].rstrip(" :")
+    before = error[: quoted.start()].rstrip(" :")
     # The last: a row may hold such a line, too.
     files = _FILE.findall(error, quoted.start())
-    told += f" in file {files[-1]}" if files else ""
-    return f"{told}: a value does not fit, which dbt's log shows."
+    before += f" in file {files[-1]}" if files else ""
+    return f"{before}: a value does not fit, which dbt's log shows."
 
 
 def parsed(value: Any) -> Any:
@@ -121,5 +121,5 @@ def _finding(one: dict[str, Any], node: str, table: str, status: str | None) -> 
 def _cut(text: str) -> str:
     """A sample in one line; an ellipsis where it is cut off, here or when it was kept."""
     line = " ".join(text.split())
-    is_whole = len(line) <= LONGEST_SAMPLE and line.endswith("}")
-    return line if is_whole else line[:LONGEST_SAMPLE] + "…"
+    is_complete = len(line) <= LONGEST_SAMPLE and line.endswith("}")
+    return line if is_complete else line[:LONGEST_SAMPLE] + "…"

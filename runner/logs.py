@@ -83,7 +83,7 @@ def _blotted(text: str, secrets: Iterable[str]) -> str:
 def setup(settings: Settings, verbose: bool = False) -> Path:
     """Begin the log of this command, anew after 5 MB; its path. `verbose` shows it on stderr too.
 
-    Without a folder that can be written the command goes on, and says so on stderr.
+    Without a folder that can be written the command goes on, with a warning on stderr.
     """
     path = settings.log_dir / "runner.jsonl"
     logging.raiseExceptions = False

@@ -132,7 +132,7 @@ class Settings:
                 )
 
     def environ_as(self, account: str) -> dict[str, str]:
-        """What makes dbt act as the service account; as the environment says where it is empty.
+        """What makes dbt act as the service account; as in the environment where it is empty.
 
         Never left out: a process that serves one tenant after another keeps what it was given.
         Raises UsageProblem when profiles.yml does not hand the account on.

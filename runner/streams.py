@@ -1,4 +1,4 @@
-"""Standard output and error that never raise: what a command says never decides how it ends."""
+"""Standard output and error that never raise: what a command prints never decides how it ends."""
 
 import errno
 import io
@@ -7,7 +7,7 @@ import sys
 
 
 class _Forgiving(io.FileIO):
-    """A file descriptor whose words are lost when its reader is gone or its disk is full."""
+    """A file descriptor whose output is lost when its reader is gone or its disk is full."""
 
     lost: OSError | None = None
 
@@ -39,7 +39,7 @@ def forgive() -> None:
 
 
 def lost_output() -> str | None:
-    """Why some of standard output was lost; None if nothing was, or its reader wanted no more."""
+    """Why some of standard output was lost; None if nothing was, or its reader has closed it."""
     if "stdout" not in _raw:
         return None
     sys.stdout.flush()

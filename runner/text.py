@@ -13,8 +13,8 @@ def to_json(document: Any) -> str:
 
 def money(amount: Decimal) -> str:
     """An amount as it is, without an exponent and without zeros at its end beyond the cents."""
-    whole, _, fraction = f"{amount:f}".partition(".")
-    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
+    units, _, fraction = f"{amount:f}".partition(".")
+    return f"{units}.{fraction.rstrip('0').ljust(2, '0')}"
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from runner.bigquery import TIMEOUT_SECONDS, Client, must_be_ours
 from runner.bigquery_jobs import APP, job_config
 from runner.dataset import data_sql
-from runner.dataset.dataset import Look
+from runner.dataset.dataset import OnWait
 from runner.errors import StatementRefused, UsageProblem
 from runner.sql import Row, Value
 
@@ -67,7 +67,7 @@ class BigQueryDataset:
         return self._client.call(ask, account)
 
     def exclusive(
-        self, tenant: str, look: Look = lambda message: None
+        self, tenant: str, on_wait: OnWait = lambda message: None
     ) -> AbstractContextManager[None]:
         return nullcontext()
 

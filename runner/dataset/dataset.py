@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from runner.sql import Row, Value
 
 # Called again and again during a wait, with what is waited for; what it raises ends the wait.
-Look = Callable[[str], None]
+OnWait = Callable[[str], None]
 
 
 class Dataset(Protocol):
@@ -19,7 +19,7 @@ class Dataset(Protocol):
 
     # Whether two runs of one tenant wait for each other; else dbt must find its tables made.
     has_one_writer: bool
-    # Whether an export is a table, read by its partitions; else it is files, read whole.
+    # Whether an export is a table, read by its partitions; else it is files, read completely.
     prunes_exports: bool
 
     def read(self, tenant: str, sql: str, **values: Value) -> list[Row]:
@@ -35,7 +35,7 @@ class Dataset(Protocol):
         """
 
     def exclusive(
-        self, tenant: str, look: Look = lambda message: None
+        self, tenant: str, on_wait: OnWait = lambda message: None
     ) -> AbstractContextManager[None]:
         """Hold the data where the engine lets only one process in; wait for it.
 

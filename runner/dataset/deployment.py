@@ -42,6 +42,6 @@ def has(dataset: Dataset, tenant: str, wanted: str) -> bool:
     """Whether the newest deployment into the tenant's dataset was completed with this hash."""
     try:
         rows = dataset.read(tenant, sql.NEWEST_DEPLOYMENT.format(tenant=tenant))
-    except WarehouseProblem:  # no such table yet; and what else is wrong, dbt will say
+    except WarehouseProblem:  # no such table yet; dbt reports what else is wrong
         return False
     return bool(rows) and rows[0]["project_hash"] == wanted

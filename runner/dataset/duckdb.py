@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.dataset import data_sql, export_files, query
-from runner.dataset.dataset import Look
+from runner.dataset.dataset import OnWait
 from runner.dataset.locks import Opening, locked
 from runner.dataset.session import (
     IN_UTC,
@@ -139,15 +139,15 @@ class DuckDBDataset:
         shutil.rmtree(self._landing(tenant), ignore_errors=True)
 
     @contextmanager
-    def exclusive(self, tenant: str, look: Look = lambda message: None) -> Iterator[None]:
+    def exclusive(self, tenant: str, on_wait: OnWait = lambda message: None) -> Iterator[None]:
         path = self._path_of(tenant)
         # The kernel lets go of the lock with the process, however that ends.
         with path.with_suffix(".lock").open("a") as file:
-            next_look = time.monotonic()
+            next_report = time.monotonic()
             while not locked(file, fcntl.LOCK_EX):
-                if time.monotonic() >= next_look:
-                    look(f"another command has the data of {tenant}")
-                    next_look = time.monotonic() + self.poll_seconds
+                if time.monotonic() >= next_report:
+                    on_wait(f"another command has the data of {tenant}")
+                    next_report = time.monotonic() + self.poll_seconds
                 time.sleep(random.uniform(0.02, 0.1))
             if path.exists():
                 # dbt would wait for another program in silence, again and again.
@@ -159,7 +159,7 @@ class DuckDBDataset:
                     with opening.one_thread(), opening.gate(read_only=False):
                         duckdb.connect(str(path)).close()
 
-                opening.when_free(open_it, look, self.poll_seconds)
+                opening.when_free(open_it, on_wait, self.poll_seconds)
             yield
 
     def _must_exist(self, tenant: str) -> Path:

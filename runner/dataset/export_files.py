@@ -1,6 +1,6 @@
 """An export's files on this machine: which they are, and what is wrong with their bytes.
 
-What a file must look like is judged by dbt; this is what DuckDB does not look at.
+What a file must look like is judged by dbt; this is what DuckDB does not check.
 """
 
 import gzip
@@ -52,11 +52,11 @@ def real_files(ref: str) -> set[str]:
 
 
 def check(refs: Iterable[str], checked: Path | None = None) -> None:
-    """Read the gzip files of local exports through; DuckDB does not look at their checksums.
+    """Read the gzip files of local exports through; DuckDB does not check their checksums.
 
     `checked`: a file that keeps which were read, so that each is read again only when it is another
-    file or was changed since. Raises UsageProblem with the file and what is wrong. An export of
-    which no file is there is dbt's to tell.
+    file or was changed since. Raises UsageProblem with the file and what is wrong. dbt
+    reports an export of which no file is there.
     """
     known, now = _read(checked), {}
     for name in (name for ref in refs for name in files_of(ref)):
@@ -69,7 +69,7 @@ def check(refs: Iterable[str], checked: Path | None = None) -> None:
                 _check_line_ends(name)
         except OSError as error:
             raise UsageProblem(
-                f"The export's file {name} cannot be read ({error.strerror or error}): mend its"
+                f"The export's file {name} cannot be read ({error.strerror or error}): fix its"
                 " permissions or its disk, or copy it again."
             ) from error
     if checked is not None and now != known:
@@ -77,16 +77,16 @@ def check(refs: Iterable[str], checked: Path | None = None) -> None:
 
 
 def _check(name: str, size: int) -> None:
-    told = f"The export's file {name} "
+    start = f"The export's file {name} "
     if size == 0:
-        raise UsageProblem(f"{told}is empty.")
+        raise UsageProblem(f"{start}is empty.")
     with open(name, "rb") as file:
         is_gzip = file.read(2) == GZIP
         if is_gzip != name.endswith(".gz"):
             raise UsageProblem(
-                f"{told}is compressed with gzip: its name must end in .gz."
+                f"{start}is compressed with gzip: its name must end in .gz."
                 if is_gzip
-                else f"{told}is not compressed with gzip, and its name ends in .gz."
+                else f"{start}is not compressed with gzip, and its name ends in .gz."
             )
         if not is_gzip:
             return
@@ -95,9 +95,9 @@ def _check(name: str, size: int) -> None:
             is_empty = not _unzipped_bytes(file)
         except (ValueError, EOFError, zlib.error) as error:
             why = str(error).rpartition(": ")[2] if isinstance(error, zlib.error) else error
-            raise UsageProblem(f"{told}is damaged ({why}): copy it again.") from error
+            raise UsageProblem(f"{start}is damaged ({why}): copy it again.") from error
     if is_empty:
-        raise UsageProblem(f"{told}is empty.")
+        raise UsageProblem(f"{start}is empty.")
 
 
 def _unzipped_bytes(file: BinaryIO) -> int:
@@ -124,7 +124,7 @@ def _unzipped_bytes(file: BinaryIO) -> int:
 
 
 def _check_line_ends(name: str) -> None:
-    """DuckDB's own error for a CSV file whose lines end differently says nothing of line ends."""
+    """DuckDB's own error for a CSV file whose lines end differently does not mention line ends."""
     if not re.search(r"[.]csv([.]gz)?$", name):
         return
     ends: set[str] = set()

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TypeVar
 
-from runner.dataset.dataset import Look
+from runner.dataset.dataset import OnWait
 from runner.dataset.session import unreachable
 from runner.errors import WarehouseUnreachable
 
@@ -71,15 +71,18 @@ class Opening:
             yield
 
     def when_free(
-        self, open_it: Callable[[], Opened], look: Look | None = None, poll_seconds: float = 1.0
+        self,
+        open_it: Callable[[], Opened],
+        on_wait: OnWait | None = None,
+        poll_seconds: float = 1.0,
     ) -> Opened:
-        """Open the file once no other process has it; call `look` at once, and again and again.
+        """Open the file once no other process has it; call `on_wait` at once, and again and again.
 
         Without one a wait that is longer than programs of ours take is reported once.
         """
         import duckdb
 
-        next_look = time.monotonic() + (0.0 if look else SECONDS_IN_SILENCE)
+        next_report = time.monotonic() + (0.0 if on_wait else SECONDS_IN_SILENCE)
         while True:
             try:
                 return open_it()
@@ -93,13 +96,13 @@ class Opening:
                     raise WarehouseUnreachable(
                         f"{held} for over {seconds:.0f} s ({holder}): close that first."
                     ) from error
-            if time.monotonic() >= next_look:
+            if time.monotonic() >= next_report:
                 message = f"{held} ({holder}): waiting up to {seconds:.0f} s for it"
-                if look:
-                    look(message)
+                if on_wait:
+                    on_wait(message)
                 else:
                     sys.stderr.write(f"{message}\n")
-                next_look = time.monotonic() + poll_seconds if look else math.inf
+                next_report = time.monotonic() + poll_seconds if on_wait else math.inf
             time.sleep(random.uniform(0.005, 0.05))
 
 

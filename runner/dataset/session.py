@@ -101,7 +101,7 @@ def _from_duckdb(value: Any) -> Any:
 
 
 def first_line(error: Exception) -> str:
-    """What DuckDB says, without the rows that it quotes."""
+    """DuckDB's message, without the rows that it quotes."""
     return without_rows(str(error)).strip().splitlines()[0].rstrip("!.")
 
 

@@ -53,7 +53,7 @@ class Node:
 class Outcome:
     """How a job ended. `error` is the first thing that went wrong, None if nothing did.
 
-    `at_work`: what was under way when dbt ended without a word. `findings`: the expectations that
+    `at_work`: what was running when dbt was killed. `findings`: the expectations that
     did not hold. `readers_see`: which rows stand after a failure. Both are read back from the data.
     """
 

@@ -59,7 +59,7 @@ class Worker:
 
     def warm_up(self) -> None:
         """Have it import dbt now, for whichever tenant the first job has."""
-        with contextlib.suppress(BrokenPipeError, ValueError):  # the job will say what is wrong
+        with contextlib.suppress(BrokenPipeError, ValueError):  # the job reports what is wrong
             self._send(Job("none", ()))
 
     def run(

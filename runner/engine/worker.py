@@ -91,7 +91,7 @@ def _import_dbt(adapter: str) -> None:
 
 @cache
 def _begin_to_collect() -> None:
-    """Let Python's collector look at what is made from now on.
+    """Have Python's collector visit only what is made from now on.
 
     Nearly all of what an import and a parse make stays: looking through it took 5 % of a run.
     """

@@ -76,7 +76,7 @@ def for_all(
     workers: int,
     on_done: Callable[[Done[Result]], None],
 ) -> list[Done[Result]]:
-    """The task for each tenant, `workers` at a time; one's failure leaves the others alone."""
+    """The task for each tenant, `workers` at a time; one's failure does not end the others."""
 
     def one(tenant: str) -> Result:
         own = context.for_thread()
@@ -101,7 +101,7 @@ def active_tenants(store: Store, part: str | None = None) -> list[list[str]]:
 
 
 def as_catch_up(done: Done[catching.CatchUp]) -> catching.CatchUp:
-    """A tenant's catch-up, or one that tells why it broke."""
+    """A tenant's catch-up, or one with the error that ended it."""
     if done.result:
         return done.result
     error = done.error or RunnerError("")
@@ -109,7 +109,7 @@ def as_catch_up(done: Done[catching.CatchUp]) -> catching.CatchUp:
 
 
 def caught_up(done: Done[catching.CatchUp]) -> str:
-    """One word for a tenant's catch-up."""
+    """The status of a tenant's catch-up: DONE, REFUSED or FAILED."""
     return {0: "DONE", 3: "REFUSED"}.get(as_catch_up(done).exit_code, "FAILED")
 
 
@@ -120,7 +120,7 @@ def why_not_caught_up(done: Done[catching.CatchUp]) -> str:
 
 
 def status_of(done: Done[list[Report]]) -> str:
-    """One word for a tenant: its worst run's status, REFUSED, or ERROR when none could begin."""
+    """The status of a tenant: its worst run's status, REFUSED, or ERROR when none could begin."""
     if done.error:
         return "REFUSED" if isinstance(done.error, Refused) else "ERROR"
     reports = done.result or []
@@ -137,11 +137,11 @@ def exit_code(statuses: Sequence[str]) -> int:
 
 
 def message_of(done: Done[list[Report]]) -> str:
-    """Why a tenant's is not done, in a sentence; empty when it is."""
-    if isinstance(done.error, RunnerError):
+    """The error of a tenant's runs; empty when there is none."""
+    if done.error:
         return done.error.message
-    last = done.result[-1] if done.result else None
-    return (last.outcome.error if last and last.outcome else None) or ""
+    outcome = done.result[-1].outcome if done.result else None
+    return (outcome and outcome.error) or ""
 
 
 def _loaded_lately(

@@ -35,7 +35,7 @@ class Part:
 
 @dataclass(frozen=True)
 class CatchUp:
-    """How the catch-up of one tenant ended. `error`: why it broke, if it did, with its code."""
+    """How the catch-up of one tenant ended. `error`: why it failed, if it did, with its code."""
 
     tenant_id: str
     found: Found | None
@@ -50,7 +50,7 @@ class CatchUp:
 
     @property
     def exit_code(self) -> int:
-        """0 done, or an active run is at it; 1 a run failed; 3 refused; else why it broke."""
+        """0 done, or an active run has the dates; 1 a run failed; 3 refused; else the error's."""
         if self.error_code:
             return self.error_code
         if any(part.error and part.status not in ("REFUSED", "LEFT") for part in self.parts):
@@ -65,7 +65,7 @@ def catch_up(
     is_dry_run: bool = False,
     run_one: RunOne = run_dates,
 ) -> CatchUp:
-    """Run again what moved, newest first; a range that fails leaves the others alone.
+    """Run again what moved, newest first; a range that fails does not end the others.
 
     `run_one` executes one run. A refusal leaves the rest for the next time. What was found is a
     row in x_meta_catch_ups, and moves the mark only when every run completed. Raises
@@ -73,16 +73,18 @@ def catch_up(
     """
     tenant, template = known.id, templates.load(known.pipeline)
     found = moved_dates.find(context, known, template)
-    told = CatchUp(tenant, found, notes=_notes(found))
+    result = CatchUp(tenant, found, notes=_notes(found))
     if found.stopped_at:
-        told = replace(told, error=moved_dates.has_stopped(known, found.stopped_at), error_code=1)
+        result = replace(
+            result, error=moved_dates.has_stopped(known, found.stopped_at), error_code=1
+        )
     if is_dry_run:
         left = tuple(Part(dates, "LEFT") for dates in found.ranges)
-        return replace(told, parts=left)
+        return replace(result, parts=left)
     planned: tuple[DateRange, ...] = ()
     if found.ranges:
         planned, note = _within_quota(context.store, tenant, found)
-        told = replace(told, notes=told.notes + note)
+        result = replace(result, notes=result.notes + note)
     parts: list[Part] = []
     for dates in planned:
         context.stop.check()
@@ -92,9 +94,9 @@ def catch_up(
         trigger = claim.Trigger("catch-up", trigger_by)
         request = claiming.request_of(context.settings, known, template, dates, trigger)
         parts.append(_run(context, request, template, run_one))
-    told = replace(told, parts=tuple(parts))
-    _record(context.store, told, found, moved_dates.pipeline_of(template, tenant), trigger_by)
-    return told
+    result = replace(result, parts=tuple(parts))
+    _record(context.store, result, found, moved_dates.pipeline_of(template, tenant), trigger_by)
+    return result
 
 
 def _within_quota(
@@ -141,28 +143,28 @@ def _run(
 
 
 def _notes(found: Found) -> tuple[str, ...]:
-    told = []
+    notes = []
     if found.left_alone:
-        told.append(
+        notes.append(
             f"{in_words(found.left_alone)}: skipped, for the export no longer has all that"
             " was loaded of it. `runner run` would replace it with what the export still has; `dbt"
             " build --select gcp_silver_cost+` builds the layers above the loaded bill again."
         )
     if found.unread_rows:
         what = "row stands" if found.unread_rows == 1 else "rows stand"
-        told.append(
+        notes.append(
             f"{found.unread_rows} {what} in partitions more than a day before the usage, which no"
             " run of that date reads: see `runner doctor`, partitions."
         )
-    return tuple(told)
+    return tuple(notes)
 
 
-def _record(store: Store, told: CatchUp, found: Found, pipeline: str, trigger_by: str) -> None:
+def _record(store: Store, result: CatchUp, found: Found, pipeline: str, trigger_by: str) -> None:
     """One row per finished catch-up; its mark counts when it is complete."""
     store.write(
-        sql.ADD_CATCH_UP.format(tenant=told.tenant_id),
+        sql.ADD_CATCH_UP.format(tenant=result.tenant_id),
         catch_up_id=str(uuid.uuid4()),
-        tenant_id=told.tenant_id,
+        tenant_id=result.tenant_id,
         pipeline_id=pipeline,
         trigger_by=trigger_by,
         looked_at=found.looked_at,
@@ -172,6 +174,6 @@ def _record(store: Store, told: CatchUp, found: Found, pipeline: str, trigger_by
         exports=found.exports,
         moved_dates=len(found.dates),
         moved_ranges=json.dumps([[str(r.first), str(r.last)] for r in ranges(found.dates)]),
-        run_ids=json.dumps([part.run_id for part in told.parts if part.run_id]),
-        is_complete=told.is_complete,
+        run_ids=json.dumps([part.run_id for part in result.parts if part.run_id]),
+        is_complete=result.is_complete,
     )

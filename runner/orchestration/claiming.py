@@ -1,4 +1,4 @@
-"""What is asked for, and what a claim answers."""
+"""Requests, and what their claims return."""
 
 from dataclasses import replace
 from datetime import date
@@ -27,7 +27,7 @@ def claimed(context: Context, request: claim.Request, run_id: str) -> runs.Run:
         if not request.queued:
             raise
     # Where a claim takes seconds, dbt is made ready meanwhile. On DuckDB it takes milliseconds,
-    # and of fifty that ask at once, one needs a process.
+    # and of fifty that claim at once, one needs a process.
     warms_up = not request.queued and not context.dataset.has_one_writer
     run = claim.take(
         context.store,
@@ -43,7 +43,7 @@ def claimed(context: Context, request: claim.Request, run_id: str) -> runs.Run:
 
 
 def is_over_quota(run: runs.Run) -> bool:
-    """Whether a refused run may be had later, without anybody's doing."""
+    """Whether a refused run is allowed later, without a change."""
     return "limit reached" in (run.error_message or "")
 
 
@@ -60,7 +60,7 @@ def _what_to_do(store: Store, run: runs.Run) -> str:
         )
     if why.startswith("tenant is"):
         return f"Let it run again with `runner tenant resume {tenant}`."
-    return f"`runner doctor --tenant {tenant}` names the command that mends it."
+    return f"`runner doctor --tenant {tenant}` names the command that fixes it."
 
 
 def report_of_active_run(store: Store, run: runs.Run, request: claim.Request) -> Report:

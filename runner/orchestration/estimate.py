@@ -17,7 +17,7 @@ EXPORT_VIEW = "stg_gcp_billing__export"
 class ModelEstimate:
     """Bytes that the query of one model, or of a test that reads the export, would read.
 
-    None when the engine cannot say (see `why`).
+    None when the engine does not know (see `why`).
     """
 
     model: str

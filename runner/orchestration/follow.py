@@ -47,9 +47,8 @@ def to_its_end(context: Context, run: runs.Run) -> Report:
         steps = store.read(runs_sql.STEPS.format(tenant=run.tenant_id), run_id=run.id)
         done = sum(step["status"] != "RUNNING" for step in steps)
         waits = turns.waiting_for(store, now)
-        line = f"run {run.id} " + (
-            f"waits for {waits}" if waits else f"is {now.status}, {done} steps done"
-        )
+        state = f"waits for {waits}" if waits else f"is {now.status}, {done} steps done"
+        line = f"run {run.id} {state}"
         if line != shown:
             context.echo(line)
             shown = line

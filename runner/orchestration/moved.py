@@ -10,7 +10,7 @@ from runner.dates import DAY, LONGEST_DAYS, DateRange
 
 # Dates that failed are cut shorter: a range that timed out may be done in parts.
 LONGEST_FAILED_DAYS = 31
-# A longer hole in the usage is a time without any, not a date that nobody loaded.
+# A longer hole in the usage is a time without any, not a date that was not loaded.
 LONGEST_GAP = 31
 
 # An export has stopped when its newest row is so old, as in export_has_not_stopped (_billing.yml).

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from runner import dates
@@ -66,12 +66,7 @@ def find(context: Context, known: tenants.Known, template: templates.Template) -
     among them. On DuckDB it waits for the process that has the tenant's file open.
     """
     tenant, is_landed = known.id, bool(known.landings)
-    exports = json.dumps(
-        [
-            [one.ref, one.billing_accounts, one.projects, one.has_unallocated]
-            for one in known.exports
-        ]
-    )
+    exports = json.dumps([astuple(one) for one in known.exports])
     looked_at = datetime.now(UTC)
     before = _before(context.store, known, pipeline_of(template, tenant), exports)
     mark, since = before.mark, None
@@ -210,6 +205,7 @@ def _refs(store: Store, known: tenants.Known) -> set[str]:
 
 
 def has_stopped(known: tenants.Known, newest: datetime) -> str:
+    """What to report where `stopped_at` is the newest row's or the landing's last run's time."""
     for landing in known.landings:
         return (
             f"The landing {landing}, which {known.id} reads, has not been run since"
@@ -222,7 +218,7 @@ def has_stopped(known: tenants.Known, newest: datetime) -> str:
 
 
 def _never_loaded(rows: Iterable[Row], since: date | None, ends: dict[date, bool]) -> set[date]:
-    """Dates without a charge that no run ever had: only a run tells them from unknown ones."""
+    """Dates without a charge that no run ever had: only a run makes them known."""
     exported = [
         row["usage_date"] for row in rows if row["exported_rows"] and row["usage_date"] >= EARLIEST
     ]

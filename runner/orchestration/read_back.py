@@ -30,18 +30,18 @@ def explained(dataset: Dataset, run: Run, outcome: Outcome) -> Outcome:
     dbt's own result. Never raises.
     """
     rows = _rows(dataset, run, sql.DQ_RESULTS)
-    told = with_findings(outcome, findings.of_rows(rows or ()))
-    told = replace(told, expectations_passed=sum(r["expectations_passed"] or 0 for r in rows or ()))
+    read = with_findings(outcome, findings.of_rows(rows or ()))
+    read = replace(read, expectations_passed=sum(r["expectations_passed"] or 0 for r in rows or ()))
     if outcome.success:
-        return told
+        return read
     seen = _rows(dataset, run, sql.PUBLICATIONS)
     if seen is None:
-        return told
-    return replace(told, readers_see=standing.readers_see(run.id, publications.of_rows(seen)))
+        return read
+    return replace(read, readers_see=standing.readers_see(run.id, publications.of_rows(seen)))
 
 
 def with_findings(outcome: Outcome, recorded: Iterable[Finding]) -> Outcome:
-    """The outcome in the words of what the hook recorded, else of dbt's own messages."""
+    """The outcome with the findings that the hook recorded, else those of dbt's own messages."""
     by_node: dict[str, list[Finding]] = {}
     for one in recorded:
         by_node.setdefault(one.node, []).append(one)
@@ -49,7 +49,7 @@ def with_findings(outcome: Outcome, recorded: Iterable[Finding]) -> Outcome:
     nodes: list[Node] = []
     found: list[Finding] = []
     for node in outcome.nodes:
-        its = (by_node.get(node.unique_id) or _by_dbt(node)) if _is_told(node) else []
+        its = (by_node.get(node.unique_id) or _by_dbt(node)) if _is_reported(node) else []
         found += its
         nodes.append(_worded(node, its, dated))
     error = outcome.error
@@ -60,12 +60,12 @@ def with_findings(outcome: Outcome, recorded: Iterable[Finding]) -> Outcome:
     return replace(outcome, error=error, nodes=tuple(nodes), findings=tuple(found))
 
 
-def _is_told(node: Node) -> bool:
+def _is_reported(node: Node) -> bool:
     return node.failed or node.status == "warn"
 
 
 def _by_dbt(node: Node) -> list[Finding]:
-    """What dbt's result of a node says by itself: of a model by its message, of a test how much."""
+    """The findings in dbt's own result: of a model by its message, of a test its failing rows."""
     if node.type == "model":
         return findings.of_message(node.unique_id, node.name, node.message)
     if node.type == "test" and node.status in ("fail", "warn"):
@@ -100,6 +100,6 @@ def _rows(dataset: Dataset, run: Run, statement: str) -> list[Row] | None:
             from_date=run.run_date,
             to_date=run.to_date,
         )
-    except Exception as error:  # a record with fewer words is better than none
+    except Exception as error:  # a record with less in it is better than none
         log.warning("run %s: its data cannot be read: %s", run.id, error)
         return None

@@ -36,5 +36,5 @@ class Report:
 
     @property
     def rows(self) -> int:
-        """Charge rows loaded for the dates; for another's run as its record says."""
+        """Charge rows loaded for the dates; for another's run by its record."""
         return sum(total.rows for total in self.totals) or self.run.row_count or 0

@@ -24,7 +24,7 @@ NEXT_CHECKS = 3
 
 @dataclass(frozen=True)
 class _End:
-    """How a run ended, before that is recorded. `error`: what broke it, to be raised again."""
+    """How a run ended, before that is recorded. `error`: what ended it, to be raised again."""
 
     status: str
     outcome: Outcome
@@ -77,7 +77,7 @@ def execute(context: Context, template: Template, request: claim.Request, run: r
     steps.open("claim", "Claim the dates", "claim")
     steps.close("claim", "COMPLETED")
     try:
-        if not request.queued:  # it was taken up in its turn
+        if not request.queued:  # it was dequeued in its turn
             _await_turn(context, run, template)
         outcome, totals = build.build_dates(context, request, run, template, steps)
         end = _End("COMPLETED" if outcome.success else "FAILED", outcome, totals)
@@ -94,7 +94,7 @@ def execute(context: Context, template: Template, request: claim.Request, run: r
         end = _End("CANCELLED", Outcome(False, "closed by another command"))
     except (Exception, KeyboardInterrupt) as error:
         # The runner's or the warehouse's: recorded like any other end before it is raised.
-        log.exception("run %s broke", run.id)
+        log.exception("run %s failed", run.id)
         why = getattr(error, "message", f"{type(error).__name__}: {error}")
         status = "FAILED" if isinstance(error, Exception) else "CANCELLED"
         end = _End(status, Outcome(False, why), error=error)
@@ -170,7 +170,7 @@ def _finish(
             _send_unrecorded(context, run, raised)
         if not raised or not isinstance(problem, StatementRefused):
             raise
-        # The outbox may be what is broken: the end is written without it.
+        # The outbox may be what fails: the end is written without it.
         ended, outbox = step_log.finish(context, steps, recorded, [])
         recorded = replace(recorded, warnings=(*recorded.warnings, problem.message))
     alerts.deliver(context, run.tenant_id, outbox)
@@ -189,7 +189,7 @@ def _finish(
 def _with_what_readers_see(
     context: Context, steps: step_log.StepLog, outcome: Outcome, error: BaseException | None
 ) -> Outcome:
-    """The outcome with what readers see now, by the records where the data did not say."""
+    """The outcome with what readers see now, by the records where the data has nothing of it."""
     if outcome.success or outcome.readers_see:
         return outcome
     if isinstance(error, WarehouseUnreachable):  # asking again would wait as long again

@@ -187,18 +187,19 @@ def finish(
     A run that another command has closed meanwhile stays as that command left it. Raises
     WarehouseProblem when the end could not be written; it is then in the spool.
     """
-    values: dict[str, Value] = {
-        "status": end.status,
-        "duration_ms": steps.elapsed_ms,
-        "error_message": end.error,
-        "warnings": json.dumps(end.warnings),
-        "row_count": end.row_count,
-        "publications": as_text(steps.published),
-    }
+    named, values = steps.pending(
+        ("FINISH", 0),
+        ("MISSING_EVENTS", 0),
+        status=end.status,
+        duration_ms=steps.elapsed_ms,
+        error_message=end.error,
+        warnings=json.dumps(end.warnings),
+        row_count=end.row_count,
+        publications=as_text(steps.published),
+        **outbox_times(),
+    )
     for alert in alerts:
         values |= alert.values
-    values |= outbox_times()
-    named, values = steps.pending(("FINISH", 0), ("MISSING_EVENTS", 0), **values)
     # After the steps: a mail's step is the last.
     named += tuple(one for alert in alerts for one in alert.named)
     # Without an alert nothing is asked of the outbox: it may be what is broken.

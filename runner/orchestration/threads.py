@@ -74,7 +74,7 @@ def each(
 def shard(names: Sequence[str], part: str) -> list[str]:
     """Those of the names that are part i of n, such as 0/4: by the name alone.
 
-    So every task of a job array that was given the same n agrees on who has which, though tenants
+    So every task of a job array that was given the same n agrees on which it has, though tenants
     come and go between their starts. Raises UsageProblem for what is not i/n.
     """
     found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", part)

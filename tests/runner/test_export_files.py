@@ -99,7 +99,7 @@ def test_a_file_that_cannot_be_read_is_told_in_one_sentence(
         return real(name, *args, **options)
 
     monkeypatch.setattr(builtins, "open", forbidden)
-    assert f"{path} cannot be read (Permission denied): mend its permissions" in refused(path)
+    assert f"{path} cannot be read (Permission denied): fix its permissions" in refused(path)
     monkeypatch.setattr(builtins, "open", real)
     monkeypatch.setattr(export_files, "files_of", lambda ref: [ref])
     path.unlink()
