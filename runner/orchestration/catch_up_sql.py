@@ -2,7 +2,7 @@
 
 from runner.names import EARLIEST
 
-_RUNS_TO_LOOK_AT = """
+_RUNS = """
     select
         1 as one_row, tenant_id, pipeline_logging_id, pipeline_id, status, worker_instance,
         run_date, to_date, end_time, start_time, lease_expires_at
@@ -10,32 +10,12 @@ _RUNS_TO_LOOK_AT = """
     where status <> 'REFUSED'
 """
 
-_LANDED_RUNS = _RUNS_TO_LOOK_AT.replace("{tenant}", "{dataset}")
+_LANDED_RUNS = _RUNS.replace("{tenant}", "{dataset}")
 
-_BESIDE_THE_MARK = """
-) as runs on base.one_row = runs.one_row
-left join (
-    select 1 as one_row, newest_partition, exports, looked_at
-    from `{tenant}.x_meta_catch_ups`
-    where pipeline_id = @pipeline_id and is_complete
-    order by looked_at desc
-    limit 1
-) as marks on base.one_row = marks.one_row
-order by runs.start_time desc
-"""
-
-# All that a catch-up must know before it looks, in one query: runs, newest first, and beside each
-# the mark of the last complete catch-up. One row at least.
-BEFORE_A_LOOK = f"""
-select runs.*, marks.newest_partition, marks.exports, marks.looked_at
-from (select 1 as one_row) as base
-left join (
-{_RUNS_TO_LOOK_AT}
-{_BESIDE_THE_MARK}
-"""
-
-# The same with the completed runs of the landing that the tenant reads, and when it last looked.
-BEFORE_A_LOOK_AT_A_LANDING = f"""
+# All that a catch-up must know, in one query: runs, newest first, and beside each the mark of the
+# last complete catch-up. One row at least. With them the completed runs of the landing that the
+# tenant reads, and when it was last caught up; a tenant that reads none names itself.
+RUNS_AND_MARK = f"""
 select
     runs.*, marks.newest_partition, marks.exports, marks.looked_at, landing.landing_looked_at
 from (select 1 as one_row) as base
@@ -43,11 +23,19 @@ cross join (
     select max(looked_at) as landing_looked_at from `{{dataset}}.x_meta_catch_ups`
 ) as landing
 left join (
-{_RUNS_TO_LOOK_AT}
+{_RUNS}
     union all
 {_LANDED_RUNS}
         and status = 'COMPLETED' and pipeline_id = @landing_pipeline_id
-{_BESIDE_THE_MARK}
+) as runs on base.one_row = runs.one_row
+left join (
+    select 1 as one_row, newest_partition, exports, looked_at
+    from `{{tenant}}.x_meta_catch_ups`
+    where pipeline_id = @pipeline_id and is_complete
+    order by looked_at desc
+    limit 1
+) as marks on base.one_row = marks.one_row
+order by runs.start_time desc
 """
 
 ADD_CATCH_UP = """

@@ -156,14 +156,12 @@ def find(context: Context, known: tenants.Known, template: templates.Template) -
 def _before(store: Store, known: tenants.Known, pipeline: str, exports: str) -> _Before:
     """What is known before; dead runs are closed first, so that they are known, too."""
     tenant = known.id
-    values = {"pipeline_id": pipeline}
-    statement = sql.BEFORE_A_LOOK.format(tenant=tenant)
-    for landing in known.landings[:1]:  # a tenant that reads one has no other export
-        statement = sql.BEFORE_A_LOOK_AT_A_LANDING.format(tenant=tenant, dataset=landing)
-        values["landing_pipeline_id"] = landings.pipeline_of(landing)
+    landing = next(iter(known.landings), "")  # a tenant that reads one has no other export
+    statement = sql.RUNS_AND_MARK.format(tenant=tenant, dataset=landing or tenant)
+    landed_by = landings.pipeline_of(landing) if landing else ""
 
     def read() -> tuple[list[Row], list[Row]]:
-        rows = store.read(statement, **values)
+        rows = store.read(statement, pipeline_id=pipeline, landing_pipeline_id=landed_by)
         return rows, [row for row in rows if row["tenant_id"] == tenant]
 
     rows, own = read()
@@ -171,7 +169,7 @@ def _before(store: Store, known: tenants.Known, pipeline: str, exports: str) -> 
         rows, own = read()
     ended = (r for r in own if r["pipeline_id"] == pipeline and r["status"] not in runs.ACTIVE)
     landed = [row for row in rows if row["tenant_id"] not in (None, tenant)]
-    times = [row["end_time"] for row in landed] + [rows[0].get("landing_looked_at")]
+    times = [row["end_time"] for row in landed] + [rows[0]["landing_looked_at"]]
     mark = rows[0] if rows[0]["exports"] == exports else None
     if mark and known.exports_updated_at and mark["looked_at"] <= known.exports_updated_at:
         mark = None

@@ -34,9 +34,8 @@ CONSTANTS = {
     "_DUE",
     "_UNREPORTED",
     "OUTBOX",
-    "_RUNS_TO_LOOK_AT",
+    "_RUNS",
     "_LANDED_RUNS",
-    "_BESIDE_THE_MARK",
     "body",
     "last",
     # Names of a contract, and of the dataset of a validated tenant.
