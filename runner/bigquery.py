@@ -1,5 +1,6 @@
 """The one BigQuery client: bound parameters, one script per transaction, bounded retries."""
 
+import contextlib
 import functools
 import random
 import time
@@ -131,17 +132,15 @@ class Client:
             time.sleep(random.uniform(0.1, 0.4) * 2**doublings)
         raise AssertionError("unreachable")
 
-    def has(self, table: str, account: str = "") -> bool:
-        """Whether there is such a table: asked without a job, so it costs nothing."""
+    def table(self, name: str, account: str = "") -> "bigquery.Table | None":
+        """The table, None if there is none: asked without a job, so it costs nothing."""
         from google.api_core.exceptions import NotFound
 
-        def get() -> bool:
+        def get() -> "bigquery.Table | None":
             client = self.as_account(account)
-            try:
-                client.get_table(table, retry=None, timeout=TIMEOUT_SECONDS)
-            except NotFound:
-                return False
-            return True
+            with contextlib.suppress(NotFound):
+                return client.get_table(name, retry=None, timeout=TIMEOUT_SECONDS)
+            return None
 
         return self.call(get, account)
 

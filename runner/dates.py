@@ -42,10 +42,9 @@ class DateRange:
         after = DateRange(max(self.first, other.last + DAY), self.last)
         return [part for part in (before, after) if part.first <= part.last]
 
-    def chunks(self, days: int = LONGEST_DAYS) -> "list[DateRange]":
-        """The same dates in parts of so many days, oldest first."""
-        starts = (self.first + n * DAY for n in range(0, self.days, days))
-        return [DateRange(first, min(self.last, first + (days - 1) * DAY)) for first in starts]
+    def chunks(self) -> "list[DateRange]":
+        """The same dates in parts that are not too long, oldest first."""
+        return ranges(self)
 
 
 # Dates that there can be, and a day after.

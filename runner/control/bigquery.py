@@ -25,7 +25,7 @@ class BigQueryStore:
     def hurry(self) -> None: ...
 
     def exists(self) -> bool:
-        return self._client.has("tenants.tenant_profiles")
+        return self._client.table("tenants.tenant_profiles") is not None
 
     def must_be_writable(self) -> None: ...
 

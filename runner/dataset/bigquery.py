@@ -11,7 +11,7 @@ from runner.bigquery import TIMEOUT_SECONDS, Client, must_be_ours
 from runner.bigquery_jobs import APP, job_config
 from runner.dataset import data_sql
 from runner.dataset.dataset import OnWait
-from runner.errors import StatementRefused, UsageProblem
+from runner.errors import UsageProblem
 from runner.sql import Row, Value
 
 # A tenant's account is looked up again after so long.
@@ -82,27 +82,15 @@ class BigQueryDataset:
 
     def _account_set(self, tenant: str) -> str:
         # Before the first tenant is added there is no table of them.
-        is_made = self._client.has("tenants.tenant_profiles")
+        is_made = self._client.table("tenants.tenant_profiles") is not None
         rows = self._client.query(data_sql.PROFILE, {"tenant_id": tenant}) if is_made else []
         return next((row.get("service_account") or "" for row in rows), "")
 
     def check_export(self, tenant: str, ref: str) -> None:
-        from google.api_core.exceptions import NotFound
-
-        account = self.account_of(tenant)
-
-        def get() -> str:
-            client = self._client.as_account(account)
-            table = client.get_table(ref, retry=None, timeout=TIMEOUT_SECONDS)
-            return str(table.location or "")
-
-        try:
-            location = self._client.call(get, account)
-        except StatementRefused as refused:
-            if not isinstance(refused.__cause__, NotFound):
-                raise
-            raise UsageProblem(f"The export {ref} was not found: check its name.") from refused
-        self._must_be_here(ref, location)
+        found = self._client.table(ref, self.account_of(tenant))
+        if found is None:
+            raise UsageProblem(f"The export {ref} was not found: check its name.")
+        self._must_be_here(ref, str(found.location or ""))
         self.bytes_read(tenant, data_sql.PROBE_EXPORT.format(table=ref))
 
     def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
@@ -152,7 +140,7 @@ class BigQueryDataset:
         return self._client.columns(tenant, self.account_of(tenant))
 
     def has_table(self, tenant: str, table: str) -> bool:
-        return self._client.has(f"{tenant}.{table}", self.account_of(tenant))
+        return self._client.table(f"{tenant}.{table}", self.account_of(tenant)) is not None
 
     def drop(self, tenant: str) -> None:
         """Nothing by itself: data and control tables share the tenant's dataset."""

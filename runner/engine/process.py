@@ -16,6 +16,9 @@ from typing import IO, Any, Self
 from runner.engine.job import Event, Job, Node, Outcome, timed_out
 from runner.settings import Settings
 
+# From a request to stop to a kill.
+GRACE_SECONDS = 5.0
+
 
 class Worker:
     """A child process with dbt in it. Use as a context manager; it ends with the block."""
@@ -103,12 +106,12 @@ class Worker:
                 return _outcome(message)
             on_event(Event(kind, **message))
 
-    def stop(self, grace_seconds: float = 5.0) -> None:
+    def stop(self) -> None:
         """End the child: politely first, so that dbt cancels its queries, then for good."""
         if self._process.poll() is None:
             self._process.terminate()
             try:
-                self._process.wait(grace_seconds)
+                self._process.wait(GRACE_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()

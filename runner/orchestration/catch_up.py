@@ -2,7 +2,6 @@
 
 import json
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -14,11 +13,8 @@ from runner.errors import Interrupted, Refused
 from runner.orchestration import catch_up_sql as sql
 from runner.orchestration import claiming, landings, moved, moved_dates
 from runner.orchestration.moved_dates import Found
-from runner.orchestration.report import Report
 from runner.orchestration.run import run_dates
 from runner.pipelines import templates
-
-RunOne = Callable[[Context, claim.Request, templates.Template], Report]
 
 
 @dataclass(frozen=True)
@@ -59,15 +55,11 @@ class CatchUp:
 
 
 def catch_up(
-    context: Context,
-    known: tenants.Known,
-    trigger_by: str,
-    is_dry_run: bool = False,
-    run_one: RunOne = run_dates,
+    context: Context, known: tenants.Known, trigger_by: str, is_dry_run: bool = False
 ) -> CatchUp:
     """Run again what moved, newest first; a range that fails does not end the others.
 
-    `run_one` executes one run. A refusal leaves the rest for the next time. What was found is a
+    A refusal leaves the rest for the next time. What was found is a
     row in x_meta_catch_ups, and moves the mark only when every run completed. Raises
     WarehouseProblem, and Interrupted when stopped.
     """
@@ -93,7 +85,7 @@ def catch_up(
             continue
         trigger = claim.Trigger("catch-up", trigger_by)
         request = claiming.request_of(context.settings, known, template, dates, trigger)
-        parts.append(_run(context, request, template, run_one))
+        parts.append(_run(context, request, template))
     result = replace(result, parts=tuple(parts))
     _record(context.store, result, found, moved_dates.pipeline_of(template, tenant), trigger_by)
     return result
@@ -121,13 +113,11 @@ def _within_quota(
     return planned, (note,)
 
 
-def _run(
-    context: Context, request: claim.Request, template: templates.Template, run_one: RunOne
-) -> Part:
+def _run(context: Context, request: claim.Request, template: templates.Template) -> Part:
     """One range through an ordinary run."""
     dates = request.dates
     try:
-        report = run_one(context, request, template)
+        report = run_dates(context, request, template)
     except landings.DatesNotLanded as problem:
         return Part(dates, "NOT READY", error=problem.message)
     except Refused as refusal:

@@ -102,10 +102,10 @@ def readers_see(run_id: str, published: Collection[Publication]) -> str:
     return f"{before}{'The other tables' if ours else 'All tables'} still have the rows of {by}."
 
 
-def few(names: Sequence[str], most: int = 3) -> str:
+def few(names: Sequence[str]) -> str:
     """The first names, and how many more there are."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - 3
+    return ", ".join(names[:3]) + (f" and {more} more" if more > 0 else "")
 
 
 def standing_lines(found: Sequence[Standing], run_id: str = "") -> list[str]:
