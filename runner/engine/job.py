@@ -84,8 +84,3 @@ class Event:
     type: str = ""
     status: str = ""
     nodes: int = 0
-
-
-def timed_out(timeout: float) -> Outcome:
-    """The outcome of a job that took longer than so many seconds."""
-    return Outcome(False, f"timed out after {timeout / 60:g} min")

@@ -13,7 +13,7 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import IO, Any, Self
 
-from runner.engine.job import Event, Job, Node, Outcome, timed_out
+from runner.engine.job import Event, Job, Node, Outcome
 from runner.settings import Settings
 
 # From a request to stop to a kill.
@@ -93,7 +93,7 @@ class Worker:
                 next_tick = time.monotonic() + tick_seconds
             if now >= deadline:
                 self.stop()
-                return timed_out(timeout)
+                return Outcome(False, f"timed out after {timeout / 60:g} min")
             try:
                 line = self._lines.get(timeout=max(0.0, min(deadline, next_tick) - now))
             except Empty:
