@@ -53,8 +53,10 @@ lint: .venvs/lint/.made
 types: .venvs/lint/.made .venv/.tests
 	$(LINT)/mypy --python-executable $(BIN)/python
 
+# A folder for each package of runner/, one for its ground files, one for the project.
+UNIT := $(addprefix tests/,control dataset engine orchestration onboarding doctor cli ground project)
 unit: .venv/.tests
-	$(PYTEST) --dist worksteal tests/runner
+	$(PYTEST) --dist worksteal $(UNIT)
 
 # The REST service with dbt replaced, and its page in Chromium where that is installed.
 api: .venv/.tests

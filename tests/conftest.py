@@ -18,8 +18,10 @@ OURS = ("WAREHOUSE_", "RUNNER_", "DBT_", "SMTP_", "ALERT_", "BIGQUERY_", "GOOGLE
 
 sys.dont_write_bytecode = True
 set_hypothesis_home_dir(tempfile.mkdtemp(prefix="hypothesis-"))
-# Before tests/, where the folder tests/runner would pass for a package of that name.
+# Before tests/, whose folders would pass for packages of their names.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+pytest_plugins = ["unit_fixtures"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

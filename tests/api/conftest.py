@@ -1,13 +1,9 @@
 """The real application on a control file of each test's own; dbt alone is replaced."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "runner"))
-
 from control_file import Control, write_control_file
 from serving import FakeDbt, Scene, write_tenant_file
 from support import environment_in

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import duckdb
 from control_file import Control, dataset_tables
 from fastapi.testclient import TestClient
+from given import a_node
 from httpx import Response
-from test_notify import a_node
 
 from runner import logs
 from runner.api import app, auth

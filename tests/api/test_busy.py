@@ -5,8 +5,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from processes import held
 from serving import ADMIN_KEY, DAY, RUN, RUNS, Scene
-from test_dataset_duckdb import held
 
 from runner import sql
 from runner.api import errors

@@ -13,8 +13,8 @@ import pytest
 import uvicorn
 from browser import chromium
 from control_file import judge, publish
+from given import FAILED
 from serving import RUN, Held, Scene
-from test_notify import FAILED
 
 WEEK = {"from_date": "2024-11-01", "to_date": "2024-11-07"}
 NASTY = "<img src=x onerror=document.title='broken'>"

@@ -288,7 +288,7 @@ def test_a_run_that_waited_longer_than_the_service_lives_is_not_taken_for_dead(c
 
 
 def test_a_failed_run_shows_its_error_and_the_rows_that_failed(scene: Scene) -> None:
-    from test_notify import FAILED
+    from given import FAILED
 
     scene.dbt.outcome = FAILED
     run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]
@@ -322,7 +322,7 @@ def test_a_failed_run_shows_its_error_and_the_rows_that_failed(scene: Scene) -> 
 def test_no_answer_about_a_failed_run_has_a_path_of_the_server(scene: Scene) -> None:
     """As findings, messages of tests, models and steps have them; an admin reads all of it."""
     import duckdb
-    from test_notify import a_node
+    from given import a_node
 
     folder = "/srv/exports of all, (really)"
     fault = "The export's file /srv/exports of all/e.csv has in line 3 a second header."

@@ -128,7 +128,7 @@ def test_a_killed_service_loses_no_claim(control: Control) -> None:
         "claim.take(mine.store, request(queued=True))\n"
         "os.kill(os.getpid(), 9)\n"
     )
-    folders = [str(ROOT / "tests"), str(ROOT / "tests" / "runner"), str(control.folder)]
+    folders = [str(ROOT / "tests"), str(ROOT), str(control.folder)]
     killed = subprocess.run(
         [sys.executable, "-c", script, *folders],
         env={**control.environ, "PYTHONPATH": str(ROOT), "PATH": ""},

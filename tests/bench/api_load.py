@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / name) for name in (".", "runner", "api"))]
+sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / name) for name in (".", "api"))]
 
 from control_file import Control, write_control_file  # noqa: E402
 from serving import ADMIN_KEY, FakeDbt, write_tenant_file  # noqa: E402

@@ -21,6 +21,7 @@ CLAIMS, TURNS = 30, 3
 
 def measure(folder: Path) -> dict[str, float]:
     """Milliseconds a claim, in this process, with the code of that checkout."""
+    # A commit of before has the helper in tests/runner.
     sys.path[:0] = [str(folder), str(folder / "tests"), str(folder / "tests" / "runner")]
     os.umask(0o077)
     from control_file import DAY, Control, write_control_file

@@ -11,6 +11,13 @@ from google.api_core import exceptions
 from google.auth.exceptions import RefreshError
 from google.cloud import bigquery
 from requests.exceptions import ConnectionError as ConnectionLost
+from runner.warehouse_bigquery import (
+    ATTEMPTS,
+    ATTEMPTS_TO_COMMIT,
+    ATTEMPTS_TO_CONNECT,
+    LONGEST_DOUBLING,
+    BigQueryWarehouse,
+)
 from support import ROOT
 
 from runner import warehouse_bigquery
@@ -24,13 +31,6 @@ from runner.errors import (
 )
 from runner.onboarding import onboard, onboarding_sql, overlaps, records
 from runner.settings import Target
-from runner.warehouse_bigquery import (
-    ATTEMPTS,
-    ATTEMPTS_TO_COMMIT,
-    ATTEMPTS_TO_CONNECT,
-    LONGEST_DOUBLING,
-    BigQueryWarehouse,
-)
 
 SOURCE = ROOT / "runner" / "warehouse_bigquery.py"
 ABORTED = "Transaction is aborted due to concurrent update against table local:t.x_meta_run_lock"

@@ -1,15 +1,12 @@
 """The layer that breaks things on purpose: real processes, real files, a real mail server."""
 
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 # The tables without dbt are the fast layer's.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "runner"))
-
 from control_file import Control
 from scene import Scene, made_in
 from warm import serving

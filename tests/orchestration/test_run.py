@@ -13,9 +13,8 @@ import duckdb
 import pytest
 from click.testing import Result
 from control_file import DAY, Control, request
-from given import GOOD
+from given import FAILED, GOOD, a_node, mail_at
 from support import Inbox, free_port
-from test_notify import FAILED, a_node, mail_at
 
 from runner import mailing
 from runner.control import runs, spool

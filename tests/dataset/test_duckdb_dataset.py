@@ -4,38 +4,17 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 import pytest
 from control_file import Control, dataset_tables
+from processes import held
 
 from runner.context import open_context
 from runner.dataset import duckdb as dataset
 from runner.dataset import locks
 from runner.errors import NotInitialised, RunnerError, WarehouseUnreachable
-
-HOLD = """
-import duckdb, sys, time
-connection = duckdb.connect(sys.argv[1])
-print("held", flush=True)
-time.sleep(float(sys.argv[2]))
-"""
-
-
-@contextmanager
-def held(path: Path, seconds: float):
-    """Another process has the file open for so long."""
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path), str(seconds)], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert holder.stdout and holder.stdout.readline() == "held\n"
-        yield holder
-    finally:
-        holder.kill()
-        holder.wait()
 
 
 @pytest.fixture

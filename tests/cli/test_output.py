@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from given import FAILED, TOLD, a_node, a_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_notify import FAILED, TOLD, a_node, a_run
 
 from runner.cli import lists, reports
 from runner.cli.progress import Progress

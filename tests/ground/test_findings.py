@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import duckdb
 import jinja2
 import pytest
+from given import a_node
 from macro_sql import Returned
 from support import ROOT
-from test_notify import a_node
 
 from runner import findings
 from runner.dataset import session

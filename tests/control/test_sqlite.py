@@ -317,7 +317,7 @@ print(json.dumps(told))
 def test_what_was_committed_is_told_so_though_no_file_may_grow(control: Control, more: int) -> None:
     """Such as on a full disk: a claim is made whole or not at all, and its caller knows which."""
     control.subscribe(daily_limit=100, concurrent_limit=100)
-    paths = (str(ROOT), str(ROOT / "tests" / "runner"), str(control.folder))
+    paths = (str(ROOT), str(ROOT / "tests"), str(control.folder))
     run = subprocess.run(
         [sys.executable, "-c", FULL, *paths, str(more)],
         env={**control.environ, "PYTHONPATH": str(ROOT / "tests")},

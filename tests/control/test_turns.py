@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 from control_file import DAY, Control, request
-from given import GOOD
-from test_notify import mail_at
+from given import GOOD, mail_at
 
 from runner import mailing
 from runner.context import Stop

@@ -41,7 +41,7 @@ def at_once(
     control: "Control", script: str, calls: Iterable[Sequence[str]], ready: str = "ready"
 ) -> "list[subprocess.Popen[str]]":
     """Processes that run a script, one per list of arguments, let go when each has said `ready`."""
-    paths = ":".join(map(str, (ROOT, ROOT / "tests", Path(__file__).parent)))
+    paths = ":".join(map(str, (ROOT, ROOT / "tests", ROOT / "tests" / "onboarding")))
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", script, *arguments],

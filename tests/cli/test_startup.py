@@ -6,33 +6,7 @@ import sys
 
 import pytest
 from control_file import Control
-
-LOADED = """
-import sys
-from runner.cli.app import main
-sys.argv[0] = "runner"
-try:
-    main()
-except SystemExit as end:
-    code = end.code
-heavy = ("dbt.cli", "google.cloud.bigquery", "google.api_core", "duckdb", "yaml", "jinja2")
-print("LOADED", code, *[name for name in heavy if name in sys.modules], file=sys.stderr)
-"""
-
-FAR = {"dbt.cli", "google.cloud.bigquery", "google.api_core"}
-
-
-def loaded(control: Control, *args: str) -> tuple[int, set[str]]:
-    """The exit code of a command, and which heavy packages it imported."""
-    answer = subprocess.run(
-        [sys.executable, "-c", LOADED, *args],
-        env={**os.environ, **control.environ},
-        capture_output=True,
-        text=True,
-    )
-    assert "Traceback" not in answer.stderr, answer.stderr
-    code, *names = answer.stderr.strip().splitlines()[-1].split()[1:]
-    return int(code), set(names)
+from processes import FAR, loaded
 
 
 @pytest.mark.parametrize(

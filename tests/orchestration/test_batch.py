@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from control_file import Control
 from given import GOOD
-from test_startup import loaded
+from processes import loaded
 
 from runner.context import Stop
 from runner.control import tenants

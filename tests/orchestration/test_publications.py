@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 from control_file import DAY, Control, judge, publish
-from test_notify import a_node
+from given import a_node
 from test_run import run, start
 
 from runner.cli import reports
