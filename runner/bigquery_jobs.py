@@ -18,7 +18,7 @@ _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 TYPES_OF_NULL = (
     (re.compile(r"(_at|_time)(_\d+)?$"), "TIMESTAMP"),
     (re.compile(r"^(is|has)_"), "BOOL"),
-    (re.compile(r"(_date|day|partitions_from|newest_partition)$"), "DATE"),
+    (re.compile(r"(_date|^day|partitions_from|newest_partition)$"), "DATE"),
     (re.compile(r"(_limit|_count|_ms|max_\w+?)(_\d+)?$"), "INT64"),
 )
 

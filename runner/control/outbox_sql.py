@@ -74,8 +74,7 @@ order by created_at, alert_id
 TAKE_ALERT = f"""
 update `{{tenant}}.x_meta_alerts`
 set status = 'SENDING', attempts = attempts + 1, next_attempt_at = @now, taken_by = @taken_by
-where alert_id = @alert_id
-    and {_DUE}
+where alert_id = @alert_id and {_DUE}
 """
 
 TAKEN_ALERT = """
@@ -102,10 +101,7 @@ select
     @now,
     case when alerts.status = 'SUPPRESSED' then @now end,
     case when alerts.status = 'SUPPRESSED' then 0 end,
-    case
-        when alerts.status = 'SUPPRESSED'
-            then 'the same failure was reported within the quiet hours'
-    end,
+    case when alerts.status = 'SUPPRESSED' then 'reported already within the quiet hours' end,
     @user_id
 from `{tenant}.x_meta_alerts` as alerts
 cross join (
@@ -122,8 +118,7 @@ where alerts.alert_id = @alert_id_{n}
 CLOSE_MAIL_STEP = """
 update `{tenant}.x_meta_step_logs`
 set status = @step_status, end_time = @now,
-    duration_ms = unix_millis(@now) - unix_millis(start_time),
-    error_message = @step_error
+    duration_ms = unix_millis(@now) - unix_millis(start_time), error_message = @step_error
 where step_logging_id = @alert_id
 """
 

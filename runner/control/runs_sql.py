@@ -113,7 +113,7 @@ RUN_STATUS = """
 select status from `{tenant}.x_meta_pipeline_runs` where pipeline_logging_id = @run_id
 """
 
-# Nothing that came later and shares a date may have failed, or be at it still.
+# No later run that shares a date may have failed or be active.
 LOADED_LATELY = """
 select runs.pipeline_logging_id
 from `{tenant}.x_meta_pipeline_runs` as runs
@@ -141,7 +141,7 @@ from `{{tenant}}.x_meta_pipeline_runs`
 where pipeline_logging_id = @run_id
 """
 
-# What runs recorded of the dates; a null is of one that died, whose publications only its data has.
+# What runs recorded of the dates; null for a dead run, whose publications only its data has.
 RECORDED_PUBLICATIONS = """
 select pipeline_logging_id, status, publications
 from `{tenant}.x_meta_pipeline_runs`
@@ -159,10 +159,7 @@ select {RUN_COLUMNS}
 from `{{tenant}}.x_meta_pipeline_runs`
 where (@status = '' or status = @status)
     and (@pipeline = '' or pipeline_id = @pipeline or template = @pipeline)
-    and (
-        @day is null
-        or (run_date <= @day and to_date >= @day)
-    )
+    and (@day is null or (run_date <= @day and to_date >= @day))
 order by start_time desc, pipeline_logging_id
 limit @limit
 """
@@ -176,9 +173,7 @@ where pipeline_logging_id = @run_id
 order by step_index
 """
 
-# -- What catch-up asks. The bounds on the partition are parameters, so that engines prune.
-
-# Of a landing, for who reads it.
+# A landing's runs, for the tenants that read it.
 LANDING_RUNS = f"""
 select {RUN_COLUMNS}
 from `{{tenant}}.x_meta_pipeline_runs`

@@ -82,34 +82,25 @@ def check_exports(
 ) -> None:
     """Raises UsageProblem when the exports cannot be read, or are another tenant's as well."""
     context.echo("checking the export")
-    name = tenants.landing_of(named[0].ref)
-    if name is not None:
-        if (
-            tenants.find(context.store, name).pipeline != templates.LANDING
-            or pipeline == templates.LANDING
-        ):
+    is_landing = pipeline == templates.LANDING
+    if name := tenants.landing_of(named[0].ref):
+        if is_landing or tenants.find(context.store, name).pipeline != templates.LANDING:
             raise UsageProblem(
                 f"Tenant {name} is not a landing that {tenant_id} could read: add one with"
                 " `runner tenant add ID --landing`, and name its id."
             )
     else:
-        _open_exports(context, builder, tenant_id, named)
-    if pipeline == templates.LANDING:
-        return
+        for export in named:
+            context.dataset.check_export(tenant_id, export.ref)
+        with TemporaryDirectory() as scratch:
+            # Checked in a warehouse of its own: a refused tenant leaves nothing behind.
+            checked = builder.run(*check_command(named), warehouse=scratch)
+        if not checked.success:
+            raise UsageProblem(
+                f"Tenant {tenant_id} was not added: its export cannot be used. {checked.error}"
+            )
     # So that nothing is made yet; rows.write checks again, as others may be added meanwhile.
-    others = overlaps.also_billed_to(context.store, tenant_id, named)
-    if others and not overlaps.is_filtered(named):
+    if is_landing or overlaps.is_filtered(named):
+        return
+    if others := overlaps.also_billed_to(context.store, tenant_id, named):
         raise overlaps.shared_refusal(tenant_id, named, others)
-
-
-def _open_exports(context: Context, builder: Builder, tenant_id: str, named: list[Export]) -> None:
-    """Raises UsageProblem with what is wrong with the exports."""
-    for ref in dict.fromkeys(export.ref for export in named):
-        context.dataset.check_export(tenant_id, ref)
-    with TemporaryDirectory() as scratch:
-        # Checked in a warehouse of its own: a refused tenant leaves nothing behind.
-        checked = builder.run(*check_command(named), warehouse=scratch)
-    if not checked.success:
-        raise UsageProblem(
-            f"Tenant {tenant_id} was not added: its export cannot be used. {checked.error}"
-        )

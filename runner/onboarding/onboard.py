@@ -67,13 +67,6 @@ def _after(spec: TenantSpec, named: list[Export], before: Record | None) -> Reco
         raise UsageProblem(
             f"Tenant {spec.tenant_id} has a bill: a landing must be a tenant of its own."
         )
-    company_name = spec.company_name
-    if company_name is None:
-        company_name = before.company_name if before else ""
-    return Record(
-        spec.admin_email,
-        company_name,
-        spec.plan or (before.plan if before else PLANS["starter"]),
-        named,
-        before.pipeline if before else pipeline,
-    )
+    old = before or Record("", "", PLANS["starter"], [], pipeline)
+    company_name = old.company_name if spec.company_name is None else spec.company_name
+    return Record(spec.admin_email, company_name, spec.plan or old.plan, named, old.pipeline)

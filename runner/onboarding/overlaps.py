@@ -25,17 +25,15 @@ class _Bill:
     filters: tuple[Export, ...]
 
 
-def also_billed_to(store: Store, tenant_id: str, named: list[Export]) -> list[str]:
+def also_billed_to(
+    store: Store, tenant_id: str, named: list[Export], rows: list[Row] | None = None
+) -> list[str]:
     """The other tenants to which some charge of these exports is billed as well.
 
-    A parent company may want that; another tenant lacks a filter.
+    A parent company may want that; another tenant lacks a filter. `rows`: of ALL_EXPORTS.
     """
-    return billed_as_well(tenant_id, named, _every_export(store))
-
-
-def billed_as_well(tenant_id: str, named: list[Export], rows: list[Row]) -> list[str]:
-    """The same, from rows of ALL_EXPORTS."""
-    bills = _bills([row for row in rows if row["tenant_id"] != tenant_id], tenant_id, named)
+    found = _every_export(store) if rows is None else rows
+    bills = _bills([row for row in found if row["tenant_id"] != tenant_id], tenant_id, named)
     mine = [bill for bill in bills if bill.tenant_id == tenant_id]
     return sorted({other.tenant_id for _, other in _shared_bills(product(mine, bills))})
 

@@ -43,7 +43,7 @@ def write(store: Store, tenant_id: str, record: Record) -> list[str]:
             raise
         others = overlaps.also_billed_to(store, tenant_id, named)
         raise overlaps.shared_refusal(tenant_id, named, others) from error
-    return overlaps.billed_as_well(tenant_id, named, every_export) if bills else []
+    return overlaps.also_billed_to(store, tenant_id, named, every_export) if bills else []
 
 
 def restore(store: Store, tenant_id: str, record: Record) -> None:

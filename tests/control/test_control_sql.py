@@ -9,7 +9,8 @@ import pytest
 from statements import every
 from support import ROOT
 
-from runner.control import spooled
+from runner.bigquery_jobs import _type_of
+from runner.control import schema, spooled
 
 STATEMENTS = every()
 MODULES = sorted((ROOT / "runner").rglob("*.py"))
@@ -178,3 +179,19 @@ def test_the_control_statements_were_told_from_those_over_data() -> None:
 def test_a_control_statement_has_one_text_that_both_engines_read_alike(what: str) -> None:
     found = {name for name, text in CONTROL.items() if re.search(NOT_FOR_BOTH[what], text, re.I)}
     assert found == set(), what
+
+
+BIGQUERY_TYPES = {
+    **{"bigint": "INT64", "boolean": "BOOL", "json": "STRING", "array<string>": "STRING"},
+    **{kind: kind.upper() for kind in ("string", "date", "timestamp")},
+}
+
+
+@pytest.mark.parametrize("folder", ["tenants", "runs"])
+def test_a_null_is_bound_as_its_columns_type(folder: str) -> None:
+    """BigQuery is told the type of each parameter, and a null has none of its own."""
+    bound = set(re.findall(r"@(\w+)", "\n".join(CONTROL.values())))
+    for table in schema.tables(ROOT, folder):
+        for column, kind in table.columns.items():
+            if column in bound and column != "moved_dates":  # which is never null
+                assert _type_of(column, None) == BIGQUERY_TYPES[kind], column

@@ -284,7 +284,7 @@ def test_the_same_failure_within_a_day_is_told_once(scene: Scene, inbox: Inbox) 
     failed(scene, **to(inbox))
     assert subjects(inbox) == [SUBJECT]
     assert [status for _, status, *_ in alerts(scene)] == ["SENT", "SUPPRESSED"]
-    assert mail_step(scene) == ("SKIPPED", "the same failure was reported within the quiet hours")
+    assert mail_step(scene) == ("SKIPPED", "reported already within the quiet hours")
     # Another date is the same failure, too; another error is not.
     other = scene.call("run", "--tenant", "acme", "--date", "2024-11-02", at=FAILS, **to(inbox))
     assert other.returncode == 1 and subjects(inbox) == [SUBJECT]
