@@ -60,20 +60,13 @@ class Client:
 
         def ask() -> list[Row]:
             nonlocal job_id
-            # Of this attempt: a transaction that lost its turn has a later time.
-            bound = {**values, **when()}
-            config = job_config(sql, bound)
+            # The time is of this attempt: a transaction that lost its turn has a later one.
+            config = job_config(sql, {**values, **when()})
+            once: Any = {"retry": None, "timeout": TIMEOUT_SECONDS}
             try:
-                job = client.query(
-                    sql,
-                    job_config=config,
-                    job_id=job_id,
-                    job_retry=None,
-                    retry=None,
-                    timeout=TIMEOUT_SECONDS,
-                )
+                job = client.query(sql, config, job_id=job_id, job_retry=None, **once)
             except exceptions.Conflict:
-                job = client.get_job(job_id, retry=None, timeout=TIMEOUT_SECONDS)
+                job = client.get_job(job_id, **once)
             try:
                 rows = job.result(timeout=TIMEOUT_SECONDS, job_retry=None)
             except exceptions.GoogleAPICallError:
@@ -94,12 +87,8 @@ class Client:
             return self.query(script, values, when, account)
         body, last = script.rsplit(";\n", 1) if queries else (script, "select 1 as done")
         # The last statement's rows are the script's: a query is asked after the commit too.
-        rows = self.query(
-            f"begin transaction;\n{body};\ncommit transaction;\n{last};",
-            values,
-            when,
-            account,
-        )
+        script = f"begin transaction;\n{body};\ncommit transaction;\n{last};"
+        rows = self.query(script, values, when, account)
         return rows if queries else []
 
     def call(self, ask: Callable[[], Answer], account: str = "") -> Answer:
@@ -113,10 +102,10 @@ class Client:
                 return ask()
             except exceptions.GoogleAPICallError as error:
                 attempts = ATTEMPTS_TO_COMMIT if _was_cancelled(error) else ATTEMPTS
-                if not _is_passing(error) or attempt >= attempts:
-                    lasting = not _is_passing(error)
+                is_lasting = not _is_passing(error)
+                if is_lasting or attempt >= attempts:
                     project = str(self.fields["project"])
-                    raise refusals.problem(error, project, account, lasting) from error
+                    raise refusals.problem(error, project, account, is_lasting) from error
                 if _was_cancelled(error):
                     doublings = min(attempt, LONGEST_DOUBLING)
             except GoogleAuthError as error:

@@ -128,6 +128,7 @@ def of_run(settings: Settings, run_id: str, tenant_id: str) -> Iterator[None]:
     folder = settings.log_dir / "runs" / run_id
     logger = logging.getLogger("runner")
     with _lines_with(run_id=run_id, tenant_id=tenant_id), contextlib.ExitStack() as log:
+        log.callback(_prune, folder.parent)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             handler = log.enter_context(
@@ -141,7 +142,6 @@ def of_run(settings: Settings, run_id: str, tenant_id: str) -> Iterator[None]:
         except OSError as error:
             logger.warning("the run has no log of its own: %s", error)
         yield
-    _prune(settings.log_dir / "runs")
 
 
 def of_request(request_id: str) -> contextlib.AbstractContextManager[None]:

@@ -58,19 +58,13 @@ class DuckDBDataset:
             return execute(connection, sql, values)
 
     def write(self, tenant: str, *statements: str, **values: Value) -> None:
-        import duckdb
-
         path = self._must_exist(tenant)
+        # Closed without a commit, it is rolled back.
         with contextlib.suppress(Committed), self._open(path, read_only=False) as connection:
             connection.execute("begin transaction")
-            try:
-                for statement in statements:
-                    execute(connection, statement, values)
-                commit(connection, path)
-            except BaseException:
-                with contextlib.suppress(duckdb.Error):
-                    connection.execute("rollback")
-                raise
+            for statement in statements:
+                execute(connection, statement, values)
+            commit(connection, path)
 
     def query(self, sql: str, tenants: Sequence[str]) -> tuple[list[str], list[tuple[Any, ...]]]:
         return query.run(self._control, self._attached, tenants, sql)

@@ -97,12 +97,12 @@ def _within_quota(
     """The ranges, newest first, joined to no more than may run today; and what was done to them."""
     limits = quota.of(store, tenant).limits
     left = min(one.remaining for one in limits if one.resets_at)
-    planned = found.ranges
-    if left and len(planned) > left:
-        fitted = moved.fit(planned, left, found.never, found.failed)
-        # What failed goes last: it is not to cost the others the runs that are left.
-        ranked = sorted(fitted, key=lambda one: (one.first not in found.failed, one.first))
-        planned = tuple(reversed(ranked))
+    if not left or len(found.ranges) <= left:
+        return found.ranges, ()
+    fitted = moved.fit(found.ranges, left, found.never, found.failed)
+    # What failed goes last: it is not to cost the others the runs that are left.
+    ranked = sorted(fitted, key=lambda one: (one.first not in found.failed, one.first))
+    planned = tuple(reversed(ranked))
     if len(planned) == len(found.ranges):
         return planned, ()
     more = sum(one.days for one in planned) - len(found.dates)

@@ -1,4 +1,4 @@
-"""What a run would read and cost, asked of BigQuery before anything is claimed or written."""
+"""What a run would read and cost, before anything is claimed or written."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -70,16 +70,16 @@ def of(context: Context, tenant_id: str, template: Template, dates: DateRange) -
         raise RunnerError(f"The models could not be compiled: {outcome.error}")
     models = []
     for node in outcome.nodes:
-        # A view is read by those that ask it; tests matter where they read the export again.
+        # A view is read by its readers; tests matter where they read the export again.
+        code = node.compiled_code or ""
         is_read = node.type == "model" and node.materialized != "view"
-        is_read |= node.type == "test" and EXPORT_VIEW in (node.compiled_code or "")
-        if not is_read or not node.compiled_code:
+        is_read |= node.type == "test" and EXPORT_VIEW in code
+        if not is_read or not code:
             continue
         try:
-            read = dataset.bytes_read(tenant_id, node.compiled_code)
-            models.append(ModelEstimate(node.name, read))
+            models.append(ModelEstimate(node.name, dataset.bytes_read(tenant_id, code)))
         except WarehouseProblem as error:
-            # A model whose input is made by the first run cannot be asked for before it.
+            # A model whose input is made by the first run cannot be estimated before it.
             unmade = type(error.__cause__).__name__ == "NotFound"
             why = "known after the first run, which makes its input" if unmade else error.message
             models.append(ModelEstimate(node.name, None, why))

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from runner import dates
 from runner.control import claim, tenants
 from runner.control import runs_sql as sql
-from runner.control.runs import Run, end_dead_leases, run_from_row
+from runner.control.runs import ACTIVE, Run, end_dead_leases, run_from_row
 from runner.control.store import Store
 from runner.errors import UsageProblem
 from runner.orchestration import moved
 from runner.pipelines import templates
-from runner.sql import Value
 
 
 class DatesNotLanded(UsageProblem):
@@ -34,10 +33,11 @@ def bill_of(template: templates.Template) -> str:
 
 
 def waves(every: Sequence[tenants.Tenant]) -> list[list[tenants.Tenant]]:
-    """The tenants in the order in which they run: landings first, then who may read them."""
-    first = [one for one in every if one.pipeline == templates.LANDING]
-    rest = [one for one in every if one.pipeline != templates.LANDING]
-    return [wave for wave in (first, rest) if wave]
+    """The tenants in the order in which they run: landings first, then their readers."""
+    waves: dict[bool, list[tenants.Tenant]] = {True: [], False: []}
+    for one in every:
+        waves[one.pipeline == templates.LANDING].append(one)
+    return [wave for wave in waves.values() if wave]
 
 
 def pipeline_of(name: str) -> str:
@@ -55,13 +55,11 @@ def require_dates(store: Store, request: claim.Request) -> frozenset[str]:
     known: set[str] = set()
     for name in request.landings:
         runs = _runs(store, name, request)
+        ended = [run for run in runs if run.status not in ACTIVE]
         # One that waits for a service may wait for a day: only runs of the same queue wait for it.
         active = [
-            run
-            for run in runs
-            if run.status in ("PENDING", "RUNNING") and (request.queued or not run.is_queued)
+            run for run in runs if run.status in ACTIVE and (request.queued or not run.is_queued)
         ]
-        ended = [run for run in runs if run.status not in ("PENDING", "RUNNING")]
         ends = moved.last_ends(moved.Ended(run.status == "COMPLETED", run.dates) for run in ended)
         lacking = [
             day
@@ -104,18 +102,18 @@ def landed_since(store: Store, request: claim.Request, known: frozenset[str]) ->
 
 def _runs(store: Store, name: str, request: claim.Request) -> list[Run]:
     """The landing's runs with some of the request's dates, newest first; dead ones are closed."""
-    values: dict[str, Value] = {
-        "pipeline_id": pipeline_of(name),
-        "from_date": request.dates.first,
-        "to_date": request.dates.last,
-    }
 
     def read() -> list[Run]:
-        rows = store.read(sql.LANDING_RUNS.format(tenant=name), **values)
+        rows = store.read(
+            sql.LANDING_RUNS.format(tenant=name),
+            pipeline_id=pipeline_of(name),
+            from_date=request.dates.first,
+            to_date=request.dates.last,
+        )
         return [run_from_row(row) for row in rows]
 
     runs = read()
-    if any(run.status in ("PENDING", "RUNNING") for run in runs):
+    if any(run.status in ACTIVE for run in runs):
         end_dead_leases(store, name)
         runs = read()
     return runs

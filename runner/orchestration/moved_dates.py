@@ -37,11 +37,11 @@ class Found:
     exports: str
     dates: tuple[date, ...]
     ranges: tuple[DateRange, ...]
-    left_alone: tuple[date, ...] = ()
-    unread_rows: int = 0
-    never: frozenset[date] = frozenset()
-    failed: frozenset[date] = frozenset()
-    stopped_at: datetime | None = None
+    left_alone: tuple[date, ...]
+    unread_rows: int
+    never: frozenset[date]
+    failed: frozenset[date]
+    stopped_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -129,27 +129,25 @@ def find(context: Context, known: tenants.Known, template: templates.Template) -
     ranges += dates.ranges(failed, moved.LONGEST_FAILED_DAYS)
     parts = (row["newest_partition"] for row in rows)
     newest = max(filter(None, parts), default=mark["newest_partition"] if mark else None)
-    # Of a landing the landing's own catch-up judges the export, once for all who read it: here it
-    # is whether the landing itself still runs.
-    stopped_at = (
-        moved.is_late(before.landed_at, ends, looked_at)
-        if is_landed
-        else moved.has_stopped(
-            {row["usage_date"]: row["newest_export_time"] for row in rows}, looked_at
-        )
-    )
+    if is_landed:
+        # The landing's own catch-up judges its exports, once for all who read it: here it is
+        # whether the landing itself still runs.
+        stopped_at = moved.is_late(before.landed_at, ends, looked_at)
+    else:
+        newest_rows = {row["usage_date"]: row["newest_export_time"] for row in rows}
+        stopped_at = moved.has_stopped(newest_rows, looked_at)
     return Found(
-        looked_at,
-        since,
-        min(newest, looked_at.date()) if newest else None,
-        exports,
-        tuple(sorted(days - left_alone)),
-        tuple(sorted(ranges, reverse=True)),
-        tuple(sorted(left_alone)),
-        sum(row["unread_rows"] for row in rows),
-        frozenset(never),
-        frozenset(failed),
-        stopped_at,
+        looked_at=looked_at,
+        partitions_from=since,
+        newest_partition=min(newest, looked_at.date()) if newest else None,
+        exports=exports,
+        dates=tuple(sorted(days - left_alone)),
+        ranges=tuple(sorted(ranges, reverse=True)),
+        left_alone=tuple(sorted(left_alone)),
+        unread_rows=sum(row["unread_rows"] for row in rows),
+        never=frozenset(never),
+        failed=frozenset(failed),
+        stopped_at=stopped_at,
     )
 
 

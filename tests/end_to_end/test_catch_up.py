@@ -388,9 +388,11 @@ def test_a_signal_ends_the_wait_for_a_tenants_file_and_what_follows_a_range(
             run=run, status="COMPLETED", covered=True, interrupted=0, outcome=None, rows=1
         )
 
+    monkeypatch.setattr(catching, "run_dates", run_one)
+
     def catch_up(stop: Stop) -> None:
         known = tenants.known(context.store, "late")
-        catching.catch_up(replace(context, stop=stop), known, "me", run_one=run_one)
+        catching.catch_up(replace(context, stop=stop), known, "me")
 
     with context.dataset.exclusive("late"), pytest.raises(Interrupted) as stop:
         catch_up(Stop(signal.SIGINT))

@@ -131,7 +131,7 @@ def test_a_landing_that_lost_a_date_fails_the_run_and_the_bill_stays(
 
 def test_what_is_no_landing_cannot_be_read_as_one(landed: World) -> None:
     add = ("tenant", "add", "late", "--admin-email", EMAIL, *MINE, "--export")
-    assert "no landing" in landed(*add, "tenant:mine").stderr
+    assert "is not a landing" in landed(*add, "tenant:mine").stderr
     assert "no tenant" in landed(*add, "tenant:nobody").stderr
     assert "must be a tenant's only" in landed(*add, "tenant:shared", "--export", "x").stderr
     unlimited = landed("tenant", "add", "late", "--admin-email", EMAIL, "--export", "tenant:shared")
