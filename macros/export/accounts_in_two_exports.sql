@@ -20,7 +20,7 @@
             {%- for export in exports %}
             select
                 {{ export_field(export, 'billing_account_id') }} as billing_account_id,
-                cast({{ export_field(export, 'usage_start_time', 'moment') }} as date) as usage_date,
+                {{ utc_date(export_field(export, 'usage_start_time', 'moment')) }} as usage_date,
                 {{ quote_text(export.ref) }} as export_ref
             from {{ export.relation }}
             where {{ of_tenant(export) }} and {{ adapter.dispatch('exported_lately')() }}
@@ -40,5 +40,5 @@
 {%- endmacro %}
 
 {% macro bigquery__exported_lately() -%}
-    _PARTITIONTIME >= timestamp '{{ shift_date(run_started_at.strftime("%Y-%m-%d"), -7) }} 00:00:00'
+    _PARTITIONTIME >= {{ midnight(shift_date(run_started_at.strftime("%Y-%m-%d"), -7)) }}
 {%- endmacro %}

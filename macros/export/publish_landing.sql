@@ -22,8 +22,8 @@
     copy (
         select * from {{ this }}
         where
-            usage_start_time >= timestamp '{{ date }} 00:00:00'
-            and usage_start_time < timestamp '{{ shift_date(date, 1) }} 00:00:00'
+            usage_start_time >= {{ midnight(date) }}
+            and usage_start_time < {{ midnight(shift_date(date, 1)) }}
     ) to {{ quote_text(folder ~ '/' ~ date ~ '.parquet') }} (
         format parquet, use_tmp_file true, kv_metadata {pipeline_logging_id: {{ quote_text(run_id()) }}}
     );

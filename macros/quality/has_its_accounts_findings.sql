@@ -38,5 +38,5 @@
 
 {% macro bigquery__accounts_since(column) -%}
     {%- set first_date = slice_dates()[0] if has_slice() else run_started_at.strftime('%Y-%m-%d') -%}
-    ({{ column }} >= timestamp '{{ shift_date(first_date, -31) }} 00:00:00' or {{ column }} is null)
+    ({{ column }} >= {{ midnight(shift_date(first_date, -31)) }} or {{ column }} is null)
 {%- endmacro %}

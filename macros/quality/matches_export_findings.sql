@@ -35,7 +35,7 @@
             coalesce(sum(exported_credits), 0) as exported_credits
         from (
             select
-                cast(usage_start_time as date) as usage_date,
+                {{ utc_date('usage_start_time') }} as usage_date,
                 currency,
                 export_ref,
                 export_time,
@@ -50,7 +50,7 @@
             union all
 
             select
-                cast(usage_start_time as date) as usage_date,
+                {{ utc_date('usage_start_time') }} as usage_date,
                 currency,
                 export_ref,
                 export_time,
@@ -68,8 +68,8 @@
             {%- else %}
                 (
                     usage_start_time is null
-                    or cast(usage_start_time as date) in (
-                        select cast(usage_start_time as date) from {{ model }}
+                    or {{ utc_date('usage_start_time') }} in (
+                        select {{ utc_date('usage_start_time') }} from {{ model }}
                     )
                 )
                 and {{ exported_since_loaded('export_partition_time', table) }}

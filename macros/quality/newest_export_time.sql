@@ -9,7 +9,7 @@
     select
         named.export_ref,
         written.newest_export_time,
-        least({{ now_utc() }}, timestamp '{{ shift_date(last_date, 1) }} 00:00:00') as expected_by
+        least({{ now_utc() }}, {{ midnight(shift_date(last_date, 1)) }}) as expected_by
     from (
         {% for export in exports %}
         select {{ quote_text(export_id(export.ref)) }} as export_ref {{ 'union all' if not loop.last }}
@@ -26,7 +26,7 @@
             {{ exported_since_slice('export_partition_time', days_before=8) if has_slice() else '1 = 0' }}
             and (
                 export_partition_time is null
-                or export_time >= timestamp '{{ shift_date(first_date, -8) }} 00:00:00'
+                or export_time >= {{ midnight(shift_date(first_date, -8)) }}
             )
         group by export_ref
     ) as written on named.export_ref = written.export_ref

@@ -11,7 +11,11 @@
     {%- set first_date = slice_dates()[0] if has_slice() else '1970-01-01' -%}
     {%- set last_date = slice_dates()[1] if has_slice() else '1970-01-01' -%}
     {%- set meta = (graph.nodes[table].config.meta if execute else {}) -%}
-    {%- set day = "timestamp '%s 00:00:00'" if meta.get('slice_as') == 'moment' else "date '%s'" -%}
+    {%- set days = [shift_date(first_date, -38), first_date] -%}
+    {%- set bounds = [] -%}
+    {%- for day in days -%}
+        {%- do bounds.append(midnight(day) if meta.get('slice_as') == 'moment' else "date '" ~ day ~ "'") -%}
+    {%- endfor -%}
     {%- if execute and not own_exports(exports) -%}
         {{ return(no_findings(name)) }}
     {%- endif -%}
@@ -26,12 +30,12 @@
             count(*) as charge_rows
         from {{ (this if model.unique_id == table else relation_of(table)) if execute else export }}
         where
-            {{ meta.get('slice_by', 'usage_date') }} >= {{ day | format(shift_date(first_date, -38)) }}
-            and {{ meta.get('slice_by', 'usage_date') }} < {{ day | format(first_date) }}
+            {{ meta.get('slice_by', 'usage_date') }} >= {{ bounds[0] }}
+            and {{ meta.get('slice_by', 'usage_date') }} < {{ bounds[1] }}
         group by export_ref
     ) as earlier on newest.export_ref = earlier.loaded_export_ref
     where
-        {{ now_utc() }} < timestamp '{{ shift_date(last_date, 8) }} 00:00:00'
+        {{ now_utc() }} < {{ midnight(shift_date(last_date, 8)) }}
         and (
             newest_export_time < expected_by - interval {{ hours }} hour
             or (newest_export_time is null and charge_rows > 0)

@@ -11,7 +11,7 @@
     {%- if not is_dated(graph.nodes.get(unique_id)) -%}
         {{ return(none) }}
     {%- elif meta.get('slice_as') == 'moment' -%}
-        {{ return('cast(' ~ meta.slice_by ~ ' as date)') }}
+        {{ return(utc_date(meta.slice_by)) }}
     {%- endif -%}
     {{ return(meta.slice_by) }}
 {%- endmacro %}

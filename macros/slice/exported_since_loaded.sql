@@ -22,7 +22,7 @@
         {%- set first = (found or first) | string -%}
     {%- endif -%}
     (
-        {{ column }} >= timestamp '{{ shift_date(first[:10], -days_before) }} 00:00:00'
+        {{ column }} >= {{ midnight(shift_date(first[:10], -days_before)) }}
         or {{ column }} is null
     )
 {%- endmacro %}

@@ -16,7 +16,7 @@
 {% macro bigquery__exported_since_slice(column, days_before) -%}
     {%- set dates = slice_dates() -%}
     (
-        {{ column }} >= timestamp '{{ shift_date(dates[0], -days_before) }} 00:00:00'
+        {{ column }} >= {{ midnight(shift_date(dates[0], -days_before)) }}
         or {{ column }} is null
     )
 {%- endmacro %}

@@ -2,7 +2,7 @@
 {% macro in_slice(column) -%}
     {%- set dates = slice_dates() -%}
     (
-        {{ column }} >= timestamp '{{ dates[0] }} 00:00:00'
-        and {{ column }} < timestamp '{{ shift_date(dates[1], 1) }} 00:00:00'
+        {{ column }} >= {{ midnight(dates[0]) }}
+        and {{ column }} < {{ midnight(shift_date(dates[1], 1)) }}
     )
 {%- endmacro %}

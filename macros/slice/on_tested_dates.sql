@@ -6,5 +6,5 @@
     {%- elif has_slice() -%}
         {{ return(in_slice(meta.slice_by)) }}
     {%- endif -%}
-    {{ return("(" ~ meta.slice_by ~ " >= timestamp '1970-01-01 00:00:00')") }}
+    {{ return("(" ~ meta.slice_by ~ " >= " ~ midnight('1970-01-01') ~ ")") }}
 {%- endmacro %}

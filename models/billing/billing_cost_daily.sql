@@ -81,7 +81,7 @@ charges as (
         -- time
         usage_start_time,
         usage_end_time,
-        cast(usage_start_time as date) as ingestion_date,
+        {{ utc_date('usage_start_time') }} as ingestion_date,
         {{ pacific_date('usage_start_time') }} as usage_date_pacific,
         export_time,
         export_partition_time,

@@ -28,7 +28,7 @@ tenant_days as (
         union all
         select
             tenant_id,
-            cast({{ now_utc() }} as date) as usage_date
+            {{ utc_date(now_utc()) }} as usage_date
         from subscriptions
     ) as mentioned_days
     group by tenant_id, usage_date

@@ -30,7 +30,7 @@ bounds as (
     select
         {{ month_start('min(usage_date)') }} as first_date,
         last_day(max(usage_date)) as last_date,
-        {{ day_number('cast(max(last_export_time) as date)') }} as newest_export_day
+        {{ day_number(utc_date('max(last_export_time)')) }} as newest_export_day
     from loaded
 
 ),
@@ -51,7 +51,7 @@ marked as (
 
     select
         usage_date,
-        {{ day_number('cast(max(loaded_at) as date)') }} as loaded_day
+        {{ day_number(utc_date('max(loaded_at)')) }} as loaded_day
     from loaded
     group by usage_date
 

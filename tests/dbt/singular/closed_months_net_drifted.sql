@@ -37,5 +37,5 @@ inner join last_loads
         and ledger.load_number = last_loads.load_number
 where
     ledger.change_billed_cost <> 0
-    and {{ day_number('cast(ledger.previous_recorded_at as date)') }}
+    and {{ day_number(utc_date('ledger.previous_recorded_at')) }}
     > {{ day_number('last_day(ledger.usage_date)') }} + {{ var('closing_days', 5) | int }}

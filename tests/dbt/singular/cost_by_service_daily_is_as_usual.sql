@@ -74,7 +74,7 @@ compared as (
     from seen
     where
         {{ date_in_slice('usage_date') if has_slice() else until_the_last }}
-        and usage_date <= cast({{ now_utc() }} as date) - 2
+        and usage_date <= {{ utc_date(now_utc()) }} - 2
     group by usage_date, currency
     having sum(case when weeks_before > 0 then 1 else 0 end) >= 3
 
