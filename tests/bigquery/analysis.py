@@ -22,6 +22,7 @@ class Verdict:
     """Whether BigQuery would take one statement, and the tables it reads and writes.
 
     `statements` are those of a script, each alone; SET as the INSERT that it is checked as.
+    `zoned`: what means another moment or date where the project's default time zone is another.
     """
 
     sql: str
@@ -32,6 +33,7 @@ class Verdict:
     tables: frozenset[str]
     written: frozenset[str]
     statements: tuple[str, ...]
+    zoned: frozenset[str]
 
 
 def analyze(
@@ -66,6 +68,7 @@ def analyze(
             tables=frozenset(answer["tables"]),
             written=frozenset(answer["written"]),
             statements=tuple(answer["statements"]),
+            zoned=frozenset(answer["zoned"]),
         )
         for statement, answer in zip(statements, answers, strict=True)
     ]

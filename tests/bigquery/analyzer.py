@@ -2,9 +2,11 @@
 
 Runs inside the analyzer's environment (setup_analyzer.sh). Reads JSON lines
 {"id", "sql", "parameters": {name: type}} in the order of execution, and prints for each
-{"id", "ok", "error", "kind", "exemption", "tables", "written", "statements"}: tables read and
+{"id", "ok", "error", "kind", "exemption", "tables", "written", "statements",
+"zoned"}: tables read and
 written, by their full names, and each SQL statement that a script consists of, as it was analyzed
-(SET as the INSERT that it is checked as). CREATE, ALTER and DROP change what later statements
+(SET as the INSERT that it is checked as); and what depends on the
+project's `default_time_zone`. CREATE, ALTER and DROP change what later statements
 see; so does a line {"table", "schema"}, which is answered by nothing. What cannot be followed is
 refused, never passed over; the only exemption is METADATA_VIEWS.
 """
@@ -31,7 +33,14 @@ from analyzer_nodes import (
     span,
     table_scans,
 )
-from analyzer_rules import check_casts, check_columns, check_table, is_ingestion_partitioned
+from analyzer_rules import (
+    check_casts,
+    check_columns,
+    check_table,
+    is_ingestion_partitioned,
+    zone_dependent_calls,
+    zone_dependent_literals,
+)
 from zetasql.wasi._pb2.zetasql.resolved_ast import resolved_ast_enums_pb2 as enums
 
 # The exemption: views over BigQuery's own metadata, whose columns are not ours to know.
@@ -89,6 +98,7 @@ class Verdict:
     tables: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
     statements: list[str] = field(default_factory=list)
+    zoned: set[str] = field(default_factory=set)
 
     def line(self) -> str:
         """The JSON line that is printed."""
@@ -107,6 +117,7 @@ class Analyzer:
     def judge(self, id_: str, sql: str, parameters: dict[str, str]) -> Verdict:
         """Analyze one SQL text of one or more statements, each seeing what those before made."""
         verdict = Verdict(id_)
+        verdict.zoned |= set(zone_dependent_literals(sql))
         sql = split_quoted_paths(sql)
         try:
             _Script(self, sql, parameters, verdict).run()
@@ -273,6 +284,7 @@ class _Script:
     def collect(self, statement: Any) -> None:
         """Note the tables that a resolved statement reads and the one it writes."""
         check_casts(statement)
+        self.verdict.zoned |= set(zone_dependent_calls(statement))
         is_dml = kind_of(statement) in DML
         if is_dml:
             self.verdict.written.add(statement.table_scan.table.full_name)

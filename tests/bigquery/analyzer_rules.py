@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from analyzer_catalog import Column
@@ -45,6 +46,61 @@ def check_casts(message: Any) -> None:
             raise Refused("Parameterized types are not allowed in CAST expressions")
     for child in children(message):
         check_casts(child)
+
+
+# Calls that without their last argument, a zone, use the project's `default_time_zone`: how many
+# arguments they have with it, when the first is of that type.
+ZONED_CALLS = {
+    ("date", "TYPE_TIMESTAMP"): 2,
+    ("datetime", "TYPE_TIMESTAMP"): 2,
+    ("time", "TYPE_TIMESTAMP"): 2,
+    ("string", "TYPE_TIMESTAMP"): 2,
+    ("timestamp", "TYPE_STRING"): 2,
+    ("timestamp", "TYPE_DATE"): 2,
+    ("timestamp", "TYPE_DATETIME"): 2,
+    ("parse_timestamp", "TYPE_STRING"): 3,
+    ("timestamp_trunc", "TYPE_TIMESTAMP"): 3,
+    ("$extract_date", "TYPE_TIMESTAMP"): 2,
+    ("$extract_datetime", "TYPE_TIMESTAMP"): 2,
+    ("$extract_time", "TYPE_TIMESTAMP"): 2,
+    ("$extract", "TYPE_TIMESTAMP"): 3,
+}
+ZONED_CASTS = {"TYPE_STRING", "TYPE_DATE", "TYPE_DATETIME", "TYPE_TIME"}
+LITERAL = re.compile(r"(?i)\b(?:timestamp\s+|cast\(\s*)'([^']*)'(?:\s+as\s+timestamp)?")
+WITH_OFFSET = re.compile(r"(?i):\d\d(?:\.\d+)?\s*(?:[+-]\d\d(?::\d\d)?|Z|UTC)$")
+
+
+def zone_dependent_literals(sql: str) -> Iterator[str]:
+    """The timestamp literals that mean another moment where the project's zone is another."""
+    for literal in LITERAL.finditer(sql):
+        is_moment = "timestamp" in literal.group().lower().replace(literal.group(1).lower(), "")
+        if is_moment and not WITH_OFFSET.search(literal.group(1)):
+            yield literal.group()
+
+
+def zone_dependent_calls(message: Any) -> Iterator[str]:
+    """The casts and calls of a resolved statement that use the project's `default_time_zone`."""
+    if type(message).__name__ == "ResolvedCastProto":
+        of, to = _kind(node_in(message.expr)), _kind(message)
+        is_zoned = "TYPE_TIMESTAMP" in (of, to) and ZONED_CASTS & {of, to}
+        if is_zoned and not message.HasField("time_zone"):
+            yield f"cast of {of} to {to}"
+    name = function_name(message) if type(message).__name__ == "ResolvedFunctionCallProto" else None
+    if name is not None:
+        given = [_kind(node_in(one)) for one in message.parent.argument_list]
+        wanted = ZONED_CALLS.get((name, given[0] if given else ""))
+        if wanted is not None and len(given) < wanted:
+            yield f"{name} of {', '.join(given)}"
+        if "TYPE_TIMESTAMP" in given and (
+            name == "format" or (name == "format_timestamp" and len(given) < 3)
+        ):
+            yield f"{name} of {', '.join(given)}"
+    for child in children(message):
+        yield from zone_dependent_calls(child)
+
+
+def _kind(expression: Any) -> str:
+    return str(type_pb2.TypeKind.Name(type_of(expression).type_kind))
 
 
 def check_table(statement: Any, base: Any) -> None:

@@ -579,6 +579,35 @@ def test_what_bigquery_refuses_is_refused(judge: Callable[[list[str]], list[Verd
     assert [(v.sql, v.error) for v in verdicts if BAD[v.sql] not in (v.error or "")] == []
 
 
+ZONED = [
+    "select id from d.runs where started_at >= timestamp '2026-07-01 00:00:00'",
+    "select date(started_at) from d.runs",
+    "select cast(started_at as date) from d.runs",
+    "select cast(started_at as string) from d.runs",
+    "select cast('2026-07-01' as timestamp)",
+    "select timestamp(day) from d.runs",
+    "select extract(date from started_at) from d.runs",
+    "select timestamp_trunc(started_at, day) from d.runs",
+    "select format('%t', started_at) from d.runs",
+    "select format_timestamp('%F', started_at) from d.runs",
+]
+ZONELESS = [
+    "select id from d.runs where started_at >= timestamp '2026-07-01 00:00:00+00'",
+    "select date(started_at, 'UTC'), cast(null as timestamp), cast(day as string) from d.runs",
+    "select extract(date from started_at at time zone 'UTC') from d.runs",
+    "select timestamp_trunc(started_at, day, 'UTC'), timestamp(day, 'UTC') from d.runs",
+    "select format('%t', day), timestamp_add(started_at, interval 1 hour) from d.runs",
+]
+
+
+def test_what_depends_on_the_default_time_zone_is_found(
+    judge: Callable[[list[str]], list[Verdict]],
+) -> None:
+    assert [(v.sql, v.error) for v in judge(ZONED + ZONELESS) if not v.ok] == []
+    assert [v.sql for v in judge(ZONED) if not v.zoned] == []
+    assert [(v.sql, v.zoned) for v in judge(ZONELESS) if v.zoned] == []
+
+
 def test_a_statement_is_judged_once_with_whatever_dates_and_ids_but_not_with_a_wrong_date(
     judge: Callable[[list[str]], list[Verdict]],
 ) -> None:

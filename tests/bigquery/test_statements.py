@@ -181,6 +181,13 @@ def test_every_control_statement_is_one_that_bigquery_takes(judged: Judged) -> N
     assert refused == {}
 
 
+def test_no_statement_depends_on_the_projects_default_time_zone(judged: Judged) -> None:
+    """With America/Los_Angeles a bound would move by hours, and model and test would agree."""
+    sent = {one.statement.sql: one.verdict for one in judged.sent}
+    every = {**sent, **judged.not_sent}
+    assert {name: set(one.zoned) for name, one in every.items() if one.zoned} == {}
+
+
 def test_statements_of_every_kind_that_we_send_were_met(sent: list[Sent]) -> None:
     kinds = Counter(one.verdict.kind for one in sent)
     print("\n| sent by | kind | sent | run by the emulator | taken by the analyzer |")
