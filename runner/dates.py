@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 DAY = timedelta(days=1)
 # A run of more dates would hold them all in one transaction; what is done stays done when a later
@@ -49,6 +49,11 @@ class DateRange:
 
 # Dates that there can be, and a day after.
 ALL = DateRange(date(1970, 1, 1), date(9999, 12, 30))
+
+
+def midnight(day: date) -> datetime:
+    """When the day begins, in UTC."""
+    return datetime.combine(day, time(), UTC)
 
 
 def ranges(days: Iterable[date], longest: int = LONGEST_DAYS) -> list[DateRange]:

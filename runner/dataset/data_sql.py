@@ -74,8 +74,10 @@ group by currency
 order by currency
 """
 
+# By moments, for BigQuery prunes the landing by them.
 LANDED_TOTALS = TOTALS.replace("billing_cost_daily", "export_landing").replace(
-    "ingestion_date between", "cast(usage_start_time as date) between"
+    "ingestion_date between @from_date and @to_date",
+    "usage_start_time >= @first_moment and usage_start_time < @end_moment",
 )
 
 # All columns, so that a warehouse that lacks this one can still be repaired.

@@ -69,11 +69,13 @@ def translated_errors(path: Path) -> Iterator[None]:
 def execute(
     connection: "duckdb.DuckDBPyConnection", sql: str, values: Mapping[str, Value]
 ) -> list[Row]:
-    """Run one statement; @name becomes DuckDB's $name, and each statement gets only its own."""
+    """Run one statement, with its own values, in DuckDB's words for BigQuery's."""
     import duckdb
 
     names = set(re.findall(r"@(\w+)", sql))
     statement = re.sub(r"@(\w+)", r"$\1", sql).replace("`", '"')
+    # Times are UTC without a zone here; BigQuery needs it named.
+    statement = re.sub(r"\bdate\((\w+), 'UTC'\)", r"cast(\1 as date)", statement)
     bound = {name: _to_duckdb(values[name]) for name in names}
     try:
         cursor = connection.execute(statement, bound or None)

@@ -5,7 +5,7 @@ import logging
 import time
 from dataclasses import dataclass, field, replace
 
-from runner import refusals
+from runner import dates, refusals
 from runner.context import Context
 from runner.control import claim, runs, tenants
 from runner.dataset import data_sql, deployment
@@ -191,6 +191,8 @@ def _totals(dataset: Dataset, run: runs.Run) -> tuple[Total, ...]:
         statement.format(tenant=run.tenant_id),
         from_date=run.run_date,
         to_date=run.to_date,
+        first_moment=dates.midnight(run.run_date),
+        end_moment=dates.midnight(run.to_date + dates.DAY),
     )
     return tuple(
         Total(row["currency"], row["charge_rows"], row["cost"], row["credits"], row["net"])

@@ -52,7 +52,7 @@ values (
 
 # The first usage date in these partitions: the loaded rows are compared from there on.
 FIRST_EXPORTED_DATE = """
-select min(cast(usage_start_time as date)) as first_date
+select min(date(usage_start_time, 'UTC')) as first_date
 from `{tenant}`.stg_gcp_billing__export
 where export_partition_time >= @since or export_partition_time is null
 """
@@ -66,7 +66,7 @@ where export_partition_time >= @since or export_partition_time is null
 _MOVED = f"""
 with counted as (
     select
-        cast(usage_start_time as date) as usage_date, export_ref, export_partition_time,
+        date(usage_start_time, 'UTC') as usage_date, export_ref, export_partition_time,
         export_time, 0 as is_loaded
     from `{{tenant}}`.stg_gcp_billing__export
     where (export_partition_time >= @since or export_partition_time is null)
@@ -77,7 +77,7 @@ with counted as (
 ),
 parts as (
     select
-        usage_date, export_ref, cast(export_partition_time as date) as partition_date,
+        usage_date, export_ref, date(export_partition_time, 'UTC') as partition_date,
         sum(1 - is_loaded) as exported_rows, sum(is_loaded) as loaded_rows,
         max(case when is_loaded = 0 then export_time end) as exported_at,
         max(case when is_loaded = 1 then export_time end) as loaded_at,
@@ -130,11 +130,12 @@ MOVED_SINCE_LOADED = _moved(
     "ingestion_date", "billing_cost_daily where ingestion_date between @first_date and @last_date"
 )
 
-# The cast is one that BigQuery prunes by.
+# By moments, for BigQuery prunes the landing by them.
 MOVED_SINCE_LANDED = _moved(
-    "cast(usage_start_time as date)",
-    "export_landing where cast(usage_start_time as date) between @first_date and @last_date",
+    "date(usage_start_time, 'UTC')",
+    "export_landing where usage_start_time >= @loaded_from_time"
+    " and usage_start_time < @loaded_end_time",
 )
 
 # Before the first run there is no table.
-NEVER_LOADED = _moved("cast(usage_start_time as date)", "stg_gcp_billing__export where false")
+NEVER_LOADED = _moved("date(usage_start_time, 'UTC')", "stg_gcp_billing__export where false")

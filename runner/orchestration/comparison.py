@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date
 
 from runner.dataset.dataset import Dataset
-from runner.dates import ALL, DAY, DateRange
+from runner.dates import ALL, DAY, DateRange, midnight
 from runner.orchestration import catch_up_sql as sql
 from runner.sql import Row
 
@@ -25,7 +25,7 @@ class Comparison:
         """The dates whose loaded rows are compared to the partitions `since`, and `also` these."""
         since = self.since or ALL.first
         statement = sql.FIRST_EXPORTED_DATE.format(tenant=self.tenant)
-        (row,) = self.dataset.read(self.tenant, statement, since=_midnight(since))
+        (row,) = self.dataset.read(self.tenant, statement, since=midnight(since))
         return DateRange(min(filter(None, [row["first_date"], since - DAY, *also])), ALL.last)
 
     def rows(self, loaded: DateRange, exported: DateRange, oldest: date | None = None) -> list[Row]:
@@ -41,16 +41,14 @@ class Comparison:
         return self.dataset.read(
             self.tenant,
             statement.format(tenant=self.tenant),
-            since=_midnight(oldest or self.since or ALL.first),
-            first_moment=_midnight(exported.first),
-            end_moment=_midnight(exported.last + DAY),
+            since=midnight(oldest or self.since or ALL.first),
+            first_moment=midnight(exported.first),
+            end_moment=midnight(exported.last + DAY),
             first_date=loaded.first,
             last_date=loaded.last,
+            loaded_from_time=midnight(loaded.first),
+            loaded_end_time=midnight(loaded.last + DAY),
             partitions_from=self.since or ALL.first,
             prunes_exports=self.dataset.prunes_exports,
             exports=" ".join(sorted(self.refs)),
         )
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)

@@ -122,6 +122,8 @@ TYPES = {
         "start_time",
         "end_time",
         "first_moment",
+        "loaded_from_time",
+        "loaded_end_time",
         "end_moment",
         "looked_at",
         "ended_at",
