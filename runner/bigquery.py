@@ -64,7 +64,7 @@ class Client:
             config = job_config(sql, {**values, **when()})
             once: Any = {"retry": None, "timeout": TIMEOUT_SECONDS}
             try:
-                job = client.query(sql, config, job_id=job_id, job_retry=None, **once)
+                job = client.query(sql, job_config=config, job_id=job_id, job_retry=None, **once)
             except exceptions.Conflict:
                 job = client.get_job(job_id, **once)
             try:

@@ -8,11 +8,13 @@ import click
 class RunnerError(click.ClickException):
     """One sentence: what is wrong, where, and what to do. Exit 1: the run failed.
 
-    `document`: what --json prints beside the sentence and the exit code.
+    `document`: what --json prints beside the sentence and the exit code; `text`: what is printed
+    before the sentence without it.
     """
 
     exit_code = 1
     document: Mapping[str, object] | None = None
+    text: str = ""
 
 
 class Interrupted(BaseException):

@@ -131,7 +131,10 @@ def _signals_raised() -> Iterator[None]:
 
 
 def _show(error: click.ClickException, words: Sequence[str]) -> None:
-    """Print an error on stderr, and as a document if --json is among the words."""
+    """Print an error on stderr, after its table if it has one, or with a document for --json."""
+    text = getattr(error, "text", "")
+    if text and "--json" not in words:
+        click.echo(text)
     error.show()
     if "--json" in words:
         document = getattr(error, "document", None) or {}

@@ -164,13 +164,12 @@ def _estimate(
     document, text = reports.estimate_document(found), reports.estimate(found)
     if not found.over_the_cap:
         return Result(document, text)
-    echo(text)
     refusal = Refused(
         f"{found.over_the_cap[0].model} would read more than maximum_bytes_billed"
         f" ({found.maximum_bytes_billed:,} bytes): name fewer dates, or raise"
         " BIGQUERY_MAXIMUM_BYTES_BILLED."
     )
-    refusal.document = document
+    refusal.document, refusal.text = document, text
     raise refusal
 
 

@@ -59,7 +59,10 @@ where not exists (
             and run_date <= @to_date and to_date >= @from_date
         )
 )
-    and exists (select 1 from `{{tenant}}.x_meta_lock` where lock_name = 'claim')
+    and (
+        @reason is not null
+        or exists (select 1 from `{{tenant}}.x_meta_lock` where lock_name = 'claim')
+    )
 """
 
 # One INSERT for this run and those of others: all tenants share the table, and BigQuery lets

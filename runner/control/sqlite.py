@@ -20,8 +20,8 @@ Answer = TypeVar("Answer")
 # How sqlite3 names what another process or thread holds.
 _BUSY = ("database is locked", "database table is locked", "database schema is locked")
 
-# By process and file.
-_WRITERS: dict[tuple[int, Path], threading.Lock] = {}
+# By process and file. A signal may leave it with the main thread, which then takes it once more.
+_WRITERS: dict[tuple[int, Path], threading.RLock] = {}
 
 _DAMAGED = ("file is not a database", "malformed")
 
@@ -147,7 +147,7 @@ class SqliteStore:
     @contextmanager
     def _turn_among_threads(self) -> Iterator[None]:
         """Threads of one process write in turn: one that only tries again and again may starve."""
-        lock = _WRITERS.setdefault((os.getpid(), self._path), threading.Lock())
+        lock = _WRITERS.setdefault((os.getpid(), self._path), threading.RLock())
         if not lock.acquire(timeout=self.patience_seconds):
             raise sqlite3.OperationalError(_BUSY[0])
         try:

@@ -128,6 +128,7 @@ def _quotas(connection: "duckdb.DuckDBPyConnection", project_dir: Path) -> None:
     sql = jinja2.Template(model.read_text(encoding="utf-8")).render(
         ref=lambda name: f"tenants.{name}",
         now_utc=lambda: "cast(now() as timestamp)",
+        utc_date=lambda moment: f"cast({moment} as date)",
         engine_type=lambda name: {"text": "varchar"}[name],
     )
     connection.execute(f"create view tenants.tenant_usage_quotas as {sql}")

@@ -128,7 +128,7 @@ class CheckRunner:
                 self.unmet.add(check.name)
             remedy, target = result.remedy or "", scope.settings.target_name
             if target and remedy.startswith("runner ") and "--target" not in remedy:
-                remedy += f" --target {target}"
+                remedy = remedy.replace(" && ", f" --target {target} && ") + f" --target {target}"
             results.append(
                 replace(result, remedy=remedy or None, name=check.name, tenant=self._tenant)
             )

@@ -51,7 +51,10 @@ def data(scope: Scope) -> CheckResult:
     folders = ("landing",) if is_landing else ("billing", "silver", "marts")
     columns = scope.dataset.columns(tenant)
     if lacking := contracts.lacking(scope.settings.project_dir, columns, *folders):
-        return fail(lacking, f"runner run --tenant {tenant} --from {first} --to {last}")
+        remedy = f"runner run --tenant {tenant} --from {first} --to {last}"
+        if " lacks " in lacking:  # runs add columns only where the project was not deployed before
+            remedy = f"runner tenant repair {tenant} && {remedy}"
+        return fail(lacking, remedy)
     return ok(f"as declared; loaded from {first} to {last}")
 
 

@@ -39,6 +39,7 @@ def run_dates(context: Context, request: claim.Request, template: Template) -> R
     Raises Refused before dbt starts, with the refusal recorded; WarehouseProblem when the end
     could not be written (it is then in the spool). A failed or interrupted run is a report.
     """
+    _ = context.settings.mail  # what is wrong with it is said before anything is claimed
     run_id = str(uuid.uuid4())
     try:
         try:

@@ -213,7 +213,8 @@ def test_an_own_account_that_cannot_be_acted_as_is_named(pauses: list[float]) ->
 
 def test_what_a_tenants_account_lacks_is_granted_to_that_account(pauses: list[float]) -> None:
     class ByAccount(Scripted):
-        def get_table(self, *args: Any, **options: Any) -> None: ...
+        def get_table(self, *args: Any, **options: Any) -> object:
+            return object()
 
         def query(self, sql: str, job_id: str = "", **options: Any) -> Any:
             if "tenant_profiles" in sql:

@@ -38,10 +38,11 @@ def examine(world: World, *args: str, **environ: str) -> dict[str, dict[str, Any
 
 def follow(world: World, remedy: str) -> Result:
     """Type the remedy; `runner` is the first word."""
-    name, *words = shlex.split(remedy)
-    assert name == "runner"
-    answer = world(*words)
-    assert answer.exit_code == 0, answer.output
+    for command in remedy.split(" && "):
+        name, *words = shlex.split(command)
+        assert name == "runner"
+        answer = world(*words)
+        assert answer.exit_code == 0, answer.output
     return answer
 
 
@@ -177,11 +178,14 @@ def test_a_warehouse_whose_control_file_is_gone_knows_no_tenant(ill: World) -> N
 
 @pytest.mark.parametrize("statement", ["alter table {} drop column list_cost", "drop table {}"])
 def test_a_bill_that_lacks_something_is_completed_by_a_run(ill: World, statement: str) -> None:
+    ill.run("mini", "2024-11-01")  # with this file's selector, for what is deployed is by selector
     silver = ill.rows("mini", "gcp_silver_cost")
     damage(ill, "tenant_mini", statement.format("mini.gcp_silver_cost"))
     check = examine(ill)["data mini"]
     assert check["status"] == "fail"
-    assert check["remedy"] == "runner run --tenant mini --from 2024-11-01 --to 2024-11-03"
+    again = "runner run --tenant mini --from 2024-11-01 --to 2024-11-03"
+    repair = "runner tenant repair mini && " if "column" in statement else ""
+    assert check["remedy"] == repair + again
     follow(ill, check["remedy"])
     assert examine(ill)["data mini"]["status"] == "ok"
     assert len(ill.rows("mini", "gcp_silver_cost")) == len(silver)
