@@ -66,11 +66,19 @@ class Client:
             try:
                 job = client.query(sql, job_config=config, job_id=job_id, job_retry=None, **once)
             except exceptions.Conflict:
-                job = client.get_job(job_id, **once)
+                try:
+                    job = client.get_job(job_id, **once)
+                except exceptions.NotFound as unseen:  # it is there, and not yet everywhere
+                    raise exceptions.ServiceUnavailable(str(unseen)) from unseen
             try:
-                rows = job.result(timeout=TIMEOUT_SECONDS, job_retry=None)
+                # Without retries of Google's own: they ask a job that has failed for ten minutes.
+                rows = job.result(timeout=TIMEOUT_SECONDS, retry=None, job_retry=None)
             except exceptions.GoogleAPICallError:
-                if job.error_result:
+                # The error comes before the job at hand has it: whether it failed, or only the
+                # question did, is asked anew.
+                with contextlib.suppress(exceptions.GoogleAPICallError):
+                    job.reload(**once)
+                if job.state == "DONE":
                     job_id = f"runner-{uuid.uuid4()}"
                 raise
             return [dict(row.items()) for row in rows]

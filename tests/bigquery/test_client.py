@@ -103,11 +103,17 @@ def a_dataset(client: object) -> BigQueryDataset:
 
 
 class Job:
-    def __init__(self, error: Exception | None = None) -> None:
-        self.error = error
-        self.error_result = {"reason": "invalidQuery"} if error else None
+    """A job that fails with an error; what it has become is known only once it is reloaded."""
 
-    def result(self, **options: Any) -> list[bigquery.Row]:
+    def __init__(self, error: Exception | None = None, becomes: str = "DONE") -> None:
+        self.error, self.becomes = error, becomes
+        self.state = "RUNNING"
+
+    def reload(self, **options: Any) -> None:
+        self.state = self.becomes
+
+    def result(self, *, retry: Any, job_retry: Any, **options: Any) -> list[bigquery.Row]:
+        assert retry is None and job_retry is None, "Google's own retries ask a failed job again"
         if self.error:
             raise self.error
         return [bigquery.Row((1,), {"n": 0})]
@@ -132,6 +138,44 @@ def test_an_aborted_transaction_is_tried_again_as_a_new_job(pauses: list[float])
     client = Scripted(Job(exceptions.BadRequest(ABORTED)), Job())
     assert a_store(client).read("select 1 as n") == [{"n": 1}]
     assert len(set(client.ids)) == 2 and len(pauses) == 1
+
+
+class AskedAgain(Scripted):
+    """The id is taken after the first request; the job is then found, or not yet."""
+
+    def __init__(self, first: Job, *found: Exception | Job) -> None:
+        super().__init__(first, exceptions.Conflict("Already Exists"))
+        self.found = list(found)
+
+    def get_job(self, job_id: str, **options: Any) -> Job:
+        assert {job_id} == set(self.ids)
+        answer = self.found.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def test_a_job_that_still_runs_is_asked_again_by_its_id(pauses: list[float]) -> None:
+    """Only the question failed: another job would do its work twice."""
+    unanswered = Job(exceptions.ServiceUnavailable("try again"), becomes="RUNNING")
+    client = AskedAgain(unanswered, Job())
+    assert a_store(client).read("select 1 as n") == [{"n": 1}]
+    assert len(client.ids) == 2 and len(set(client.ids)) == 1
+
+
+def test_a_job_that_is_not_seen_everywhere_yet_is_asked_for_again(pauses: list[float]) -> None:
+    unanswered = Job(exceptions.ServiceUnavailable("try again"), becomes="RUNNING")
+    client = AskedAgain(unanswered, exceptions.NotFound("Not found: Job"), Job())
+    assert a_store(client).read("select 1 as n") == [{"n": 1}]
+    assert len(client.ids) == 3 and len(pauses) == 2
+
+
+def test_an_internal_error_of_a_job_is_a_new_job_each_time(pauses: list[float]) -> None:
+    broken = exceptions.InternalServerError("internalError")
+    client = Scripted(Job(broken))
+    with pytest.raises(WarehouseUnreachable, match="BigQuery failed"):
+        a_store(client).read("select 1 as n")
+    assert len(set(client.ids)) == ATTEMPTS, "no attempt is wasted on a job that has failed"
 
 
 def test_adding_a_tenant_is_one_script_that_raises_before_its_commit(
