@@ -1,5 +1,6 @@
 """What the routes share: the service's parts, and an authenticated call to it."""
 
+import asyncio
 import contextlib
 import logging
 import threading
@@ -41,9 +42,11 @@ PATIENCE_SECONDS = 5.0
 DATA_PATIENCE_SECONDS = 0.5
 READERS = 16
 READERS_OF_A_TENANT = 4
-# /health checks the warehouse once in so long, and waits no longer for it.
+# /health checks the warehouse once in so long, and waits no longer for it. A check waits for a file
+# that others have open for a short time only: a probe gives up after a few seconds.
 HEALTH_SECONDS = 2.0
 HEALTH_TIMEOUT_SECONDS = 5.0
+HEALTH_PATIENCE_SECONDS = 1.0
 
 
 class Service:
@@ -101,34 +104,32 @@ class Service:
 
 
 class Health:
-    """Whether the warehouse can be reached, checked by one call at a time and kept for seconds."""
+    """Whether the warehouse can be reached: one check at a time, its answer kept for seconds."""
 
     def __init__(self, contexts: ThreadContexts) -> None:
         self._contexts = contexts
         self._is_reachable: bool | None = None
         self._next_check = 0.0
-        self._checking = anyio.Lock()
+        # The last check. One that hangs keeps its thread, so no other begins before it ends.
+        self._check: asyncio.Task[bool] | None = None
         # A thread of its own: the check does not wait for the threads of the routes.
         self._thread = anyio.CapacityLimiter(1)
 
     async def is_reachable(self) -> bool:
-        """While one call checks, the others get its last answer."""
-        is_kept = self._next_check > time.monotonic() or self._checking.locked()
-        if self._is_reachable is None or not is_kept:
-            async with self._checking:
-                if self._next_check <= time.monotonic():
-                    answer = False
-                    with anyio.move_on_after(HEALTH_TIMEOUT_SECONDS):
-                        answer = await run_sync(
-                            self._check, abandon_on_cancel=True, limiter=self._thread
-                        )
-                    self._is_reachable = answer
-                    self._next_check = time.monotonic() + HEALTH_SECONDS
-        return bool(self._is_reachable)
+        """While one call checks, the others get the last answer; False after a check that hangs."""
+        check, is_own = self._check, False
+        if check is None or (check.done() and self._next_check <= time.monotonic()):
+            check = self._check = asyncio.ensure_future(run_sync(self._probe, limiter=self._thread))
+            is_own = True
+        if is_own or self._is_reachable is None:
+            done, _ = await asyncio.wait([check], timeout=HEALTH_TIMEOUT_SECONDS)
+            self._is_reachable = bool(done) and check.result()
+            self._next_check = time.monotonic() + HEALTH_SECONDS
+        return self._is_reachable
 
-    def _check(self) -> bool:
+    def _probe(self) -> bool:
         try:
-            self._contexts.waiting(PATIENCE_SECONDS).store.read(sql.PROBE)
+            self._contexts.waiting(HEALTH_PATIENCE_SECONDS).store.read(sql.PROBE)
         except RunnerError as error:
             # /health is public: which file or project it is stands in the log only.
             log.warning("the warehouse cannot be reached: %s", error.message)

@@ -9,7 +9,7 @@ from processes import held
 from serving import ADMIN_KEY, DAY, RUN, RUNS, Scene
 
 from runner import sql
-from runner.api import errors
+from runner.api import errors, service
 from runner.control.sqlite import SqliteStore
 
 
@@ -35,7 +35,7 @@ def test_health_is_asked_once_and_answered_to_all(scene: Scene, monkeypatch) -> 
 
     def slow(self: SqliteStore, statement: str, **values: Any) -> Any:
         if statement == sql.PROBE:
-            asked.append(statement)
+            asked.append(self.patience_seconds)
             go.wait(30)
         return read(self, statement, **values)
 
@@ -51,9 +51,38 @@ def test_health_is_asked_once_and_answered_to_all(scene: Scene, monkeypatch) -> 
         assert time.monotonic() - began < 5 and not first.done()
         go.set()
         assert first.result().status_code == 200
-    assert len(asked) == 1
+    assert len(asked) == 1 and asked[0] <= 1
     for path in ("/health", "/health/live"):
         assert scene.client.head(path).status_code == 200
+
+
+def test_a_check_that_hangs_is_the_only_one(scene: Scene, monkeypatch) -> None:
+    """Or each would leave a thread and a connection behind."""
+    assert scene.client.get("/health").status_code == 200
+    monkeypatch.setattr(service, "HEALTH_SECONDS", 0.0)
+    monkeypatch.setattr(service, "HEALTH_TIMEOUT_SECONDS", 0.1)
+    scene.app.state.service.health._next_check = 0.0
+    read, asked, go = SqliteStore.read, [], threading.Event()
+
+    def hangs(self: SqliteStore, statement: str, **values: Any) -> Any:
+        if statement == sql.PROBE:
+            asked.append(statement)
+            go.wait(30)
+        return read(self, statement, **values)
+
+    monkeypatch.setattr(SqliteStore, "read", hangs)
+    try:
+        for _ in range(5):
+            assert scene.client.get("/health").status_code == 503
+        assert len(asked) == 1
+    finally:
+        go.set()
+    monkeypatch.setattr(service, "HEALTH_TIMEOUT_SECONDS", 20.0)
+    deadline = time.monotonic() + 20
+    while scene.client.get("/health").status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert len(asked) == 2, "checked again once the first has ended"
 
 
 def test_a_warehouse_that_was_never_made_is_503_and_names_no_folder(control, dbt) -> None:
