@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import hmac
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,14 +13,12 @@ from typing import Any
 from cachetools import LRUCache, TTLCache
 from fastapi import Request
 from fastapi.security import APIKeyHeader
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 from runner import names
 from runner.api.errors import Problem, plain
+from runner.api.rate_limit import RateLimit
 from runner.control import keys
 from runner.control.store import Store
 from runner.errors import UsageProblem
@@ -105,36 +102,6 @@ def access(settings: Settings) -> Access:
     return Access(is_open, admin, int(text))
 
 
-class RateLimit:
-    """So many calls a minute for each name, counted in this process; 0 for no limit."""
-
-    def __init__(self, per_minute: int) -> None:
-        self._limit = RateLimitItemPerMinute(per_minute)
-        self._calls = MovingWindowRateLimiter(MemoryStorage())
-
-    def hit(self, name: str) -> None:
-        """Count a call. Raises Problem when there were too many in the last minute."""
-        if self._limit.amount and not self._calls.hit(self._limit, name):
-            raise self._refusal(name)
-
-    def check(self, name: str) -> None:
-        """Raises Problem as `hit` does, and counts nothing."""
-        if self._limit.amount and not self._calls.test(self._limit, name):
-            raise self._refusal(name)
-
-    def _refusal(self, name: str) -> Problem:
-        resets_at = self._calls.get_window_stats(self._limit, name).reset_time
-        seconds = max(1, round(resets_at - time.time() + 0.5))
-        per_minute = self._limit.amount
-        return Problem(
-            429,
-            "rate_limited",
-            f"More than {per_minute} calls in a minute: wait {seconds} s, then go on.",
-            {"Retry-After": str(seconds)},
-            limit_per_minute=per_minute,
-        )
-
-
 class KeyHeader(APIKeyHeader):
     """The one header X-API-Key with a key exactly as the runner made it; None for anything else."""
 
@@ -158,6 +125,7 @@ class Authenticator:
         self._keys: TTLCache[str, keys.Key] = TTLCache(CACHED, CACHE_SECONDS)
         # Hashes of keys that were found here: looking one up again is not a guess.
         self._found: LRUCache[str, bool] = LRUCache(CACHED)
+        self._pending: dict[str, asyncio.Future[keys.Key | None]] = {}
         self._guesses = asyncio.Semaphore(GUESSES_AT_ONCE)
         self._used: dict[tuple[str, str], datetime] = {}
 
@@ -203,15 +171,32 @@ class Authenticator:
         is_guess = hashed not in self._found
         async with self._guesses if is_guess else contextlib.nullcontext():
             if is_guess:
+                if key := self._keys.get(hashed):
+                    return key  # found while this call waited
                 self._refusals.check(client)
-            key = await run_in_threadpool(lambda: keys.find(self._store(), secret))
+            key = await self._look_up(secret, hashed)
             if key is None:
                 # Before the next guess begins: that one must see it.
                 self._refusals.hit(client)
                 raise _no_valid_key(None)
-        self._keys[hashed] = key
-        self._found[hashed] = True
         return key
+
+    def _look_up(self, secret: str, hashed: str) -> asyncio.Future[keys.Key | None]:
+        """The key, or None when there is none, by one statement for all the calls that wait."""
+
+        async def look_up() -> keys.Key | None:
+            try:
+                key = await run_in_threadpool(lambda: keys.find(self._store(), secret))
+            finally:
+                del self._pending[hashed]
+            if key:
+                self._keys[hashed], self._found[hashed] = key, True
+            return key
+
+        if hashed not in self._pending:
+            self._pending[hashed] = asyncio.ensure_future(look_up())
+        # A call that is cancelled cancels it for no other.
+        return asyncio.shield(self._pending[hashed])
 
     def write_uses(self, store: Store) -> None:
         """Write when keys were last used since the last call."""

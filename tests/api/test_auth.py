@@ -423,6 +423,29 @@ def test_guessing_is_refused_before_it_is_looked_up(control, dbt, monkeypatch) -
         assert scene.get(RUNS).status_code == 200, "a key that was good is not a guess"
 
 
+@pytest.mark.parametrize("is_known", [False, True])
+def test_calls_with_one_key_at_once_look_it_up_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, is_known: bool
+) -> None:
+    """On BigQuery each look-up is a job."""
+    authenticator = scene.app.state.service.authenticator
+    if is_known:
+        assert scene.get(RUNS).status_code == 200
+        authenticator._keys.clear()
+    looked, find = [], keys.find
+
+    def slow(store: Any, secret: str) -> Any:
+        looked.append(secret)
+        time.sleep(0.5)
+        return find(store, secret)
+
+    monkeypatch.setattr(keys, "find", slow)
+    with ThreadPoolExecutor(20) as many:
+        result = [one.status_code for one in many.map(lambda _: scene.get(RUNS), range(20))]
+    assert result == [200] * 20 and looked == [scene.key]
+    assert not authenticator._pending
+
+
 def test_wrong_keys_hold_up_no_good_one_and_push_none_out(hasty: Scene, monkeypatch) -> None:
     scene = hasty
     assert scene.get(RUNS).status_code == 200
