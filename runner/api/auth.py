@@ -191,6 +191,8 @@ class Authenticator:
                 del self._pending[hashed]
             if key:
                 self._keys[hashed], self._found[hashed] = key, True
+            else:  # it was deleted, and is a guess from now on
+                self._found.pop(hashed, None)
             return key
 
         if hashed not in self._pending:

@@ -423,6 +423,22 @@ def test_guessing_is_refused_before_it_is_looked_up(control, dbt, monkeypatch) -
         assert scene.get(RUNS).status_code == 200, "a key that was good is not a guess"
 
 
+def test_a_deleted_key_becomes_a_guess(control, dbt, monkeypatch) -> None:
+    looked, find = [], keys.find
+
+    def noted(store: Any, secret: str) -> Any:
+        looked.append(secret)
+        return find(store, secret)
+
+    with Scene(control, dbt, RUNNER_RATE_LIMIT="5") as scene:
+        assert scene.get(RUNS).status_code == 200
+        control.sql("delete from tenants.tenant_api_keys where tenant_id = 'acme'")
+        scene.app.state.service.authenticator._keys.clear()
+        monkeypatch.setattr(keys, "find", noted)
+        statuses = [scene.get(RUNS).status_code for _ in range(9)]
+    assert statuses == [401] * 5 + [429] * 4 and len(looked) == 5
+
+
 @pytest.mark.parametrize("is_known", [False, True])
 def test_calls_with_one_key_at_once_look_it_up_once(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, is_known: bool
