@@ -1,6 +1,8 @@
 """The exports that a caller names, checked before a tenant gets them."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from tempfile import TemporaryDirectory
 
 from runner import names
@@ -8,7 +10,7 @@ from runner.context import Context
 from runner.control import tenants
 from runner.control.tenants import Export
 from runner.dataset import export_files
-from runner.errors import UsageProblem
+from runner.errors import UnknownTenant, UsageProblem
 from runner.onboarding import overlaps
 from runner.onboarding.builder import Builder
 from runner.onboarding.records import Record, TenantSpec
@@ -24,7 +26,8 @@ def named_exports(settings: Settings, spec: TenantSpec) -> list[Export]:
         raise UsageProblem("A landing must be a tenant's only export: name no other beside it.")
     for ref in refs:
         if name := tenants.landing_of(ref):
-            names.tenant_id(name)
+            with _as_landing():
+                names.tenant_id(name)
         elif not local and not names.TABLE.fullmatch(ref):
             raise UsageProblem(f"'{ref}' is not a BigQuery table: write project.dataset.table.")
     if local:
@@ -40,6 +43,15 @@ def named_exports(settings: Settings, spec: TenantSpec) -> list[Export]:
         )
         for ref in dict.fromkeys(refs)
     ]
+
+
+@contextlib.contextmanager
+def _as_landing() -> Iterator[None]:
+    """Raises UsageProblem for UnknownTenant: that one is about the tenant that gets the export."""
+    try:
+        yield
+    except UnknownTenant as error:
+        raise UsageProblem(error.message) from None
 
 
 def keep_filters(spec: TenantSpec, named: list[Export], before: Record | None) -> list[Export]:
@@ -84,7 +96,9 @@ def check_exports(
     context.echo("checking the export")
     is_landing = pipeline == templates.LANDING
     if name := tenants.landing_of(named[0].ref):
-        if is_landing or tenants.find(context.store, name).pipeline != templates.LANDING:
+        with _as_landing():
+            pipeline = tenants.find(context.store, name).pipeline
+        if is_landing or pipeline != templates.LANDING:
             raise UsageProblem(
                 f"Tenant {name} is not a landing that {tenant_id} could read: add one with"
                 " `runner tenant add ID --landing`, and name its id."

@@ -406,6 +406,21 @@ def test_a_missing_export_has_the_message_of_the_command(scene: Scene) -> None:
     assert answer.status_code == 422 and "was not found" in answer.json()["message"]
 
 
+@pytest.mark.parametrize(
+    ("ref", "message"),
+    [
+        ("tenant:nosuch", "There is no tenant 'nosuch'"),
+        ("tenant:BAD!", "'BAD!' is not a valid tenant id"),
+        ("tenant:globex", "Tenant globex is not a landing"),
+    ],
+)
+def test_a_landing_that_is_none_is_an_invalid_request(scene: Scene, ref: str, message: str) -> None:
+    body = {"tenant_id": "newone", "admin_email": "a@b.example", "exports": [ref]}
+    answer = scene.post("/api/v1/tenants/onboard", body, ADMIN_KEY)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["error"] == "invalid_request" and message in answer.json()["message"]
+
+
 def test_guessing_is_refused_before_it_is_looked_up(control, dbt, monkeypatch) -> None:
     looked: list[str] = []
     find = keys.find
