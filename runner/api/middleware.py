@@ -122,6 +122,10 @@ class RequestMiddleware:
                 "Without keys the service answers on this machine only: call it as 127.0.0.1,"
                 " through no proxy and from no other site's page.",
             )
+        for name, text in headers:
+            # int() refuses a text of thousands of digits.
+            if name == b"content-length" and (not text.isdigit() or int(text[:20]) > BODY_BYTES):
+                raise _too_large()
 
 
 async def _body(receive: Receive) -> Receive:
@@ -134,11 +138,7 @@ async def _body(receive: Receive) -> Receive:
                 body += message.get("body", b"")
                 is_whole = not message.get("more_body")
                 if len(body) > BODY_BYTES:
-                    raise Problem(
-                        413,
-                        "body_too_large",
-                        f"A body of at most {BODY_BYTES} bytes is taken: send less.",
-                    )
+                    raise _too_large()
     except TimeoutError:
         raise Problem(408, "too_slow", "The body did not come in time: send it again.") from None
     whole: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
@@ -147,6 +147,11 @@ async def _body(receive: Receive) -> Receive:
         return whole.pop() if whole else await receive()
 
     return again
+
+
+def _too_large() -> Problem:
+    message = f"A body of at most {BODY_BYTES} bytes is taken: send less."
+    return Problem(413, "body_too_large", message)
 
 
 def _is_from_here(scope: Scope) -> bool:

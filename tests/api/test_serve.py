@@ -220,6 +220,15 @@ def test_either_length_alone_is_taken(served) -> None:
         )
 
 
+def test_a_length_over_the_limit_is_refused_before_the_body_comes(served) -> None:
+    head = LIVE.replace(b"GET", b"POST") + b"Connection: close\r\n"
+    began = time.monotonic()
+    for length in (b"100000", b"9" * 20):
+        result = answered(served, head + b"Content-Length: " + length + b"\r\n\r\n")
+        assert result.startswith(b"HTTP/1.1 413") and b"body_too_large" in result
+    assert time.monotonic() - began < 5, "the body was not waited for"
+
+
 def test_without_keys_a_call_by_http_1_0_is_refused(control: Control, dbt) -> None:
     """As nginx passes calls on by default, with no header that names it."""
     with on_a_port(Scene(control, dbt, DISABLE_AUTH="true")) as address:
