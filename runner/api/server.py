@@ -37,6 +37,7 @@ def serve(
             " unset it, and make keys with `runner tenant key create`."
         )
     settings.target({"tenant_id": "none"})
+    _ = settings.mail  # else the first run to send mail would raise it
     if access.is_open:
         log.warning(OPEN)
         echo(f"{'*' * 78}\n{OPEN}\n{'*' * 78}")

@@ -42,6 +42,18 @@ def test_a_port_that_is_taken_is_one_sentence(control: Control) -> None:
             server.serve(control.settings, "127.0.0.1", port, 1, 0, lambda text: None)
 
 
+def test_a_mail_setting_that_cannot_be_meant_is_refused_before_the_port_is_opened(
+    control: Control,
+) -> None:
+    """Else the first run to send mail would find it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        environ = {**control.environ, "SMTP_PORT": "smtp"}
+        answer = CliRunner().invoke(cli, ["serve", "--port", port], env=environ)
+    assert answer.exit_code == 2, answer.output
+    assert "SMTP_PORT is 'smtp'" in answer.output and port not in answer.output
+
+
 def test_claims_of_many_threads_stay_exact(control: Control) -> None:
     """Forty claims by ten threads, of ten dates, under a limit of seven: seven runs."""
     control.subscribe(daily_limit=7, concurrent_limit=100)
