@@ -8,7 +8,7 @@ set status = 'FAILED', end_time = @now,
     duration_ms = unix_millis(@now) - unix_millis(start_time),
     error_message = case
         when worker_instance = 'queue'
-            then 'no service took it up within a day: start one with runner serve'
+            then 'no service dequeued it within a day: start one with runner serve'
         else @step_error
     end
 where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now

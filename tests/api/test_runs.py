@@ -264,7 +264,7 @@ def test_a_running_run_whose_process_died_is_closed(control, dbt) -> None:
 
 
 def test_a_run_that_waited_longer_than_the_service_lives_is_not_taken_for_dead(control) -> None:
-    """The process that took it up is younger than the run."""
+    """The process that dequeued it is younger than the run."""
     from control_file import request
 
     run = claim.take(control.context.store, request(queued=True))

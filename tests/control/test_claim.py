@@ -411,16 +411,16 @@ def test_an_sql_word_is_a_tenant_that_works_or_no_tenant_id(control: Control, wo
     assert control.take(tenant_id=word).status == "PENDING"
 
 
-def test_a_run_that_no_service_took_up_says_so(control: Control) -> None:
+def test_a_run_that_no_service_dequeued_fails_with_that_message(control: Control) -> None:
     run = control.take(queued=True)
     control.sql("update acme.x_meta_pipeline_runs set lease_expires_at = ?", datetime(2024, 1, 1))
     assert queue.sweep(control.context.store, "acme") == queue.SweepResult((run.id,), 1)
     ((status, told),) = control.runs()
-    assert status == "FAILED" and told.startswith("no service took it up within a day")
+    assert status == "FAILED" and told.startswith("no service dequeued it within a day")
     assert "runner serve" in told
 
 
-def test_a_waiting_run_of_a_suspended_tenant_is_not_taken_up(control: Control) -> None:
+def test_a_waiting_run_of_a_suspended_tenant_is_not_dequeued(control: Control) -> None:
     run = control.take(queued=True)
     assert queue.cancel_suspended(control.context.store, "acme", run.id) is None
     control.sql("update tenants.tenant_profiles set status = 'SUSPENDED'")

@@ -228,7 +228,7 @@ def test_a_waiting_run_that_was_taken_for_dead_does_not_build(control: Control) 
 
 
 @pytest.mark.parametrize("status", ["PENDING", "RUNNING"])
-def test_a_queued_run_is_not_taken_up_while_a_process_has_one(
+def test_a_queued_run_is_not_dequeued_while_a_process_has_one(
     control: Control, status: str
 ) -> None:
     queued, own = control.take(queued=True), control.take(DAY + timedelta(days=1))
@@ -241,13 +241,13 @@ def test_a_queued_run_is_not_taken_up_while_a_process_has_one(
     assert taken and taken.status == "RUNNING"
 
 
-def test_of_two_queued_runs_of_a_tenant_one_is_taken_up(control: Control) -> None:
+def test_of_two_queued_runs_of_a_tenant_one_is_dequeued(control: Control) -> None:
     first, second = (control.take(day, queued=True) for day in dates(2))
     assert queue.dequeue(control.context.store, "acme", second.id, 20, "a:1@1")
     assert queue.dequeue(control.context.store, "acme", first.id, 20, "b:1@1") is None
 
 
-def test_a_run_waits_for_what_a_service_has_taken_up(control: Control) -> None:
+def test_a_run_waits_for_what_a_service_has_dequeued(control: Control) -> None:
     queued = control.take(queued=True)
     queue.dequeue(control.context.store, "acme", queued.id, 20)
     assert start(control, control.take(DAY + timedelta(days=1))).ahead == (queued.id,)

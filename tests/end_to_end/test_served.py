@@ -130,7 +130,7 @@ def test_the_predecessors_calls_from_an_empty_warehouse_to_completed(
     key = made["api_key"]
     assert server.call("POST", "/api/v1/pipelines/run/acme1281-gcp-cost-billing", {})[0] == 401
 
-    # Killed while one runs and one waits: the first is closed, the second taken up. Nothing twice.
+    # Killed while one runs and one waits: the first is closed, the second dequeued. Nothing twice.
     path = "/api/v1/pipelines/run/acme1281/gcp/cost/cost_billing"
     first = server.call("POST", path, {"date": "2024-11-02"}, key)[1]["pipeline_logging_id"]
     second = server.call("POST", path, {"date": "2024-11-03"}, key)[1]["pipeline_logging_id"]
