@@ -95,7 +95,7 @@ def zone_dependent_calls(message: Any) -> Iterator[str]:
             name == "format" or (name == "format_timestamp" and len(given) < 3)
         ):
             yield f"{name} of {', '.join(given)}"
-    for child in children(message):
+    for child in children(message, but="partition_by_list"):  # partitions are UTC days always
         yield from zone_dependent_calls(child)
 
 

@@ -329,7 +329,7 @@ def test_a_delete_is_of_whole_partitions_by_constants(sent: list[Sent]) -> None:
         values = [value for condition in held for value in operands(condition)]
         assert len(values) == 2 and all(map(is_constant, values)), delete
         if kinds == ["GTE", "LT"]:
-            assert all(value.this.name.endswith(" 00:00:00") for value in values), delete
+            assert all(value.this.name.endswith(" 00:00:00+00") for value in values), delete
 
 
 def test_what_a_script_reads_of_a_dated_table_is_bounded_by_constants(sent: list[Sent]) -> None:
