@@ -26,8 +26,9 @@ select
     count(*) as charge_rows,
     min(date_diff(date(export_partition_time, 'UTC'), date(export_time, 'UTC'), day)) as least_lag,
     max(date_diff(date(export_partition_time, 'UTC'), date(export_time, 'UTC'), day)) as most_lag,
-    countif(date(export_partition_time, 'UTC') < date_sub(date(usage_start_time, 'UTC'), interval 1 day))
-        as unread_rows
+    countif(
+        date(export_partition_time, 'UTC') < date_sub(date(usage_start_time, 'UTC'), interval 1 day)
+    ) as unread_rows
 from `{tenant}`.stg_gcp_billing__export
 where export_partition_time >= @since
 """
