@@ -61,6 +61,22 @@ def use(address: str) -> None:
     subprocess.Popen = Popen  # type: ignore[misc]
 
 
+# The pid of a fork and its status are so many bytes each: of one that ends at once both may be
+# there when the first is read.
+NUMBER = 8
+
+
+def send(number: int, client: socket.socket) -> None:
+    client.sendall(number.to_bytes(NUMBER, "big"))
+
+
+def received(server: socket.socket) -> int:
+    """The next number that was sent. Raises BlockingIOError when there is none yet."""
+    number = server.recv(NUMBER)
+    assert len(number) == NUMBER, "the process that is forked has gone"
+    return int.from_bytes(number, "big")
+
+
 class Popen(START[Any]):
     """Its process is forked and waited for by the server, if it is one of this Python's."""
 
@@ -89,7 +105,7 @@ class Popen(START[Any]):
         self._server.connect(self.address)
         socket.send_fds(self._server, [len(words).to_bytes(4, "big")], streams)
         self._server.sendall(words)
-        self.pid = int(self._server.recv(20))
+        self.pid = received(self._server)
         self._child_created = True
         self._close_pipe_fds(*(given[name] for name in PIPES))
 
@@ -98,7 +114,7 @@ class Popen(START[Any]):
             return super()._try_wait(flags)
         self._server.setblocking(not flags & os.WNOHANG)
         try:
-            status = int(self._server.recv(20))
+            status = received(self._server)
         except BlockingIOError:
             return 0, 0
         self._server.close()

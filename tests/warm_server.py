@@ -92,7 +92,7 @@ def serve(listener: socket.socket) -> dict[str, Any]:
         for stream in streams:
             os.close(stream)
         started[pid] = client
-        client.sendall(str(pid).encode())
+        warm.send(pid, client)
 
 
 def tell_who_ended(started: dict[int, socket.socket]) -> None:
@@ -103,7 +103,7 @@ def tell_who_ended(started: dict[int, socket.socket]) -> None:
             return
         with started.pop(pid) as client:
             try:
-                client.sendall(str(status).encode())
+                warm.send(status, client)
             except OSError:  # nobody waits any more
                 continue
 
