@@ -3,6 +3,7 @@
 import json
 import smtplib
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from control_file import DAY, Control
 from runner.cli.app import cli
 from runner.cli.app import main as real_main
 from runner.context import Stop
+from runner.orchestration.estimate import Estimate, ModelEstimate
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, click.Command]]:
@@ -319,6 +321,19 @@ def test_an_unknown_pipeline_of_an_unknown_tenant_or_of_a_dry_run_leaves_no_row(
     assert "did you mean acme?" in runner("run", "--tenant", "acmee", *other).stderr
     assert runner(*RUN, *other, "--dry-run").exit_code == 2
     assert control.runs() == []
+
+
+def test_an_estimate_over_the_cap_is_shown_before_it_is_refused(
+    runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = (ModelEstimate("billing_cost_daily", 2**40),)
+    found = Estimate(models, Decimal("6.25"), 10**9)
+    monkeypatch.setattr("runner.orchestration.estimate.of", lambda *args: found)
+    answer = runner(*RUN, "--date", "2024-11-01", "--dry-run")
+    assert answer.exit_code == 3 and "maximum_bytes_billed" in answer.stderr
+    assert "billing_cost_daily" in answer.stdout and "6.25" in answer.stdout
+    document = json.loads(runner(*RUN, "--date", "2024-11-01", "--dry-run", "--json").stdout)
+    assert document["exit_code"] == 3 and document["models"]
 
 
 def test_runs_of_an_unknown_pipeline_are_answered_with_those_there_are(

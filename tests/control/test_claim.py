@@ -321,6 +321,12 @@ def test_without_the_locks_row_nothing_is_claimed(control: Control) -> None:
     assert control.value("select count(*) from tenants.tenant_usage_events") == 0
 
 
+def test_a_refusal_is_recorded_without_the_locks_row(control: Control) -> None:
+    control.sql("delete from acme.x_meta_lock")
+    claim.refuse(control.context.store, request(), "there is no such template")
+    assert control.runs() == [("REFUSED", "there is no such template")]
+
+
 def test_a_dead_runs_duration_is_told(control: Control) -> None:
     began = datetime.now(UTC) - timedelta(hours=1)
     control.add_run("RUNNING", started=began, leased_for=timedelta(seconds=-1))

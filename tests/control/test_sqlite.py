@@ -17,6 +17,7 @@ from control_db import ask
 from control_file import Control, at_once
 from support import ROOT
 
+from runner.context import open_context
 from runner.control import claim_sql
 from runner.control.sqlite import SqliteStore
 from runner.errors import (
@@ -205,6 +206,17 @@ def test_an_empty_file_is_damaged(control: Control) -> None:
     control.path.write_bytes(b"")
     with pytest.raises(WarehouseUnreachable, match="is damaged"):
         control.context.store.read("select * from `tenants.tenant_profiles`")
+
+
+def test_a_turn_that_a_signal_left_with_its_thread_holds_up_no_write_of_it(
+    control: Control,
+) -> None:
+    """A handler may raise between the lock's answer and the block that gives it back."""
+    store = open_context(control.settings, 0.2).store
+    left_behind = store._turn_among_threads()
+    left_behind.__enter__()
+    store.write("update `tenants.tenant_lock` set locked_by = 'x' where lock_name = 'none'")
+    left_behind.__exit__(None, None, None)
 
 
 def test_threads_of_one_process_may_read_and_write_at_once(control: Control) -> None:
