@@ -33,7 +33,7 @@ def by_table(rows: Sequence[Row]) -> dict[str, set[str]]:
     return tables
 
 
-# -- What `runner doctor` asks.
+# -- What both stores are asked.
 
 PROBE = "select 1 as answer"
 

@@ -16,6 +16,7 @@ from runner.control import tenants as control_tenants
 from runner.dataset import data_sql
 from runner.dates import LONGEST_DAYS, DateRange
 from runner.onboarding import onboard as onboarding
+from runner.onboarding import records
 from runner.sql import Row
 
 router = APIRouter(prefix="/api/v1/tenants", tags=["tenants"])
@@ -95,9 +96,9 @@ def onboard(call: Admin, body: Onboarding) -> schemas.Onboarded:
         call.service.onboarding.release()
 
 
-def _spec(body: Onboarding) -> onboarding.TenantSpec:
+def _spec(body: Onboarding) -> records.TenantSpec:
     plan = body.subscription_plan
-    return onboarding.TenantSpec(
+    return records.TenantSpec(
         tenant_id=body.tenant_id,
         admin_email=body.admin_email,
         company_name=body.company_name,

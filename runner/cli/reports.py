@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from runner.cli.text import columns, seconds, short, table
-from runner.control.runs import Run
+from runner.control.runs import ACTIVE, Run
 from runner.dates import in_words
 from runner.engine.job import Outcome
 from runner.errors import Refused
@@ -118,7 +118,7 @@ def summary(report: Report, where: str, target: str | None = None) -> str:
     run = report.run
     on = f" --target {target}" if target else ""
     status_command = f"runner status {run.id} --tenant {run.tenant_id}{on}"
-    if run.deduplicated and report.status in ("PENDING", "RUNNING"):
+    if run.deduplicated and report.status in ACTIVE:
         return _active_run(report, status_command, on)
     head = f"{report.status}  {run.tenant_id}  {run.dates}"
     error = [("error", report.outcome.error)] if report.outcome and report.outcome.error else []

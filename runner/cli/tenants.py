@@ -12,7 +12,7 @@ from runner.cli.options import flag, value
 from runner.cli.text import cell, columns, table
 from runner.control import tenants
 from runner.errors import UsageProblem
-from runner.onboarding import exports, onboard, remove, repair
+from runner.onboarding import exports, onboard, records, remove, repair
 from runner.settings import Settings
 
 plan_option = value(
@@ -74,7 +74,7 @@ tenant.add_command(keys.credentials)
 )
 def add(config: Settings, **named: Any) -> str:
     """Add a tenant, or bring one up to date: what is not named stays. Safe to run again."""
-    spec = onboard.TenantSpec(**named)
+    spec = records.TenantSpec(**named)
     exports.named_exports(config, spec)  # a wrong one is refused before the warehouse is asked
     named_exports = onboard.onboard(options.opened(config), spec, on_private=options.echo)
     ready = f"Tenant {spec.tenant_id} is ready. Next:"

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from runner.control import claim_sql as sql
-from runner.control import runs, turns
+from runner.control import quota, runs, turns
 from runner.control.processes import hostname_and_pid
 from runner.control.queue import QUEUE_PATIENCE
 from runner.control.runs import LONG_AGO, QUEUE, Run
@@ -108,13 +108,10 @@ def refuse(store: Store, request: Request, why: str) -> None:
 
 def _is_likely(store: Store, request: Request) -> bool:
     """Close dead runs; whether a claim made now would be granted, and its turn come at once."""
-    now = datetime.now(UTC)
     rows = store.read(
         sql.LOOK_AHEAD.format(tenant=request.tenant_id),
         tenant_id=request.tenant_id,
-        now=now,
-        today=now.date(),
-        month_start=now.date().replace(day=1),
+        **quota.times(datetime.now(UTC)),
     )
     active = [row for row in rows if row["pipeline_logging_id"]]
     runs.end_dead(store, request.tenant_id, active)
@@ -144,9 +141,7 @@ def _claim(
     def when() -> dict[str, Value]:
         now = datetime.now(UTC)
         return {
-            "now": now,
-            "today": now.date(),
-            "month_start": now.date().replace(day=1),
+            **quota.times(now),
             "lease_expires_at": now + lease,
             "build_expires_at": now + turns.build_lease(request.timeout_minutes),
         }

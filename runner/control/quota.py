@@ -7,6 +7,7 @@ from typing import Any
 from runner.control import quota_sql as sql
 from runner.control import tenants
 from runner.control.store import Store
+from runner.sql import Value
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Quota:
         }
 
 
+def times(now: datetime) -> dict[str, Value]:
+    """The values by which `quota_sql` counts what is used at this time."""
+    return {"now": now, "today": now.date(), "month_start": now.date().replace(day=1)}
+
+
 def of(store: Store, tenant_id: str) -> Quota:
     """The tenant's quota now. Raises UsageProblem for an unknown tenant."""
     tenants.find(store, tenant_id)
@@ -59,9 +65,7 @@ def of(store: Store, tenant_id: str) -> Quota:
     row = store.read(
         sql.STANDING.format(tenant=tenant_id),
         tenant_id=tenant_id,
-        now=now,
-        today=now.date(),
-        month_start=now.date().replace(day=1),
+        **times(now),
     )[0]
     return Quota(
         tenant_id,

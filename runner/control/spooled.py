@@ -19,7 +19,7 @@ SPOOLED = {
 
 
 def texts(tenant: str, named: Iterable[Named]) -> tuple[str, ...]:
-    """The statements of these names, for a tenant's dataset; `tenant` is a validated slug.
+    """The statements of these names, for a tenant's dataset; `tenant` is a validated name.
 
     The number: which alert, from 0, or how many steps. On BigQuery each statement costs a second,
     so that many steps are one. Raises KeyError for a name that may not wait on disk.

@@ -1,8 +1,5 @@
 """Statements over what runs published, and over data-quality results."""
 
-
-# -- Over the tenant's data tables.
-
 # What a run's expectations found, the failed ones first.
 DQ_RESULTS = """
 select

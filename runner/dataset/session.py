@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 # For all connections of an engine, as none may set anything later.
 IN_UTC = "set global TimeZone = 'UTC'"
-# And about a file that is cut off, overwritten or not DuckDB's.
+# DuckDB's messages about a file that is cut off, overwritten or not DuckDB's.
 DAMAGED = re.compile("not a valid DuckDB|Could not read enough bytes|[Cc]orrupt")
 
 

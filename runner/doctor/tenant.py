@@ -92,14 +92,12 @@ def _tables_and_days(rows: list[Row]) -> tuple[str, list[date]]:
 
 def limits(scope: Scope) -> CheckResult:
     """A run of the tenant would not be refused now, in the claim's own words if it would."""
-    tenant, store, today = scope.tenant, scope.store, datetime.now(UTC).date()
+    tenant, store, now = scope.tenant, scope.store, datetime.now(UTC)
     update = f"runner tenant update {tenant}"
     refusal = store.read(
         quota_sql.REFUSAL.format(tenant=tenant),
         tenant_id=tenant,
-        now=datetime.now(UTC),
-        today=today,
-        month_start=today.replace(day=1),
+        **quota.times(now),
     )[0]["refusal"]
     if refusal:
         remedy = remedy_for(
@@ -107,7 +105,7 @@ def limits(scope: Scope) -> CheckResult:
             ("^tenant is", f"runner tenant resume {tenant}"),
             ("no subscription|no limits", f"runner tenant repair {tenant}"),
             ("^subscription is|^trial", f"{update} --subscription active"),
-            ("^subscription ended", f"{update} --ends {today + timedelta(days=365)}"),
+            ("^subscription ended", f"{update} --ends {now.date() + timedelta(days=365)}"),
             (r"^(\w+) limit.* of 0 ", f"{update} --{{0}}-limit 10"),
             ("^concurrent", f"runner runs --tenant {tenant} --status running"),
             (r"^(\w+) limit.* of (\d+)", f"{update} --{{0}}-limit {{1}}0"),

@@ -48,6 +48,11 @@ class Node:
     def failed(self) -> bool:
         return self.status in ("fail", "error", "runtime error", "partial success")
 
+    @property
+    def is_reported(self) -> bool:
+        """Whether people are told of it: it failed, or warns."""
+        return self.failed or self.status == "warn"
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -8,7 +8,7 @@ from runner.context import Context
 from runner.control import tenants
 from runner.dataset.session import shut_in
 from runner.errors import UsageProblem, WarehouseUnreachable
-from runner.onboarding import onboard
+from runner.onboarding import onboard, records
 from runner.settings import Settings
 
 TENANT = "acme1281"
@@ -30,7 +30,7 @@ def prepare(context: Context, sample_rows: int | None) -> list[str]:
     if TENANT in {tenant.id for tenant in tenants.every(context.store)} and sample_rows is None:
         lines.append(f"tenant          {TENANT} exists")
     else:
-        spec = onboard.TenantSpec(
+        spec = records.TenantSpec(
             TENANT,
             "finops@acme.example",
             (str(sample),),

@@ -9,8 +9,7 @@ from runner.control.tenants import PLANS, Export
 from runner.errors import UsageProblem
 from runner.onboarding import exports, records, rows
 from runner.onboarding.builder import Builder
-from runner.onboarding.records import Record
-from runner.onboarding.records import TenantSpec as TenantSpec
+from runner.onboarding.records import Record, TenantSpec
 from runner.pipelines import templates
 from runner.settings import Settings
 

@@ -95,12 +95,13 @@ update `tenants.tenant_lock` set locked_by = @tenant_id, locked_at = @now
 where lock_name = 'onboarding'
 """
 
-ADD_ONBOARDING_LOCK = """
-insert into `tenants.tenant_lock` (lock_name, locked_by, locked_at)
-select 'onboarding', @tenant_id, @now
-from (select 1 as one_row) as one_row
-where not exists (select 1 from `tenants.tenant_lock` where lock_name = 'onboarding')
-"""
+
+def _add_lock(table: str, name: str, locked_by: str) -> str:
+    values = {"lock_name": f"'{name}'", "locked_by": locked_by, "locked_at": "@now"}
+    return insert(table, (), f"lock_name = '{name}'", **values)
+
+
+ADD_ONBOARDING_LOCK = _add_lock("`tenants.tenant_lock`", "onboarding", "@tenant_id")
 
 # Every export of every tenant.
 ALL_EXPORTS = """
@@ -125,9 +126,4 @@ ADD_EXPORT = insert(
     updated_at="@now",
 )
 
-ADD_LOCK = """
-insert into `{tenant}.x_meta_lock` (lock_name, locked_by, locked_at)
-select 'claim', 'tenant add', @now
-from (select 1 as one_row) as one_row
-where not exists (select 1 from `{tenant}.x_meta_lock` where lock_name = 'claim')
-"""
+ADD_LOCK = _add_lock("`{tenant}.x_meta_lock`", "claim", "'tenant add'")

@@ -183,7 +183,7 @@ def _in_words(message: str | None, account: str, tenant: str = "") -> str | None
 
 
 def _totals(dataset: Dataset, run: runs.Run) -> tuple[Total, ...]:
-    """What stands in billing_cost_daily for the run's dates, per currency."""
+    """What stands in the table of the run's charge rows for its dates, per currency."""
     is_landing = run.template == templates.LANDING
     statement = data_sql.LANDED_TOTALS if is_landing else data_sql.TOTALS
     rows = dataset.read(

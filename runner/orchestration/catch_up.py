@@ -87,7 +87,7 @@ def catch_up(
         request = claiming.request_of(context.settings, known, template, dates, trigger)
         parts.append(_run(context, request, template))
     result = replace(result, parts=tuple(parts))
-    _record(context.store, result, found, moved_dates.pipeline_of(template, tenant), trigger_by)
+    _record(context.store, result, found, template.pipeline_of(tenant), trigger_by)
     return result
 
 

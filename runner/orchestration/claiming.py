@@ -95,7 +95,7 @@ def request_of(
     """The request of a tenant for these dates."""
     return claim.Request(
         tenant_id=known.id,
-        pipeline_id=templates.fill(template.pipeline_id, {"tenant_id": known.id}),
+        pipeline_id=template.pipeline_of(known.id),
         template=template.name,
         dates=dates,
         trigger=trigger,

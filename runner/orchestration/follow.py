@@ -44,10 +44,12 @@ def to_its_end(context: Context, run: runs.Run) -> Report:
             has_completed = now.status == "COMPLETED"
             outcome = None if has_completed else Outcome(False, now.error_message)
             return Report(now, now.status, now.duration_ms or 0, outcome)
-        steps = store.read(runs_sql.STEPS.format(tenant=run.tenant_id), run_id=run.id)
-        done = sum(step["status"] != "RUNNING" for step in steps)
-        waits = turns.waiting_for(store, now)
-        state = f"waits for {waits}" if waits else f"is {now.status}, {done} steps done"
+        if waits := turns.waiting_for(store, now):
+            state = f"waits for {waits}"
+        else:
+            steps = store.read(runs_sql.STEPS.format(tenant=run.tenant_id), run_id=run.id)
+            done = sum(step["status"] != "RUNNING" for step in steps)
+            state = f"is {now.status}, {done} steps done"
         line = f"run {run.id} {state}"
         if line != shown:
             context.echo(line)

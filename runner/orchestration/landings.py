@@ -42,7 +42,7 @@ def waves(every: Sequence[tenants.Tenant]) -> list[list[tenants.Tenant]]:
 
 def pipeline_of(name: str) -> str:
     """The pipeline id of a landing's runs."""
-    return templates.fill(templates.load(templates.LANDING).pipeline_id, {"tenant_id": name})
+    return templates.load(templates.LANDING).pipeline_of(name)
 
 
 def require_dates(store: Store, request: claim.Request) -> frozenset[str]:

@@ -68,7 +68,7 @@ def find(context: Context, known: tenants.Known, template: templates.Template) -
     tenant, is_landed = known.id, bool(known.landings)
     exports = json.dumps([astuple(one) for one in known.exports])
     looked_at = datetime.now(UTC)
-    before = _before(context.store, known, pipeline_of(template, tenant), exports)
+    before = _before(context.store, known, template.pipeline_of(tenant), exports)
     mark, since = before.mark, None
     if mark and mark["newest_partition"] and context.dataset.prunes_exports and not is_landed:
         # Never by a partition that was yet to come then: nothing is newer for years.
@@ -226,7 +226,3 @@ def _never_loaded(rows: Iterable[Row], since: date | None, ends: dict[date, bool
 
 def _hull(days: Collection[date]) -> DateRange | None:
     return DateRange(min(days), max(days)) if days else None
-
-
-def pipeline_of(template: templates.Template, tenant: str) -> str:
-    return templates.fill(template.pipeline_id, {"tenant_id": tenant})

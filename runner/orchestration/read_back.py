@@ -49,19 +49,16 @@ def with_findings(outcome: Outcome, recorded: Iterable[Finding]) -> Outcome:
     nodes: list[Node] = []
     found: list[Finding] = []
     for node in outcome.nodes:
-        its = (by_node.get(node.unique_id) or _by_dbt(node)) if _is_reported(node) else []
+        its = (by_node.get(node.unique_id) or _by_dbt(node)) if node.is_reported else []
         found += its
         nodes.append(_worded(node, its, dated))
     error = outcome.error
     before = outcome.failed_node
-    after = next((node for node in nodes if node.failed), None)
+    worded = replace(outcome, nodes=tuple(nodes), findings=tuple(found))
+    after = worded.failed_node
     if before and after and before.message != after.message:
         error = after.message
-    return replace(outcome, error=error, nodes=tuple(nodes), findings=tuple(found))
-
-
-def _is_reported(node: Node) -> bool:
-    return node.failed or node.status == "warn"
+    return replace(worded, error=error)
 
 
 def _by_dbt(node: Node) -> list[Finding]:

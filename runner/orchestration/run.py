@@ -155,7 +155,7 @@ def _finish(
     )
     steps.close_all(outcome, "CANCELLED" if end.status == "CANCELLED" else "FAILED")
     for node in outcome.nodes:
-        if node.failed or node.status == "warn":
+        if node.is_reported:
             log.warning("%s: %s", node.status, node.message, extra={"step": node.unique_id})
     log.info("run ended %s%s", end.status, f": {outcome.error}" if outcome.error else "")
     if outcome.readers_see:

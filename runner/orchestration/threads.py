@@ -1,4 +1,4 @@
-"""Many tenants at once: a thread each, with a warm dbt process of its own; long ranges in parts."""
+"""Many tenants at once, a thread each; and which of them are one task's of a job array."""
 
 import hashlib
 import logging

@@ -58,6 +58,10 @@ class Template:
     step: Step
     alerts: tuple[Alert, ...]
 
+    def pipeline_of(self, tenant: str) -> str:
+        """The pipeline id of the tenant's runs."""
+        return fill(self.pipeline_id, {"tenant_id": tenant})
+
 
 def names() -> list[str]:
     """The templates there are, as provider/domain/name."""
