@@ -20,6 +20,9 @@ from runner.errors import Interrupted, UsageProblem
 from runner.mailing import Mailbox, SmtpMailbox
 from runner.settings import Settings
 
+# How long a command waits for a file that another program has open.
+PATIENCE_SECONDS = 60.0
+
 
 class Stop:
     """A signal, visible to all threads: only the main thread receives one."""
@@ -85,21 +88,13 @@ class Context:
 
     def for_thread(self) -> "Context":
         """The same with stores of its own, and silent: a client is not shared between threads."""
-        own = open_context(self.settings)
-        return replace(
-            self,
-            store=own.store,
-            dataset=own.dataset,
-            on_event=lambda event: None,
-            echo=lambda text: None,
-        )
+        store, dataset = _stores(self.settings, PATIENCE_SECONDS)
+        silent: Callable[[object], None] = lambda message: None  # noqa: E731
+        return replace(self, store=store, dataset=dataset, on_event=silent, echo=silent)
 
 
-def open_context(settings: Settings, patience_seconds: float = 60.0) -> Context:
-    """The stores of the chosen target. Raises UsageProblem for a broken profile.
-
-    `patience_seconds`: how long to wait for a file that another program has open.
-    """
+def open_context(settings: Settings, patience_seconds: float = PATIENCE_SECONDS) -> Context:
+    """The stores of the chosen target. Raises UsageProblem for a broken profile."""
     store, dataset = _stores(settings, patience_seconds)
     return Context(settings, store, dataset, Pool(settings), SmtpMailbox(lambda: settings.mail))
 

@@ -31,7 +31,7 @@ RunId = Annotated[str, Path(examples=[schemas.RUN_ID], max_length=200)]
 def runs(
     call: Reader,
     limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 20,
-    status: schemas.Status | None = None,
+    status: control_runs.Status | None = None,
     date: UsageDate | None = None,
     tenant_id: Annotated[str | None, Query(max_length=200)] = None,
 ) -> list[dict[str, Any]]:

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from runner.control.runs import Status
 from runner.text import money
 
-Status = Literal["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "REFUSED"]
 Amount = Annotated[str, BeforeValidator(money)]
 RUN_ID = "7f0c9d2e-4b0a-4f6e-9a51-2f8a6f0f3f11"
 

@@ -23,8 +23,6 @@ from runner.settings import Settings
 from runner.sql import Row
 from runner.text import to_json
 
-STATUSES = ("PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "REFUSED")
-
 
 @options.command()
 @options.as_json
@@ -66,8 +64,8 @@ def runs(
     pipeline: str,
 ) -> Result:
     """List a tenant's runs, newest first."""
-    if run_status and run_status not in STATUSES:
-        use = ", ".join(STATUSES)
+    if run_status and run_status not in control_runs.STATUSES:
+        use = ", ".join(control_runs.STATUSES)
         raise UsageProblem(f"'{run_status}' is not a valid status: use one of {use}.")
     rows = opened(config, tenant).store.read(
         runs_sql.RUNS.format(tenant=tenant),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
+from typing import Literal, get_args
 
 from runner.control import claim_sql, processes
 from runner.control import runs_sql as sql
@@ -13,6 +14,8 @@ from runner.findings import parsed
 from runner.pipelines.templates import DEFAULT
 from runner.sql import Row, Value
 
+Status = Literal["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "REFUSED"]
+STATUSES = get_args(Status)
 # A run that has not ended has one of these.
 ACTIVE = ("PENDING", "RUNNING")
 
