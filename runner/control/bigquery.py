@@ -7,7 +7,7 @@ from runner.sql import Row, Value, When
 class BigQueryStore:
     """`tenants` and the control tables of each tenant's dataset; see store.Store."""
 
-    # Each time is a query: often enough for a cancel, seldom enough for the bill.
+    # Each poll is a billed query: a cancel is seen within 15 seconds, at an acceptable cost.
     poll_seconds = 15.0
 
     def __init__(self, client: Client) -> None:
@@ -33,7 +33,7 @@ class BigQueryStore:
         return self._client.columns(dataset)
 
     def complete(self, tenant: str) -> bool:
-        return False  # dbt does, see models/control
+        return False  # dbt makes them, see models/control
 
     def drop(self, tenant: str) -> None:
         from google.api_core.exceptions import NotFound

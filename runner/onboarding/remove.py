@@ -43,6 +43,6 @@ def remove(context: Context, tenant_id: str) -> None:
                 f"Tenant {tenant_id} has an active run: wait for it, or `runner cancel` it first;"
                 f" see `runner runs --tenant {tenant_id}`."
             )
-    context.store.write(*tenants_sql.FORGET_TENANT, tenant_id=tenant_id)
+    context.store.write(*tenants_sql.DELETE_TENANT_ROWS, tenant_id=tenant_id)
     context.store.drop(tenant_id)
     context.dataset.drop(tenant_id)

@@ -64,7 +64,7 @@ def test_an_account_of_another_tenant_is_refused_and_changes_nothing(
     accounts.put(control.context.store, "globex", OTHER, "me")
     accounts.put(control.context.store, "acme", SA, "me")
     result = runner("tenant", "credentials", "set", "--tenant", "acme", "--impersonate", OTHER)
-    assert result.exit_code == 2 and "is the account of another tenant" in result.stderr
+    assert result.exit_code == 2 and "is used by another tenant" in result.stderr
     assert accounts.of(control.context.store, "acme").impersonate == SA
     assert [(row[0], row[4]) for row in kept(control)] == [(SA, True)]
 

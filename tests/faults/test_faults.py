@@ -259,7 +259,7 @@ def test_control_tables_held_beyond_patience_are_exit_4(scene: Scene) -> None:
         done = scene.run(at="patience:1")
     assert done.returncode == 4
     assert str(scene.path("control")) in done.stderr
-    assert "is in use by another command for over 1 s" in done.stderr
+    assert "has been in use by another command for over 1 s" in done.stderr
     assert scene.statuses() == []
 
 
