@@ -1,6 +1,6 @@
 """The control tables on BigQuery."""
 
-from runner.bigquery import TIMEOUT_SECONDS, Client, must_be_ours
+from runner.bigquery import TIMEOUT_SECONDS, Client, require_own_dataset
 from runner.sql import Row, Value, When
 
 
@@ -27,7 +27,7 @@ class BigQueryStore:
     def exists(self) -> bool:
         return self._client.table("tenants.tenant_profiles") is not None
 
-    def must_be_writable(self) -> None: ...
+    def require_writable(self) -> None: ...
 
     def columns(self, dataset: str) -> dict[str, set[str]]:
         return self._client.columns(dataset)
@@ -43,7 +43,7 @@ class BigQueryStore:
                 found = self._client.own.get_dataset(tenant, retry=None, timeout=TIMEOUT_SECONDS)
             except NotFound:
                 return
-            must_be_ours(self._client, tenant, found)
+            require_own_dataset(self._client, tenant, found)
             self._client.own.delete_dataset(
                 tenant,
                 delete_contents=True,

@@ -75,7 +75,7 @@ class SqliteStore:
         with self._errors(ask, {}):
             return self._patiently(lambda: self._connection().execute(ask).fetchall())
 
-    def must_be_writable(self) -> None:
+    def require_writable(self) -> None:
         if self._path.exists() and not os.access(self._path, os.W_OK):
             raise WarehouseUnreachable(f"{self._path} cannot be written: correct its permissions.")
 

@@ -29,7 +29,7 @@ class Store(Protocol):
     def exists(self) -> bool:
         """Whether the control tables were ever created."""
 
-    def must_be_writable(self) -> None:
+    def require_writable(self) -> None:
         """Raises WarehouseUnreachable when the tables cannot be written."""
 
     def columns(self, dataset: str) -> dict[str, set[str]]:

@@ -71,7 +71,7 @@ class Builder:
                 # Empty, for the views of those that will read it.
                 dataset.prepare_landing(tenant_id)
                 self._make_empty("landing", "run", "--empty", "--select", "export_landing")
-            elif not dataset.has_one_writer:
+            elif not dataset.single_writer:
                 # Of two first runs at once each would make the tables, the later over the earlier.
                 # Not the views: with --empty they would be views over nothing.
                 self._make_empty("tables of the bill", "seed", "--selector", "tables")

@@ -41,7 +41,7 @@ def onboard(
             if old[name] != new[name]:
                 echo(f"{name}: {old[name]} -> {new[name]}")
         context.dataset.prepare(tenant_id)
-        context.store.must_be_writable()
+        context.store.require_writable()
         builder.make_control()
         if others := ", ".join(rows.write(context.store, tenant_id, after)):
             echo(

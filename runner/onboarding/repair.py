@@ -20,7 +20,7 @@ def repair(context: Context, tenant_id: str) -> None:
     if tenant_id not in known:
         raise tenants.unknown_tenant(tenant_id, known)
     context.dataset.prepare(tenant_id)
-    context.store.must_be_writable()
+    context.store.require_writable()
     with Builder(context, tenant_id) as builder:
         builder.make_control()
         record = records.on_record(context, tenant_id)

@@ -198,7 +198,7 @@ ADD = ("tenant", "add", "newco", "--admin-email", "a@b.co")
         ),
         (("tenant", "add", "tenants", "--admin-email", "a@b.co", "--export", "x"), "reserved"),
         (("tenant", "add", "newco", "--admin-email", "nobody", "--export", "x"), "mail address"),
-        ((*ADD, "--export", "/no/such/file.parquet"), "no file is at /no/such/file.parquet"),
+        ((*ADD, "--export", "/no/such/file.parquet"), "no file matches /no/such/file.parquet"),
         ((*ADD, "--export", "p.d.t", "--target", "local"), "not found"),
         ((*ADD, "--export", "table", "--target", "bigquery"), "project.dataset.table"),
     ],

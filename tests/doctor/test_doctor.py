@@ -292,14 +292,14 @@ def test_a_tenants_file_that_another_program_holds(
         holder.kill()
         holder.wait()
     found = json.loads(result.stdout)["checks"]
-    failed = [check for check in found if "held open" in check["detail"]]
+    failed = [check for check in found if "been open in another program" in check["detail"]]
     assert [(one["name"], *ends(one)) for one in failed] == [
         ("tables", "fail", f"ps -fp {holder.pid}")
     ]
-    assert f"(process {holder.pid}): close that first" in failed[0]["detail"]
+    assert f"(process {holder.pid}): close that program" in failed[0]["detail"]
     assert not {"data", "layers", "export", "freshness"} & {check["name"] for check in found}
     assert {"limits", "runs", "alerts"} <= {check["name"] for check in found}
-    assert f"(process {holder.pid}): waiting up to 1 s for it\n" in result.stderr
+    assert f"(process {holder.pid}): waiting up to 1 s\n" in result.stderr
 
 
 def test_a_bigquery_that_does_not_answer_is_reported_at_once(find_check: FindCheck) -> None:
