@@ -234,7 +234,7 @@ def test_a_bad_billing_account_or_project_is_refused(runner, tmp_path: Path) -> 
 )
 def test_a_word_that_is_not_utf8_is_refused(runner, control: Control, args) -> None:
     answer = runner(*args)
-    assert answer.exit_code == 2 and "is not UTF-8" in answer.stderr
+    assert answer.exit_code == 2 and "is not valid UTF-8" in answer.stderr
     assert control.runs() == []
 
 

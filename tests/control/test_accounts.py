@@ -114,7 +114,7 @@ def test_an_unknown_tenant_has_none(runner: Runner) -> None:
     ("told", "words"),
     [
         ("{'status': 'PERMISSION_DENIED'}", f"add-iam-policy-binding {SA} --member=M"),
-        ("{'code': 404, 'status': 'NOT_FOUND'}", "there is no such account"),
+        ("{'code': 404, 'status': 'NOT_FOUND'}", "the account does not exist"),
         ("IAM API has not been used in project 5 before", "gcloud services enable iamcredentials"),
         ("line one\nline two", "(line one line two)"),
     ],
