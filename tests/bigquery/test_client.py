@@ -194,7 +194,7 @@ def test_adding_a_tenant_is_one_script_that_raises_before_its_commit(
     store = a_store(Kept(Job(), Job(exceptions.BadRequest(raised))))
     exports = [tenants.Export("p.d.t")]
     record = records.Record("a@b.example", "", tenants.PLANS["scale"], exports)
-    with pytest.raises(UsageProblem, match=r"p\.d\.t is shared with tenant alpha"):
+    with pytest.raises(UsageProblem, match=r"p\.d\.t is also read by tenant alpha"):
         rows.write(store, "beta", record)
     places = [
         sent[1].index(part)
