@@ -1,11 +1,11 @@
-"""`python -m runner` is `runner`; a signal that comes before all is imported needs no traceback."""
+"""`python -m runner` is `runner`; a signal during the imports prints no traceback."""
 
 import os
 import signal
 
 
 def main() -> None:
-    """Run the command line. What it makes is for this user's eyes only."""
+    """Run the command line. Only this user may read the files that it makes."""
     os.umask(0o077)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: os._exit(128 + number))

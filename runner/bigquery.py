@@ -223,11 +223,11 @@ def _was_cancelled(error: Any) -> bool:
     return "transaction" in text and "abort" in text
 
 
-def must_be_ours(client: Client, name: str, dataset: Any) -> None:
-    """Raises UsageProblem for a dataset that the runner did not make: ours are deleted."""
+def require_own_dataset(client: Client, name: str, dataset: Any) -> None:
+    """Raises UsageProblem for a dataset that the runner did not make: it must not be deleted."""
     if dataset.labels.get("app") != APP or dataset.labels.get("dataset") != name:
         raise UsageProblem(
-            f"The dataset {client.own.project}.{name} is there already and not ours: choose"
-            f" another tenant id, or hand it over with `bq update --set_label app:{APP}"
+            f"The dataset {client.own.project}.{name} exists and was not made by the runner: choose"
+            f" another tenant id, or let the runner manage it with `bq update --set_label app:{APP}"
             f" --set_label dataset:{name} {client.own.project}:{name}`."
         )

@@ -25,22 +25,22 @@ PATIENCE_SECONDS = 60.0
 
 
 class Stop:
-    """A signal, visible to all threads: only the main thread receives one."""
+    """The signal that stops a command, visible to all threads."""
 
     def __init__(self, number: int = 0) -> None:
         self.number = number
 
     def now(self, number: int) -> None:
-        """Stop by this signal, unless another came before."""
+        """Stop by this signal, unless another has been received."""
         self.number = self.number or number
 
     def check(self) -> None:
-        """Raises Interrupted once there is a signal."""
+        """Raises Interrupted after a signal."""
         if self.number:
             raise Interrupted(self.number)
 
     def sleep(self, seconds: float) -> None:
-        """Wait; raises Interrupted as soon as there is a signal."""
+        """Wait; raises Interrupted as soon as a signal is received."""
         ends = time.monotonic() + seconds
         while (left := ends - time.monotonic()) > 0:
             self.check()
@@ -49,7 +49,7 @@ class Stop:
 
 @contextmanager
 def signals_handled(handler: Any) -> Iterator[None]:
-    """Have Ctrl-C and SIGTERM, which only the main thread gets, do this instead."""
+    """Handle Ctrl-C and SIGTERM by this; no effect outside the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -63,13 +63,13 @@ def signals_handled(handler: Any) -> Iterator[None]:
 
 
 def signals_ignored() -> AbstractContextManager[None]:
-    """A second Ctrl-C does not interrupt the recording of the first."""
+    """Ignore signals: a second Ctrl-C must not interrupt the recording of the first."""
     return signals_handled(signal.SIG_IGN)
 
 
 @dataclass(frozen=True)
 class Context:
-    """Handed on in place of its parts. Use it as a context manager where dbt is started."""
+    """What a command works with. As a context manager it ends the dbt processes."""
 
     settings: Settings
     store: Store

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 DAY = timedelta(days=1)
-# A run of more dates would hold them all in one transaction; what is done stays done when a later
-# range fails.
+# A longer range is run in parts, each in a transaction, so that a failure keeps the earlier parts.
 LONGEST_DAYS = 366
 
 
 @dataclass(frozen=True, order=True)
 class DateRange:
-    """Usage dates from first to last, both in (UTC). As text: one date, or `from to`."""
+    """Usage dates (UTC) from first to last, both included. As text: `A`, or `A to B`."""
 
     first: date
     last: date
@@ -37,27 +36,27 @@ class DateRange:
         return self.first <= other.first and other.last <= self.last
 
     def without(self, other: "DateRange") -> "list[DateRange]":
-        """What is left of this one, before and after the other."""
+        """The parts of this range before and after the other one."""
         before = DateRange(self.first, min(self.last, other.first - DAY))
         after = DateRange(max(self.first, other.last + DAY), self.last)
         return [part for part in (before, after) if part.first <= part.last]
 
     def chunks(self) -> "list[DateRange]":
-        """The same dates in parts that are not too long, oldest first."""
+        """The same dates in ranges of at most LONGEST_DAYS, oldest first."""
         return ranges(self)
 
 
-# Dates that there can be, and a day after.
+# All possible dates; one day less, so that the day after the last is a date.
 ALL = DateRange(date(1970, 1, 1), date(9999, 12, 30))
 
 
 def midnight(day: date) -> datetime:
-    """When the day begins, in UTC."""
+    """The start of the day, in UTC."""
     return datetime.combine(day, time(), UTC)
 
 
 def ranges(days: Iterable[date], longest: int = LONGEST_DAYS) -> list[DateRange]:
-    """The dates as contiguous ranges, oldest first, none longer than so many days."""
+    """The dates as contiguous ranges of at most `longest` days, oldest first."""
     found: list[DateRange] = []
     for day in sorted(days):
         if found and found[-1].last == day - DAY and found[-1].days < longest:
@@ -68,5 +67,5 @@ def ranges(days: Iterable[date], longest: int = LONGEST_DAYS) -> list[DateRange]
 
 
 def in_words(days: Iterable[date]) -> str:
-    """The dates for people, contiguous ones as one range."""
+    """The dates as text, contiguous ones as one range."""
     return ", ".join(map(str, ranges(days)))

@@ -1,4 +1,4 @@
-"""The errors that end a command: a sentence for people and the exit code that goes with it."""
+"""The errors that end a command: one sentence for people, and the exit code."""
 
 from collections.abc import Mapping
 
@@ -8,8 +8,8 @@ import click
 class RunnerError(click.ClickException):
     """One sentence: what is wrong, where, and what to do. Exit 1: the run failed.
 
-    `document`: what --json prints beside the sentence and the exit code; `text`: what is printed
-    before the sentence without it.
+    `document`: fields that --json adds to the sentence and the exit code. `text`: printed before
+    the sentence without --json.
     """
 
     exit_code = 1
@@ -18,7 +18,7 @@ class RunnerError(click.ClickException):
 
 
 class Interrupted(BaseException):
-    """SIGINT or SIGTERM, by its number: raised wherever the command is."""
+    """SIGINT or SIGTERM, by its number: raised at any point of a command."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -36,13 +36,13 @@ class UnknownTenant(UsageProblem):
 
 
 class NotInitialised(UsageProblem):
-    """The warehouse, or a tenant's part of it, was never made. Exit 2."""
+    """The warehouse, or a tenant's part of it, does not exist. Exit 2."""
 
 
 class Refused(RunnerError):
-    """The tenant's quota or standing does not allow the run. Exit 3.
+    """The tenant's quota, status or subscription does not allow the run. Exit 3.
 
-    `run`: the row that was left behind, if one was, as a claim.Run.
+    `run`: the REFUSED run, a control.runs.Run, if one was recorded.
     """
 
     exit_code = 3
@@ -53,7 +53,7 @@ class Refused(RunnerError):
 
 
 class WarehouseProblem(RunnerError):
-    """The warehouse did not do what it was asked. Exit 1, or that of its kind."""
+    """The warehouse failed or refused. Exit 1, unless a subclass has another code."""
 
 
 class StatementRefused(WarehouseProblem):

@@ -1,4 +1,4 @@
-"""A mailbox: where mails go."""
+"""The mailbox, which sends mails."""
 
 import smtplib
 import ssl
@@ -11,30 +11,33 @@ from runner.settings import Mail
 
 
 class Mailbox(Protocol):
-    """Where mails go. Raises OSError or smtplib.SMTPException when none of it can go."""
+    """Sends mails."""
 
     def send(self, message: EmailMessage) -> Mapping[str, object]:
-        """Send to all recipients; those that the server refused, empty if none."""
+        """Send to all recipients; returns those that the server refused, empty if none.
+
+        Raises OSError or smtplib.SMTPException when it was sent to no recipient.
+        """
 
 
 class SmtpMailbox:
-    """A mail server as SMTP_* names it."""
+    """The mail server of the SMTP_* variables."""
 
     def __init__(self, mail: Callable[[], Mail]) -> None:
-        """`mail`: the settings, read when a mail is sent; commands without mail need none."""
+        """`mail`: returns the settings; only called when a mail is sent."""
         self._mail = mail
 
     def send(self, message: EmailMessage) -> Mapping[str, object]:
         mail = self._mail()
         if not mail.host:
-            raise OSError("SMTP_HOST is not set, so no mail can go: set SMTP_HOST and SMTP_PORT")
+            raise OSError("no mail can be sent without SMTP_HOST: set SMTP_HOST and SMTP_PORT")
         with connected(mail) as server:
             return server.send_message(message)
 
 
 @contextmanager
 def connected(mail: Mail) -> Iterator[smtplib.SMTP]:
-    """The mail server, encrypted and logged in as the settings name it. Raises OSError."""
+    """A connection, encrypted and logged in as the settings ask for. Raises OSError."""
     with smtplib.SMTP(mail.host, mail.port, timeout=mail.timeout_seconds) as server:
         if mail.starttls:
             server.starttls(context=ssl.create_default_context())

@@ -1,6 +1,6 @@
-"""The few shapes that a name must have before it may come near SQL, a path or a mail.
+"""Validators of names: only a valid name may be used in SQL, a path or a mail.
 
-Each check returns the text, or the date that it names, and raises UsageProblem for any other.
+Each returns the text, or the date in it, and raises UsageProblem for an invalid one.
 """
 
 import re
@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 from runner.errors import UnknownTenant, UsageProblem
 
-# Names that are taken in a warehouse: the central dataset, DuckDB's own, and `control`.
+# Names that a warehouse uses itself: the central dataset, DuckDB's own, and `control`.
 RESERVED = frozenset(
     {"tenants", "control", "main", "temp", "system", "memory", "pg_catalog", "information_schema"}
 )
@@ -19,8 +19,8 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 TENANT = re.compile(r"[a-z][a-z0-9_]{0,62}")
 EMAIL = re.compile(rf"{_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_LABEL}")
-# The control characters of ASCII and Latin-1, Unicode's line ends, and what turns the direction of
-# the text that follows: in a log, a table or a mail each would show something else than is there.
+# Control characters of ASCII and Latin-1, Unicode's line ends and changes of the text's direction:
+# each would change how a log, a table or a mail is displayed.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 SERVICE_ACCOUNT = re.compile(
     rf"{_PROJECT}@(?P<project>{_PROJECT}(\.[a-z0-9-]+)*)\.iam\.gserviceaccount\.com"
@@ -79,16 +79,14 @@ def line(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise UsageProblem(f"{text!a} is not UTF-8: write it anew.") from None
+        raise UsageProblem(f"{text!a} is not valid UTF-8: type it again.") from None
     if CONTROL.search(text):
-        raise UsageProblem(
-            f"{text!a} has a line break or another control character: write one line of plain text."
-        )
+        raise UsageProblem(f"{text!a} has a line break or another control character: remove it.")
     return text
 
 
 def day(text: str) -> date:
-    """A date written YYYY-MM-DD and in no other form of ISO 8601."""
+    """A date in the form YYYY-MM-DD only."""
     if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         try:
             return date.fromisoformat(text)
@@ -105,13 +103,11 @@ def last_day(text: str) -> date:
 def usage_date(text: str) -> date:
     """A usage date (UTC) written YYYY-MM-DD, since 2000 and not in the future.
 
-    The lower bound is there for what is reckoned from a date: a week before 0001-01-01 is none.
+    The lower bound keeps date arithmetic valid: there is no week before 0001-01-01.
     """
     parsed, today = day(text), datetime.now(UTC).date()
     if parsed < EARLIEST:
-        raise UsageProblem(f"{text} is before {EARLIEST}: no export goes so far back, fix it.")
+        raise UsageProblem(f"{text} is before {EARLIEST}, where no export begins: use a later one.")
     if parsed > today:
-        raise UsageProblem(
-            f"{text} is in the future: the export has usage up to today, {today} (UTC)."
-        )
+        raise UsageProblem(f"{text} is in the future: use a date up to today, {today} (UTC).")
     return parsed

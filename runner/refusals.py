@@ -1,4 +1,4 @@
-"""What BigQuery's refusals mean, in one sentence each, with the command that helps."""
+"""BigQuery's refusals translated: one sentence each, with the command that fixes the cause."""
 
 import re
 from typing import Any
@@ -7,7 +7,7 @@ from runner.errors import StatementRefused, WarehouseProblem, WarehouseUnreachab
 
 # BigQuery's messages about a column that is missing.
 LACKING = re.compile(r"Unrecognized name|Name \S+ not found|Column \S+ is not present")
-# What BigQuery refuses with 403 though no role is missing, and the remedy; {0} is the project.
+# Messages of a 403 whose cause is not a missing role, and the remedy; {0} is the project.
 NO_GRANT_HELPS = (
     (
         "has not been used in project|API is disabled|it is disabled",
@@ -32,27 +32,27 @@ ROLES = {
     "bigquery.jobs.list": "roles/bigquery.user",
     "bigquery.datasets.create": "roles/bigquery.user",
 }
-# In Google's message, and so in dbt's, about an account as which the process may not act.
+# In Google's message, and so in dbt's, about an account that the process may not impersonate.
 REFUSED = "impersonated credentials"
 
 
 def refusal(account: str, message: str) -> str:
-    """In one sentence why the process cannot act as the account, and the remedy."""
+    """One sentence: why the process cannot act as the account, and the remedy."""
     if re.search("SERVICE_DISABLED|has not been used in project", message):
-        why = "the IAM Service Account Credentials API is off"
+        why = "the IAM Service Account Credentials API is disabled"
         remedy = "run `gcloud services enable iamcredentials.googleapis.com`"
     elif re.search(r"NOT_FOUND|\b404\b", message):
-        why = "there is no such account"
+        why = "the account does not exist"
         remedy = "name another with `runner tenant credentials set`"
     elif re.search(r"PERMISSION_DENIED|getAccessToken|\b403\b", message):
         why = "roles/iam.serviceAccountTokenCreator on it is missing"
         remedy = (
             f"run `gcloud iam service-accounts add-iam-policy-binding {account} --member=M"
-            " --role=roles/iam.serviceAccountTokenCreator`, M being who this process is"
+            " --role=roles/iam.serviceAccountTokenCreator`, with this process's identity as M"
         )
     else:
         why = " ".join(message.split())[:300].rstrip(".")
-        remedy = "run `runner doctor` to try it again"
+        remedy = "run `runner doctor` to test it again"
     return (
         f"The runner cannot act as the service account {account} ({why}): {remedy}; see"
         " docs/bigquery.md."
@@ -67,7 +67,7 @@ def unknown_caller(message: str) -> str:
 
 
 def problem(error: Any, project: str, account: str, is_lasting: bool) -> WarehouseProblem:
-    """BigQuery's refusal as ours: of this statement, or of all that we may ask now."""
+    """BigQuery's error as the runner's: StatementRefused, or WarehouseUnreachable."""
     from google.api_core import exceptions
 
     is_final = isinstance(error, exceptions.NotFound | exceptions.BadRequest)
@@ -87,16 +87,16 @@ def _message(error: Any, project: str, account: str) -> str:
         return f"BigQuery refused ({message}): {_grant(message, project, account)}."
     if isinstance(error, exceptions.NotFound) or LACKING.search(message):
         return (
-            f"BigQuery has no such thing ({message}): run `runner doctor` to see what is missing,"
-            " and `runner tenant repair ID` or `runner tenant add ID` to make it."
+            f"BigQuery did not find it ({message}): run `runner doctor` to list what is missing,"
+            " and `runner tenant repair ID` or `runner tenant add ID` to create it."
         )
     return f"BigQuery failed ({message}): try again."
 
 
 def _grant(message: str, project: str, account: str) -> str:
-    """What to do about a 403: mostly the command that grants what is missing.
+    """The remedy of a 403: usually the command that grants the missing role.
 
-    `account`: who lacks it, our own login if empty; then M stands for it.
+    `account`: the account without the role; empty: the process's own, written as M.
     """
     for pattern, remedy in NO_GRANT_HELPS:
         if re.search(pattern, message):
@@ -106,7 +106,7 @@ def _grant(message: str, project: str, account: str) -> str:
     named = re.search(r"(?i)\b(table|view|dataset) ([\w.-]+):([\w-]+)(\.[\w-]+)?", message)
     if permission is None and named and not is_list:
         _, home, dataset, table = named.groups()
-        # What is in our own project we write, what is elsewhere we read.
+        # The runner writes in its own project, and only reads in others.
         role = "dataEditor" if home == project else "dataViewer"
         of = f"TABLE `{home}.{dataset}{table}`" if table else f"SCHEMA `{home}.{dataset}`"
         return (

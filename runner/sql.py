@@ -1,4 +1,4 @@
-"""Values and rows as the runner exchanges them with its stores."""
+"""Values and rows that the runner exchanges with its stores, and statements that both use."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -16,12 +16,12 @@ Row = Mapping[str, Any]
 
 
 def lacking(message: str, sql: str, values: Mapping[str, Value]) -> StatementRefused:
-    """What to raise for a missing table or column, in the engine's words, with the remedy."""
+    """The error for a missing table or column: the engine's message and the remedy."""
     named = re.search(r"`(?!tenants[.`])(\w+)`?\.", sql)
     tenant = values.get("tenant_id") or (named.group(1) if named else "ID")
     return StatementRefused(
-        f"The warehouse lacks a table or a column ({message}): run `runner tenant repair {tenant}`,"
-        " or `runner doctor` to see all that is missing."
+        f"The warehouse has no such table or column ({message}): run `runner tenant repair"
+        f" {tenant}`, or `runner doctor` to list everything that is missing."
     )
 
 
@@ -32,8 +32,6 @@ def by_table(rows: Sequence[Row]) -> dict[str, set[str]]:
         tables.setdefault(row["table_name"], set()).add(row["column_name"])
     return tables
 
-
-# -- What both stores are asked.
 
 PROBE = "select 1 as answer"
 

@@ -1,4 +1,4 @@
-"""Standard output and error that never raise: what a command prints never decides how it ends."""
+"""Standard output and error that never raise: a failed print never ends a command."""
 
 import errno
 import io
@@ -7,7 +7,7 @@ import sys
 
 
 class _Forgiving(io.FileIO):
-    """A file descriptor whose output is lost when its reader is gone or its disk is full."""
+    """A file descriptor; output is dropped when its reader closed it or its disk is full."""
 
     lost: OSError | None = None
 
@@ -23,10 +23,10 @@ _raw: dict[str, _Forgiving] = {}
 
 
 def forgive() -> None:
-    """Put such streams in the place of this process's own, once."""
+    """Replace this process's stdout and stderr with such streams, once."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None or name in _raw:  # None: it was closed before we began
+        if stream is None or name in _raw:  # None: it was closed when the process started
             continue
         _raw[name] = _Forgiving(stream.fileno(), "w", closefd=False)
         text = io.TextIOWrapper(
@@ -39,7 +39,7 @@ def forgive() -> None:
 
 
 def lost_output() -> str | None:
-    """Why some of standard output was lost; None if nothing was, or its reader has closed it."""
+    """Why part of standard output was lost; None if nothing was, or its reader closed it."""
     if "stdout" not in _raw:
         return None
     sys.stdout.flush()

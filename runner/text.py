@@ -1,4 +1,4 @@
-"""Values as text: one JSON form for every document, and amounts of money without rounding."""
+"""Values as text: the JSON of every document, and exact amounts of money."""
 
 import json
 from datetime import date
@@ -12,7 +12,7 @@ def to_json(document: Any) -> str:
 
 
 def money(amount: Decimal) -> str:
-    """An amount as it is, without an exponent and without zeros at its end beyond the cents."""
+    """An exact amount, without an exponent and without trailing zeros after the cents."""
     units, _, fraction = f"{amount:f}".partition(".")
     return f"{units}.{fraction.rstrip('0').ljust(2, '0')}"
 

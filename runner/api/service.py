@@ -90,7 +90,7 @@ class Service:
     def data(self, tenant_id: str, statement: str, **values: Value) -> list[Row]:
         """Rows of the tenant's data. Raises Problem while a run that loads has its file."""
         dataset = self._contexts.waiting(DATA_PATIENCE_SECONDS).dataset
-        most = READERS_OF_A_TENANT if dataset.has_one_writer else READERS
+        most = READERS_OF_A_TENANT if dataset.single_writer else READERS
         readers = self._readers_of.setdefault(tenant_id, threading.BoundedSemaphore(most))
         with _slot(self._readers, tenant_id), _slot(readers, tenant_id):
             try:

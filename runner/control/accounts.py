@@ -1,4 +1,4 @@
-"""Which service account a tenant's data is read and written as: a reference, never a secret."""
+"""The service account that reads and writes a tenant's data: a reference, never a secret."""
 
 import uuid
 from dataclasses import dataclass
@@ -22,25 +22,25 @@ class Credentials:
 
 
 def of(store: Store, tenant_id: str) -> Credentials:
-    """The account that is set. Raises UsageProblem for an unknown tenant."""
+    """The tenant's current account. Raises UsageProblem for an unknown tenant."""
     tenants.find(store, tenant_id)
     (row,) = store.read(sql.CREDENTIALS.format(tenant=tenant_id), tenant_id=tenant_id)
     return Credentials(**row)
 
 
 def put(store: Store, tenant_id: str, account: str, set_by: str) -> Credentials:
-    """Have the tenant's data read and written as the account, from the next command on.
+    """Read and write the tenant's data as this account, from the next command on.
 
-    Raises UsageProblem for an unknown tenant, for what is no service account, and for another
-    tenant's account: it would open that one's data to this one's runs.
+    Raises UsageProblem for an unknown tenant, an invalid account name, and another tenant's
+    account, with which this tenant's runs could read the other tenant's data.
     """
     found = names.SERVICE_ACCOUNT.fullmatch(names.service_account(account))
     assert found
     credentials = _write(store, tenant_id, account, set_by, found["project"])
     if credentials.impersonate != account:
         raise UsageProblem(
-            f"{account} is the account of another tenant, whose data it opens: make one for"
-            f" {tenant_id} alone, see docs/bigquery.md."
+            f"{account} is used by another tenant and can read that tenant's data: create an"
+            f" account for {tenant_id} only, see docs/bigquery.md."
         )
     return credentials
 

@@ -1,8 +1,8 @@
-"""The service account of a tenant: in its profile, which the runner obeys and the tenant's own
-account cannot write, and in the tenant's dataset, with who set it and which was before.
+"""The service account of a tenant. The runner uses the one in the tenant's profile, which the
+account itself cannot change; the tenant's dataset keeps the history: each account and who set it.
 """
 
-# An account that another tenant has is not taken; an empty one clears.
+# Changes nothing when another tenant has the account; an empty account clears it.
 SET_ACCOUNT = """
 update `tenants.tenant_profiles`
 set service_account = nullif(@service_account, ''), updated_at = @now

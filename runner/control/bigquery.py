@@ -1,13 +1,13 @@
 """The control tables on BigQuery."""
 
-from runner.bigquery import TIMEOUT_SECONDS, Client, must_be_ours
+from runner.bigquery import TIMEOUT_SECONDS, Client, require_own_dataset
 from runner.sql import Row, Value, When
 
 
 class BigQueryStore:
     """`tenants` and the control tables of each tenant's dataset; see store.Store."""
 
-    # Each time is a query: often enough for a cancel, seldom enough for the bill.
+    # Each poll is a billed query: a cancel is seen within 15 seconds, at an acceptable cost.
     poll_seconds = 15.0
 
     def __init__(self, client: Client) -> None:
@@ -27,13 +27,13 @@ class BigQueryStore:
     def exists(self) -> bool:
         return self._client.table("tenants.tenant_profiles") is not None
 
-    def must_be_writable(self) -> None: ...
+    def require_writable(self) -> None: ...
 
     def columns(self, dataset: str) -> dict[str, set[str]]:
         return self._client.columns(dataset)
 
     def complete(self, tenant: str) -> bool:
-        return False  # dbt does, see models/control
+        return False  # dbt makes them, see models/control
 
     def drop(self, tenant: str) -> None:
         from google.api_core.exceptions import NotFound
@@ -43,7 +43,7 @@ class BigQueryStore:
                 found = self._client.own.get_dataset(tenant, retry=None, timeout=TIMEOUT_SECONDS)
             except NotFound:
                 return
-            must_be_ours(self._client, tenant, found)
+            require_own_dataset(self._client, tenant, found)
             self._client.own.delete_dataset(
                 tenant,
                 delete_contents=True,

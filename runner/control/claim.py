@@ -20,7 +20,7 @@ from runner.dates import DateRange
 from runner.errors import StatementRefused
 from runner.sql import Row, Value
 
-# How often a claim is made again when a run in its way had ended before it could be read.
+# Attempts to claim: the conflicting run may end before its row is read.
 TRIES = 3
 
 
@@ -43,7 +43,7 @@ class Contact:
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for: usage dates of one tenant through one pipeline.
+    """A requested run: usage dates of one tenant through one pipeline.
 
     `config_version`: the project's commit, see `git_commit`.
     """
@@ -55,11 +55,11 @@ class Request:
     trigger: Trigger
     timeout_minutes: float
     config_version: str = "unknown"
-    # Known before anything can break.
+    # Read before the claim, so that a failure can be mailed while the warehouse is down.
     contact: Contact = Contact()
     # The landings that the tenant reads, which must have the dates.
     landings: tuple[str, ...] = ()
-    # Claimed for whichever service dequeues it, see `dequeue`.
+    # For the first service that dequeues it, see `dequeue`.
     queued: bool = False
 
 
@@ -70,29 +70,28 @@ def take(
     on_likely: Callable[[], None] = lambda: None,
     starts: bool = False,
 ) -> Run:
-    """Claim the dates: a run of our own, a REFUSED one, or the active one in the way.
+    """Claim the dates: returns a new run, a REFUSED run, or the active run that has some dates.
 
-    `starts`: the caller builds it; when no other run of the tenant does or waits, it is RUNNING.
-
-    Checks for a duplicate before the quota: a duplicate is neither refused nor counted.
-    Of several in the way it is one that covers the dates, else the oldest.
-    `run_id`: for a caller that must know it before the claim, to withdraw it. `on_likely` is called
-    before the claim when the rows show that it will be granted and its turn comes at once. That
-    check closes dead runs; what died since counts as active.
-    Raises StatementRefused without the tenant's lock: two claims would not see each other.
+    A duplicate is found before the quota is checked: it is neither refused nor counted. Of several
+    active runs it is one that covers the dates, else the oldest.
+    `starts`: the caller builds the run, which is RUNNING at once if no other run of the tenant
+    builds or waits. `run_id`: known to the caller before the claim, so that it can be withdrawn.
+    `on_likely` is called before the claim if it will probably be granted and start at once; dead
+    runs are closed first, and a run that dies later still counts as active.
+    Raises StatementRefused when the tenant's lock row is missing: claims would not conflict.
     """
     if _is_likely(store, request):
         on_likely()
     run_id = run_id or str(uuid.uuid4())
     for _ in range(TRIES):
         rows = _claim(store, request, run_id, starts)
-        # On BigQuery the outcome is read after the commit: a run in the way may have ended since.
+        # On BigQuery the outcome is read after the commit: the active run may have ended since.
         if rows or not store.read(sql.LOCK.format(tenant=request.tenant_id)):
             break
     if not rows:
         raise StatementRefused(
-            f"x_meta_lock of tenant {request.tenant_id} has lost its row, so no run can be claimed:"
-            f" run `runner tenant repair {request.tenant_id}`."
+            f"No run can be claimed, because the row of x_meta_lock of tenant {request.tenant_id}"
+            f" is missing: run `runner tenant repair {request.tenant_id}`."
         )
     oldest = sorted(rows, key=lambda row: row["start_time"] or LONG_AGO)
     found = [runs.run_from_row(row, row["pipeline_logging_id"] != run_id) for row in oldest]
@@ -102,14 +101,14 @@ def take(
 
 
 def refuse(store: Store, request: Request, why: str) -> None:
-    """Leave a REFUSED run with this reason, whatever the quota and other runs are."""
+    """Record a REFUSED run with this reason, regardless of the quota and of other runs."""
     _claim(store, request, str(uuid.uuid4()), False, why)
 
 
 def _is_likely(store: Store, request: Request) -> bool:
-    """Close dead runs; whether a claim made now would be granted, and its turn come at once."""
+    """Close dead runs; return whether a claim would be granted now and its run start at once."""
     rows = store.read(
-        sql.LOOK_AHEAD.format(tenant=request.tenant_id),
+        sql.PREVIEW.format(tenant=request.tenant_id),
         tenant_id=request.tenant_id,
         **quota.times(datetime.now(UTC)),
     )
@@ -133,7 +132,7 @@ def _is_likely(store: Store, request: Request) -> bool:
 def _claim(
     store: Store, request: Request, run_id: str, starts: bool, reason: str | None = None
 ) -> list[Row]:
-    """Make the claim, or a refusal for the reason; rows of CLAIM_OUTCOME."""
+    """Claim, or record a refusal for the reason; returns rows of CLAIM_OUTCOME."""
     lease = QUEUE_PATIENCE if request.queued else WAITING_LEASE
     first, last = request.dates.first.isoformat(), request.dates.last.isoformat()
     parameters = {"date": first, "to_date": last, "trigger_by": request.trigger.by}
@@ -146,8 +145,8 @@ def _claim(
             "build_expires_at": now + turns.build_lease(request.timeout_minutes),
         }
 
-    # The lock's row alone is updated: on BigQuery whatever an active run writes meanwhile would
-    # cancel a claim that updates runs or steps.
+    # Only the lock's row is updated: on BigQuery a claim that updates runs or steps would be
+    # cancelled by the writes of an active run.
     statements = (sql.CLAIM_LOCK, sql.CLAIM_INSERT, sql.CLAIM_EVENT, sql.CLAIM_OUTCOME)
     return store.write_in_turn(
         when,
@@ -172,7 +171,7 @@ def _claim(
 
 @cache
 def git_commit(project_dir: Path) -> str:
-    """The project's commit, `unknown` outside a checkout."""
+    """The project's git commit; `unknown` outside a checkout."""
     try:
         answer = subprocess.run(
             ["git", "rev-parse", "--short=12", "HEAD"],

@@ -8,8 +8,8 @@ CLAIM_LOCK = """
 update `{tenant}.x_meta_lock` set locked_by = @run_id, locked_at = @now where lock_name = 'claim'
 """
 
-# Before the claim: why it would be refused, beside each active run; one row at least.
-LOOK_AHEAD = f"""
+# Before the claim: the refusal it would get, with each active run; at least one row.
+PREVIEW = f"""
 select
     refusals.refusal, active.pipeline_logging_id, active.worker_instance, active.pipeline_id,
     active.run_date, active.to_date, active.start_time, active.lease_expires_at
@@ -18,9 +18,10 @@ left join (select 1 as one_row, runs.* from ({ACTIVE_RUNS}) as runs) as active
     on refusals.one_row = active.one_row
 """
 
-# A duplicate inserts nothing, unless the caller has a @reason to refuse; a refusal is a row.
-# What may start (@starts) and is alone is RUNNING at once, see START; else PENDING until its turn.
-# Without the lock's row no two claims would conflict on BigQuery: nothing is inserted.
+# A duplicate inserts nothing, unless the caller gives a @reason to refuse; a refusal is a row.
+# A run that may start (@starts) and is the tenant's only one is RUNNING at once, see START; else it
+# is PENDING until its turn. Without the lock's row, two claims would not conflict on BigQuery:
+# nothing is inserted.
 CLAIM_INSERT = f"""
 insert into `{{tenant}}.x_meta_pipeline_runs` (
     pipeline_logging_id, pipeline_id, tenant_id, status, trigger_type, trigger_by, user_id,
@@ -65,8 +66,8 @@ where not exists (
     )
 """
 
-# One INSERT for this run and those of others: all tenants share the table, and BigQuery lets
-# only so many wait for it.
+# One INSERT for this run and others: all tenants share the table, and BigQuery queues only a
+# limited number of statements for a table.
 CLAIM_EVENT = f"""
 {MISSING_EVENTS}
 union all
@@ -82,7 +83,7 @@ left join `tenants.tenant_usage_events` as events
 where runs.pipeline_logging_id = @run_id and events.event_id is null
 """
 
-# The own row, if there is one, and active runs that stand or stood in the way.
+# The claimed run's row, if it was inserted, and active runs that have some of the dates.
 CLAIM_OUTCOME = f"""
 select {RUN_COLUMNS}
 from `{{tenant}}.x_meta_pipeline_runs`
@@ -93,4 +94,4 @@ where pipeline_logging_id = @run_id
     )
 """
 
-LOCK = "select 1 as there from `{tenant}.x_meta_lock` where lock_name = 'claim'"
+LOCK = "select 1 as found from `{tenant}.x_meta_lock` where lock_name = 'claim'"

@@ -1,4 +1,4 @@
-"""API keys: made once, kept and looked up as a hash, revoked; the key itself is not stored."""
+"""API keys: created, found by their hash, revoked. Only the hash is stored, never the key."""
 
 import hashlib
 import hmac
@@ -15,15 +15,15 @@ from runner.control.store import Store
 from runner.errors import UsageProblem
 from runner.sql import Row, Value
 
-# What a key may be allowed, and what that is.
+# The scopes of a key, and what each allows.
 SCOPES = {
     "runs:read": "see runs, steps, quality results, quota and costs",
     "runs:write": "start and cancel runs",
 }
-# Shows what a key is wherever it turns up, and lets scanners for secrets find it.
+# Lets people and secret scanners recognise a key.
 PREFIX = "gtc_"
 ADMIN_PREFIX = "gtc_admin_"
-# Every key that the runner has made: 43 characters are 256 bits.
+# The form of every key that the runner creates: 43 characters are 256 bits.
 FORM = re.compile("gtc_(admin_)?[A-Za-z0-9_-]{43}")
 # The variable in which the service finds the hash of the admin key.
 ADMIN_HASH = "RUNNER_ADMIN_KEY_SHA256"
@@ -31,7 +31,7 @@ ADMIN_HASH = "RUNNER_ADMIN_KEY_SHA256"
 
 @dataclass(frozen=True)
 class Key:
-    """A key as the tables have it: never the key itself."""
+    """A key's row in the tables, without the key itself."""
 
     id: str
     tenant_id: str
@@ -64,7 +64,7 @@ def hash_of(secret: str) -> str:
 
 
 def new(prefix: str) -> str:
-    """A key that cannot be guessed. The prefix shows whose: a tenant's or the admin's."""
+    """A key that cannot be guessed. The prefix shows its owner: a tenant or the admin."""
     return prefix + secrets.token_urlsafe(32)
 
 
@@ -76,7 +76,7 @@ def create(
     created_by: str,
     description: str,
 ) -> tuple[Key, str]:
-    """A new key, and its secret, which cannot be shown again. `days`: until it ends, if ever.
+    """A new key and its secret, which is not stored. `days` until it expires; None: never.
 
     Raises UsageProblem for an unknown tenant or scope.
     """
@@ -109,7 +109,7 @@ def of_tenant(store: Store, tenant_id: str) -> list[Key]:
 
 
 def revoke(store: Store, tenant_id: str, key_id: str) -> None:
-    """End a key for good. Raises UsageProblem when the tenant has no such key."""
+    """Revoke a key for ever. Raises UsageProblem when the tenant has no such key."""
     if key_id not in {key.id for key in of_tenant(store, tenant_id)}:
         raise UsageProblem(
             f"Tenant {tenant_id} has no key '{key_id}': see"
@@ -119,7 +119,7 @@ def revoke(store: Store, tenant_id: str, key_id: str) -> None:
 
 
 def find(store: Store, secret: str) -> Key | None:
-    """The key with this secret, whatever its state; None for an unknown secret."""
+    """The key with this secret, in any state; None for an unknown secret."""
     if not FORM.fullmatch(secret):
         return None
     hashed = hash_of(secret)

@@ -7,7 +7,7 @@ _VALUES = {"scopes": "split(@scopes, ',')", "is_active": "true"}
 
 ADD_KEY = insert("`tenants.tenant_api_keys`", _KEY, **_VALUES)
 
-# The tenant's own copy, with whose key it is.
+# The tenant's own copy, with the creator and the description.
 ADD_OWN_KEY = insert("`{tenant}.x_meta_api_keys`", (*_KEY, "created_by", "description"), **_VALUES)
 
 KEY_OF_HASH = """

@@ -1,4 +1,4 @@
-"""Statements of the outbox: an alert is a row before it is a mail."""
+"""Statements of the outbox: an alert is written as a row before it is sent as a mail."""
 
 from runner.control.runs_sql import RUN_COLUMNS
 from runner.control.statements import update
@@ -12,7 +12,7 @@ select
     @alert_id_{n}, @run_id, @tenant_id, @pipeline_id, @recipients_{n}, @subject_{n},
     @body_text_{n}, @body_html_{n}, @run_date, @to_date, 0, @now, @now,"""
 
-# The same failure again within some hours is reported once: the later row is SUPPRESSED.
+# A failure that repeats within the quiet hours is mailed once: later rows are SUPPRESSED.
 ADD_FAILURE_ALERT = f"""{_ADD_ALERT}
     'failure', @fingerprint_{{n}},
     case when repeated.failures > 0 then 'SUPPRESSED' else 'PENDING' end
@@ -33,7 +33,7 @@ from (
 where not exists (select 1 from `{{tenant}}.x_meta_alerts` where alert_id = @alert_id_{{n}})
 """
 
-# Only when a failure of these dates was reported and no recovery since.
+# Only after a reported failure of these dates without a recovery since.
 ADD_RECOVERY_ALERT = f"""{_ADD_ALERT}
     'recovery', '', 'PENDING'
 from (select 1 as one_row) as one_row
@@ -88,7 +88,7 @@ CLOSE_ALERT = update(
     "alert_id = @alert_id and status = 'SENDING' and taken_by = @taken_by",
 )
 
-# The mail's step has the alert's id. It is RUNNING until a command has sent or given up the mail.
+# The mail's step has the alert's id. It is RUNNING until a command sends or abandons the mail.
 ADD_MAIL_STEP = """
 insert into `{tenant}.x_meta_step_logs` (
     step_logging_id, pipeline_logging_id, step_id, step_name, step_type, step_index, status,
@@ -122,14 +122,14 @@ set status = @step_status, end_time = @now,
 where step_logging_id = @alert_id
 """
 
-# For a mail that went while the warehouse was down; its alert waited in the spool.
+# For a mail that was sent while the warehouse was down and its alert was in the spool.
 MARK_SENT = """
 update `{tenant}.x_meta_alerts`
 set status = 'SENT', attempts = 1, sent_at = @now, last_error = @last_error
 where alert_id = @alert_id and status = 'PENDING'
 """
 
-# Mostly there is nothing to send, and then OUTBOX is the only query.
+# Usually nothing is due; then OUTBOX is the only query.
 _UNREPORTED = """runs.status = 'FAILED' and runs.end_time > @since
     and runs.pipeline_logging_id not in (
         select pipeline_logging_id from `{tenant}.x_meta_alerts` where kind = 'failure'
@@ -152,7 +152,7 @@ where {_UNREPORTED}
 order by runs.start_time
 """
 
-# A run that has ended, and whether there is something to send: one query for both.
+# A run that has ended, and the number of alerts to send: one query for both.
 ENDED = f"""
 select {RUN_COLUMNS}, publications, outbox.unreported, outbox.due
 from `{{tenant}}.x_meta_pipeline_runs`
@@ -160,14 +160,14 @@ cross join ({OUTBOX}) as outbox
 where pipeline_logging_id = @run_id
 """
 
-# What a dead run was doing.
+# The steps in which a dead run ended.
 FAILED_STEPS = """
 select step_name from `{tenant}.x_meta_step_logs`
 where pipeline_logging_id = @run_id and status = 'FAILED' and step_type <> 'notify'
 order by step_index
 """
 
-# Without those given up before @since.
+# Without alerts that were abandoned before @since.
 UNSENT_ALERTS = """
 select pipeline_logging_id, subject, status, attempts, last_error, created_at
 from `{tenant}.x_meta_alerts`

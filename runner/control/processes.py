@@ -1,4 +1,4 @@
-"""Processes of this host: which of them has a run, and whether it has ended."""
+"""Processes of this host, as the runs table names them, and whether one has exited."""
 
 import contextlib
 import os
@@ -8,15 +8,15 @@ from pathlib import Path
 
 
 def hostname_and_pid() -> str:
-    """host:pid, as the runs table names who runs a run."""
+    """This process as host:pid, the form in which a run's row names its process."""
     return f"{this_host()}:{os.getpid()}"
 
 
 @cache
 def this_host() -> str:
-    """The host's name, with what distinguishes it from others of that name, such as containers.
+    """The host's name, with a suffix for its boot and pid namespace, such as of a container.
 
-    Pids mean something only within one boot and one namespace; Linux names both.
+    A pid identifies a process only within one boot and one namespace.
     """
     import hashlib
     import socket
@@ -29,14 +29,15 @@ def this_host() -> str:
     return f"{socket.gethostname()}.{hashlib.sha256((boot + space).encode()).hexdigest()[:8]}"
 
 
-# A living run is taken for dead once the clock was set by more than this since it began.
+# A process that seems to have started this long after its run is another process with the same
+# pid; a smaller difference is a change of the clock.
 CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
 def process_exited(worker_instance: str | None, since: datetime) -> bool:
-    """Whether a host:pid is on this host and no longer the process that it was then.
+    """Whether a host:pid was a process of this host at `since` and has exited.
 
-    False for other hosts, and where the kernel does not show it.
+    False for other hosts, and where the kernel does not allow the check.
     """
     host, _, process = (worker_instance or "").rpartition(":")
     pid, _, dequeued = process.partition("@")
@@ -51,7 +52,7 @@ def process_exited(worker_instance: str | None, since: datetime) -> bool:
     except PermissionError:
         return False
     try:
-        # The pid may have been given to another program since.
+        # The kernel may have given the pid to another program since.
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
         began = _began(pid)
     except (OSError, ValueError, IndexError, StopIteration):
@@ -61,7 +62,7 @@ def process_exited(worker_instance: str | None, since: datetime) -> bool:
 
 
 def _began(pid: str) -> datetime:
-    """When a process of this host began, by the kernel's clock."""
+    """When a process of this host started, by the kernel's clock."""
     lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
     booted = next(int(line.split()[1]) for line in lines if line.startswith("btime"))
     # The name, in parentheses, may hold anything.

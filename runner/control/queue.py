@@ -26,8 +26,8 @@ class SweepResult:
 def sweep(store: Store, tenant_id: str, lost: Collection[str] = ()) -> SweepResult:
     """Find queued runs, close dead ones, and requeue those that were dequeued under a `lost` name.
 
-    `lost`: names, see `worker_name`, of attempts that failed. A dequeue may be committed though its
-    answer never came: then only the run's row shows it.
+    `lost`: the names, see `worker_name`, of failed attempts. A dequeue may be committed without an
+    answer: then only the run's row has it.
     """
     active = store.read(runs_sql.ACTIVE_RUNS.format(tenant=tenant_id))
     closed = runs.end_dead(store, tenant_id, active)
@@ -48,7 +48,7 @@ def sweep(store: Store, tenant_id: str, lost: Collection[str] = ()) -> SweepResu
 def worker_name() -> str:
     """This process as the worker of a run that it dequeues now.
 
-    With the time, for the process may be younger than the run; see `process_exited`.
+    With the time, because the process may have started after the run; see `process_exited`.
     """
     return f"{hostname_and_pid()}@{datetime.now(UTC).timestamp():.6f}"
 
@@ -56,11 +56,11 @@ def worker_name() -> str:
 def dequeue(
     store: Store, tenant_id: str, run_id: str, minutes: float, me: str | None = None
 ) -> Run | None:
-    """Make a queued run this process's own, RUNNING. None when another took it or it has ended.
+    """Assign a queued run to this process, RUNNING. None when it has left the queue.
 
-    Compare and set in one transaction, so of several services one has it; none while the tenant is
-    not ACTIVE, or a process has another run of it. `minutes`: its timeout. `me`: the name of the
-    worker, see `worker_name`.
+    Compare and set in one transaction, so only one of several services gets it; none while the
+    tenant is not ACTIVE or a process has another run of the tenant. `minutes`: the run's timeout.
+    `me`: the name of the worker, see `worker_name`.
     """
 
     def when() -> dict[str, Value]:
@@ -77,23 +77,23 @@ def dequeue(
         worker_instance=me,
         queue=QUEUE,
     )
-    is_ours = bool(rows) and rows[0]["worker_instance"] == me
-    return runs.run_from_row(rows[0]) if is_ours else None
+    is_dequeued = bool(rows) and rows[0]["worker_instance"] == me
+    return runs.run_from_row(rows[0]) if is_dequeued else None
 
 
 def cancel_suspended(store: Store, tenant_id: str, run_id: str) -> Run | None:
-    """Close a queued run whose tenant is not ACTIVE. None when it is, or the run left the queue."""
+    """Cancel a queued run whose tenant is not ACTIVE. None when it is, or the run was dequeued."""
     status = store.read(tenants_sql.PROFILE_STATUS, tenant_id=tenant_id)
     rows = store.read(runs_sql.RUN.format(tenant=tenant_id), run_id=run_id)
     waits = bool(rows) and (rows[0]["status"], rows[0]["worker_instance"]) == ("PENDING", QUEUE)
     if not waits or (status and status[0]["status"] == "ACTIVE"):
         return None
-    standing = (status[0]["status"] or "without a status").lower() if status else "gone"
-    return runs.cancel(store, tenant_id, run_id, f"tenant is {standing}: it was not run")
+    standing = (status[0]["status"] or "without a status").lower() if status else "deleted"
+    return runs.cancel(store, tenant_id, run_id, f"not run, because the tenant is {standing}")
 
 
 def requeueing(run_id: str, me: str | None) -> tuple[tuple[spooled.Named, ...], dict[str, Value]]:
-    """The transaction that queues a run dequeued by `me` again, as if it had never begun."""
+    """The transaction that requeues a run dequeued by `me`, as if it had never started."""
     return (("REQUEUE", 0), ("DROP_RUN_STEPS", 0), ("RUN", 0)), {
         "run_id": run_id,
         "me": me,

@@ -1,7 +1,7 @@
 """Statements of a run's turn and of the queue of `runner serve`."""
 
-# A queued run becomes the first process's that asks, while no other run of the tenant builds or
-# waits for its turn. Its tenant may have been suspended since. After CLAIM_LOCK.
+# The first process that asks gets a queued run, while no other run of the tenant builds or waits
+# for its turn and the tenant is not suspended. After CLAIM_LOCK.
 DEQUEUE = """
 update `{tenant}.x_meta_pipeline_runs`
 set status = 'RUNNING', worker_instance = @worker_instance, lease_expires_at = @lease_expires_at
@@ -16,7 +16,7 @@ where pipeline_logging_id = @run_id and status = 'PENDING' and worker_instance =
     )
 """
 
-# Only from its worker @me: what comes late, from the spool, must not take it from a later one.
+# Only from its worker @me: a late statement from the spool must not take the run from another.
 REQUEUE = """
 update `{tenant}.x_meta_pipeline_runs`
 set status = 'PENDING', worker_instance = @queue, lease_expires_at = @lease_expires_at
@@ -45,8 +45,8 @@ where started.event_type = 'started' and started.occurred_at >= @since
 order by started.tenant_id
 """
 
-# A run builds when no other run of the tenant does and none that waits for its turn is older. Runs
-# in the service's queue have no turn. After CLAIM_LOCK: of two that ask at once, one is cancelled.
+# A run starts when no other run of the tenant builds and none that waits for its turn is older.
+# Runs in the service's queue have no turn. After CLAIM_LOCK: of two at once, one is cancelled.
 START = """
 update `{tenant}.x_meta_pipeline_runs`
 set status = 'RUNNING', lease_expires_at = @lease_expires_at
@@ -68,7 +68,7 @@ where pipeline_logging_id = @run_id and status = 'PENDING'
     )
 """
 
-# A run that waits for its turn is alive.
+# A run that waits for its turn keeps its lease.
 RENEW = """
 update `{tenant}.x_meta_pipeline_runs` set lease_expires_at = @lease_expires_at
 where pipeline_logging_id = @run_id and status = 'PENDING'

@@ -1,4 +1,4 @@
-"""What a tenant has used of its limits: counted from its runs, nothing is stored."""
+"""What a tenant has used of its limits: counted from its runs, never stored."""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from runner.sql import Value
 
 @dataclass(frozen=True)
 class Limit:
-    """One limit: runs used of it, and when the count begins anew (UTC; None: when a run ends)."""
+    """One limit, the runs used of it, and when the count resets (UTC; None: when a run ends)."""
 
     name: str
     used: int
@@ -31,7 +31,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Quota:
-    """A tenant's standing and its three limits."""
+    """A tenant's status, subscription and three limits."""
 
     tenant_id: str
     tenant_status: str
@@ -52,7 +52,7 @@ class Quota:
 
 
 def times(now: datetime) -> dict[str, Value]:
-    """The values by which `quota_sql` counts what is used at this time."""
+    """The bound values with which `quota_sql` counts the use at this time."""
     return {"now": now, "today": now.date(), "month_start": now.date().replace(day=1)}
 
 

@@ -1,6 +1,6 @@
-"""What a tenant may use and has used, and why a run of it would be refused now."""
+"""A tenant's limits, what it has used of them, and why a run of it would be refused now."""
 
-# One row. Runs are counted, never stored: no counter can drift.
+# One row. Runs are counted on each read; there is no stored counter that could be wrong.
 STANDING = """
 select
     profiles.tenant_id, profiles.status, subscriptions.tenant_id as subscribed,
@@ -40,7 +40,7 @@ select
         when subscription_end_date < @today
             then format('subscription ended on %t', subscription_end_date)
         when daily_limit is null or monthly_limit is null or concurrent_limit is null
-            then 'subscription has no limits: a limit is not set'
+            then 'subscription has no limits: at least one of the three is not set'
         when runs_today >= daily_limit
             then format('daily limit reached: %t of %t runs used today', runs_today, daily_limit)
         when runs_this_month >= monthly_limit

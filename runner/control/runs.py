@@ -1,4 +1,4 @@
-"""Runs as the control tables have them, and how one that died or is cancelled is closed."""
+"""Runs as the control tables have them, and how dead and cancelled runs are closed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -16,7 +16,7 @@ from runner.sql import Row, Value
 
 Status = Literal["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "REFUSED"]
 STATUSES = get_args(Status)
-# A run that has not ended has one of these.
+# The statuses of a run that has not ended.
 ACTIVE = ("PENDING", "RUNNING")
 
 # The worker of a run that waits for a service: no process.
@@ -30,7 +30,7 @@ DIED = "lease expired: the process that ran it ended without a report"
 
 @dataclass(frozen=True)
 class Run:
-    """A row of x_meta_pipeline_runs. `deduplicated`: it is another's run that has some dates."""
+    """A row of x_meta_pipeline_runs. `deduplicated`: another command's run with some dates."""
 
     id: str
     pipeline_id: str
@@ -75,15 +75,15 @@ class Run:
 
 
 def end_dead_leases(store: Store, tenant_id: str) -> None:
-    """Close the tenant's dead runs. Called before its runs are read: none stays RUNNING for ever.
+    """Close the tenant's dead runs. Called before its runs are read, so none is RUNNING for ever.
 
-    A run is dead when its lease is over, or when its process on this host has exited.
+    A run is dead when its lease has expired or its process on this host has exited.
     """
     end_dead(store, tenant_id, store.read(sql.ACTIVE_RUNS.format(tenant=tenant_id)))
 
 
 def end_dead(store: Store, tenant_id: str, active: Sequence[Row]) -> int:
-    """Close those of the active runs (rows of ACTIVE_RUNS) that are dead; how many that were."""
+    """Close the dead ones of the active runs (rows of ACTIVE_RUNS); returns their number."""
     now = datetime.now(UTC)
     dead = [
         row for row in active if processes.process_exited(row["worker_instance"], row["start_time"])
@@ -110,8 +110,8 @@ def end_dead(store: Store, tenant_id: str, active: Sequence[Row]) -> int:
 def still_owned(store: Store, run: Run, status: str | None = None) -> bool:
     """Whether the run is still active: no other command has cancelled it or closed it as dead.
 
-    `status`: as just read, if it was. True when the warehouse does not answer: writing the end
-    shows what the run is.
+    `status`: its status if it was just read. True when the warehouse does not answer: the write
+    of the run's end checks it again.
     """
     if status is None:
         try:
@@ -123,7 +123,7 @@ def still_owned(store: Store, run: Run, status: str | None = None) -> bool:
 
 
 def cancel(store: Store, tenant_id: str, run_id: str, why: str) -> Run | None:
-    """Close an active run as CANCELLED; its process then stops. None when it had ended."""
+    """Close an active run as CANCELLED; its process then stops. None when it has ended before."""
     now = datetime.now(UTC)
     statements = (sql.CANCEL, sql.CLOSE_STEPS, sql.MISSING_EVENTS, sql.RUN)
     rows = store.write(

@@ -8,7 +8,7 @@ set status = 'FAILED', end_time = @now,
     duration_ms = unix_millis(@now) - unix_millis(start_time),
     error_message = case
         when worker_instance = 'queue'
-            then 'no service dequeued it within a day: start one with runner serve'
+            then 'no service dequeued it within a day: start a service with runner serve'
         else @step_error
     end
 where status in ('PENDING', 'RUNNING') and lease_expires_at <= @now
@@ -26,7 +26,7 @@ where status = 'RUNNING' and pipeline_logging_id in (
 )
 """
 
-# Whatever ended a run, an UPDATE by hand too: the usage view counts starts and ends.
+# For every ended run, also one that was ended by a manual UPDATE: the usage view counts events.
 MISSING_EVENTS = """
 insert into `tenants.tenant_usage_events` (
     event_id, tenant_id, pipeline_logging_id, event_type, run_status, usage_date, occurred_at
@@ -65,7 +65,7 @@ TENANT_OF_RUN = """
 select tenant_id from `tenants.tenant_usage_events` where pipeline_logging_id = @run_id limit 1
 """
 
-# Only a run that is still active is finished: one closed by another command stays closed.
+# Finishes only an active run: a run that another command has closed stays closed.
 FINISH = update(
     "`{tenant}.x_meta_pipeline_runs`",
     ("status", "duration_ms", "error_message", "row_count"),
@@ -75,7 +75,7 @@ FINISH = update(
     publications="parse_json(@publications)",
 )
 
-# For a run that another command has closed: what it published stands all the same.
+# For a run that another command has closed: what it published is still in the tables.
 KEEP_PUBLICATIONS = """
 update `{tenant}.x_meta_pipeline_runs` set publications = parse_json(@publications)
 where pipeline_logging_id = @run_id and publications is null
@@ -101,7 +101,7 @@ ADD_STEPS = f"insert into `{{tenant}}.x_meta_step_logs` ({', '.join(_STEP)}) val
 
 STEP_ROW = f"({', '.join(_STEP.values())})"
 
-# The run's process sees it when it next reads its status.
+# The run's process stops when it next reads its status.
 CANCEL = """
 update `{tenant}.x_meta_pipeline_runs`
 set status = 'CANCELLED', end_time = @now,
@@ -113,8 +113,8 @@ RUN_STATUS = """
 select status from `{tenant}.x_meta_pipeline_runs` where pipeline_logging_id = @run_id
 """
 
-# No later run that shares a date may have failed or be active.
-LOADED_LATELY = """
+# Without a later run that shares a date and has failed or is active.
+RECENTLY_LOADED = """
 select runs.pipeline_logging_id
 from `{tenant}.x_meta_pipeline_runs` as runs
 where runs.status = 'COMPLETED' and runs.template = @template and runs.start_time >= @since
@@ -141,7 +141,7 @@ from `{{tenant}}.x_meta_pipeline_runs`
 where pipeline_logging_id = @run_id
 """
 
-# What runs recorded of the dates; null for a dead run, whose publications only its data has.
+# The recorded publications of the dates; null for a dead run: then only the data has them.
 RECORDED_PUBLICATIONS = """
 select pipeline_logging_id, status, publications
 from `{tenant}.x_meta_pipeline_runs`

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-# SQLite keeps text as it is given; sqlite3 converts by the first word when it reads.
+# SQLite stores text unchanged; sqlite3 converts it by the type's first word when it reads.
 SQLITE_TYPES = {
     "bigint": "INTEGER",
     "boolean": "BOOLEAN",
@@ -22,14 +22,14 @@ SQLITE_TYPES = {
 
 @dataclass(frozen=True)
 class Table:
-    """A control table: its columns with the contract's types, and the columns that name a row."""
+    """A control table: its columns with the contract's types, and its grain."""
 
     name: str
     columns: dict[str, str]
     grain: tuple[str, ...]
 
     def missing(self, dataset: str, found: Collection[str] | None) -> Iterator[str]:
-        """Statements that create the table, or add what it lacks. `found`: the columns it has."""
+        """Statements that create the table or add its missing columns. `found`: its columns."""
         types = {name: SQLITE_TYPES[kind] for name, kind in self.columns.items()}
         if found is None:
             columns = ", ".join(f"{name} {kind}" for name, kind in types.items())

@@ -1,7 +1,7 @@
-"""What could not be written to the warehouse, kept on disk and written by a later command.
+"""Writes that failed: kept on disk, and written to the warehouse by a later command.
 
-An entry names statements of the runner and their values; it has no SQL of its own. Only a regular
-file of this user that no other user may read or write is an entry: others are never read.
+An entry names statements of the runner and their values; it contains no SQL. Only a regular file
+of this user that no other user may read or write is an entry: other files are never read.
 """
 
 import contextlib
@@ -24,19 +24,19 @@ from runner.sql import Value
 
 log = logging.getLogger(__name__)
 
-# How long an entry waits for its table to be repaired.
+# How long an entry is kept while its table is missing.
 PATIENCE = timedelta(days=7)
 
 
 def folder(settings: Settings) -> Path:
-    """Where entries wait; one JSON file each, named so that they sort by time."""
+    """The folder of the entries: a JSON file each, named so that they sort by time."""
     return settings.log_dir / "spool"
 
 
 def keep(
     settings: Settings, tenant: str, named: tuple[spooled.Named, ...], values: dict[str, Value]
 ) -> Path:
-    """Keep one transaction for later, complete or not at all. Raises OSError on a full disk."""
+    """Keep one transaction for later, atomically. Raises OSError on a full disk."""
     path = folder(settings) / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}.json"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     entry = {"target": _target(settings), "tenant": tenant, "statements": named, "values": values}
@@ -50,15 +50,15 @@ def keep(
 
 
 def waiting(settings: Settings) -> list[Path]:
-    """The entries that wait, oldest first."""
+    """The kept entries, oldest first."""
     return sorted(folder(settings).glob("*.json")) if folder(settings).is_dir() else []
 
 
 def drain(settings: Settings, store: Store) -> int:
-    """Write what waits for this target; how many entries were written. Never raises.
+    """Write this target's entries; returns how many were written. Never raises.
 
-    Every entry may be written twice without harm, so a crash between writing one and
-    removing its file costs nothing.
+    Writing an entry twice changes nothing, so a crash between the write and the removal of the
+    file does no harm.
     """
     written = 0
     for path in waiting(settings):
@@ -71,28 +71,28 @@ def drain(settings: Settings, store: Store) -> int:
         except FileNotFoundError:
             continue  # another command wrote it meanwhile
         except OSError as error:
-            log.warning("spool entry %s was refused and skipped: %s", path, error)
+            log.warning("spool entry %s was skipped: %s", path, error)
             continue
         except WarehouseUnreachable as error:
-            log.warning("the spool waits on: %s", error.message)
+            log.warning("the spool cannot be written now: %s", error.message)
             break
         except StatementRefused as error:
-            # Its table is missing until `tenant repair`, or for ever: its tenant was removed.
-            log.warning("spool entry %s waits: %s", path, error.message)
+            # Its table is missing: until `tenant repair`, or for ever if the tenant was removed.
+            log.warning("spool entry %s cannot be written now: %s", path, error.message)
             _set_aside(path, PATIENCE)
             continue
         except Exception:
-            # One entry must not stop every later command: it may be damaged.
+            # The entry may be damaged; it must not stop every later command.
             _set_aside(path)
             continue
-        with contextlib.suppress(OSError):  # a folder of another user: it is written again
+        with contextlib.suppress(OSError):  # not removable: the next command writes it again
             path.unlink(missing_ok=True)
         written += 1
     return written
 
 
-def not_ours(found: os.stat_result) -> str | None:
-    """Why a file is no entry of this user's; None if it is one."""
+def refusal(found: os.stat_result) -> str | None:
+    """Why a file is not a valid entry of this user; None if it is one."""
     if not stat.S_ISREG(found.st_mode):
         return "it is not a regular file"
     if found.st_uid != os.getuid():
@@ -103,12 +103,12 @@ def not_ours(found: os.stat_result) -> str | None:
 
 
 def _own_text(path: Path) -> str:
-    """The text of an entry. Raises PermissionError for a file that is no entry of this user's."""
-    if why := not_ours(path.lstat()):
+    """The text of an entry. Raises PermissionError for a file that is not this user's entry."""
+    if why := refusal(path.lstat()):
         raise PermissionError(why)
-    # Checked again once it is open, as it may be another by then; a pipe is not waited for.
+    # Checked again after opening, as the file may have been replaced; a pipe does not block.
     with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
-        if why := not_ours(os.fstat(file.fileno())):
+        if why := refusal(os.fstat(file.fileno())):
             raise PermissionError(why)
         return file.read()
 

@@ -1,4 +1,4 @@
-"""What may wait on disk, by name: a file there can name these statements and nothing else."""
+"""The statements that a spool entry may name: an entry can run nothing else."""
 
 from collections.abc import Iterable
 
@@ -21,8 +21,8 @@ SPOOLED = {
 def texts(tenant: str, named: Iterable[Named]) -> tuple[str, ...]:
     """The statements of these names, for a tenant's dataset; `tenant` is a validated name.
 
-    The number: which alert, from 0, or how many steps. On BigQuery each statement costs a second,
-    so that many steps are one. Raises KeyError for a name that may not wait on disk.
+    The number: which alert, from 0, or how many steps. Many steps are one statement, since each
+    statement costs a second on BigQuery. Raises KeyError for a name that is not in SPOOLED.
     """
     return tuple(
         SPOOLED[name].format(

@@ -17,10 +17,10 @@ from runner.sql import Row, Value, When, lacking
 
 Answer = TypeVar("Answer")
 
-# How sqlite3 names what another process or thread holds.
+# sqlite3's messages for a file that another process or thread has locked.
 _BUSY = ("database is locked", "database table is locked", "database schema is locked")
 
-# By process and file. A signal may leave it with the main thread, which then takes it once more.
+# By process and file. Reentrant: the main thread may still hold it after a signal.
 _WRITERS: dict[tuple[int, Path], threading.RLock] = {}
 
 _DAMAGED = ("file is not a database", "malformed")
@@ -42,7 +42,7 @@ class SqliteStore:
 
     def read(self, sql: str, **values: Value) -> list[Row]:
         def ask() -> list[Row]:
-            # A transaction turns it off again, for a signal may end this at any point.
+            # A transaction turns it off; a signal may end this function at any point.
             connection = self._connection()
             connection.execute("pragma query_only = on")
             return execute(connection, sql, values)
@@ -75,7 +75,7 @@ class SqliteStore:
         with self._errors(ask, {}):
             return self._patiently(lambda: self._connection().execute(ask).fetchall())
 
-    def must_be_writable(self) -> None:
+    def require_writable(self) -> None:
         if self._path.exists() and not os.access(self._path, os.W_OK):
             raise WarehouseUnreachable(f"{self._path} cannot be written: correct its permissions.")
 
@@ -101,7 +101,7 @@ class SqliteStore:
         return True
 
     def _make(self) -> None:
-        """Put a file with the central tables in place, complete or not at all."""
+        """Create the file with the central tables, atomically."""
         partial = self._path.with_name(f"{self._path.name}.{os.getpid()}-{threading.get_ident()}")
         try:
             with contextlib.closing(sqlite3.connect(partial)) as connection:
@@ -110,10 +110,10 @@ class SqliteStore:
                 connection.commit()
             wal = self._path.with_name(f"{self._path.name}-wal")
             if wal.exists() and not self._path.exists():
-                # SQLite would take it for the new file's.
+                # SQLite would apply it to the new file.
                 raise WarehouseUnreachable(
-                    f"{wal} is there without {self._path.name}, to which it belongs: move it to"
-                    " where that is."
+                    f"{wal} belongs to {self._path.name}, which is missing: move {wal.name} to the"
+                    f" folder that has {self._path.name}."
                 )
             with contextlib.suppress(FileExistsError):  # another command was faster
                 os.link(partial, self._path)
@@ -129,7 +129,7 @@ class SqliteStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        """A transaction that has the file to itself for writing, committed at the end."""
+        """A transaction, the only one that writes the file now; committed at the end."""
         connection = self._patiently(self._connection)
         connection.execute("pragma query_only = off")
         connection.refusal = ""
@@ -146,7 +146,7 @@ class SqliteStore:
 
     @contextmanager
     def _turn_among_threads(self) -> Iterator[None]:
-        """Threads of one process write in turn: one that only tries again and again may starve."""
+        """Threads of one process write in turn: a thread that only polls may starve."""
         lock = _WRITERS.setdefault((os.getpid(), self._path), threading.RLock())
         if not lock.acquire(timeout=self.patience_seconds):
             raise sqlite3.OperationalError(_BUSY[0])
@@ -156,9 +156,9 @@ class SqliteStore:
             lock.release()
 
     def _patiently(self, act: Callable[[], Answer]) -> Answer:
-        """Do it again while another command has the file.
+        """Retry while another command has the file locked.
 
-        SQLite's own wait holds up signals, and sleeps longer and longer: in a crowd some starve.
+        SQLite's own wait delays signals, and its growing pauses starve some of many processes.
         """
         deadline = time.monotonic() + self.patience_seconds
         while True:
@@ -170,7 +170,7 @@ class SqliteStore:
                 time.sleep(0.002)
 
     def _connection(self) -> Connection:
-        """The thread's own; opened again when the file was replaced or the process forked."""
+        """The thread's connection; reopened when the file was replaced or the process forked."""
         try:
             found = self._path.stat()
         except FileNotFoundError as error:
@@ -190,22 +190,22 @@ class SqliteStore:
 
     @contextmanager
     def _errors(self, sql: str, values: Mapping[str, Value]) -> Iterator[None]:
-        """Raise SQLite's errors as ours."""
+        """Translate SQLite's errors to the runner's."""
         try:
             yield
         except WarehouseProblem:
             raise
-        except ValueError as error:  # of a converter: a value that a hand wrote
+        except ValueError as error:  # of a converter: the value was edited manually
             raise StatementRefused(
-                f"{self._path} has a value that is not of its column's type ({error}): correct it,"
-                " in UTC as 2024-11-01 06:30:00.000000 or 2024-11-01."
+                f"{self._path} has a value that does not fit its column's type ({error}): write it"
+                " in UTC, as 2024-11-01 06:30:00.000000 or 2024-11-01."
             ) from error
         except sqlite3.Error as error:
             text = str(error)
             if _is_busy(error):
                 raise WarehouseUnreachable(
-                    f"{self._path} is in use by another command for over"
-                    f" {self.patience_seconds:.0f} s: wait for that, or end it."
+                    f"{self._path} has been in use by another command for over"
+                    f" {self.patience_seconds:.0f} s: wait for that command, or end it."
                 ) from error
             if text.startswith(("no such table", "no such column")) or "has no column" in text:
                 raise lacking(text, sql, values) from error
@@ -226,8 +226,8 @@ def _is_busy(error: sqlite3.Error) -> bool:
 
 def _damaged(path: Path, why: str) -> WarehouseUnreachable:
     return WarehouseUnreachable(
-        f"{path} is damaged ({why}): while no command runs, move it away together with"
-        f" {path.name}-wal and {path.name}-shm, put an older copy in its place, and run"
+        f"{path} is damaged ({why}): when no command is running, move it,"
+        f" {path.name}-wal and {path.name}-shm away, restore {path.name} from a backup, and run"
         " `runner doctor`."
     )
 

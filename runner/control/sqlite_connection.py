@@ -31,7 +31,7 @@ def open_file(path: Path) -> Connection:
             wal = path.with_name(f"{path.name}-wal")
             if os.access(path.parent, os.W_OK) or (wal.exists() and wal.stat().st_size):
                 raise
-            # A disk that may only be read, with nothing that waits to be written back.
+            # A read-only disk, and no changes that are not in the file yet.
             connection.close()
             connection = _connect(f"{path.absolute().as_uri()}?immutable=1")
         connection.execute("pragma synchronous = full")
@@ -116,7 +116,7 @@ def columns_of(connection: sqlite3.Connection, dataset: str) -> dict[str, set[st
 
 
 def from_sqlite(name: str, value: Any) -> Any:
-    """What an expression gave: its name says whether it is a timestamp, a date or a boolean."""
+    """An expression's value, converted by its name: to a timestamp, a date or a boolean."""
     if isinstance(value, str):
         if name.endswith(("_at", "_time")):
             return _timestamp(value)

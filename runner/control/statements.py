@@ -28,10 +28,10 @@ def update(table: str, columns: Sequence[str], where: str, **expressions: str) -
 
 
 def changed(columns: Sequence[str]) -> dict[str, str]:
-    """For `update`: the bound value, or what stands where that is null."""
+    """For `update`: the bound value; where it is null, the current one."""
     return {name: f"coalesce(@{name}, {name})" for name in columns}
 
 
 def filled(columns: Sequence[str]) -> dict[str, str]:
-    """For `update`: what stands, or the bound value where that is null."""
+    """For `update`: the current value; where it is null, the bound one."""
     return {name: f"coalesce({name}, @{name})" for name in columns}

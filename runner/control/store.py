@@ -1,4 +1,4 @@
-"""What the runner asks of the engine that has the control tables."""
+"""The interface of the engine that has the control tables."""
 
 from typing import Protocol
 
@@ -21,15 +21,15 @@ class Store(Protocol):
         """Run the statements in one transaction; the rows of the last, if it is a query."""
 
     def write_in_turn(self, when: When, *statements: str, **values: Value) -> list[Row]:
-        """The same; `when` gives the values that are known only once the transaction has begun."""
+        """The same; `when` returns the values that depend on the time of the transaction."""
 
     def hurry(self) -> None:
-        """After a signal: wait for other commands no longer than seconds."""
+        """After a signal: wait for other commands for a few seconds at most."""
 
     def exists(self) -> bool:
-        """Whether the control tables were ever made."""
+        """Whether the control tables were ever created."""
 
-    def must_be_writable(self) -> None:
+    def require_writable(self) -> None:
         """Raises WarehouseUnreachable when the tables cannot be written."""
 
     def columns(self, dataset: str) -> dict[str, set[str]]:
@@ -39,4 +39,4 @@ class Store(Protocol):
         """Make the tables and columns that are missing; False where dbt makes them."""
 
     def drop(self, tenant: str) -> None:
-        """Delete the tenant's own control tables, and nothing of another's."""
+        """Delete this tenant's control tables, and no others."""

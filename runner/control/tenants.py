@@ -1,4 +1,4 @@
-"""Tenants: who they are, what they may use and which exports are theirs."""
+"""Tenants: profiles, plans and limits, and the exports of each."""
 
 import hashlib
 import json
@@ -65,7 +65,7 @@ class Tenant:
 
 @dataclass(frozen=True)
 class Export:
-    """Which rows of which export are a tenant's: empty tuples stand for all."""
+    """The rows of an export that are a tenant's; an empty tuple means all."""
 
     ref: str
     billing_accounts: tuple[str, ...] = ()
@@ -74,13 +74,13 @@ class Export:
 
     @property
     def id(self) -> str:
-        """What stands for the export in each of its rows, as in macros/export/export_id.sql."""
+        """The export's id in each of its rows, as in macros/export/export_id.sql."""
         return hashlib.md5(self.ref.encode(), usedforsecurity=False).hexdigest()[:8]
 
 
 @dataclass(frozen=True)
 class Known:
-    """What a run must know of a tenant; its exports as onboarding named them."""
+    """What a run needs of a tenant; exports as they were named at onboarding."""
 
     id: str
     company_name: str
@@ -96,7 +96,7 @@ class Known:
 
 
 def every(store: Store) -> list[Tenant]:
-    """All tenants but the deleted, by id."""
+    """All tenants that are not deleted, by id."""
     if not store.exists():
         return []
     rows = store.read(tenants_sql.TENANTS, default_pipeline=templates.DEFAULT)
@@ -129,7 +129,7 @@ def known(store: Store, tenant_id: str) -> Known:
 
 
 def registered(store: Store) -> dict[str, Row]:
-    """Profiles by tenant, but the deleted, with whatever columns a damaged table has left."""
+    """Profiles of tenants that are not deleted, with the columns that the table still has."""
     rows = store.read(tenants_sql.REGISTERED)
     return {row["tenant_id"]: row for row in rows if row.get("status") != "DELETED"}
 
@@ -141,7 +141,7 @@ def exports(store: Store, tenant_id: str) -> list[Export]:
 
 @dataclass(frozen=True)
 class Changes:
-    """What to change of a tenant; None leaves what is. An end on date.max is none."""
+    """What to change of a tenant; None keeps the value. An end on date.max means no end."""
 
     admin_email: str | None = None
     company_name: str | None = None
@@ -155,16 +155,15 @@ class Changes:
 
 
 def update(store: Store, tenant_id: str, changes: Changes) -> None:
-    """Change the profile and the subscription. A plan brings its limits, unless they are named.
+    """Change the profile and the subscription. A plan sets its limits, unless they are named.
 
-    `changes.status`: of the subscription. Raises UsageProblem when there is none to change.
+    `changes.status`: of the subscription. Raises UsageProblem when the tenant has none.
     """
     named = {name: value for name, value in changes.__dict__.items() if value is not None}
     found = find(store, tenant_id)
     if found.subscription_status is None and named.keys() - {"admin_email", "company_name"}:
         raise UsageProblem(
-            f"Tenant {tenant_id} has no subscription to change: run"
-            f" `runner tenant repair {tenant_id}` first."
+            f"Tenant {tenant_id} has no subscription: run `runner tenant repair {tenant_id}` first."
         )
     plan = changes.plan.columns() if changes.plan else dict.fromkeys(tenants_sql.PLAN_COLUMNS)
     values = {**changes.__dict__, **plan, **named}
@@ -188,13 +187,13 @@ def set_status(store: Store, tenant_id: str, status: str) -> None:
 
 
 def landing_of(ref: str) -> str | None:
-    """The landing that a tenant reads as its export, `tenant:NAME`; None for an export itself."""
+    """The landing in `tenant:NAME`, which a tenant reads as its export; None for an export."""
     kind, _, name = ref.partition(":")
     return name if kind == "tenant" else None
 
 
 def complete_exports(rows: Iterable[Row]) -> list[Export]:
-    """The exports of these rows; empty when a value is missing, for all is not to be guessed."""
+    """The exports of these rows; empty when a value is missing: it must not be guessed."""
     rows = list(rows)
     if any(value is None for row in rows for value in row.values()):
         return []

@@ -2,7 +2,7 @@
 
 from runner.control.statements import changed, update
 
-# What a plan brings to a subscription.
+# The columns of a subscription that a plan sets.
 PLAN_COLUMNS = (
     *("plan_name", "daily_limit", "monthly_limit", "concurrent_limit", "max_team_members"),
     *("max_providers", "max_pipelines_per_day", "max_concurrent_pipelines"),
@@ -22,7 +22,7 @@ where profiles.status <> 'DELETED'
 order by profiles.tenant_id
 """
 
-# What a run must know of one tenant, a row for each of its exports.
+# What a run needs of one tenant, a row for each of its exports.
 TENANT = """
 select
     profiles.company_name, profiles.admin_email, profiles.default_pipeline,
@@ -34,13 +34,12 @@ where profiles.tenant_id = @tenant_id and profiles.status <> 'DELETED'
 order by exports.export_ref
 """
 
-# Whatever columns the table has left: the warehouse may be damaged.
+# All columns that the table still has: the warehouse may be damaged.
 REGISTERED = "select * from `tenants.tenant_profiles` order by tenant_id"
 
 PROFILE_STATUS = "select status from `tenants.tenant_profiles` where tenant_id = @tenant_id"
 
 PLAN_NAME = "select plan_name from `tenants.tenant_subscriptions` where tenant_id = @tenant_id"
-
 
 EXPORTS = """
 select export_ref, billing_account_ids, project_ids, has_unallocated
@@ -70,7 +69,7 @@ UPDATE_PROFILE = update(
     updated_at="@now",
 )
 
-# A last day of 9999-12-31 is none.
+# A last day of 9999-12-31 means no last day.
 UPDATE_SUBSCRIPTION = update(
     "`tenants.tenant_subscriptions`",
     (),
@@ -81,7 +80,7 @@ UPDATE_SUBSCRIPTION = update(
     updated_at="@now",
 )
 
-# After CLAIM_LOCK: no run is claimed between the check and the end.
+# After CLAIM_LOCK: no run can be claimed between the check and the commit.
 DELETE_PROFILE = """
 update `tenants.tenant_profiles` set status = 'DELETED', service_account = null, updated_at = @now
 where tenant_id = @tenant_id
@@ -90,7 +89,7 @@ where tenant_id = @tenant_id
     )
 """
 
-FORGET_TENANT = (
+DELETE_TENANT_ROWS = (
     "delete from `tenants.tenant_subscriptions` where tenant_id = @tenant_id",
     "delete from `tenants.tenant_exports` where tenant_id = @tenant_id",
     "delete from `tenants.tenant_api_keys` where tenant_id = @tenant_id",

@@ -1,4 +1,4 @@
-"""The turn of a run among the others of its tenant, and the leases meanwhile."""
+"""The turn of a run among the runs of its tenant, and its leases."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from runner.control.runs import LONG_AGO, QUEUE, Run
 from runner.control.store import Store
 from runner.sql import Row, Value
 
-# A run whose lease has passed counts as dead; the grace covers what follows dbt's own timeout.
+# A run whose lease has expired counts as dead; the grace covers the work after dbt's timeout.
 LEASE_GRACE = timedelta(minutes=10)
 
 # The lease of a run that waits for its turn. It is renewed when half of it is over.
@@ -22,7 +22,7 @@ def build_lease(timeout_minutes: float) -> timedelta:
 
 @dataclass(frozen=True)
 class Turn:
-    """A run among the others of its tenant: its status, None if it has ended, and its queue.
+    """A run's status, None if it has ended, and the runs of its tenant that are before it.
 
     `ahead`: ids of the runs that build before it, in order.
     """
@@ -48,7 +48,7 @@ def turn_of(run: Run, active: Sequence[Row]) -> Turn:
 
 
 def start(store: Store, run: Run, timeout_minutes: float) -> Turn:
-    """Make the run RUNNING if it is its turn, with its full lease; the claim may have done so."""
+    """Make the run RUNNING, with its full lease, if it is its turn and the claim has not."""
     if run.status == "RUNNING":
         return Turn("RUNNING", ())
 
@@ -68,14 +68,15 @@ def start(store: Store, run: Run, timeout_minutes: float) -> Turn:
 
 
 def wait_for_turn(store: Store, run: Run) -> Turn:
-    """The turn of a waiting run. Renews its lease and closes dead runs, which none waits for."""
+    """The turn of a waiting run. Renews its lease, and closes dead runs so that it need not wait
+    for them."""
     statement = runs_sql.ACTIVE_RUNS.format(tenant=run.tenant_id)
     active = store.read(statement)
     now = datetime.now(UTC)
     for row in active:
         ends = row["lease_expires_at"]
         if row["pipeline_logging_id"] == run.id and ends < now + WAITING_LEASE / 2:
-            # Before dead runs are closed: this one may have been suspended with its machine.
+            # Before dead runs are closed: this one's machine may have been suspended.
             store.write(
                 queue_sql.RENEW.format(tenant=run.tenant_id),
                 run_id=run.id,

@@ -1,1 +1,1 @@
-"""A tenant's bill: where it is, and what is read from it."""
+"""The engine that has the tenants' data, and what is read from it."""

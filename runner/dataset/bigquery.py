@@ -1,4 +1,4 @@
-"""The tenants' data on BigQuery: a dataset each."""
+"""The tenants' data on BigQuery: a dataset for each tenant."""
 
 import functools
 import re
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from runner.bigquery import TIMEOUT_SECONDS, Client, must_be_ours
+from runner.bigquery import TIMEOUT_SECONDS, Client, require_own_dataset
 from runner.bigquery_jobs import APP, job_config
 from runner.dataset import data_sql
 from runner.dataset.dataset import OnWait
 from runner.errors import UsageProblem
 from runner.sql import Row, Value
 
-# A tenant's account is looked up again after so long.
+# How long the account of a tenant is cached.
 ACCOUNT_SECONDS = 30.0
 
 
@@ -22,7 +22,7 @@ class BigQueryDataset:
     """Data in the target's project, read and written as the tenant's service account if it has
     one; see dataset.Dataset."""
 
-    has_one_writer = False
+    single_writer = False
     prunes_exports = True
 
     def __init__(self, client: Client) -> None:
@@ -49,7 +49,7 @@ class BigQueryDataset:
             dry_run = bigquery.QueryJobConfig(dry_run=True, default_dataset=default)
             tried = client.query(sql, dry_run, timeout=TIMEOUT_SECONDS)
             if tried.statement_type != "SELECT":
-                raise UsageProblem("A query is one SELECT: nothing else is run here.")
+                raise UsageProblem("Only one SELECT statement can be run: nothing was run.")
             config = bigquery.QueryJobConfig(
                 maximum_bytes_billed=limit, default_dataset=default, labels={"app": APP}
             )
@@ -59,8 +59,8 @@ class BigQueryDataset:
             except TimeoutError:
                 job.cancel(timeout=TIMEOUT_SECONDS)
                 raise UsageProblem(
-                    f"The query took over {TIMEOUT_SECONDS:.0f} s and was cancelled: let it read"
-                    " less."
+                    f"The query was cancelled after {TIMEOUT_SECONDS:.0f} s: make it read fewer"
+                    " rows."
                 ) from None
             return [field.name for field in rows.schema], [tuple(row.values()) for row in rows]
 
@@ -81,7 +81,7 @@ class BigQueryDataset:
         return account
 
     def _account_set(self, tenant: str) -> str:
-        # Before the first tenant is added there is no table of them.
+        # The table is missing until the first tenant is added.
         is_made = self._client.table("tenants.tenant_profiles") is not None
         rows = self._client.query(data_sql.PROFILE, {"tenant_id": tenant}) if is_made else []
         return next((row.get("service_account") or "" for row in rows), "")
@@ -90,11 +90,11 @@ class BigQueryDataset:
         found = self._client.table(ref, self.account_of(tenant))
         if found is None:
             raise UsageProblem(f"The export {ref} was not found: check its name.")
-        self._must_be_here(ref, str(found.location or ""))
+        self._require_location(ref, str(found.location or ""))
         self.bytes_read(tenant, data_sql.PROBE_EXPORT.format(table=ref))
 
     def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
-        """A table has no files."""
+        """Nothing: a table has no files."""
 
     def bytes_read(self, tenant: str, sql: str, **values: Value) -> int | None:
         config = job_config(sql, values, dry_run=True, use_query_cache=False)
@@ -121,19 +121,19 @@ class BigQueryDataset:
 
         for name in ("tenants", tenant):
             found = self._client.call(functools.partial(make, name))
-            self._must_be_here(name, str(found.location or ""))
-            must_be_ours(self._client, name, found)
+            self._require_location(name, str(found.location or ""))
+            require_own_dataset(self._client, name, found)
 
     def prepare_landing(self, tenant: str) -> None:
-        """Nothing: its table is read where it is."""
+        """Nothing: other tenants read the landing's own table."""
 
-    def _must_be_here(self, what: str, location: str) -> None:
-        """Raises UsageProblem for data elsewhere than our jobs: BigQuery does not reach it."""
-        ours = str(self._client.fields.get("location") or "US")
-        if location and location.lower() != ours.lower():
+    def _require_location(self, what: str, location: str) -> None:
+        """Raises UsageProblem for data in another location than the target's jobs."""
+        expected = str(self._client.fields.get("location") or "US")
+        if location and location.lower() != expected.lower():
             raise UsageProblem(
-                f"{what} is in {location}, and the target's jobs run in {ours}: set"
-                f" BIGQUERY_LOCATION={location}, for a dataset cannot be moved."
+                f"{what} is in {location}, but the target's jobs run in {expected}: set"
+                f" BIGQUERY_LOCATION={location}, because a dataset cannot be moved."
             )
 
     def columns(self, tenant: str) -> dict[str, set[str]]:
@@ -143,4 +143,4 @@ class BigQueryDataset:
         return self._client.table(f"{tenant}.{table}", self.account_of(tenant)) is not None
 
     def drop(self, tenant: str) -> None:
-        """Nothing by itself: data and control tables share the tenant's dataset."""
+        """Nothing: the data is dropped with the tenant's control tables, in the same dataset."""

@@ -10,14 +10,14 @@ where tenant_id = @tenant_id
 order by export_ref
 """
 
-# Bound by partition, so that BigQuery reads a week; rows without a partition time are read, too.
+# BigQuery reads the partitions since @since, such as a week, and rows without a partition time.
 NEWEST_EXPORT = """
 select max(export_time) as newest
 from `{tenant}`.stg_gcp_billing__export
 where export_partition_time >= @since or export_partition_time is null
 """
 
-# Of an export on BigQuery, as a dry run: whether we may read it.
+# A dry run on BigQuery: fails when the account may not read the export.
 PROBE_EXPORT = "select 1 as readable from `{table}` where false"
 
 COLUMNS_DUCKDB = """
@@ -26,7 +26,6 @@ from information_schema.columns
 where table_schema = @dataset
 """
 
-
 NEWEST_DEPLOYMENT = """
 select project_hash
 from `{tenant}`.x_meta_deployments
@@ -34,7 +33,7 @@ order by deployed_at desc, project_hash desc
 limit 1
 """
 
-# Of the table that is read and those that it is made from, a date's oldest publication is named.
+# With the oldest publication of each date, among this table and the tables that it is made from.
 COSTS = f"""
 select costs.*, published.pipeline_logging_id, published.published_at, published.layers_agree
 from (
@@ -74,11 +73,11 @@ group by currency
 order by currency
 """
 
-# By moments, for BigQuery prunes the landing by them.
+# By timestamps, by which BigQuery prunes the landing.
 LANDED_TOTALS = TOTALS.replace("billing_cost_daily", "export_landing").replace(
     "ingestion_date between @from_date and @to_date",
-    "usage_start_time >= @first_moment and usage_start_time < @end_moment",
+    "usage_start_time >= @from_time and usage_start_time < @before_time",
 )
 
-# All columns, so that a warehouse that lacks this one can still be repaired.
+# All columns, so that a warehouse without service_account can still be repaired.
 PROFILE = "select * from `tenants.tenant_profiles` where tenant_id = @tenant_id"

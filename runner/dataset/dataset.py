@@ -1,4 +1,4 @@
-"""What the runner asks of the engine that has the tenants' data."""
+"""The interface of the engine that has the tenants' data."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from runner.sql import Row, Value
 
-# Called again and again during a wait, with what is waited for; what it raises ends the wait.
+# Called repeatedly during a wait, with its reason; an exception that it raises ends the wait.
 OnWait = Callable[[str], None]
 
 
@@ -17,8 +17,9 @@ class Dataset(Protocol):
     AccountRefused when the process cannot act as the tenant's service account.
     """
 
-    # Whether two runs of one tenant wait for each other; else dbt must find its tables made.
-    has_one_writer: bool
+    # Whether the engine lets one process write a tenant's data at a time. If not, onboarding must
+    # make the tables, so that two first runs do not both make them.
+    single_writer: bool
     # Whether an export is a table, read by its partitions; else it is files, read completely.
     prunes_exports: bool
 
@@ -37,9 +38,9 @@ class Dataset(Protocol):
     def exclusive(
         self, tenant: str, on_wait: OnWait = lambda message: None
     ) -> AbstractContextManager[None]:
-        """Hold the data where the engine lets only one process in; wait for it.
+        """Hold the tenant's data exclusively where `single_writer` is set; wait for it.
 
-        Raises WarehouseUnreachable when a program that is not the runner has it for too long.
+        Raises WarehouseUnreachable when another program than the runner has it for too long.
         """
 
     def account_of(self, tenant: str) -> str:
@@ -49,16 +50,17 @@ class Dataset(Protocol):
         """Raises WarehouseProblem or UsageProblem when the export cannot be read from here."""
 
     def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
-        """Before a run. Raises UsageProblem when a file of an export, or of the data, is lost."""
+        """Before a run. Raises UsageProblem when a file of an export, or of the data, is damaged
+        or missing."""
 
     def bytes_read(self, tenant: str, sql: str, **values: Value) -> int | None:
-        """Bytes that a query would read, asked without running it; None where nothing is billed."""
+        """Bytes that a query would read, by a dry run; None where nothing is billed."""
 
     def prepare(self, tenant: str) -> None:
-        """Make the place for the tenant's tables; raises WarehouseUnreachable when it cannot."""
+        """Make the tenant's dataset or folder; raises WarehouseUnreachable when it cannot."""
 
     def prepare_landing(self, tenant: str) -> None:
-        """Make the place where a landing's rows are for others to read, where that is apart."""
+        """Make the folder from which other tenants read a landing's rows, if it needs one."""
 
     def columns(self, tenant: str) -> dict[str, set[str]]:
         """The columns of each table of the tenant; empty without the dataset."""
@@ -67,4 +69,4 @@ class Dataset(Protocol):
         """Whether the tenant has the table."""
 
     def drop(self, tenant: str) -> None:
-        """Delete the tenant's data, and nothing of another's. Nothing to delete is fine."""
+        """Delete this tenant's data, and no other; no error when there is none."""

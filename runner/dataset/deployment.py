@@ -9,13 +9,13 @@ from runner.dataset import data_sql as sql
 from runner.dataset.dataset import Dataset
 from runner.errors import WarehouseProblem
 
-# Without the tests that are no macros: nothing is deployed of them.
+# Without tests: they deploy nothing.
 _PATHS = ("model-paths", "macro-paths", "seed-paths")
 _FILES = ("dbt_project.yml", "selectors.yml", "packages.yml", "package-lock.yml")
 
 
 def project_hash(project_dir: Path, adapter: str, selector: str) -> str:
-    """SHA-256 over what is built: the project's files, dbt's versions and the selector.
+    """SHA-256 of what a deployment depends on: project files, dbt's versions and the selector.
 
     `adapter`: the profile's type, such as duckdb.
     """
@@ -39,7 +39,7 @@ def _versions(adapter: str) -> str:
 
 
 def has(dataset: Dataset, tenant: str, wanted: str) -> bool:
-    """Whether the newest deployment into the tenant's dataset was completed with this hash."""
+    """Whether the newest completed deployment into the tenant's dataset has this hash."""
     try:
         rows = dataset.read(tenant, sql.NEWEST_DEPLOYMENT.format(tenant=tenant))
     except WarehouseProblem:  # no such table yet; dbt reports what else is wrong

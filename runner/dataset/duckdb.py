@@ -35,14 +35,14 @@ log = logging.getLogger(__name__)
 
 
 class DuckDBDataset:
-    """Each tenant's data in a file of its own; see dataset.Dataset.
+    """Each tenant's data in a DuckDB file; see dataset.Dataset.
 
-    One process at a time may have a DuckDB file open, so an open file is waited for: up to
-    `patience_seconds`, then WarehouseUnreachable.
+    Only one process at a time may have a DuckDB file open. Each method waits for the file up to
+    `patience_seconds`, then raises WarehouseUnreachable.
     """
 
     poll_seconds = 1.0
-    has_one_writer = True
+    single_writer = True
     prunes_exports = False
 
     def __init__(
@@ -59,7 +59,7 @@ class DuckDBDataset:
 
     def write(self, tenant: str, *statements: str, **values: Value) -> None:
         path = self._must_exist(tenant)
-        # Closed without a commit, it is rolled back.
+        # An error closes the connection without a commit, which rolls back.
         with contextlib.suppress(Committed), self._open(path, read_only=False) as connection:
             connection.execute("begin transaction")
             for statement in statements:
@@ -135,7 +135,7 @@ class DuckDBDataset:
     @contextmanager
     def exclusive(self, tenant: str, on_wait: OnWait = lambda message: None) -> Iterator[None]:
         path = self._path_of(tenant)
-        # The kernel lets go of the lock with the process, however that ends.
+        # The kernel releases the lock when the process ends, also after a crash.
         with path.with_suffix(".lock").open("a") as file:
             next_report = time.monotonic()
             while not locked(file, fcntl.LOCK_EX):
@@ -144,7 +144,7 @@ class DuckDBDataset:
                     next_report = time.monotonic() + self.poll_seconds
                 time.sleep(random.uniform(0.02, 0.1))
             if path.exists():
-                # dbt would wait for another program in silence, again and again.
+                # Else dbt would retry without a message while another program has the file.
                 opening = Opening(path, self._patience_seconds)
 
                 def open_it() -> None:
@@ -161,21 +161,21 @@ class DuckDBDataset:
         path = self._path_of(tenant)
         if not path.exists():
             raise NotInitialised(
-                f"The data of tenant {tenant} was deleted, there is no {path}: run `runner tenant"
-                f" repair {tenant}`, then `runner catch-up --tenant {tenant}` to load its dates"
-                " again."
+                f"The data of tenant {tenant} was deleted ({path} does not exist): run `runner"
+                f" tenant repair {tenant}`, then `runner catch-up --tenant {tenant}` to load its"
+                " dates again."
             )
         return path
 
     def _landing(self, tenant: str) -> Path:
-        # Beside the tenant's file, as the macro landing_folder has it.
+        # As the macro landing_folder names it.
         return self._path_of(tenant).parent / "landing" / tenant
 
     @contextmanager
     def _open(
         self, path: Path, read_only: bool = True, exports_of: str = ""
     ) -> "Iterator[duckdb.DuckDBPyConnection]":
-        """A connection that reaches no other file, but the exports of a tenant if one is named."""
+        """A connection that can read no other files, except the named tenant's exports."""
         import duckdb
 
         opening = Opening(path, self._patience_seconds)
@@ -196,16 +196,16 @@ class DuckDBDataset:
     def _export_folders(
         self, connection: "duckdb.DuckDBPyConnection", tenant: str, dataset: str
     ) -> Sequence[str]:
-        """Where the files are that the tenant's views read: its exports' and its landings'."""
+        """The folders of the files that the tenant's views read: of its exports and landings."""
         if not tenant:
             return ()
         try:
             statement = data_sql.OWN_EXPORTS.format(tenant=dataset)
             rows = execute(connection, statement, {"tenant_id": tenant})
-        except StatementRefused:  # then no view reads any
+        except StatementRefused:  # no table of exports: no view reads files
             rows = []
         refs = [row["export_ref"] for row in rows]
         landings = [str(self._landing(ref[7:])) for ref in refs if ref.startswith("tenant:")]
-        # Of a pattern, the part that has no wildcard yet.
+        # Of a pattern, the folders before the first wildcard.
         folders = [os.path.dirname(re.split(r"[*?[]", ref)[0]) for ref in refs]
         return [*filter(None, folders), *landings]

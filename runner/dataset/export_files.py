@@ -1,6 +1,6 @@
-"""An export's files on this machine: which they are, and what is wrong with their bytes.
+"""The files of a local export: which they are, and damage that DuckDB does not report clearly.
 
-What a file must look like is judged by dbt; this is what DuckDB does not check.
+Formats and columns are checked by dbt.
 """
 
 import gzip
@@ -16,12 +16,12 @@ from runner.errors import UsageProblem
 
 GZIP = b"\x1f\x8b"
 CHUNK_BYTES = 1 << 16
-# Of a gzip header DuckDB reads a file's name and an extra field, and refuses all other flags.
+# The gzip header flags that DuckDB accepts: a file name and an extra field.
 READABLE_FLAGS = 0x04 | 0x08
 
 
 def local_export(text: str) -> str:
-    """A file or glob as an absolute path. Raises UsageProblem when nothing is there."""
+    """A file or glob as an absolute path. Raises UsageProblem when no file matches."""
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
         raise UsageProblem(
             f"The export '{text}' is not on this machine: on the local target an export is a file"
@@ -29,14 +29,14 @@ def local_export(text: str) -> str:
         )
     path = os.path.abspath(Path(text).expanduser())
     if not files_of(path):
-        raise UsageProblem(f"The export '{text}' was not found: no file is at {path}.")
+        raise UsageProblem(f"The export '{text}' was not found: no file matches {path}.")
     return path
 
 
 def files_of(path: str) -> list[str]:
-    """The file of that path, whatever characters it has, else the files that match it.
+    """The file with exactly that path, else the files that match it as a pattern.
 
-    DuckDB matches them, as it will when it reads: hidden files too, and no linked folder for `**`.
+    DuckDB matches the pattern, as when it reads: with hidden files, and `**` follows no links.
     """
     if os.path.isfile(path):
         return [path]
@@ -47,46 +47,45 @@ def files_of(path: str) -> list[str]:
 
 
 def real_files(ref: str) -> set[str]:
-    """The files that a local export reads now, without links on the way to them."""
+    """The files that a local export reads now, with links resolved."""
     return {os.path.realpath(path) for path in files_of(ref)}
 
 
 def check(refs: Iterable[str], checked: Path | None = None) -> None:
-    """Read the gzip files of local exports through; DuckDB does not check their checksums.
+    """Read all gzip files of local exports to their end; DuckDB does not verify their checksums.
 
-    `checked`: a file that keeps which were read, so that each is read again only when it is another
-    file or was changed since. Raises UsageProblem with the file and what is wrong. dbt
-    reports an export of which no file is there.
+    `checked`: a file that records what was read, so that unchanged files are not read again.
+    Raises UsageProblem with the file and what is wrong. dbt reports an export without files.
     """
     known, now = _read(checked), {}
     for name in (name for ref in refs for name in files_of(ref)):
         try:
             stat = os.stat(name)
-            # Who writes a file may set the time of its content, not that of the file's change.
+            # A writer can set st_mtime, but not st_ctime.
             now[name] = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
             if now[name] != known.get(name):
                 _check(name, stat.st_size)
                 _check_line_ends(name)
         except OSError as error:
             raise UsageProblem(
-                f"The export's file {name} cannot be read ({error.strerror or error}): fix its"
-                " permissions or its disk, or copy it again."
+                f"The export file {name} cannot be read ({error.strerror or error}): check its"
+                " permissions and its disk, or copy it again."
             ) from error
     if checked is not None and now != known:
         _write(checked, now)
 
 
 def _check(name: str, size: int) -> None:
-    start = f"The export's file {name} "
+    start = f"The export file {name} "
     if size == 0:
-        raise UsageProblem(f"{start}is empty.")
+        raise UsageProblem(f"{start}is empty: copy it again.")
     with open(name, "rb") as file:
         is_gzip = file.read(2) == GZIP
         if is_gzip != name.endswith(".gz"):
             raise UsageProblem(
-                f"{start}is compressed with gzip: its name must end in .gz."
+                f"{start}is compressed with gzip: rename it to end in .gz."
                 if is_gzip
-                else f"{start}is not compressed with gzip, and its name ends in .gz."
+                else f"{start}is not compressed with gzip, but its name ends in .gz: rename it."
             )
         if not is_gzip:
             return
@@ -97,18 +96,18 @@ def _check(name: str, size: int) -> None:
             why = str(error).rpartition(": ")[2] if isinstance(error, zlib.error) else error
             raise UsageProblem(f"{start}is damaged ({why}): copy it again.") from error
     if is_empty:
-        raise UsageProblem(f"{start}is empty.")
+        raise UsageProblem(f"{start}is empty: copy it again.")
 
 
 def _unzipped_bytes(file: BinaryIO) -> int:
-    """How many bytes the gzip members in a file hold; raises what is wrong with one of them."""
+    """The uncompressed bytes of a file's gzip members. Raises ValueError, EOFError, zlib.error."""
     total, data = 0, file.read(CHUNK_BYTES)
     while data:
         header = data = data if len(data) >= 4 else data + file.read(CHUNK_BYTES)
         if not header.startswith(GZIP):
             raise ValueError("bytes that are not gzip follow its end")
         if len(header) > 3 and header[3] & ~READABLE_FLAGS:
-            raise ValueError(f"its header has flags that DuckDB does not read: {header[3]:#04x}")
+            raise ValueError(f"its header has flags that DuckDB refuses: {header[3]:#04x}")
         member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
         while not member.eof:
             total += len(member.decompress(data, CHUNK_BYTES))
@@ -124,7 +123,7 @@ def _unzipped_bytes(file: BinaryIO) -> int:
 
 
 def _check_line_ends(name: str) -> None:
-    """DuckDB's own error for a CSV file whose lines end differently does not mention line ends."""
+    """Raises UsageProblem for mixed line ends in a CSV file: DuckDB's error does not name them."""
     if not re.search(r"[.]csv([.]gz)?$", name):
         return
     ends: set[str] = set()
@@ -133,18 +132,18 @@ def _check_line_ends(name: str) -> None:
         while chunk := stream.read(CHUNK_BYTES):
             if chunk.endswith(b"\r"):
                 chunk += stream.read(1)
-            if not _ends(chunk) <= ends:  # perhaps only inside quotes, where any is allowed
+            if not _ends(chunk) <= ends:  # they may be within quotes, where each kind is allowed
                 ends |= _ends(b'"'.join(chunk.split(b'"')[quotes % 2 :: 2]))
             quotes += chunk.count(b'"')
     if len(ends) > 1:
         raise UsageProblem(
-            f"The export's file {name} has lines that end differently, with"
-            f" {' and '.join(sorted(ends))}: write it again with one kind of line end."
+            f"The export file {name} mixes line ends ({' and '.join(sorted(ends))}): write it again"
+            " with one kind of line end."
         )
 
 
 def _ends(text: bytes) -> set[str]:
-    """Which kinds of line ends are in a text."""
+    """The kinds of line ends in a text."""
     both = text.count(b"\r\n")
     counts = {"CR LF": both, "LF": text.count(b"\n") - both, "CR": text.count(b"\r") - both}
     return {kind for kind, count in counts.items() if count}
@@ -154,12 +153,12 @@ def _read(path: Path | None) -> dict[str, list[int]]:
     try:
         found = json.loads(path.read_text()) if path else {}
     except (OSError, ValueError):
-        return {}  # then all are read again
+        return {}  # all files are checked again
     return found if isinstance(found, dict) else {}
 
 
 def _write(path: Path, known: dict[str, list[int]]) -> None:
-    """Renamed into place: who reads it finds all or nothing."""
+    """Write the file atomically, by a rename."""
     scratch = path.with_suffix(f".{os.getpid()}")
     scratch.write_text(json.dumps(known))
     scratch.replace(path)

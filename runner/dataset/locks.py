@@ -17,17 +17,18 @@ from runner.dataset.session import unreachable
 from runner.errors import WarehouseUnreachable
 
 Opened = TypeVar("Opened")
-# DuckDB's message about a file that another process, or another engine of this one, has open.
+# DuckDB's message about a file that another process, or another engine in this process, has open.
 IN_USE = re.compile("Could not set lock|Unique file handle conflict")
-# A longer wait is reported.
-SECONDS_IN_SILENCE = 0.5
+# A wait longer than this is reported.
+SILENT_SECONDS = 0.5
 
-# One a file, for the threads of this process: DuckDB refuses a file opened both ways.
+# A lock for each file, for the threads of this process: DuckDB refuses to open a file that another
+# thread has open in another mode.
 _THREADS: dict[Path, threading.Lock] = {}
 
 
 class Opening:
-    """One opening of a file, which is waited for until `patience_seconds` from now."""
+    """One attempt to open a file, with a deadline `patience_seconds` from now."""
 
     def __init__(self, path: Path, patience_seconds: float) -> None:
         self._path = path
@@ -36,10 +37,10 @@ class Opening:
 
     @contextmanager
     def one_thread(self) -> Iterator[None]:
-        """Keep other threads out. Raises WarehouseUnreachable when one has the file too long."""
+        """Exclude other threads. Raises WarehouseUnreachable at the end of the patience."""
         lock = _THREADS.setdefault(self._path, threading.Lock())
         if not lock.acquire(timeout=self._seconds):
-            raise WarehouseUnreachable(f"{self._path} is busy: try again in a moment.")
+            raise WarehouseUnreachable(f"{self._path} is busy: try again in a few seconds.")
         try:
             yield
         finally:
@@ -47,25 +48,25 @@ class Opening:
 
     @contextmanager
     def gate(self, read_only: bool) -> Iterator[None]:
-        """Keep other commands out from before the file is opened until after it is closed.
+        """Exclude other commands from before the file is opened until after it is closed.
 
-        DuckDB's own lock is not enough: of two processes that write one after the other, the
-        second may open the file while the first is still tidying up, and miss what it wrote
-        (seen once in about 200 claims; DECISIONS has the measurement).
+        DuckDB's own lock is not enough: a process may open the file while the one that wrote it
+        is still closing it, and then does not read what was written (measured: once in about 200
+        claims, see DECISIONS).
         """
         try:
             file = self._path.with_suffix(".gate").open("a")
         except OSError as error:
             if not read_only:
                 raise unreachable(self._path, error) from error
-            yield  # a warehouse that no process can write has nothing to wait for
+            yield  # a read-only warehouse: no process writes it
             return
         with file:
             while not locked(file, fcntl.LOCK_SH if read_only else fcntl.LOCK_EX):
                 if time.monotonic() > self._deadline:
                     raise WarehouseUnreachable(
-                        f"{self._path} is in use by another command for over"
-                        f" {self._seconds:.0f} s: wait for that, or end it."
+                        f"{self._path} has been in use by another command for over"
+                        f" {self._seconds:.0f} s: wait for that command, or end it."
                     )
                 time.sleep(random.uniform(0.002, 0.02))
             yield
@@ -76,13 +77,13 @@ class Opening:
         on_wait: OnWait | None = None,
         poll_seconds: float = 1.0,
     ) -> Opened:
-        """Open the file once no other process has it; call `on_wait` at once, and again and again.
+        """Open the file once no other process has it; meanwhile call `on_wait` repeatedly.
 
-        Without one a wait that is longer than programs of ours take is reported once.
+        Without `on_wait`, a wait longer than SILENT_SECONDS is reported once on stderr.
         """
         import duckdb
 
-        next_report = time.monotonic() + (0.0 if on_wait else SECONDS_IN_SILENCE)
+        next_report = time.monotonic() + (0.0 if on_wait else SILENT_SECONDS)
         while True:
             try:
                 return open_it()
@@ -90,14 +91,16 @@ class Opening:
                 if not IN_USE.search(str(error)):
                     raise unreachable(self._path, error) from error
                 found = re.search(r"PID (\d+)", str(error))
-                holder = f"process {found.group(1)}" if found else "its process is not known"
-                held, seconds = f"{self._path} is held open by another program", self._seconds
+                holder = f"process {found.group(1)}" if found else "unknown process"
+                seconds = f"{self._seconds:.0f} s"
                 if time.monotonic() > self._deadline:
                     raise WarehouseUnreachable(
-                        f"{held} for over {seconds:.0f} s ({holder}): close that first."
+                        f"{self._path} has been open in another program for over {seconds}"
+                        f" ({holder}): close that program and try again."
                     ) from error
             if time.monotonic() >= next_report:
-                message = f"{held} ({holder}): waiting up to {seconds:.0f} s for it"
+                message = f"{self._path} is open in another program ({holder})"
+                message += f": waiting up to {seconds}"
                 if on_wait:
                     on_wait(message)
                 else:
@@ -107,7 +110,7 @@ class Opening:
 
 
 def locked(file: IO[str], how: int) -> bool:
-    """Whether the kernel gave the lock; it never waits for it."""
+    """Take the kernel's lock without waiting; returns whether it was free."""
     try:
         fcntl.flock(file, how | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,6 +1,6 @@
 """Statements over what runs published, and over data-quality results."""
 
-# What a run's expectations found, the failed ones first.
+# A run's data-quality results, failed ones first.
 DQ_RESULTS = """
 select
     target_table, severity, overall_status, expectations_passed, expectations_failed, failed_rows,
@@ -25,7 +25,7 @@ _PUBLICATION = """
     read_tables, published_at
 """
 
-# What stands for the dates: the latest publication of a table and date wins.
+# The current publications of the dates: the latest one of each table and date.
 PUBLICATIONS = f"""
 select {_PUBLICATION}
 from (
@@ -44,7 +44,8 @@ PUBLICATIONS_OF_RUN = PUBLICATIONS.replace(
     "    where ", "    where pipeline_logging_id = @run_id and "
 )
 
-# Each of them beside those of the tables that it reads which are newer: their layers disagree.
+# Each current publication, joined to newer publications of the tables that it reads: where there
+# are any, the layers disagree.
 LAYERS = f"""
 select
     latest.usage_date, latest.target_table, latest.pipeline_logging_id, latest.published_at,
@@ -55,7 +56,7 @@ left join ({PUBLICATIONS}) as newer
     and strpos(latest.read_tables, concat('"', newer.target_table, '"')) > 0
 """
 
-# And beside them the dates that one table, the bill, has published at all.
+# The disagreeing publications, and all dates that the table @bill has published.
 DISAGREEING = f"""
 select distinct usage_date, target_table, newer_run
 from ({LAYERS}) as layers
@@ -63,7 +64,7 @@ where newer_run is not null or target_table = @bill
 order by usage_date, target_table
 """
 
-# Tables that never published a date which another did.
+# For each table, the dates that other tables have published and this one has not.
 NOT_BUILT = """
 select tables.target_table, dates.usage_date
 from (select distinct target_table from `{tenant}`.x_meta_publications) as tables

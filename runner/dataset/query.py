@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 DUCKDB_TYPES = {"string": "varchar", "array<string>": "json"}
 # BigQuery's functions that DuckDB lacks.
 FUNCTIONS = (
-    "timestamp_sub(stamp, span) as stamp - span",
-    "timestamp_add(stamp, span) as stamp + span",
+    "timestamp_sub(stamp, duration) as stamp - duration",
+    "timestamp_add(stamp, duration) as stamp + duration",
     "safe_divide(a, b) as a / nullif(b, 0)",
 )
 _QUOTED = re.compile(r"`([^`]+)`")
 
 
 class ControlTables(Protocol):
-    """The local control tables: what is declared of them, and their rows."""
+    """The local control tables: their declared columns, and their rows."""
 
     project_dir: Path
 
@@ -35,18 +35,18 @@ class ControlTables(Protocol):
         """Every row of a table, each value as text."""
 
 
-# Attaches a tenant's file for reading as `tenant_ID`; returns the folders that its views read, or
-# None without a file.
+# Attaches a tenant's file read-only as `tenant_ID`; returns the folders that its views read, or
+# None when there is no file.
 Attach = Callable[["duckdb.DuckDBPyConnection", str], AbstractContextManager[Sequence[str] | None]]
 
 
 def run(
     store: ControlTables, attach: Attach, tenants: Sequence[str], sql: str
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """The columns and rows of one SELECT. Tables without a dataset are of the first tenant.
+    """The columns and rows of one SELECT. A table without a dataset is the first tenant's.
 
-    `tenants`: validated ids, whose tables the query may read. Raises UsageProblem when it is not
-    one SELECT or DuckDB refuses it.
+    `tenants`: validated ids, whose tables the query may read. Raises UsageProblem when `sql` is
+    not one SELECT or DuckDB refuses it.
     """
     import duckdb
 
@@ -55,17 +55,17 @@ def run(
         with _session(store, attach, tenants, text) as connection:
             statements = connection.extract_statements(text)
             if [one.type for one in statements] != [duckdb.StatementType.SELECT]:
-                raise UsageProblem("A query is one SELECT: nothing else is run here.")
-            # Within another query nothing may write, not even in WITH.
+                raise UsageProblem("Only one SELECT statement can be run: nothing was run.")
+            # A nested query cannot write, not even in WITH.
             connection.execute("explain select * from query($text)", {"text": text})
             cursor = connection.execute(text)
             return [column[0] for column in cursor.description or []], cursor.fetchall()
     except duckdb.Error as error:
-        raise UsageProblem(f"The query was refused ({first_line(error)}).") from error
+        raise UsageProblem(f"DuckDB refused the query ({first_line(error)}): fix it.") from error
 
 
 def _parts(quoted: re.Match[str]) -> str:
-    """`project.dataset.table` as BigQuery reads it, without the project."""
+    """`project.dataset.table`, as BigQuery quotes it, in DuckDB's quotes without the project."""
     return ".".join(f'"{part}"' for part in quoted.group(1).split(".")[-2:])
 
 
@@ -110,7 +110,7 @@ def _copy(
         name = f'"{dataset}".{table}'
         columns = ", ".join(f"{column} {kind}" for column, kind in types.items())
         connection.execute(f"create table {name} ({columns})")
-        # The view of quotas reads two of them.
+        # The view of quotas reads two of the tables.
         if table not in text.lower() and "tenant_usage_quotas" not in text.lower():
             continue
         rows = store.rows(dataset, table)
@@ -121,14 +121,14 @@ def _copy(
 
 
 def _quotas(connection: "duckdb.DuckDBPyConnection", project_dir: Path) -> None:
-    """The view that on BigQuery dbt makes, from the same model."""
+    """The view of quotas, from the model with which dbt makes it on BigQuery."""
     import jinja2
 
     model = project_dir / "models" / "control" / "tenants" / "tenant_usage_quotas.sql"
     sql = jinja2.Template(model.read_text(encoding="utf-8")).render(
         ref=lambda name: f"tenants.{name}",
         now_utc=lambda: "cast(now() as timestamp)",
-        utc_date=lambda moment: f"cast({moment} as date)",
+        utc_date=lambda timestamp: f"cast({timestamp} as date)",
         engine_type=lambda name: {"text": "varchar"}[name],
     )
     connection.execute(f"create view tenants.tenant_usage_quotas as {sql}")

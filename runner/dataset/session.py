@@ -1,4 +1,4 @@
-"""Statements on one DuckDB connection: values bound, errors in plain words, no other file."""
+"""Statements on one DuckDB connection: bound values, translated errors, restricted file access."""
 
 import logging
 import re
@@ -17,19 +17,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-
-# For all connections of an engine, as none may set anything later.
+# Global, because the configuration is locked afterwards.
 IN_UTC = "set global TimeZone = 'UTC'"
-# DuckDB's messages about a file that is cut off, overwritten or not DuckDB's.
+# DuckDB's messages about a file that is truncated, overwritten or not a DuckDB file.
 DAMAGED = re.compile("not a valid DuckDB|Could not read enough bytes|[Cc]orrupt")
 
 
 class Committed(Exception):
-    """It is, though nothing more can be done with the connection."""
+    """The transaction was committed, but the connection cannot be used any more."""
 
 
 def commit(connection: "duckdb.DuckDBPyConnection", path: Path) -> None:
-    """Commit the transaction. Raises Committed for what is in the log and not in the file."""
+    """Commit the transaction. Raises Committed when it is in the write-ahead log only."""
     import duckdb
 
     try:
@@ -42,7 +41,7 @@ def commit(connection: "duckdb.DuckDBPyConnection", path: Path) -> None:
 
 
 def shut_in(connection: "duckdb.DuckDBPyConnection", folders: Sequence[str]) -> None:
-    """Let the engine reach its own file and these folders only, for good."""
+    """Restrict the engine to its own file and these folders, irrevocably."""
     connection.execute("set allowed_directories = $folders", {"folders": list(folders)})
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
@@ -50,7 +49,7 @@ def shut_in(connection: "duckdb.DuckDBPyConnection", folders: Sequence[str]) -> 
 
 @contextmanager
 def translated_errors(path: Path) -> Iterator[None]:
-    """Raise DuckDB's errors about the file as ours."""
+    """Translate DuckDB's errors about the file to the runner's."""
     import duckdb
 
     try:
@@ -62,14 +61,14 @@ def translated_errors(path: Path) -> Iterator[None]:
     except duckdb.Error as error:
         if missing := re.search('No files found that match the pattern "(.*?)"', str(error)):
             name = re.sub(r"\[(.)\]", r"\1", missing.group(1))
-            raise UsageProblem(f"The export {name} was not found: no file is there.") from error
+            raise UsageProblem(f"The export {name} was not found: no file matches it.") from error
         raise unreachable(path, error) from error
 
 
 def execute(
     connection: "duckdb.DuckDBPyConnection", sql: str, values: Mapping[str, Value]
 ) -> list[Row]:
-    """Run one statement, with its own values, in DuckDB's words for BigQuery's."""
+    """Run one statement of BigQuery's dialect in DuckDB's, with the values that it names."""
     import duckdb
 
     names = set(re.findall(r"@(\w+)", sql))
@@ -103,7 +102,7 @@ def _from_duckdb(value: Any) -> Any:
 
 
 def first_line(error: Exception) -> str:
-    """DuckDB's message, without the rows that it quotes."""
+    """The first line of DuckDB's message, without the rows that it quotes."""
     return without_rows(str(error)).strip().splitlines()[0].rstrip("!.")
 
 
@@ -111,8 +110,8 @@ def unreachable(path: Path, error: Exception) -> WarehouseUnreachable:
     first = first_line(error)
     if DAMAGED.search(first) and (str(path) in first or "database file" in first):
         return WarehouseUnreachable(
-            f"{path} is damaged ({first}): put an older copy in its place, or move it away and"
-            " run `runner doctor`."
+            f"{path} is damaged ({first}): restore it from a backup, or move it away and run"
+            " `runner doctor`."
         )
     return WarehouseUnreachable(
         f"{path} cannot be used ({first}): check its permissions and the disk's free space,"

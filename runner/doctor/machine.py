@@ -72,7 +72,7 @@ def spooled(scope: Scope) -> CheckResult:
     """Nothing waits on disk to be written, and nothing of it is damaged or put there by others."""
     folder, waiting = spool.folder(scope.settings), spool.waiting(scope.settings)
     for path in waiting:
-        if why := spool.not_ours(path.lstat()):
+        if why := spool.refusal(path.lstat()):
             return fail(f"{path} is refused: {why}", f"rm -i {quoted(path)}")
     if damaged := sorted(folder.glob("*.damaged")):
         names = shlex.join(map(str, damaged))

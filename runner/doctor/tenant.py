@@ -26,7 +26,7 @@ def tables(scope: Scope) -> CheckResult:
     tenant, store, project = scope.tenant, scope.store, scope.settings.project_dir
     lacking = contracts.lacking(project, store.columns(tenant), "control/runs")
     if not lacking and not store.read(claim_sql.LOCK.format(tenant=tenant)):
-        lacking = "x_meta_lock has lost its row"
+        lacking = "x_meta_lock has no row"
     if not lacking:
         if in_use := _in_use(scope):
             return in_use

@@ -12,8 +12,8 @@ from runner.findings import Finding
 class Job:
     """One dbt command for one tenant.
 
-    `log_path`: where dbt's log goes, else the worker's. `account`: the tenant's
-    service account, as which dbt asks BigQuery; empty for the process's own.
+    `log_path`: the folder of dbt's log; None: the worker's. `account`: the service account that
+    dbt uses on BigQuery; empty for the process's own.
     """
 
     tenant_id: str
@@ -26,7 +26,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Node:
-    """What became of one dbt node. `status` is dbt's: success, pass, warn, fail, error, skipped."""
+    """The result of one dbt node. `status` is dbt's: success, pass, warn, fail, error, skipped."""
 
     unique_id: str
     name: str
@@ -50,13 +50,13 @@ class Node:
 
     @property
     def is_reported(self) -> bool:
-        """Whether people are told of it: it failed, or warns."""
+        """Whether it appears in messages: it failed or warned."""
         return self.failed or self.status == "warn"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended. `error` is the first thing that went wrong, None if nothing did.
+    """How a job ended. `error` is its first error, None if it has none.
 
     `at_work`: what was running when dbt was killed. `findings`: the expectations that
     did not hold. `readers_see`: which rows stand after a failure. Both are read back from the data.
@@ -77,10 +77,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Event:
-    """A node started or finished, the number of nodes became known (`planned`).
+    """By `kind`: a node `started` or `finished`; the number of `nodes` is `planned`.
 
-    Or its name is a text: `waiting`, for what; `warning`; `terminal`, which only the operator's
-    terminal shows.
+    Or `name` is a text: what is waited for (`waiting`), a `warning`, or a line that only the
+    operator's terminal may show (`terminal`).
     """
 
     kind: str

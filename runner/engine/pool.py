@@ -9,9 +9,9 @@ from runner.settings import Settings
 
 
 class Pool:
-    """As many dbt processes as are at work at once. Use as a context manager: they end with it.
+    """One dbt process for each job at work, kept for later jobs. A context manager ends them.
 
-    Safe for threads: each borrows a process of its own.
+    Thread-safe: each thread borrows a process of its own.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -28,13 +28,12 @@ class Pool:
         self.close()
 
     def warm_up(self) -> None:
-        """Have a process ready for the next job, if none is idle: it begins at once, and is not
-        waited for."""
+        """Start a process for the next job if none is idle, without waiting for it."""
         with self._lock:
             self._make_ready()
 
     def _make_ready(self) -> None:
-        # One may have died while it waited: killed by the kernel, or for want of a disk.
+        # An idle process may have died, such as when the machine ran out of memory.
         self._idle = [worker for worker in self._idle if worker.is_alive]
         if not self._idle:
             worker = Worker(self._settings, self._log_path)
@@ -44,7 +43,7 @@ class Pool:
 
     @contextlib.contextmanager
     def lend(self) -> Iterator[Worker]:
-        """A process for one job. One that died in it, or was left in its midst, is not kept."""
+        """A process for one job. It is not kept when it died or the job was interrupted."""
         with self._lock:
             self._make_ready()
             worker = self._idle.pop()

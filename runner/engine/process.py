@@ -16,7 +16,7 @@ from typing import IO, Any, Self
 from runner.engine.job import Event, Job, Node, Outcome
 from runner.settings import Settings
 
-# From a request to stop to a kill.
+# Between SIGTERM and SIGKILL.
 GRACE_SECONDS = 5.0
 
 
@@ -43,7 +43,7 @@ class Worker:
                     "DO_NOT_TRACK": "1",
                     "PYTHONUNBUFFERED": "1",
                 },
-                # Ctrl-C is for the parent, which then ends the child in order.
+                # Ctrl-C must reach only the parent, which then stops the child.
                 start_new_session=True,
             )
         self._lines: Queue[bytes | None] = Queue()
@@ -61,8 +61,8 @@ class Worker:
         return self._process.poll() is None
 
     def warm_up(self) -> None:
-        """Have it import dbt now, for whichever tenant the first job has."""
-        with contextlib.suppress(BrokenPipeError, ValueError):  # the job reports what is wrong
+        """Make it import dbt now, for any tenant's job."""
+        with contextlib.suppress(BrokenPipeError, ValueError):  # the first job reports the error
             self._send(Job("none", ()))
 
     def run(
@@ -74,17 +74,17 @@ class Worker:
         tick_seconds: float = 1.0,
         began: float | None = None,
     ) -> Outcome:
-        """Run one job to its end. A dead child or a timeout is an outcome, too, no exception.
+        """Run one job to its end. A dead child and a timeout are outcomes, not exceptions.
 
-        `on_tick` is called about every `tick_seconds`; what it raises ends the job. `began`: the
-        monotonic second from which the timeout counts, now if None.
+        `on_tick` is called about every `tick_seconds`; an exception that it raises ends the job.
+        `began`: the monotonic second from which the timeout counts, now if None.
         """
-        # Monotonic: a clock that jumps ends no run.
+        # Monotonic: a change of the clock ends no run.
         next_tick = time.monotonic() + tick_seconds
         deadline = (began or time.monotonic()) + timeout
         try:
             self._send(job)
-        except (BrokenPipeError, ValueError):  # it is gone, or was stopped
+        except (BrokenPipeError, ValueError):  # it exited, or was stopped
             return self._died()
         while True:
             now = time.monotonic()
@@ -98,7 +98,7 @@ class Worker:
                 line = self._lines.get(timeout=max(0.0, min(deadline, next_tick) - now))
             except Empty:
                 continue
-            if line is None or not line.endswith(b"\n"):  # killed in the midst of a line, too
+            if line is None or not line.endswith(b"\n"):  # it was killed, maybe within a line
                 return self._died()
             message = json.loads(line)
             kind = message.pop("event")
@@ -107,7 +107,7 @@ class Worker:
             on_event(Event(kind, **message))
 
     def stop(self) -> None:
-        """End the child: politely first, so that dbt cancels its queries, then for good."""
+        """End the child: by SIGTERM, so that dbt cancels its queries, then by SIGKILL."""
         if self._process.poll() is None:
             self._process.terminate()
             try:
@@ -162,7 +162,7 @@ class Worker:
 
 
 def _takes_a_log(folder: Path, name: str) -> bool:
-    """Whether that log can be opened; else dbt would not begin without it."""
+    """Whether that log can be opened; dbt would not start with a log that cannot."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).open("ab").close()
@@ -190,5 +190,5 @@ def _outcome(message: dict[str, Any]) -> Outcome:
 
 
 def _timestamp(text: str | None) -> datetime | None:
-    """A time of dbt's, which is UTC."""
+    """A timestamp of dbt's, which is UTC without a zone."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None

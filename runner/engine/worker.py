@@ -1,8 +1,8 @@
-"""The child process that imports dbt once and runs one job a line.
+"""The child process that imports dbt once and runs one job for each line of stdin.
 
-Reads jobs as JSON lines on stdin, writes events and results as JSON lines on stdout.
-Whatever dbt or a library prints goes to stderr, so the two never mix. A job without a command
-only makes ready: dbt is imported, nothing is answered.
+Jobs, events and results are JSON lines, on stdin and stdout. All output of dbt and of libraries
+goes to stderr, so it never mixes with them. A job without a command only imports dbt, and has no
+result.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ from typing import Any
 from runner import streams
 from runner.findings import without_rows
 
-# What a macro logs for people: a warning, or what only the operator's terminal may show.
+# Prefixes of what macros log for people: warnings, and lines for the operator's terminal only.
 LOGGED = ("WARNING: ", "TERMINAL: ")
 
 Emit = Callable[[dict[str, Any]], None]
 
 
 def main() -> None:
-    """Serve jobs until stdin closes."""
+    """Run jobs until stdin closes."""
     os.umask(0o077)
     signal.signal(signal.SIGTERM, _interrupt)
     out = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
@@ -50,8 +50,8 @@ def main() -> None:
             continue
         _Busy.now = True
         answer = _run(job, emit)
-        # Before the answer: who reads it may open the file at once.
-        _let_go_of_files()
+        # Before the answer: the parent may open the file as soon as it reads it.
+        _close_files()
         emit(answer)
         _Busy.now = False
         if _Busy.asked_to_stop:
@@ -59,14 +59,14 @@ def main() -> None:
 
 
 class _Busy:
-    """Whether a job runs, and whether the parent asked to stop meanwhile."""
+    """Whether a job runs, and whether the parent has asked to stop during it."""
 
     now = False
     asked_to_stop = False
 
 
 def _interrupt(number: int, frame: object) -> None:
-    """On SIGTERM: idle, end; else interrupt dbt as Ctrl-C does, so that it cancels its queries."""
+    """On SIGTERM: exit if idle; else interrupt dbt as Ctrl-C does, so it cancels its queries."""
     if not _Busy.now:
         os._exit(0)
     _Busy.asked_to_stop = True
@@ -74,10 +74,10 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 def _listen(jobs: "Queue[str]") -> None:
-    """Take jobs while the parent lives; end with it, in the midst of a job if need be."""
+    """Read jobs while the parent lives; exit with it, even during a job."""
     for line in sys.stdin:
         jobs.put(line)
-    # An open transaction is rolled back by the engine: a date half-written never shows.
+    # The engine rolls back the open transaction: no date is left partly written.
     os._exit(3)
 
 
@@ -91,16 +91,16 @@ def _import_dbt(adapter: str) -> None:
 
 @cache
 def _begin_to_collect() -> None:
-    """Have Python's collector visit only what is made from now on.
+    """Restrict Python's garbage collector to objects that are made from now on.
 
-    Nearly all of what an import and a parse make stays: looking through it took 5 % of a run.
+    Nearly all objects of an import and a parse are kept: to traverse them took 5 % of a run.
     """
     gc.freeze()
     gc.enable()
 
 
 def _run(job: dict[str, Any], emit: Emit) -> dict[str, Any]:
-    """One job: the project parsed for its tenant, then the command with all vars."""
+    """Run one job: parse the project for its tenant, then run the command with all vars."""
     from dbt.cli.main import dbtRunner
 
     parsed = _parse(job)
@@ -112,7 +112,7 @@ def _run(job: dict[str, Any], emit: Emit) -> dict[str, Any]:
     invoked = dbtRunner(manifest=parsed.result, callbacks=[_progress(emit, errors)]).invoke(
         [
             *(*job["command"], *_options(job)),
-            # The outcome is returned here: the files that dbt would write of it cost a second.
+            # The outcome is returned from here: dbt's own files of it would take a second.
             *("--log-level-file", job["log_level"], "--vars"),
             json.dumps({"tenant_id": job["tenant_id"], **job["vars"]}),
         ]
@@ -127,11 +127,11 @@ def _run(job: dict[str, Any], emit: Emit) -> dict[str, Any]:
 
 
 def _parse(job: dict[str, Any]) -> Any:
-    """The result of `dbt parse` for the job's tenant, in a folder of the tenant's own.
+    """The result of `dbt parse` for the job's tenant, in the tenant's own folder.
 
-    dbt keeps there what it parsed and reads again only files that have changed since, as long as
-    vars and environment are the same: so dates are left out, and the warehouse's folder, which the
-    profile names and parsing does not need. One process at a time reads or writes that file.
+    dbt caches it there, and then parses only changed files while vars and environment are equal.
+    So the vars have no dates, and WAREHOUSE_DIR, which parsing does not need, has a fixed value.
+    The lock admits one process at a time to the cache.
     """
     from dbt.cli.main import dbtRunner
 
@@ -157,11 +157,11 @@ def _options(job: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _let_go_of_files() -> None:
+def _close_files() -> None:
     """Close DuckDB's file, which dbt-duckdb would hold until the process ends."""
     adapter = sys.modules.get("dbt.adapters.duckdb.connections")
     if adapter is not None:
-        with contextlib.suppress(Exception):  # it raises a bare Exception when none is open
+        with contextlib.suppress(Exception):  # it raises a bare Exception when no file is open
             adapter.DuckDBConnectionManager.env().close()
         adapter.DuckDBConnectionManager.close_all_connections()
 
@@ -213,10 +213,8 @@ def _node(command: list[str], result: Any) -> dict[str, Any]:
 
 
 def _sentence(error: BaseException | str | None) -> str | None:
-    """dbt's error without what it wraps it in, and without rows that the engine quotes.
-
-    It wraps it in a first line that names the kind, and a macro stack.
-    """
+    """dbt's error in one line, without the first line that names its kind, the stack of macros,
+    and rows that the engine quotes."""
     if error is None:
         return None
     lines = [line.strip() for line in without_rows(str(error)).strip().splitlines()]

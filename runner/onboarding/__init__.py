@@ -1,1 +1,1 @@
-"""A tenant from its first row to a dataset that can be run."""
+"""Adding, repairing and removing tenants."""

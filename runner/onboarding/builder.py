@@ -14,7 +14,7 @@ from runner.pipelines import templates
 
 
 class Builder:
-    """One tenant's dbt process, with its log in logs/tenants. Use as a context manager."""
+    """One tenant's dbt process, with its log in logs/tenants. Used as a context manager."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Builder:
         self._worker.stop()
 
     def run(self, *command: str, warehouse: str | None = None, date: str = "") -> Outcome:
-        """Run one dbt command as the tenant, in another warehouse folder if one is named."""
+        """Run one dbt command for the tenant; `warehouse`: instead of the target's folder."""
         folder = warehouse or str(self._context.settings.warehouse_dir)
         job = Job(
             self._tenant_id,
@@ -46,15 +46,15 @@ class Builder:
         return self._worker.run(job, self._on_event)
 
     def make_control(self) -> None:
-        """Make or complete the central tables and the tenant's control tables."""
+        """Create what is missing of the central tables and the tenant's control tables."""
         self._context.echo("making the control tables")
         if not self._context.store.complete(self._tenant_id):
-            # As the process itself: the tenant's account may not write the central tables.
+            # As the process's own account: the tenant's must not write the central tables.
             job = Job(self._tenant_id, ("run", "--selector", "control"))
             _require(self._worker.run(job), "control tables")
 
     def make_dataset(self, named: list[Export], pipeline: str) -> None:
-        """Make or complete the tenant's dataset and the view over its export."""
+        """Create what is missing of the tenant's dataset and the view over its export."""
         dataset, tenant_id = self._context.dataset, self._tenant_id
         self._context.echo("making the tenant's dataset")
         # The cache prints each message once.
@@ -68,12 +68,13 @@ class Builder:
             view = self.run("run", "--select", "stg_gcp_billing__export")
             _require(view, "view over the export")
             if pipeline == templates.LANDING:
-                # Empty, for the views of those that will read it.
+                # Empty, so that the views of the tenants that read it can be made.
                 dataset.prepare_landing(tenant_id)
                 self._make_empty("landing", "run", "--empty", "--select", "export_landing")
-            elif not dataset.has_one_writer:
-                # Of two first runs at once each would make the tables, the later over the earlier.
-                # Not the views: with --empty they would be views over nothing.
+            elif not dataset.single_writer:
+                # Else two first runs at once would both make the tables, and the later one would
+                # replace the rows of the other. Without the views: with --empty they would have no
+                # rows.
                 self._make_empty("tables of the bill", "seed", "--selector", "tables")
                 self._make_empty("tables of the bill", "run", "--empty", "--selector", "tables")
 
@@ -89,4 +90,5 @@ class Builder:
 
 def _require(outcome: Outcome, what: str) -> None:
     if not outcome.success:
-        raise RunnerError(f"Making the {what} failed: {outcome.error}. Run the same command again.")
+        problem = f"The {what} could not be made: {outcome.error}"
+        raise RunnerError(f"{problem.rstrip('.')}. Run the same command again.")

@@ -1,4 +1,4 @@
-"""`runner init`: the profile, and on the local target a sample export and a tenant to try."""
+"""`runner init`: the profile, and on the local target a sample export and a demo tenant."""
 
 import os
 import shutil
@@ -12,12 +12,12 @@ from runner.onboarding import onboard, records
 from runner.settings import Settings
 
 TENANT = "acme1281"
-# A dollar and a euro account; the sample has more.
+# One account in USD and one in EUR; the sample has more.
 BILLING_ACCOUNTS = ("01ECB7-6EE0BA-7357F1", "01EA5E-2C40D9-B81F36")
 
 
 def prepare(context: Context, sample_rows: int | None) -> list[str]:
-    """Make what is missing; lines that list what there is now, and what to run next.
+    """Create what is missing; returns lines that list what exists, and the next command.
 
     Raises UsageProblem, WarehouseUnreachable or RunnerError.
     """
@@ -28,7 +28,7 @@ def prepare(context: Context, sample_rows: int | None) -> list[str]:
     sample = _sample(context, sample_rows)
     lines = [f"sample export   {sample}"]
     if TENANT in {tenant.id for tenant in tenants.every(context.store)} and sample_rows is None:
-        lines.append(f"tenant          {TENANT} exists")
+        lines.append(f"tenant          {TENANT} exists and was not changed")
     else:
         spec = records.TenantSpec(
             TENANT,
@@ -45,7 +45,7 @@ def prepare(context: Context, sample_rows: int | None) -> list[str]:
 
 
 def write_sample(settings: Settings, path: Path, rows: int | None) -> None:
-    """Write the sample export, of about so many rows, to a Parquet file: complete or not at all."""
+    """Write the sample export, of about `rows` rows, to a Parquet file, atomically."""
     import duckdb
 
     script = settings.project_dir / "dbt_project" / "sample" / "gcp_billing_export.sql"
@@ -63,17 +63,17 @@ def write_sample(settings: Settings, path: Path, rows: int | None) -> None:
     except (OSError, duckdb.IOException) as error:
         raise WarehouseUnreachable(
             f"The sample export {path} could not be written ({error}):"
-            " check the folder's permissions and the disk's free space."
+            " check the folder's permissions and the disk's free space, and run it again."
         ) from error
     finally:
         partial.unlink(missing_ok=True)
 
 
 def make_profile(settings: Settings) -> str:
-    """Make profiles.yml unless there is one; a line for people to read. Raises UsageProblem."""
+    """Create profiles.yml unless it exists; returns a line of text. Raises UsageProblem."""
     path = settings.profiles_path
     if path.exists():
-        return f"profile         {path} exists and was left as it is"
+        return f"profile         {path} exists and was not changed"
     example = settings.project_dir / "profiles.yml.example"
     try:
         shutil.copyfile(example, path)

@@ -1,4 +1,4 @@
-"""The exports that a caller names, checked before a tenant gets them."""
+"""The exports that are named for a tenant, and their checks."""
 
 import contextlib
 import json
@@ -19,11 +19,11 @@ from runner.settings import Settings
 
 
 def named_exports(settings: Settings, spec: TenantSpec) -> list[Export]:
-    """The named exports, checked by their form alone. Raises UsageProblem."""
+    """The named exports; only the form of the names is checked. Raises UsageProblem."""
     refs = spec.refs
     local = settings.target({"tenant_id": "none"}).type == "duckdb"
     if len(refs) > 1 and any(tenants.landing_of(ref) for ref in refs):
-        raise UsageProblem("A landing must be a tenant's only export: name no other beside it.")
+        raise UsageProblem("A landing must be a tenant's only export: name only the landing.")
     for ref in refs:
         if name := tenants.landing_of(ref):
             with _as_landing():
@@ -47,7 +47,7 @@ def named_exports(settings: Settings, spec: TenantSpec) -> list[Export]:
 
 @contextlib.contextmanager
 def _as_landing() -> Iterator[None]:
-    """Raises UsageProblem for UnknownTenant: that one is about the tenant that gets the export."""
+    """Raises UsageProblem for UnknownTenant, which means the tenant that gets the export."""
     try:
         yield
     except UnknownTenant as error:
@@ -55,17 +55,17 @@ def _as_landing() -> Iterator[None]:
 
 
 def keep_filters(spec: TenantSpec, named: list[Export], before: Record | None) -> list[Export]:
-    """The named exports with the accounts and projects that the tenant has, unless named anew.
+    """The named exports; accounts and projects that are not named stay as the tenant has them.
 
-    Raises UsageProblem when the tables no longer have them: all is not to be guessed.
+    Raises UsageProblem when the tables no longer have them: they must not be guessed.
     """
     if before is None or spec.all_accounts:
         return named
     if not before.exports:
         if not spec.accounts and not spec.projects:
             raise UsageProblem(
-                f"Which accounts are tenant {spec.tenant_id}'s cannot be read any more: name them"
-                " with --billing-account (and --project), or say --all-accounts."
+                f"The billing accounts of tenant {spec.tenant_id} are no longer on record: name"
+                " them with --billing-account (and --project), or use --all-accounts."
             )
         return named
     old, with_unallocated = before.exports[0], spec.with_unallocated
@@ -78,7 +78,7 @@ def keep_filters(spec: TenantSpec, named: list[Export], before: Record | None) -
 
 
 def check_command(named: list[Export]) -> tuple[str, ...]:
-    """The dbt command that opens these exports and fails with what is wrong with them."""
+    """The dbt command that opens these exports; it fails with their faults."""
     one = named[0]
     args = {
         "refs": [export.ref for export in named],
@@ -92,7 +92,7 @@ def check_command(named: list[Export]) -> tuple[str, ...]:
 def check_exports(
     context: Context, builder: Builder, tenant_id: str, named: list[Export], pipeline: str
 ) -> None:
-    """Raises UsageProblem when the exports cannot be read, or are another tenant's as well."""
+    """Raises UsageProblem when an export cannot be read, or would be billed to two tenants."""
     context.echo("checking the export")
     is_landing = pipeline == templates.LANDING
     if name := tenants.landing_of(named[0].ref):
@@ -100,20 +100,20 @@ def check_exports(
             pipeline = tenants.find(context.store, name).pipeline
         if is_landing or pipeline != templates.LANDING:
             raise UsageProblem(
-                f"Tenant {name} is not a landing that {tenant_id} could read: add one with"
-                " `runner tenant add ID --landing`, and name its id."
+                f"Tenant {name} is not a landing that {tenant_id} can read: add a landing with"
+                " `runner tenant add ID --landing`, and use its id."
             )
     else:
         for export in named:
             context.dataset.check_export(tenant_id, export.ref)
         with TemporaryDirectory() as scratch:
-            # Checked in a warehouse of its own: a refused tenant leaves nothing behind.
+            # In a temporary warehouse, so that a refused tenant leaves nothing behind.
             checked = builder.run(*check_command(named), warehouse=scratch)
         if not checked.success:
             raise UsageProblem(
                 f"Tenant {tenant_id} was not added: its export cannot be used. {checked.error}"
             )
-    # So that nothing is made yet; rows.write checks again, as others may be added meanwhile.
+    # Before anything is made; rows.write checks again in the transaction.
     if is_landing or overlaps.is_filtered(named):
         return
     if others := overlaps.also_billed_to(context.store, tenant_id, named):

@@ -1,4 +1,4 @@
-"""Add a tenant, or bring one up to date: every step may be run again."""
+"""Add a tenant, or bring one up to date; it can be repeated after an error."""
 
 import shutil
 from collections.abc import Callable
@@ -17,11 +17,11 @@ from runner.settings import Settings
 def onboard(
     context: Context, spec: TenantSpec, on_private: Callable[[str], None] = lambda text: None
 ) -> list[Export]:
-    """Onboard a tenant, or bring one up to date; the exports that it then has.
+    """Onboard a tenant, or bring one up to date; returns its exports.
 
-    Checks the exports before anything is written; what changes goes to `context.echo`.
-    `on_private`: gets what only the operator's terminal may show, such as others' accounts.
-    Raises UsageProblem for what the caller can fix, RunnerError when dbt fails.
+    The exports are checked before anything is written; changes are reported to `context.echo`,
+    and what only the operator's terminal may show, such as other accounts, to `on_private`.
+    Raises UsageProblem for invalid values and exports, RunnerError when dbt fails.
     """
     tenant_id, named = spec.tenant_id, validated(context.settings, spec)
     before = records.on_record(context, tenant_id)
@@ -41,30 +41,30 @@ def onboard(
             if old[name] != new[name]:
                 echo(f"{name}: {old[name]} -> {new[name]}")
         context.dataset.prepare(tenant_id)
-        context.store.must_be_writable()
+        context.store.require_writable()
         builder.make_control()
         if others := ", ".join(rows.write(context.store, tenant_id, after)):
             echo(
-                f"WARNING: charges of {tenant_id} are billed to {others} as well: if that is"
-                " not meant, name what is whose with --billing-account and --project."
+                f"WARNING: some charges of {tenant_id} are also billed to {others}. To avoid this,"
+                " limit each tenant with --billing-account and --project."
             )
         builder.make_dataset(named, after.pipeline)
     return named
 
 
 def validated(settings: Settings, spec: TenantSpec) -> list[Export]:
-    """The named exports. Raises UsageProblem for what can be refused without a warehouse."""
+    """The named exports. Raises UsageProblem; needs no warehouse."""
     names.tenant_id(spec.tenant_id)
     names.email(spec.admin_email)
     return exports.named_exports(settings, spec)
 
 
 def _after(spec: TenantSpec, named: list[Export], before: Record | None) -> Record:
-    """What is to be on record. Raises UsageProblem when a bill would become a landing."""
+    """The new record. Raises UsageProblem when a tenant with a bill would become a landing."""
     pipeline = templates.LANDING if spec.is_landing else templates.DEFAULT
     if before and spec.is_landing and before.pipeline != pipeline:
         raise UsageProblem(
-            f"Tenant {spec.tenant_id} has a bill: a landing must be a tenant of its own."
+            f"Tenant {spec.tenant_id} has a bill and cannot become a landing: choose another id."
         )
     old = before or Record("", "", PLANS["starter"], [], pipeline)
     company_name = old.company_name if spec.company_name is None else spec.company_name

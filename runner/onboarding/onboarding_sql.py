@@ -35,7 +35,7 @@ ADD_SUBSCRIPTION = insert(
     created_at="@now",
 )
 
-# Another plan brings its limits; limits set by hand on the same plan stay.
+# A new plan sets its limits; with the same plan, limits that were set manually stay.
 SET_SUBSCRIPTION = update(
     "`tenants.tenant_subscriptions`",
     PLAN_COLUMNS,
@@ -65,9 +65,9 @@ FILL_SUBSCRIPTION = update(
     updated_at="@now",
 )
 
-# Ends the transaction that has just written a tenant's exports without any filter, when another
-# tenant, but a landing, reads one of them, directly or through a landing that takes all of it.
-# After ONBOARDING_LOCK: of two that write at once, one is first.
+# Cancels the transaction that has written a tenant's exports without a filter, if another tenant
+# that is not a landing reads one of them, directly or through a landing without a filter. After
+# ONBOARDING_LOCK, so that two such transactions run one after the other.
 SHARED_EXPORT = "the export is shared and has no filter"
 
 REFUSE_SHARED = f"""
@@ -88,8 +88,8 @@ where own.tenant_id = @tenant_id
     and coalesce(profiles.status, '') <> 'DELETED'
 """
 
-# Updated first when a tenant is added or repaired, so that two at once conflict: on BigQuery two
-# inserts never do.
+# Updated first when a tenant is added or repaired, so that two at once conflict: two INSERTs would
+# not conflict on BigQuery.
 ONBOARDING_LOCK = """
 update `tenants.tenant_lock` set locked_by = @tenant_id, locked_at = @now
 where lock_name = 'onboarding'

@@ -1,4 +1,4 @@
-"""Charges that would be billed to two tenants."""
+"""Charges that are billed to two tenants."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from runner.sql import Row
 
 @dataclass(frozen=True)
 class _Bill:
-    """A tenant is billed for the rows of a file or table, the source, that pass all filters."""
+    """A tenant is billed for the rows of `source`, a file or table, that pass all filters."""
 
     tenant_id: str
     ref: str
@@ -28,9 +28,10 @@ class _Bill:
 def also_billed_to(
     store: Store, tenant_id: str, named: list[Export], rows: list[Row] | None = None
 ) -> list[str]:
-    """The other tenants to which some charge of these exports is billed as well.
+    """The other tenants that are billed for some charge of these exports.
 
-    A parent company may want that; another tenant lacks a filter. `rows`: of ALL_EXPORTS.
+    This may be intended, such as for a parent company, or a filter is missing. `rows`: of
+    ALL_EXPORTS.
     """
     found = _every_export(store) if rows is None else rows
     bills = _bills([row for row in found if row["tenant_id"] != tenant_id], tenant_id, named)
@@ -47,8 +48,7 @@ def overlaps(store: Store) -> list[tuple[str, str, str]]:
 
 
 def _every_export(store: Store) -> list[Row]:
-    """Rows of ALL_EXPORTS; none while columns are missing, which onboarding adds before it checks
-    again."""
+    """Rows of ALL_EXPORTS; none while a column is missing: onboarding adds it and checks again."""
     found = store.columns("tenants")
     is_complete = found.get("tenant_profiles", set()) >= {"default_pipeline", "status"}
     if not is_complete or "has_unallocated" not in found.get("tenant_exports", ()):
@@ -57,7 +57,7 @@ def _every_export(store: Store) -> list[Row]:
 
 
 def _bills(rows: Iterable[Row], tenant_id: str = "", named: Iterable[Export] = ()) -> list[_Bill]:
-    """What each tenant is billed for, and the named exports as the tenant's; landings bill none."""
+    """What each tenant is billed for, with the named exports as the tenant's; landings: nothing."""
     found = [(row, export) for row in rows for export in tenants.complete_exports([row])]
     landed: dict[str, list[Export]] = {}
     for row, export in found:
@@ -72,7 +72,7 @@ def _bills(rows: Iterable[Row], tenant_id: str = "", named: Iterable[Export] = (
 
 
 def _shared_bills(pairs: Iterable[tuple[_Bill, _Bill]]) -> Iterator[tuple[_Bill, _Bill]]:
-    """The pairs of two tenants that share a charge; a pattern or a link stands for its files."""
+    """The pairs of tenants that share a charge; patterns and links are compared by their files."""
     files = cache(export_files.real_files)
 
     @cache
@@ -88,7 +88,7 @@ def _shared_bills(pairs: Iterable[tuple[_Bill, _Bill]]) -> Iterator[tuple[_Bill,
 
 
 def _share_a_charge(one: Export, other: Export) -> bool:
-    """Whether a row of the export could be both tenants'; an empty filter takes all."""
+    """Whether both filters can select one row of the export; an empty filter selects all."""
 
     def meet(these: tuple[str, ...], those: tuple[str, ...]) -> bool:
         return not these or not those or bool(set(these) & set(those))
@@ -104,6 +104,6 @@ def is_filtered(named: list[Export]) -> bool:
 
 def shared_refusal(tenant_id: str, named: list[Export], others: list[str]) -> UsageProblem:
     return UsageProblem(
-        f"The export {named[0].ref} is shared with tenant {', '.join(others)}: name what is"
-        f" {tenant_id}'s with --billing-account (and --project)."
+        f"The export {named[0].ref} is also read by tenant {', '.join(others)}: limit {tenant_id}"
+        " to its own charges with --billing-account (and --project)."
     )

@@ -1,4 +1,4 @@
-"""A tenant as the caller names it, and as the tables have it."""
+"""A tenant as the caller specifies it, and as the tables have it."""
 
 from dataclasses import dataclass, replace
 
@@ -11,9 +11,9 @@ from runner.pipelines import templates
 
 @dataclass(frozen=True)
 class TenantSpec:
-    """A tenant as the caller names it. None leaves what the tenant has.
+    """A tenant as the caller specifies it. None keeps the tenant's value.
 
-    Accounts and projects stay as they are unless named, or dropped with `all_accounts`.
+    Accounts and projects are kept unless they are named or `all_accounts` is set.
     """
 
     tenant_id: str
@@ -30,7 +30,7 @@ class TenantSpec:
 
 @dataclass(frozen=True)
 class Record:
-    """What the tables have of a tenant; no exports if they cannot be read any more."""
+    """What the tables have of a tenant; without exports if these are no longer on record."""
 
     admin_email: str
     company_name: str
@@ -50,14 +50,14 @@ class Record:
                 "exports": ", ".join(export.ref for export in self.exports),
                 "billing accounts": ", ".join(one.billing_accounts) or "all",
                 "projects": ", ".join(one.projects) or "all",
-                "charges without a project": "included" if one.has_unallocated else "left out",
+                "charges without a project": "included" if one.has_unallocated else "excluded",
             }
         return text
 
 
 def exports_on_record(context: Context, tenant_id: str) -> list[Export]:
-    """The tenant's exports from the central table, else from its own copy; empty: neither is
-    complete. Reads what a damaged warehouse has left."""
+    """The tenant's exports from the central table, else from its own copy; empty if neither is
+    complete. Also reads a damaged warehouse."""
     store, dataset = context.store, context.dataset
     wanted = {"tenant_id", "export_ref", "billing_account_ids", "project_ids", "has_unallocated"}
     found: list[Export] = []
@@ -72,7 +72,7 @@ def exports_on_record(context: Context, tenant_id: str) -> list[Export]:
 
 
 def on_record(context: Context, tenant_id: str) -> Record | None:
-    """What the tables have of a tenant, as far as they can be read; None for a new one."""
+    """The tenant's record, from the tables that still can be read; None for a new tenant."""
     columns = context.store.columns("tenants")
     registered = tenants.registered(context.store) if "tenant_profiles" in columns else {}
     exports = exports_on_record(context, tenant_id)
@@ -83,7 +83,7 @@ def on_record(context: Context, tenant_id: str) -> Record | None:
     if "plan_name" in columns.get("tenant_subscriptions", ()):
         for row in context.store.read(tenants_sql.PLAN_NAME, tenant_id=tenant_id):
             name = row["plan_name"] or name
-    # A plan that is none of ours keeps its name and, but for what is null, its limits.
+    # An unknown plan keeps its name and its limits; only a missing limit gets the starter's.
     plan = PLANS.get(name.lower()) or replace(PLANS["starter"], name=name)
     return Record(
         profile.get("admin_email") or "",

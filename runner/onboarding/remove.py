@@ -11,8 +11,8 @@ from runner.errors import UsageProblem
 def remove(context: Context, tenant_id: str) -> None:
     """Delete a tenant's data, its control tables and its rows in the central tables.
 
-    Its profile stays, as DELETED, and so do its usage events. Goes on where it was stopped
-    half-way. Raises UsageProblem while a run is active.
+    Its profile, as DELETED, and its usage events stay. An interrupted removal can be repeated.
+    Raises UsageProblem while a run is active.
     """
     names.tenant_id(tenant_id)
     known = (
@@ -22,10 +22,10 @@ def remove(context: Context, tenant_id: str) -> None:
     )
     values = {"tenant_id": tenant_id, "export_ref": f"tenant:{tenant_id}"}
     if readers := context.store.read(tenants_sql.READERS, **values) if known else []:
-        who = ", ".join(row["tenant_id"] for row in readers)
+        names_of_readers = ", ".join(row["tenant_id"] for row in readers)
         raise UsageProblem(
-            f"Tenant {tenant_id} is the landing that {who} read: give them another export first"
-            " with `runner tenant add`."
+            f"Tenant {tenant_id} is a landing that is read by {names_of_readers}: first give them"
+            " another export with `runner tenant add`."
         )
     if not known or known[0]["status"] != "DELETED":
         tenants.find(context.store, tenant_id)
@@ -40,9 +40,9 @@ def remove(context: Context, tenant_id: str) -> None:
         )
         if rows[0]["status"] != "DELETED":
             raise UsageProblem(
-                f"Tenant {tenant_id} has an active run: wait for it, or `runner cancel` it first;"
-                f" see `runner runs --tenant {tenant_id}`."
+                f"Tenant {tenant_id} has an active run: wait until it ends, or cancel it with"
+                f" `runner cancel`; see `runner runs --tenant {tenant_id}`."
             )
-    context.store.write(*tenants_sql.FORGET_TENANT, tenant_id=tenant_id)
+    context.store.write(*tenants_sql.DELETE_TENANT_ROWS, tenant_id=tenant_id)
     context.store.drop(tenant_id)
     context.dataset.drop(tenant_id)

@@ -18,10 +18,10 @@ _EXPORTS = "`tenants.tenant_exports`"
 
 
 def write(store: Store, tenant_id: str, record: Record) -> list[str]:
-    """The tenant's rows in the control tables, in one transaction; repeating changes nothing.
+    """Write the tenant's rows in the control tables, in one transaction that can be repeated.
 
-    Returns the other tenants to which some of its charges are billed as well. Raises UsageProblem,
-    and writes nothing, when there are some and the tenant's exports have no filter.
+    Returns the other tenants that are billed for some of its charges. Raises UsageProblem, and
+    writes nothing, when there are some and the tenant's exports have no filter.
     """
     named, bills = record.exports, record.pipeline != templates.LANDING
     add_locks(store, tenant_id)
@@ -47,7 +47,7 @@ def write(store: Store, tenant_id: str, record: Record) -> list[str]:
 
 
 def restore(store: Store, tenant_id: str, record: Record) -> None:
-    """Add the rows and fill the values that the central tables lack; the others stay."""
+    """Add the rows and values that the central tables lack; others are not changed."""
     add_locks(store, tenant_id)
     found = store.read(tenants_sql.EXPORTS, tenant_id=tenant_id)
     is_lost = record.exports and not tenants.complete_exports(found)
@@ -62,7 +62,7 @@ def restore(store: Store, tenant_id: str, record: Record) -> None:
 
 
 def add_locks(store: Store, tenant_id: str) -> None:
-    """The rows over which transactions conflict, committed before those begin."""
+    """Add the rows by which transactions conflict, before those begin."""
     statements = (sql.ADD_LOCK.format(tenant=tenant_id), sql.ADD_ONBOARDING_LOCK)
     store.write(*statements, tenant_id=tenant_id, now=datetime.now(UTC))
 

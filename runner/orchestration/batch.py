@@ -149,7 +149,7 @@ def _loaded_lately(
 ) -> str | None:
     """The id of a completed run of the last day that has all of these dates."""
     rows = store.read(
-        runs_sql.LOADED_LATELY.format(tenant=tenant),
+        runs_sql.RECENTLY_LOADED.format(tenant=tenant),
         template=template.name,
         from_date=dates.first,
         to_date=dates.last,

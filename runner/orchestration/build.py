@@ -191,8 +191,8 @@ def _totals(dataset: Dataset, run: runs.Run) -> tuple[Total, ...]:
         statement.format(tenant=run.tenant_id),
         from_date=run.run_date,
         to_date=run.to_date,
-        first_moment=dates.midnight(run.run_date),
-        end_moment=dates.midnight(run.to_date + dates.DAY),
+        from_time=dates.midnight(run.run_date),
+        before_time=dates.midnight(run.to_date + dates.DAY),
     )
     return tuple(
         Total(row["currency"], row["charge_rows"], row["cost"], row["credits"], row["net"])

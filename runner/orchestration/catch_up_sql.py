@@ -70,7 +70,7 @@ with counted as (
         export_time, 0 as is_loaded
     from `{{tenant}}`.stg_gcp_billing__export
     where (export_partition_time >= @since or export_partition_time is null)
-        and usage_start_time >= @first_moment and usage_start_time < @end_moment
+        and usage_start_time >= @from_time and usage_start_time < @before_time
     union all
     select LOADED_DATE, export_ref, export_partition_time, export_time, 1
     from `{{tenant}}`.LOADED_ROWS

@@ -28,7 +28,7 @@ def claimed(context: Context, request: claim.Request, run_id: str) -> runs.Run:
             raise
     # Where a claim takes seconds, dbt is made ready meanwhile. On DuckDB it takes milliseconds,
     # and of fifty that claim at once, one needs a process.
-    warms_up = not request.queued and not context.dataset.has_one_writer
+    warms_up = not request.queued and not context.dataset.single_writer
     run = claim.take(
         context.store,
         request,

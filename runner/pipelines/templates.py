@@ -1,4 +1,4 @@
-"""Templates: what a pipeline builds, how long it may take and who gets a mail when it fails."""
+"""Templates: what a pipeline builds, its timeout, and the recipients of its failure mails."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parent
 DEFAULT = "gcp/cost/cost_billing"
 LANDING = "gcp/cost/export_landing"
 
-# The closed list: a template that names another variable is refused when it is loaded.
+# All variables: a template with another one is refused when it is loaded.
 VARIABLES = frozenset(
     {
         *("tenant_id", "company_name", "admin_email", "alert_to", "pipeline_id"),
@@ -28,7 +28,8 @@ _VARIABLE = re.compile(r"\{([^{}]*)\}")
 class Step:
     """One dbt build; timeout in minutes.
 
-    `selector` builds all, `dates_selector` what is left when the dataset has what is deployed once.
+    `selector` builds everything; `dates_selector` only the dated tables, for a dataset in which
+    the views, seeds and control tables of this project are deployed.
     """
 
     id: str
@@ -40,7 +41,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Alert:
-    """One mail on failure, one when it is over; subjects and recipients may hold variables."""
+    """A mail on failure and one on recovery; subjects and recipients may have variables."""
 
     id: str
     to: tuple[str, ...]
@@ -50,7 +51,7 @@ class Alert:
 
 @dataclass(frozen=True)
 class Template:
-    """A template as loaded; texts may hold variables of VARIABLES and no others."""
+    """A loaded template; its texts may have variables of VARIABLES."""
 
     name: str
     pipeline_id: str
@@ -64,22 +65,22 @@ class Template:
 
 
 def names() -> list[str]:
-    """The templates there are, as provider/domain/name."""
+    """The names of all templates, as provider/domain/name."""
     return sorted(
         path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.yml")
     )
 
 
 def is_name(name: str) -> bool:
-    """Whether it has the shape of a template's name: provider/domain/name."""
+    """Whether it has the form of a template's name: provider/domain/name."""
     return bool(_NAME.fullmatch(name))
 
 
 def load(name: str) -> Template:
     """The template of that name.
 
-    Raises UsageProblem when there is none, when it lacks a key, names an unknown variable or has a
-    brace that is not of one.
+    Raises UsageProblem when it does not exist, lacks a key, or has an unknown variable or an
+    unbalanced brace.
     """
     import yaml
 
@@ -96,23 +97,23 @@ def load(name: str) -> Template:
         texts += [alert.subject, alert.recovered_subject, *alert.to]
     for unknown in sorted({v for text in texts for v in _VARIABLE.findall(text)} - VARIABLES):
         raise UsageProblem(
-            f"{path} uses the variable {{{unknown}}}, which is unknown:"
+            f"{path} has the unknown variable {{{unknown}}}:"
             f" use one of {', '.join(sorted(VARIABLES))}."
         )
     for text in texts:
         if re.search("[{}]", _VARIABLE.sub("", text)):
-            raise UsageProblem(f"{path}: '{text}' has a brace too many or too few: fix it.")
+            raise UsageProblem(f"{path}: '{text}' has an unbalanced brace: fix it.")
     return template
 
 
 def _template(name: str, document: Any) -> Template:
-    """Raises KeyError for a key that is missing, TypeError or ValueError for what is not valid."""
+    """Raises KeyError for a missing key, TypeError or ValueError for an invalid value."""
     if len(document["steps"]) != 1:
-        raise ValueError(f"{len(document['steps'])} steps, not one dbt selector that builds all")
+        raise ValueError(f"{len(document['steps'])} steps instead of one")
     (step,) = document["steps"]
     minutes = float(step["timeout_minutes"])
     if not 0 < minutes <= LONGEST_MINUTES:
-        raise ValueError(f"a timeout of {minutes:g} minutes, not between 0 and {LONGEST_MINUTES}")
+        raise ValueError(f"the timeout of {minutes:g} minutes is not in 0 to {LONGEST_MINUTES}")
     selector = str(step["selector"])
     return Template(
         name=name,

@@ -105,11 +105,11 @@ def test_a_run_shows_its_progress(scene: Scene) -> None:
     assert held.began.wait(20)
     progress = scene.until(run_id, "RUNNING")["progress"]
     assert progress == {"done": 0, "total": 4, "at_work": "billing_cost_daily"}
-    waits = "/srv/w/tenant_acme.duckdb is held open by another program (process 4711)"
+    waits = "/srv/w/tenant_acme.duckdb is open in another program (process 4711)"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RunQueue, "progress", lambda self, run: Progress(4, 0, waits))
         at_work = scene.get(f"{RUNS}/{run_id}").json()["progress"]["at_work"]
-    assert at_work == "tenant_acme.duckdb is held open by another program (another process)"
+    assert at_work == "tenant_acme.duckdb is open in another program (another process)"
     held.go.set()
     assert scene.until(run_id, "COMPLETED")["progress"] is None
     names = [step["step_name"] for step in scene.get(f"{RUNS}/{run_id}/steps").json()]

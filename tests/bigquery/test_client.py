@@ -194,7 +194,7 @@ def test_adding_a_tenant_is_one_script_that_raises_before_its_commit(
     store = a_store(Kept(Job(), Job(exceptions.BadRequest(raised))))
     exports = [tenants.Export("p.d.t")]
     record = records.Record("a@b.example", "", tenants.PLANS["scale"], exports)
-    with pytest.raises(UsageProblem, match=r"p\.d\.t is shared with tenant alpha"):
+    with pytest.raises(UsageProblem, match=r"p\.d\.t is also read by tenant alpha"):
         rows.write(store, "beta", record)
     places = [
         sent[1].index(part)
@@ -411,8 +411,8 @@ class Dataset:
     ("found", "words"),
     [
         (Dataset("EU", app="gcp_tenant_cost", dataset="acme"), "BIGQUERY_LOCATION=EU"),
-        (Dataset("US"), "not ours"),
-        (Dataset("US", app="gcp_tenant_cost", dataset="other"), "not ours"),
+        (Dataset("US"), "was not made by the runner"),
+        (Dataset("US", app="gcp_tenant_cost", dataset="other"), "was not made by the runner"),
     ],
 )
 def test_a_dataset_elsewhere_or_of_another_is_not_taken(found: Dataset, words: str) -> None:
@@ -435,5 +435,5 @@ def test_a_dataset_of_another_is_not_removed() -> None:
         def get_dataset(self, name: str, **options: Any) -> Dataset:
             return Dataset("US", app="billing")
 
-    with pytest.raises(UsageProblem, match="not ours"):
+    with pytest.raises(UsageProblem, match="was not made by the runner"):
         a_store(Google()).drop("billing")

@@ -50,7 +50,7 @@ def test_an_export_that_cannot_be_used_is_refused_and_leaves_nothing(
 
 def test_a_dataset_that_is_not_ours_is_neither_taken_nor_removed(story: Story) -> None:
     taken = story.steps["add billing"].result
-    assert taken.exit_code == 2 and "not ours" in taken.output, taken.output
+    assert taken.exit_code == 2 and "was not made by the runner" in taken.output, taken.output
     assert "billing" in {dataset.dataset_id for dataset in story.client.list_datasets()}
 
 

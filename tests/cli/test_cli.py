@@ -198,7 +198,7 @@ ADD = ("tenant", "add", "newco", "--admin-email", "a@b.co")
         ),
         (("tenant", "add", "tenants", "--admin-email", "a@b.co", "--export", "x"), "reserved"),
         (("tenant", "add", "newco", "--admin-email", "nobody", "--export", "x"), "mail address"),
-        ((*ADD, "--export", "/no/such/file.parquet"), "no file is at /no/such/file.parquet"),
+        ((*ADD, "--export", "/no/such/file.parquet"), "no file matches /no/such/file.parquet"),
         ((*ADD, "--export", "p.d.t", "--target", "local"), "not found"),
         ((*ADD, "--export", "table", "--target", "bigquery"), "project.dataset.table"),
     ],
@@ -234,7 +234,7 @@ def test_a_bad_billing_account_or_project_is_refused(runner, tmp_path: Path) -> 
 )
 def test_a_word_that_is_not_utf8_is_refused(runner, control: Control, args) -> None:
     answer = runner(*args)
-    assert answer.exit_code == 2 and "is not UTF-8" in answer.stderr
+    assert answer.exit_code == 2 and "is not valid UTF-8" in answer.stderr
     assert control.runs() == []
 
 

@@ -64,7 +64,7 @@ def test_an_account_of_another_tenant_is_refused_and_changes_nothing(
     accounts.put(control.context.store, "globex", OTHER, "me")
     accounts.put(control.context.store, "acme", SA, "me")
     result = runner("tenant", "credentials", "set", "--tenant", "acme", "--impersonate", OTHER)
-    assert result.exit_code == 2 and "is the account of another tenant" in result.stderr
+    assert result.exit_code == 2 and "is used by another tenant" in result.stderr
     assert accounts.of(control.context.store, "acme").impersonate == SA
     assert [(row[0], row[4]) for row in kept(control)] == [(SA, True)]
 
@@ -114,7 +114,7 @@ def test_an_unknown_tenant_has_none(runner: Runner) -> None:
     ("told", "words"),
     [
         ("{'status': 'PERMISSION_DENIED'}", f"add-iam-policy-binding {SA} --member=M"),
-        ("{'code': 404, 'status': 'NOT_FOUND'}", "there is no such account"),
+        ("{'code': 404, 'status': 'NOT_FOUND'}", "the account does not exist"),
         ("IAM API has not been used in project 5 before", "gcloud services enable iamcredentials"),
         ("line one\nline two", "(line one line two)"),
     ],

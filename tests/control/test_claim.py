@@ -433,4 +433,4 @@ def test_a_waiting_run_of_a_suspended_tenant_is_not_dequeued(control: Control) -
     assert queue.dequeue(control.context.store, "acme", run.id, 20) is None
     ended = queue.cancel_suspended(control.context.store, "acme", run.id)
     assert ended and ended.status == "CANCELLED"
-    assert ended.error_message == "tenant is suspended: it was not run"
+    assert ended.error_message == "not run, because the tenant is suspended"

@@ -107,7 +107,7 @@ def test_what_another_user_put_there_is_refused_in_one_sentence_and_skipped(
     assert spool.drain(control.settings, control.context.store) == (how != "other owner")
     assert spool.waiting(control.settings) == [path]
     (said,) = (one.getMessage() for one in caplog.records)
-    assert str(path) in said and "was refused and skipped: it" in said
+    assert str(path) in said and "was skipped: it" in said
 
 
 def test_a_spooled_copy_to_reads_and_writes_no_file(control: Control, tmp_path: Path) -> None:

@@ -387,7 +387,7 @@ def test_a_log_without_its_file_is_not_taken_for_the_next_files(control: Control
     wal = control.path.with_name("control.db-wal")
     control.path.unlink()
     wal.write_bytes(b"of another")
-    with pytest.raises(WarehouseUnreachable, match=r"is there without control.db"):
+    with pytest.raises(WarehouseUnreachable, match=r"belongs to control.db, which is missing"):
         impatient(control).complete("acme")
     assert not control.path.exists() and wal.read_bytes() == b"of another"
 
@@ -405,5 +405,5 @@ def test_a_transaction_that_a_signal_left_open_is_rolled_back_by_the_next(contro
 
 def test_a_value_of_another_type_that_a_hand_wrote_is_named(control: Control) -> None:
     control.sql("update acme.x_meta_lock set locked_at = 'yesterday'")
-    with pytest.raises(StatementRefused, match=r"not of its column's type .*yesterday"):
+    with pytest.raises(StatementRefused, match=r"does not fit its column's type .*yesterday"):
         control.context.store.read("select locked_at from `acme.x_meta_lock`")

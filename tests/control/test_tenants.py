@@ -60,7 +60,7 @@ def test_a_local_export_is_an_absolute_path_or_glob(
 
 
 def test_an_export_that_is_not_there_is_named_with_where_it_was_looked_for(tmp_path: Path) -> None:
-    with pytest.raises(UsageProblem, match=rf"not found: no file is at {tmp_path}/a\.parquet"):
+    with pytest.raises(UsageProblem, match=rf"not found: no file matches {tmp_path}/a\.parquet"):
         export_files.local_export(f"{tmp_path}/a.parquet")
 
 

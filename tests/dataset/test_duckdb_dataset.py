@@ -68,7 +68,7 @@ def test_who_waits_for_another_program_hears_of_it_at_once_and_again(
     with held(path, 2) as holder, patient.dataset.exclusive("acme", told.append):
         pass
     assert len(told) > 2 and set(told) == {
-        f"{path} is held open by another program (process {holder.pid}): waiting up to 30 s for it"
+        f"{path} is open in another program (process {holder.pid}): waiting up to 30 s"
     }
 
     def stop(text: str) -> None:
@@ -85,8 +85,7 @@ def test_who_waits_in_the_middle_of_something_else_is_told_once(
     with held(path, 2) as holder:
         patient.dataset.read("acme", "select 1")
     assert capsys.readouterr().err == (
-        f"{path} is held open by another program (process {holder.pid}): waiting up to 30 s"
-        " for it\n"
+        f"{path} is open in another program (process {holder.pid}): waiting up to 30 s\n"
     )
 
 

@@ -292,14 +292,14 @@ def test_a_tenants_file_that_another_program_holds(
         holder.kill()
         holder.wait()
     found = json.loads(result.stdout)["checks"]
-    failed = [check for check in found if "held open" in check["detail"]]
+    failed = [check for check in found if "been open in another program" in check["detail"]]
     assert [(one["name"], *ends(one)) for one in failed] == [
         ("tables", "fail", f"ps -fp {holder.pid}")
     ]
-    assert f"(process {holder.pid}): close that first" in failed[0]["detail"]
+    assert f"(process {holder.pid}): close that program" in failed[0]["detail"]
     assert not {"data", "layers", "export", "freshness"} & {check["name"] for check in found}
     assert {"limits", "runs", "alerts"} <= {check["name"] for check in found}
-    assert f"(process {holder.pid}): waiting up to 1 s for it\n" in result.stderr
+    assert f"(process {holder.pid}): waiting up to 1 s\n" in result.stderr
 
 
 def test_a_bigquery_that_does_not_answer_is_reported_at_once(find_check: FindCheck) -> None:
@@ -342,7 +342,7 @@ def test_a_tenants_table_without_a_column(find_check: FindCheck, control: Contro
 def test_a_lock_without_its_row(find_check: FindCheck, control: Control) -> None:
     control.sql("delete from acme.x_meta_lock")
     check = find_check("tables", "--tenant", "acme")
-    assert check["detail"] == "x_meta_lock has lost its row"
+    assert check["detail"] == "x_meta_lock has no row"
     assert ends(check) == ("fail", "runner tenant repair acme")
 
 
@@ -465,7 +465,7 @@ ENDED = "'2024-01-31'"
             "monthly limit reached: 1 of 1",
             "update acme --monthly-limit 10",
         ),
-        ("subscriptions set daily_limit = null", "a limit is not set", "repair acme"),
+        ("subscriptions set daily_limit = null", "at least one of the three is not", "repair acme"),
         ("subscriptions set status = null", "its subscription has no status", "repair acme"),
         (
             "profiles set admin_email = null",

@@ -164,9 +164,9 @@ def test_text_that_was_cut_joined_or_renamed_is_refused_with_its_file(empty_worl
         "twice.csv": (whole.replace("cost_type", "cost", 1), "has the column cost twice"),
         "line_ends.csv": (
             lines[0].replace("\n", "\r\n") + lines[1],
-            "has lines that end differently, with CR LF and LF",
+            "mixes line ends (CR LF and LF)",
         ),
-        "last_line_end.csv": (whole[:-1] + "\r\n", "end differently, with CR LF and LF"),
+        "last_line_end.csv": (whole[:-1] + "\r\n", "mixes line ends (CR LF and LF)"),
         "header.csv": (
             whole.replace("service,", '"serv\nice",', 1),
             "has a quote in its header that does not end in the same line",
@@ -199,7 +199,7 @@ def test_line_ends_are_told_apart_wherever_the_file_is_read_in_parts(
     for text in (*alike, *mixed):
         path = tmp_path / "e.csv"
         path.write_text(text, newline="")
-        told = "e.csv has lines that end differently, with CR" if text in mixed else ""
+        told = "e.csv mixes line ends" if text in mixed else ""
         with pytest.raises(UsageProblem, match=told) if told else nullcontext():
             export_files.check([str(path)])
 
@@ -614,8 +614,8 @@ def test_what_is_not_a_readable_file_is_refused_in_one_sentence(empty_world: Wor
     for export, told in (
         ("gs://bucket/export.csv", "is not on this machine"),
         ("s3://bucket/*.parquet", "is not on this machine"),
-        (folder / "plain.csv.gz", "is not compressed with gzip, and its name ends in .gz"),
-        (folder / "packed.csv", "is compressed with gzip: its name must end in .gz"),
+        (folder / "plain.csv.gz", "is not compressed with gzip, but its name ends in .gz"),
+        (folder / "packed.csv", "is compressed with gzip: rename it to end in .gz"),
         (folder / "empty.parquet", "is empty"),
         (folder / "checksum.csv.gz", "is damaged (incorrect data check"),
         (folder / "short.csv.gz", "is damaged"),

@@ -135,7 +135,7 @@ def test_what_is_no_landing_cannot_be_read_as_one(landed: World) -> None:
     assert "no tenant" in landed(*add, "tenant:nobody").stderr
     assert "must be a tenant's only" in landed(*add, "tenant:shared", "--export", "x").stderr
     unlimited = landed("tenant", "add", "late", "--admin-email", EMAIL, "--export", "tenant:shared")
-    assert unlimited.exit_code == 2 and "shared with tenant" in unlimited.stderr
+    assert unlimited.exit_code == 2 and "also read by tenant" in unlimited.stderr
 
 
 def test_a_landing_that_is_read_is_not_removed(landed: World) -> None:

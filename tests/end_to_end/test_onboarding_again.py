@@ -166,4 +166,4 @@ def test_charges_that_another_tenant_has_too_are_told(again: World, export: Path
         *("--billing-account", ACCOUNT),
     )
     assert answer.exit_code == 0
-    assert "WARNING" in answer.stderr and "billed to mini as well" in answer.stderr
+    assert "WARNING" in answer.stderr and "also billed to mini" in answer.stderr

@@ -72,7 +72,7 @@ def test_a_shared_export_without_a_filter_is_refused_and_writes_nothing(shop: Wo
     before = sorted(shop.warehouse.iterdir())
     answer = shop("tenant", "add", "mini", "--admin-email", EMAIL, "--export", str(export))
     assert answer.exit_code == 2
-    assert "shared with tenant" in answer.stderr and "--billing-account" in answer.stderr
+    assert "also read by tenant" in answer.stderr and "--billing-account" in answer.stderr
     assert sorted(shop.warehouse.iterdir()) == before
     listed = json.loads(shop("tenant", "list", "--json").stdout)
     assert "mini" not in {one["id"] for one in listed}

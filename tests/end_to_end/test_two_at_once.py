@@ -56,6 +56,6 @@ def test_two_tenants_are_added_to_one_export_at_once_and_one_is_refused(
     assert sorted(codes.values()) == [0, 2], [answer.stderr for answer in told.values()]
     (winner,) = (name for name in codes if codes[name] == 0)
     (loser,) = set(codes) - {winner}
-    assert f"shared with tenant {winner}" in told[loser].stderr
+    assert f"also read by tenant {winner}" in told[loser].stderr
     found = empty_world.control("select tenant_id from tenants.tenant_exports")
     assert found == [(winner,)]

@@ -229,7 +229,7 @@ def be_child(point: str) -> None:
     from runner.engine import worker
 
     if what == "end":
-        worker._let_go_of_files = end
+        worker._close_files = end
     if what == "gate":
         run = worker._run
 

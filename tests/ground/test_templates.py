@@ -89,7 +89,7 @@ def test_an_unknown_variable_is_refused_when_the_template_is_loaded(template, wh
 
 
 def test_a_brace_that_begins_no_variable_is_refused(template) -> None:
-    with pytest.raises(UsageProblem, match="brace too many or too few"):
+    with pytest.raises(UsageProblem, match="unbalanced brace"):
         template(GOOD.replace("{date}", "{date"))
 
 

@@ -61,7 +61,7 @@ def test_of_processes_that_add_an_unfiltered_export_exactly_one_gets_it(control:
     (winner,) = registered(control)
     assert told.count([]) == 1
     (refused,) = (one for one in told if one)
-    assert f"is shared with tenant {winner}: name what is" in refused
+    assert f"is also read by tenant {winner}: limit" in refused
     assert "--billing-account" in refused
 
 
@@ -112,7 +112,7 @@ def test_the_transaction_updates_first_the_row_that_makes_two_of_them_meet() -> 
 def test_a_refused_transaction_leaves_no_row(control: Control) -> None:
     rows.write(control.context.store, "acme", record(ACCOUNTS[0]))
     before = control.sql("select * from tenants.tenant_profiles order by 1")
-    with pytest.raises(UsageProblem, match="shared with tenant acme"):
+    with pytest.raises(UsageProblem, match="also read by tenant acme"):
         rows.write(control.context.store, "globex", record())
     assert registered(control) == ["acme"]
     assert control.sql("select * from tenants.tenant_profiles order by 1") == before
@@ -196,13 +196,13 @@ def test_a_landing_and_what_it_lands_are_one_export(control: Control, own: str) 
     named = [Export("tenant:shared")]
     assert overlaps.also_billed_to(control.context.store, "globex", named) == ["acme"]
     # In the transaction, too, whoever came first.
-    with pytest.raises(UsageProblem, match="shared with tenant acme"):
+    with pytest.raises(UsageProblem, match="also read by tenant acme"):
         on(control, "globex", "tenant:shared")
     on(control, "globex", "tenant:shared", account=ACCOUNTS[0])
     assert overlaps.overlaps(control.context.store) == [("acme", "globex", own)]
     on(control, "acme", own, account=ACCOUNTS[1])
     assert overlaps.overlaps(control.context.store) == []
-    with pytest.raises(UsageProblem, match="shared with tenant globex"):
+    with pytest.raises(UsageProblem, match="also read by tenant globex"):
         on(control, "acme", own)
 
 
