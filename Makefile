@@ -21,6 +21,27 @@ export DO_NOT_TRACK := 1
 run: .venv/.runs
 	@$(BIN)/runner init
 	@$(BIN)/runner run --tenant $(TENANT) --date $(DATE)
+	@echo "$$NEXT"
+
+# What `make run` prints at its end: each command works as printed, from this folder.
+define NEXT
+
+The sample has the usage dates 2024-10-01 to 2024-12-31. This loads all of them in about a minute:
+  $(BIN)/runner catch-up --tenant $(TENANT)
+What did each service cost? More questions are in docs/questions.md:
+  $(BIN)/runner query "select service_description, currency, sum(billed_cost) as cost \
+      from $(TENANT).cost_by_service_daily group by 1, 2 order by 3 desc"
+Costs and runs on a page, http://127.0.0.1:8080, which asks for the key that the first command prints:
+  $(BIN)/runner tenant key create --tenant $(TENANT)
+  $(BIN)/runner serve
+The bill is in warehouse/tenant_$(TENANT).duckdb, for any client of DuckDB 2.0; tenants, runs and quotas are
+in warehouse/control.db, for any client of SQLite. The first command lists the tables of both:
+  $(BIN)/runner query --tenant $(TENANT) "select table_schema, table_name from information_schema.tables"
+  $(BIN)/runner query "select run_date, to_date, status from $(TENANT).x_meta_pipeline_runs"
+  $(BIN)/python -c "import duckdb; db = duckdb.connect('warehouse/tenant_$(TENANT).duckdb', read_only=True); \
+      print(db.sql('from $(TENANT).cost_daily'))"
+endef
+export NEXT
 
 # Two at a time, each part's output in one piece, the longest first.
 test:

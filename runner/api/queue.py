@@ -40,7 +40,7 @@ class Progress:
     def after(self, event: Event) -> "Progress":
         """The progress once this has happened."""
         if event.kind == "planned":
-            return replace(self, total=event.nodes)
+            return replace(self, total=event.nodes, done=0)
         if event.kind == "finished":
             return replace(self, done=self.done + 1)
         if event.kind in ("warning", "terminal"):

@@ -11,25 +11,10 @@ from typing import Any, NoReturn
 import click
 
 from runner import __version__, names, streams
-from runner.cli.command import Group
-from runner.errors import Interrupted, UsageProblem
+from runner.cli.command import COMMANDS, Group, as_typed
+from runner.errors import Interrupted, RunnerError, UsageProblem
 from runner.text import to_json
 
-# The module of each command, imported when the command is named; and its line in `runner --help`.
-COMMANDS = {
-    "init": ("service", "Make profiles.yml, and locally a sample export and a tenant."),
-    "tenant": ("tenants", "Add, show, change and remove tenants, their keys and accounts."),
-    "run": ("run", "Load, test and reconcile bills for one date or a range."),
-    "catch-up": ("run", "Run the dates that moved, are missing or failed: to be scheduled."),
-    "status": ("history", "Show one run, its steps and what is published of its dates."),
-    "runs": ("history", "List a tenant's runs, newest first."),
-    "cancel": ("history", "Stop an active run."),
-    "quota": ("history", "Show what a tenant has used of its limits."),
-    "query": ("history", "Run one SELECT over bills, runs and quotas."),
-    "doctor": ("service", "Check all that a run needs, and print what fixes it."),
-    "serve": ("service", "Serve the REST API, its page and its metrics."),
-    "admin-key": ("keys", "Make the key that opens all tenants of the REST service."),
-}
 # Their effect lasts, whether or not their output could be read.
 KEEP_THEIR_EXIT_CODE = ("run", "catch-up", "serve")
 
@@ -135,7 +120,10 @@ def _show(error: click.ClickException, words: Sequence[str]) -> None:
     text = getattr(error, "text", "")
     if text and "--json" not in words:
         click.echo(text)
-    error.show()
+    if isinstance(error, RunnerError):
+        click.echo(f"Error: {as_typed(error.message)}", err=True)
+    else:
+        error.show()
     if "--json" in words:
         document = getattr(error, "document", None) or {}
         problem = {"error": error.format_message(), "exit_code": error.exit_code}

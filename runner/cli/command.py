@@ -1,5 +1,9 @@
 """What a command is here: common options, a result to print, near matches for a mistyped name."""
 
+import os
+import re
+import shutil
+import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -9,6 +13,34 @@ import click
 from runner import logs, settings
 from runner.errors import UsageProblem
 from runner.text import to_json
+
+# The module of each command, imported when the command is named; and its line in `runner --help`.
+COMMANDS = {
+    "init": ("service", "Make profiles.yml, and locally a sample export and a tenant."),
+    "tenant": ("tenants", "Add, show, change and remove tenants, their keys and accounts."),
+    "run": ("run", "Load, test and reconcile bills for one date or a range."),
+    "catch-up": ("run", "Run the dates that moved, are missing or failed: to be scheduled."),
+    "status": ("history", "Show one run, its steps and what is published of its dates."),
+    "runs": ("history", "List a tenant's runs, newest first."),
+    "cancel": ("history", "Stop an active run."),
+    "quota": ("history", "Show what a tenant has used of its limits."),
+    "query": ("history", "Run one SELECT over bills, runs and quotas."),
+    "doctor": ("service", "Check all that a run needs, and print what fixes it."),
+    "serve": ("service", "Serve the REST API, its page and its metrics."),
+    "admin-key": ("keys", "Make the key that opens all tenants of the REST service."),
+}
+_NAMED = re.compile(rf"(?<![\w/.-])runner (?=(?:{'|'.join(COMMANDS)}|--help)\b)")
+
+
+def as_typed(text: str) -> str:
+    """The text with its commands as the caller can type them: `runner` as the caller did.
+
+    On PATH it is `runner`; after `make run`, which leaves PATH as it is, `.venv/bin/runner`.
+    """
+    typed, on_path = sys.argv[0], shutil.which("runner")
+    if os.path.basename(typed) != "runner" or (on_path and os.path.samefile(typed, on_path)):
+        return text
+    return _NAMED.sub(lambda found: f"{typed} ", text)
 
 
 @dataclass(frozen=True)
@@ -43,9 +75,10 @@ class Command(click.Command):
         result = returned if isinstance(returned, Result) else Result(None, returned)
         text = to_json(result.document) if as_json else result.text
         if text is not None:
-            click.echo(text)
+            # What a query returns is the warehouse's text, and stays as it is.
+            click.echo(text if as_json or ctx.info_name == "query" else as_typed(text))
         for note in result.notes:
-            click.echo(note, err=True)
+            click.echo(as_typed(note), err=True)
         return result.exit_code
 
 

@@ -60,8 +60,8 @@ class Progress:
         if event.kind in ("warning", "terminal"):
             sys.stderr.write(f"{CLEAR_LINE if self._is_live else ''}{event.name}\n")
             return
-        if event.kind == "planned":
-            self._total = event.nodes
+        if event.kind == "planned":  # of this job: a command may have several
+            self._total, self._done = event.nodes, 0
         elif event.kind == "started":
             self._running.append(event.name)
         elif event.kind == "finished":

@@ -168,19 +168,32 @@ def _bill(report: Report) -> list[str]:
 
 
 def estimate(result: Estimate) -> str:
-    """What a run would read, model by model."""
-    rows = [(one.model, one.bytes_read, short(one.why, 60)) for one in result.models]
-    text = table(("model", "bytes", ""), rows)
+    """What a run would do; and what it would read, model by model, where that is billed."""
+    days = f"{result.dates.days} date{'s' if result.dates.days > 1 else ''}"
+    text = _block(
+        f"PLAN  {result.tenant_id}  {result.dates}  ({days}, pipeline {result.template})",
+        [
+            *((f"{n}. table", name) for n, name in enumerate(result.tables, 1)),
+            ("tests", f"{result.tests}"),
+            ("writes", "nothing: without --dry-run the dates are replaced in these tables"),
+        ],
+    )
     if all(one.bytes_read is None and not one.why for one in result.models):
         return f"{text}\nThis target reads local files: nothing is billed."
+    rows = [(one.model, one.bytes_read, short(one.why, 60)) for one in result.models]
+    text += "\n" + table(("model", "bytes", ""), rows)
     price = f"about ${result.dollars} at ${result.dollars_per_tib} a TiB"
     return f"{text}\n{result.bytes_read:,} bytes, {price}"
 
 
 def estimate_document(result: Estimate) -> dict[str, Any]:
     """An estimate as `run --dry-run --json` prints it."""
-    names = ("models", "bytes_read", "dollars", "maximum_bytes_billed")
-    return {name: getattr(result, name) for name in names}
+    names = ("tenant_id", "template", "tables", "tests", "models", "bytes_read", "dollars")
+    return {
+        **{name: getattr(result, name) for name in (*names, "maximum_bytes_billed")},
+        "run_date": result.dates.first,
+        "to_date": result.dates.last,
+    }
 
 
 def catch_up(result: CatchUp, is_dry_run: bool = False) -> str:

@@ -26,7 +26,7 @@ def prepare(context: Context, sample_rows: int | None) -> list[str]:
         return ["Next: runner tenant add ID --admin-email E --export project.dataset.table"]
     context.dataset.prepare(TENANT)
     sample = _sample(context, sample_rows)
-    lines = [f"sample export   {sample}"]
+    lines = [f"sample export   {sample}: usage of 2024-10-01 to 2024-12-31"]
     if TENANT in {tenant.id for tenant in tenants.every(context.store)} and sample_rows is None:
         lines.append(f"tenant          {TENANT} exists and was not changed")
     else:

@@ -27,8 +27,17 @@ class ModelEstimate:
 
 @dataclass(frozen=True)
 class Estimate:
-    """The models of a run, the price of a TiB in dollars, and the cap per query in bytes."""
+    """What a run would do: which dates it would replace in which tables of a tenant.
 
+    `tests`: how many tests it would run. `models`: what its queries would read. Then the price of a
+    TiB in dollars, and the cap per query in bytes.
+    """
+
+    tenant_id: str
+    dates: DateRange
+    template: str
+    tables: tuple[str, ...]
+    tests: int
     models: tuple[ModelEstimate, ...]
     dollars_per_tib: Decimal
     maximum_bytes_billed: int | None
@@ -55,7 +64,7 @@ def of(context: Context, tenant_id: str, template: Template, dates: DateRange) -
     """
     settings, dataset = context.settings, context.dataset
     with context.pool.lend() as worker:
-        context.on_event(Event("waiting", name="starting dbt"))
+        context.on_event(Event("waiting", name="compiling the models"))
         outcome = worker.run(
             Job(
                 tenant_id=tenant_id,
@@ -63,13 +72,13 @@ def of(context: Context, tenant_id: str, template: Template, dates: DateRange) -
                 command=("compile", "--selector", template.step.selector.removesuffix("_run")),
                 vars={"from_date": str(dates.first), "to_date": str(dates.last)},
                 account=dataset.account_of(tenant_id),
-            ),
-            context.on_event,
+            )
         )
     if not outcome.success:
         raise RunnerError(f"The models could not be compiled: {outcome.error}")
     models = []
-    for node in outcome.nodes:
+    selected = [node for node in outcome.nodes if not node.name.startswith("x_meta_")]
+    for node in selected:
         # A view is read by its readers; tests matter where they read the export again.
         code = node.compiled_code or ""
         is_read = node.type == "model" and node.materialized != "view"
@@ -85,6 +94,11 @@ def of(context: Context, tenant_id: str, template: Template, dates: DateRange) -
             models.append(ModelEstimate(node.name, None, why))
     cap = settings.target({"tenant_id": tenant_id}).fields.get("maximum_bytes_billed")
     return Estimate(
+        tenant_id,
+        dates,
+        template.name,
+        tuple(sorted(one.name for one in selected if one.materialized == "incremental")),
+        sum(node.type == "test" for node in selected),
         tuple(models),
         Decimal(settings.environ.get("BIGQUERY_DOLLARS_PER_TIB") or "6.25"),
         int(cap) if cap else None,

@@ -12,7 +12,9 @@ from control_file import DAY, Control
 
 from runner.cli.app import cli
 from runner.cli.app import main as real_main
+from runner.cli.command import as_typed
 from runner.context import Stop
+from runner.dates import DateRange
 from runner.orchestration.estimate import Estimate, ModelEstimate
 
 
@@ -323,11 +325,68 @@ def test_an_unknown_pipeline_of_an_unknown_tenant_or_of_a_dry_run_leaves_no_row(
     assert control.runs() == []
 
 
+def estimated(*models: ModelEstimate, cap: int | None = None) -> Estimate:
+    """An estimate of two dates."""
+    dates = DateRange(date(2024, 11, 1), date(2024, 11, 2))
+    tables = ("billing_cost_daily", "cost_daily")
+    return Estimate(
+        "acme", dates, "gcp/cost/cost_billing", tables, 38, models, Decimal("6.25"), cap
+    )
+
+
+def test_a_dry_run_that_costs_nothing_shows_the_plan_and_no_bytes(
+    runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = estimated(ModelEstimate("billing_cost_daily", None))
+    monkeypatch.setattr("runner.orchestration.estimate.of", lambda *args: found)
+    lines = runner(*RUN, "--date", "2024-11-01", "--dry-run").stdout.splitlines()
+    assert lines[0].split() == [
+        *("PLAN", "acme", "2024-11-01", "to", "2024-11-02"),
+        *("(2", "dates,", "pipeline", "gcp/cost/cost_billing)"),
+    ]
+    assert [line.split() for line in lines[1:4]] == [
+        ["1.", "table", "billing_cost_daily"],
+        ["2.", "table", "cost_daily"],
+        ["tests", "38"],
+    ]
+    assert "nothing is billed" in lines[-1] and "bytes" not in "".join(lines)
+    document = json.loads(runner(*RUN, "--date", "2024-11-01", "--dry-run", "--json").stdout)
+    assert (document["tenant_id"], document["run_date"]) == ("acme", "2024-11-01")
+    assert document["tables"] == ["billing_cost_daily", "cost_daily"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "on_path", "named"),
+    [
+        (".venv/bin/runner", None, ".venv/bin/runner"),
+        ("/opt/a/runner", "/opt/b/runner", "/opt/a/runner"),
+        ("/opt/a/runner", "/opt/a/runner", "runner"),
+        ("/opt/a/runner/__main__.py", None, "runner"),
+    ],
+)
+def test_a_command_is_named_as_the_caller_can_type_it(
+    monkeypatch: pytest.MonkeyPatch, typed: str, on_path: str | None, named: str
+) -> None:
+    monkeypatch.setattr("sys.argv", [typed])
+    monkeypatch.setattr("shutil.which", lambda name: on_path)
+    monkeypatch.setattr("os.path.samefile", lambda one, other: one == other)
+    text = "The runner waits: see `runner runs --tenant a`, or\nrunner tenant list"
+    shown = f"The runner waits: see `{named} runs --tenant a`, or\n{named} tenant list"
+    assert as_typed(text) == shown
+
+
+def test_an_error_names_a_command_that_works_as_printed(runner, monkeypatch) -> None:
+    monkeypatch.setattr("sys.argv", [".venv/bin/runner"])
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert "see `.venv/bin/runner runs --tenant acme`" in runner("status", "x", *RUN[1:]).stderr
+    document = json.loads(runner("status", "x", *RUN[1:], "--json").stdout)
+    assert "see `runner runs --tenant acme`" in document["error"]
+
+
 def test_an_estimate_over_the_cap_is_shown_before_it_is_refused(
     runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    models = (ModelEstimate("billing_cost_daily", 2**40),)
-    found = Estimate(models, Decimal("6.25"), 10**9)
+    found = estimated(ModelEstimate("billing_cost_daily", 2**40), cap=10**9)
     monkeypatch.setattr("runner.orchestration.estimate.of", lambda *args: found)
     answer = runner(*RUN, "--date", "2024-11-01", "--dry-run")
     assert answer.exit_code == 3 and "maximum_bytes_billed" in answer.stderr

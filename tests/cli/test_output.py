@@ -183,6 +183,17 @@ def screen(monkeypatch: pytest.MonkeyPatch):
     return make
 
 
+def test_progress_counts_each_job_of_a_command_anew(screen) -> None:
+    stream = screen(False)
+    with Progress() as shown:
+        for _ in range(3):
+            shown.follow(Event("planned", nodes=2))
+            for name in ("a", "b"):
+                shown.follow(Event("finished", name, name, "model", "success"))
+    places = [line.split(" ")[0] for line in stream.getvalue().splitlines()]
+    assert places == ["[1/2]", "[2/2]"] * 3
+
+
 def progress() -> None:
     with Progress() as shown:
         shown.follow(Event("planned", nodes=3))
