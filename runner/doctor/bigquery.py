@@ -79,6 +79,14 @@ def permissions(scope: Scope) -> CheckResult:
     return ok(f"may run jobs and write {scope.tenant}")
 
 
+def time_zone(scope: Scope) -> CheckResult:
+    """A note: the zone of times that name none, of which no statement of ours has any."""
+    (row,) = scope.store.read(doctor_sql.TIME_ZONE)
+    zone = row["time_zone"]
+    detail = f"the session's time zone is {zone}; every statement of the project names UTC itself"
+    return ok(detail if zone == "UTC" else f"{detail}, and your own queries must do so, too")
+
+
 def refused_jobs(scope: Scope) -> CheckResult:
     """None of our writing jobs of a day was refused for a rate or a quota."""
     fields = scope.target.fields

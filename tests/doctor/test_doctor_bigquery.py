@@ -112,6 +112,17 @@ def test_jobs_refused_for_a_quota_are_a_warning(
     assert f"`region-{location.lower()}`" in answers.asked[0]
 
 
+@pytest.mark.parametrize(
+    ("zone", "is_said"), [("UTC", False), ("America/Los_Angeles", True), ("Europe/Berlin", True)]
+)
+def test_the_time_zone_of_a_session_is_told_and_hurts_nobody(
+    scope_of: ScopeOf, zone: str, is_said: bool
+) -> None:
+    result = bigquery.time_zone(scope_of(Answers({"time_zone": zone})))
+    assert result.status == OK and zone in result.detail and "names UTC itself" in result.detail
+    assert ("your own queries" in result.detail) is is_said
+
+
 def test_a_location_is_a_name_before_it_is_sql(
     monkeypatch: pytest.MonkeyPatch, scope_of: ScopeOf
 ) -> None:
