@@ -93,11 +93,11 @@ class Settings:
             starttls=environ.get("SMTP_STARTTLS", "").lower() in ("1", "true", "yes"),
             sender=environ.get("ALERT_FROM") or "billing-runner@localhost",
             alert_to=recipients,
-            timeout_seconds=self._float("SMTP_TIMEOUT_SECONDS", "10"),
-            quiet_hours=self._float("ALERT_QUIET_HOURS", "24"),
+            timeout_seconds=self.number("SMTP_TIMEOUT_SECONDS", "10"),
+            quiet_hours=self.number("ALERT_QUIET_HOURS", "24"),
         )
 
-    def _float(self, name: str, default: str) -> float:
+    def number(self, name: str, default: str) -> float:
         text = self.environ.get(name) or default
         try:
             return float(text)

@@ -75,6 +75,7 @@ def execute(
     statement = re.sub(r"@(\w+)", r"$\1", sql).replace("`", '"')
     # Times are UTC without a zone here; BigQuery needs it named.
     statement = re.sub(r"\bdate\((\w+), 'UTC'\)", r"cast(\1 as date)", statement)
+    statement = re.sub(r"\bdate_diff\((\w+), (\w+), day\)", r"date_diff('day', \2, \1)", statement)
     bound = {name: _to_duckdb(values[name]) for name in names}
     try:
         cursor = connection.execute(statement, bound or None)

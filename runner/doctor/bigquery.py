@@ -7,6 +7,7 @@ from runner.control import tenants
 from runner.doctor import doctor_sql
 from runner.doctor.check import CheckResult, Scope, fail, ok, remedy_for, warn
 from runner.errors import StatementRefused, UsageProblem, WarehouseProblem
+from runner.orchestration import moved
 
 DAY = timedelta(days=1)
 
@@ -65,6 +66,10 @@ def partitions(scope: Scope) -> CheckResult:
     if not row["charge_rows"]:
         return warn("no row in 7 days", f"runner tenant show {scope.tenant}")
     detail = f"labels are {row['least_lag']} to {row['most_lag']} days after the export's UTC date"
+    seen = scope.store.read(doctor_sql.LAG.format(tenant=scope.tenant))[0]["lag_days"] or 0
+    seen = max(seen, -row["least_lag"])
+    detail += f"; a partition stood at most {seen} days before a row's export so far, and catch-up"
+    detail += f" looks {moved.margin(seen).days} days before its mark"
     if row["unread_rows"]:
         detail += f"; {row['unread_rows']} rows stand more than a day before their usage"
         run = f"runner run --tenant {scope.tenant} --date D"
@@ -77,6 +82,14 @@ def permissions(scope: Scope) -> CheckResult:
     statement = doctor_sql.MAY_WRITE.format(tenant=scope.tenant)
     scope.dataset.bytes_read(scope.tenant, statement)
     return ok(f"may run jobs and write {scope.tenant}")
+
+
+def time_zone(scope: Scope) -> CheckResult:
+    """A note: the zone of times that name none, of which no statement of ours has any."""
+    (row,) = scope.store.read(doctor_sql.TIME_ZONE)
+    zone = row["time_zone"]
+    detail = f"the session's time zone is {zone}; every statement of the project names UTC itself"
+    return ok(detail if zone == "UTC" else f"{detail}, and your own queries must do so, too")
 
 
 def refused_jobs(scope: Scope) -> CheckResult:

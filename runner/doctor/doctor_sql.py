@@ -2,7 +2,10 @@
 
 NOW = "select current_timestamp as now_at"
 
-# -- What doctor asks of BigQuery alone; the first two are dry runs.
+# -- What doctor asks of BigQuery alone; the two of bytes are dry runs.
+
+# A project may set another than UTC (`default_time_zone`).
+TIME_ZONE = "select @@time_zone as time_zone"
 
 EXPORT_BYTES = """
 select sum(cost) as cost
@@ -32,6 +35,9 @@ select
 from `{tenant}`.stg_gcp_billing__export
 where export_partition_time >= @since
 """
+
+# What catch-up has seen, by which its margin grew.
+LAG = "select max(partition_lag_days) as lag_days from `{tenant}.x_meta_catch_ups`"
 
 REFUSED_JOBS = """
 select

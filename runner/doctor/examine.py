@@ -20,6 +20,7 @@ WAREHOUSE_CHECKS = (
     Check("profile", warehouse.profile),
     Check("warehouse", warehouse.answers, needs=("profile",)),
     Check("quota", bigquery.refused_jobs, needs=("warehouse",), when=bigquery.is_used),
+    Check("time zone", bigquery.time_zone, needs=("warehouse",), when=bigquery.is_used),
     Check("tables", warehouse.tables, needs=("warehouse",)),
     Check("clock", warehouse.clock, needs=("warehouse",)),
     Check("tenants", warehouse.registered, needs=("warehouse",)),

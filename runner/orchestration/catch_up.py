@@ -161,6 +161,7 @@ def _record(store: Store, result: CatchUp, found: Found, pipeline: str, trigger_
         ended_at=datetime.now(UTC),
         partitions_from=found.partitions_from,
         newest_partition=found.newest_partition,
+        partition_lag_days=found.lag_days,
         exports=found.exports,
         moved_dates=len(found.dates),
         moved_ranges=json.dumps([[str(r.first), str(r.last)] for r in ranges(found.dates)]),

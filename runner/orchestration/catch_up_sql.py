@@ -13,11 +13,13 @@ _RUNS = """
 _LANDED_RUNS = _RUNS.replace("{tenant}", "{dataset}")
 
 # All that a catch-up must know, in one query: runs, newest first, and beside each the mark of the
-# last complete catch-up. One row at least. With them the completed runs of the landing that the
-# tenant reads, and when it was last caught up; a tenant that reads none names itself.
+# last complete catch-up, when one last compared partitions as old as @wide_from, and by how many
+# days a row was ever exported after its partition. One row at least. With them the completed runs
+# of the landing that the tenant reads, and when it was last caught up; who reads none names itself.
 RUNS_AND_MARK = f"""
 select
-    runs.*, marks.newest_partition, marks.exports, marks.looked_at, landing.landing_looked_at
+    runs.*, marks.newest_partition, marks.exports, marks.looked_at, marks.wide_looked_at,
+    marks.lag_days, landing.landing_looked_at
 from (select 1 as one_row) as base
 cross join (
     select max(looked_at) as landing_looked_at from `{{dataset}}.x_meta_catch_ups`
@@ -29,7 +31,12 @@ left join (
         and status = 'COMPLETED' and pipeline_id = @landing_pipeline_id
 ) as runs on base.one_row = runs.one_row
 left join (
-    select 1 as one_row, newest_partition, exports, looked_at
+    select
+        1 as one_row, newest_partition, exports, looked_at,
+        max(case
+            when partitions_from is null or partitions_from <= @wide_from then looked_at
+        end) over () as wide_looked_at,
+        max(partition_lag_days) over () as lag_days
     from `{{tenant}}.x_meta_catch_ups`
     where pipeline_id = @pipeline_id and is_complete
     order by looked_at desc
@@ -41,11 +48,11 @@ order by runs.start_time desc
 ADD_CATCH_UP = """
 insert into `{tenant}.x_meta_catch_ups` (
     catch_up_id, tenant_id, pipeline_id, trigger_by, looked_at, ended_at, partitions_from,
-    newest_partition, exports, moved_dates, moved_ranges, run_ids, is_complete
+    newest_partition, partition_lag_days, exports, moved_dates, moved_ranges, run_ids, is_complete
 )
 values (
     @catch_up_id, @tenant_id, @pipeline_id, @trigger_by, @looked_at, @ended_at,
-    @partitions_from, @newest_partition, @exports, @moved_dates,
+    @partitions_from, @newest_partition, @partition_lag_days, @exports, @moved_dates,
     @moved_ranges, @run_ids, @is_complete
 )
 """
@@ -63,6 +70,7 @@ where export_partition_time >= @since or export_partition_time is null
 # It has expired where an export no longer has the partition, or without partitions the date, of
 # rows that were loaded from it: to run it again would lose them. Each export is judged by its own
 # oldest; one that is none of the tenant's any more by the number of rows that are exported now.
+# `lag_days`: by how many days a row was exported after its partition.
 _MOVED = f"""
 with counted as (
     select
@@ -87,7 +95,7 @@ parts as (
 ),
 judged as (
     select
-        *,
+        *, date(exported_at, 'UTC') as exported_on,
         usage_date >= date '{EARLIEST}' and coalesce(
             not @prunes_exports or date_add(partition_date, interval 1 day) >= usage_date, true
         ) as is_read,
@@ -103,6 +111,7 @@ select
     sum(exported_rows) as exported_rows,
     sum(case when is_read then 0 else exported_rows end) as unread_rows,
     max(case when exported_rows > 0 then partition_date end) as newest_partition,
+    max(date_diff(exported_on, partition_date, day)) as lag_days,
     min(case when loaded_rows > 0 then newest_export_time end) as newest_export_time,
     countif(
         is_read and coalesce(partition_date >= @partitions_from, true)

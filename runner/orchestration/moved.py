@@ -13,6 +13,11 @@ LONGEST_FAILED_DAYS = 31
 # A longer hole in the usage is a time without any, not a date that was not loaded.
 LONGEST_GAP = 31
 
+# So far before the newest partition that was seen, the next catch-up begins, at the least.
+MARGIN = 2 * DAY
+# So far back it begins now and then, for Google does not say which partition a late row is in.
+WIDE = 90 * DAY
+
 # An export has stopped when its newest row is so old, as in export_has_not_stopped (_billing.yml).
 STOPPED_AFTER = timedelta(hours=48)
 # An export of which the bill has nothing of so many days is not waited for.
@@ -35,6 +40,12 @@ def has_stopped(newest: Mapping[date, datetime | None], now: datetime) -> dateti
     """
     late = (at for day, at in newest.items() if at and _is_judged(day, now))
     return min((at for at in late if at < now - STOPPED_AFTER), default=None)
+
+
+def margin(lag_days: int | None) -> timedelta:
+    """How far before its mark a catch-up begins: as far as a row was ever exported after its
+    partition, `lag_days`, and no farther than it begins now and then anyway."""
+    return min(max(MARGIN, (lag_days or 0) * DAY), WIDE)
 
 
 def is_late(at: datetime | None, ends: Mapping[date, bool], now: datetime) -> datetime | None:

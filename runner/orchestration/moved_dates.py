@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import astuple, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from runner import dates
 from runner.context import Context
@@ -17,9 +17,6 @@ from runner.orchestration.comparison import Comparison
 from runner.pipelines import templates
 from runner.sql import Row
 
-# So far before the newest partition that was seen, the next catch-up begins.
-MARGIN = timedelta(days=2)
-
 
 @dataclass(frozen=True)
 class Found:
@@ -28,7 +25,7 @@ class Found:
     `dates` are to be run, in `ranges`, newest first; `left_alone` have moved and are not, since
     the export has dropped rows of theirs. `never`: all of which it has, moved or not. `failed`:
     those of the dates whose newest run failed. `stopped_at`: the export's newest row, if it is too
-    old.
+    old. `lag_days`: the most days by which a row was exported after its partition.
     """
 
     looked_at: datetime
@@ -42,6 +39,7 @@ class Found:
     never: frozenset[date]
     failed: frozenset[date]
     stopped_at: datetime | None
+    lag_days: int
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,8 @@ class _Before:
 def find(context: Context, known: tenants.Known, template: templates.Template) -> Found:
     """Compare what the export has with what was loaded, three columns of both.
 
-    Of an export on BigQuery the newest partitions; of a landing the dates that its runs completed
+    Of an export on BigQuery the newest partitions, and once in RUNNER_CATCH_UP_WIDE_DAYS (7) days
+    those of 90 days; of a landing the dates that its runs completed
     since the last catch-up, and those that the tenant never ran; of files all, for their labels
     bound nothing. All of any export when there was no complete catch-up since the tenant's exports
     were written, or the bill has lost a date that a run completed. Dates whose layers disagree are
@@ -72,7 +71,12 @@ def find(context: Context, known: tenants.Known, template: templates.Template) -
     mark, since = before.mark, None
     if mark and mark["newest_partition"] and context.dataset.prunes_exports and not is_landed:
         # Never by a partition that was yet to come then: nothing is newer for years.
-        since = min(mark["newest_partition"], mark["looked_at"].date()) - MARGIN
+        since = min(mark["newest_partition"], mark["looked_at"].date())
+        since -= moved.margin(mark["lag_days"])
+        every = context.settings.number("RUNNER_CATCH_UP_WIDE_DAYS", "7")
+        wide = mark["wide_looked_at"]
+        if not wide or (looked_at.date() - wide.date()).days >= every:
+            since = min(since, looked_at.date() - moved.WIDE)
     ends = moved.last_ends(
         moved.Ended(row["status"] == "COMPLETED", DateRange(row["run_date"], row["to_date"]))
         for row in before.ended
@@ -105,7 +109,7 @@ def find(context: Context, known: tenants.Known, template: templates.Template) -
         exported: DateRange | None = ALL
         if mark and is_landed:
             never_ran = _never_ran(before.landed, ends)
-            landed = _landed_since(mark["looked_at"] - MARGIN, before.landed)
+            landed = _landed_since(mark["looked_at"] - moved.MARGIN, before.landed)
             exported = _hull(again | never_ran | landed)
         loaded = comparison.loaded_dates(again) if since else exported
         rows = comparison.rows(loaded, exported) if loaded and exported else []
@@ -148,6 +152,7 @@ def find(context: Context, known: tenants.Known, template: templates.Template) -
         never=frozenset(never),
         failed=frozenset(failed),
         stopped_at=stopped_at,
+        lag_days=max((row["lag_days"] or 0 for row in rows), default=0),
     )
 
 
@@ -159,7 +164,10 @@ def _before(store: Store, known: tenants.Known, pipeline: str, exports: str) -> 
     landed_by = landings.pipeline_of(landing) if landing else ""
 
     def read() -> tuple[list[Row], list[Row]]:
-        rows = store.read(statement, pipeline_id=pipeline, landing_pipeline_id=landed_by)
+        wide_from = datetime.now(UTC).date() - moved.WIDE
+        rows = store.read(
+            statement, pipeline_id=pipeline, landing_pipeline_id=landed_by, wide_from=wide_from
+        )
         return rows, [row for row in rows if row["tenant_id"] == tenant]
 
     rows, own = read()

@@ -209,6 +209,7 @@ def test_a_new_column_of_the_export_is_told_once_to_each_tenant(story: Story) ->
 def test_doctor_asks_what_only_a_real_project_can_answer(story: Story) -> None:
     checks = {one["name"]: one for one in story.steps["doctor"].document["checks"]}
     assert checks["permissions"]["status"] == "ok", checks
+    assert checks["time zone"]["status"] == "ok" and "UTC" in checks["time zone"]["detail"], checks
     # A gap of the emulator's: once this fails, `quota` can be expected to be ok.
     assert 'Referenced table "error_result" not found' in checks["quota"]["detail"], checks
     # The emulator counts no bytes, and the story's rows are of another week.

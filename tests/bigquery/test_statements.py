@@ -106,6 +106,7 @@ TYPES = {
         "partitions_from",
         "newest_partition",
         "never_date",
+        "wide_from",
     ),
     "TIMESTAMP": (
         "created_at",
@@ -141,6 +142,7 @@ TYPES = {
         "row_count",
         "step_index",
         "moved_dates",
+        "partition_lag_days",
     ),
     "BOOL": ("has_unallocated", "is_complete", "starts", "prunes_exports"),
 }

@@ -87,7 +87,20 @@ def test_a_bill_that_operators_cannot_ask_for_is_a_failure(scope_of: ScopeOf) ->
 def test_rows_that_the_extraction_would_not_read_are_a_failure(
     scope_of: ScopeOf, row: dict[str, Any], status: str
 ) -> None:
-    assert bigquery.partitions(scope_of(Answers(row))).status == status
+    assert bigquery.partitions(scope_of(Answers({**row, "lag_days": None}))).status == status
+
+
+@pytest.mark.parametrize(
+    ("least", "seen", "far", "margin"),
+    [(-1, None, 1, 2), (-1, 5, 5, 5), (-7, 5, 7, 7), (1, 0, 0, 2), (0, 300, 300, 90)],
+)
+def test_the_farthest_that_a_partition_was_from_its_rows_is_told(
+    scope_of: ScopeOf, least: int, seen: int | None, far: int, margin: int
+) -> None:
+    row = {"charge_rows": 5, "least_lag": least, "most_lag": 1, "unread_rows": 0, "lag_days": seen}
+    result = bigquery.partitions(scope_of(Answers(row)))
+    assert result.status == OK and f"at most {far} days before" in result.detail, result
+    assert f"looks {margin} days before its mark" in result.detail, result
 
 
 def test_a_tenants_dataset_is_asked_for_with_an_insert_that_is_not_run(scope_of: ScopeOf) -> None:
@@ -110,6 +123,17 @@ def test_jobs_refused_for_a_quota_are_a_warning(
     # The command asks for nothing without whose quota it is.
     assert (result.remedy or "--consumer=projects/ours").endswith("--consumer=projects/ours")
     assert f"`region-{location.lower()}`" in answers.asked[0]
+
+
+@pytest.mark.parametrize(
+    ("zone", "is_said"), [("UTC", False), ("America/Los_Angeles", True), ("Europe/Berlin", True)]
+)
+def test_the_time_zone_of_a_session_is_told_and_hurts_nobody(
+    scope_of: ScopeOf, zone: str, is_said: bool
+) -> None:
+    result = bigquery.time_zone(scope_of(Answers({"time_zone": zone})))
+    assert result.status == OK and zone in result.detail and "names UTC itself" in result.detail
+    assert ("your own queries" in result.detail) is is_said
 
 
 def test_a_location_is_a_name_before_it_is_sql(

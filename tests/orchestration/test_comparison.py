@@ -133,6 +133,15 @@ def test_a_row_that_became_visible_long_after_its_export_time_is_counted(compare
     assert compare(held((1, 1, 6)), held((1, 1, 5)), None).dates("has_moved") == {day(1)}
 
 
+def test_by_how_many_days_a_row_was_exported_after_its_partition_is_told(compare) -> None:
+    late = held((1, 4, 1), (1, 9, 1), (2, 8, 2), (3, None, 1))
+    loaded = held((4, 1, 1))
+    assert {row["usage_date"]: row["lag_days"] for row in compare(late, loaded).rows} == {
+        **{day(1): 5, day(2): 1},
+        **{day(3): None, day(4): None},
+    }
+
+
 def test_only_the_partitions_that_were_read_are_compared(compare) -> None:
     copied, exported = held((1, 1, 5), (8, 8, 2)), held((8, 8, 2))
     assert compare(exported, copied, day(8)).dates("has_moved") == set()
