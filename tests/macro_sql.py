@@ -7,7 +7,7 @@ import jinja2
 from support import ROOT
 
 # What only the macros that open an export need, and dbt alone has.
-FOLDERS = ("money", "export", "control")
+FOLDERS = ("money", "export", "control", "engine")
 RETURNS = ("export_columns", "has_column", "is_float")
 
 

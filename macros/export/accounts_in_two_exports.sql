@@ -23,7 +23,7 @@
                 {{ utc_date(export_field(export, 'usage_start_time', 'moment')) }} as usage_date,
                 {{ quote_text(export.ref) }} as export_ref
             from {{ export.relation }}
-            where {{ of_tenant(export) }} and {{ adapter.dispatch('exported_lately')() }}
+            where {{ of_tenant(export) }} and {{ exported_lately() }}
             group by billing_account_id, usage_date
             {{ 'union all' if not loop.last }}
             {%- endfor %}
@@ -33,12 +33,4 @@
     ) as held_twice
     group by billing_account_id
     order by billing_account_id
-{%- endmacro %}
-
-{% macro duckdb__exported_lately() -%}
-    1 = 1
-{%- endmacro %}
-
-{% macro bigquery__exported_lately() -%}
-    _PARTITIONTIME >= {{ midnight(shift_date(run_started_at.strftime("%Y-%m-%d"), -7)) }}
 {%- endmacro %}

@@ -9,19 +9,7 @@
         {%- do exceptions.raise_compiler_error("The export '" ~ ref ~ "' names no tenant.") -%}
     {%- endif -%}
     {{ return({
-        'ref': ref, 'kind': 'landing', 'relation': adapter.dispatch('landed_rows')(name),
+        'ref': ref, 'kind': 'landing', 'relation': landed_rows(name),
         'form': 'landed', 'fields': {}, 'shapes': [], 'has_partitions': true,
     }) }}
-{%- endmacro %}
-
-{% macro duckdb__landed_rows(name) -%}
-    {#- not the temporary file that a running landing writes -#}
-    read_parquet(
-        {{ quote_text(glob_text(landing_folder(name)) ~ '/[0-9]*.parquet') }},
-        union_by_name = true, hive_partitioning = false
-    )
-{%- endmacro %}
-
-{% macro bigquery__landed_rows(name) -%}
-    {{ api.Relation.create(database=target.database, schema=name, identifier='export_landing') }}
 {%- endmacro %}

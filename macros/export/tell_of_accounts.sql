@@ -6,8 +6,8 @@
 #}
 {% macro tell_of_accounts(exports) -%}
     {%- set named = exports[0].accounts if exports else [] -%}
-    {%- if named and adapter.dispatch('are_looked_for')() -%}
-        {%- set occurring = adapter.dispatch('accounts_that_occur')(exports) -%}
+    {%- if named and asks_for_accounts() -%}
+        {%- set occurring = accounts_that_occur(exports) -%}
         {%- set lacking = named | reject('in', occurring) | list -%}
         {%- if lacking -%}
             {%- do log(
@@ -15,50 +15,7 @@
                 ~ lacking | join(', ') ~ '.',
                 info=true
             ) -%}
-            {%- do adapter.dispatch('tell_occurring_accounts')(occurring) -%}
+            {%- do tell_occurring_accounts(occurring) -%}
         {%- endif -%}
     {%- endif -%}
-{%- endmacro %}
-
-{% macro duckdb__are_looked_for() -%}
-    {{ return(true) }}
-{%- endmacro %}
-
-{% macro bigquery__are_looked_for() -%}
-    {{ return(not has_slice()) }}
-{%- endmacro %}
-
-{% macro duckdb__accounts_that_occur(exports) -%}
-    {%- set queries = [] -%}
-    {%- for export in exports -%}
-        {%- do queries.append('select billing_account_id from ' ~ export.relation) -%}
-    {%- endfor -%}
-    {{ return(run_query(
-        'select distinct billing_account_id from (' ~ queries | join(' union all ')
-        ~ ') where billing_account_id is not null order by billing_account_id'
-    ).columns[0].values() | list) }}
-{%- endmacro %}
-
-{% macro bigquery__accounts_that_occur(exports) -%}
-    {%- set queries = [] -%}
-    {%- for export in exports -%}
-        {%- do queries.append(
-            'select billing_account_id from ' ~ export.relation ~ ' where '
-            ~ bigquery__accounts_since('usage_start_time' if export.form == 'landed' else '_PARTITIONTIME')
-        ) -%}
-    {%- endfor -%}
-    {{ return(run_query(
-        'select distinct billing_account_id from (' ~ queries | join(' union all ') ~ ')'
-    ).columns[0].values() | list) }}
-{%- endmacro %}
-
-{% macro duckdb__tell_occurring_accounts(occurring) -%}
-    {%- set more = ' and ' ~ (occurring | length - 20) ~ ' more' if occurring | length > 20 else '' -%}
-    {%- do log(
-        'TERMINAL: The export has rows of ' ~ (occurring[:20] | join(', ') ~ more if occurring else 'no account')
-        ~ '.', info=true
-    ) -%}
-{%- endmacro %}
-
-{% macro bigquery__tell_occurring_accounts(occurring) -%}
 {%- endmacro %}

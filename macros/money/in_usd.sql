@@ -5,6 +5,6 @@
 {% macro in_usd(amount, rate) -%}
     case
         when {{ rate }} = 1 then {{ money(amount) }}
-        when {{ rate }} > 0 then {{ divide_by_rate(amount, rate) }}
+        when {{ rate }} > 0 then {{ divide(amount, numeric_of_float(rate)) }}
     end
 {%- endmacro %}

@@ -9,14 +9,7 @@
         {%- set exports = ref('x_meta_exports') -%}
         {%- if execute and is_dated(graph.nodes[model.unique_id]) and not is_empty_build()
                 and 'model.' ~ project_name ~ '.stg_gcp_billing__export' in model.depends_on.nodes -%}
-            {{ adapter.dispatch('remember_export_files')(exports) }}
+            {{ keep_export_files(exports) }}
         {%- endif -%}
     {%- endif -%}
-{%- endmacro %}
-
-{% macro duckdb__remember_export_files(exports) -%}
-    create or replace temporary table export_files_before as {{ export_files(exports) }}
-{%- endmacro %}
-
-{% macro bigquery__remember_export_files(exports) -%}
 {%- endmacro %}

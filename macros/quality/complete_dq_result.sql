@@ -11,17 +11,5 @@
             error_message = {{ quote_text(row.message) }}
         where dq_result_id = {{ quote_text(dq_result_id(row.name)) }}
     {%- endset -%}
-    {%- do run_query(adapter.dispatch('unless_it_conflicts')(update)) -%}
-{%- endmacro %}
-
-{% macro duckdb__unless_it_conflicts(update) -%}
-    {{ update }}
-{%- endmacro %}
-
-{% macro bigquery__unless_it_conflicts(update) -%}
-    begin
-        {{ update }};
-    exception when error then
-        select @@error.message as details_not_kept;
-    end
+    {%- do run_query(unless_it_conflicts(update)) -%}
 {%- endmacro %}

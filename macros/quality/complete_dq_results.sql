@@ -10,20 +10,10 @@
     {%- set findings = {} -%}
     {%- for test in tests_that_failed(results) -%}
         {%- do findings.update({
-            test.unique_id: fromjson(adapter.dispatch('findings_found')(test) or '[]')
+            test.unique_id: fromjson(findings_found(test) or '[]')
         }) -%}
         {%- for row in dq_rows(results, findings) if test.unique_id in row.nodes -%}
             {%- do complete_dq_result(dq_results, row) -%}
         {%- endfor -%}
     {%- endfor -%}
 {% endmacro %}
-
-{% macro duckdb__findings_found(test) -%}
-    {{ return(run_query(
-        'select found from findings_of_call where node = ' ~ quote_text(test.unique_id)
-    ).rows[0][0]) }}
-{%- endmacro %}
-
-{% macro bigquery__findings_found(test) -%}
-    {{ return(run_query(findings_text(query_of_findings(test))).rows[0][0]) }}
-{%- endmacro %}

@@ -16,12 +16,12 @@
         select
             expectation,
             failing_rows,
-            {{ adapter.dispatch('cut_texts')('samples', 'sample_length') }} as samples
+            {{ cut_texts('samples', 'sample_length') }} as samples
         from (
             select
                 expectation,
                 sum(failing_rows) as failing_rows,
-                {{ adapter.dispatch('some_of_all')('samples') }} as samples,
+                {{ some_of_all('samples') }} as samples,
                 cast(least(400, greatest(20, 900 / count(*) over ())) as bigint) as sample_length
             from (
                 {{ findings }}
@@ -29,25 +29,4 @@
             group by expectation
         ) as expectations
     ) as short
-{%- endmacro %}
-
-{% macro duckdb__some_of_all(arrays) -%}
-    flatten(list({{ arrays }} order by key))[1:5]
-{%- endmacro %}
-
-{% macro bigquery__some_of_all(arrays) -%}
-    array_concat_agg({{ arrays }} order by key limit 5)
-{%- endmacro %}
-
-{% macro duckdb__cut_texts(array, length) -%}
-    list_transform({{ array }}, lambda item: left(item, {{ length }}))
-{%- endmacro %}
-
-{% macro bigquery__cut_texts(array, length) -%}
-    array(
-        select left(item, {{ length }})
-        from unnest({{ array }}) as item with offset as place
-        where place < 5
-        order by place
-    )
 {%- endmacro %}

@@ -7,7 +7,7 @@
 {% macro has_an_owner_findings(name, exports) -%}
     {%- set shown = [('file', "regexp_extract(file, '[^/]*$')"), 'without_account', 'without_date'] -%}
     {%- set since = exported_since_slice(export_columns().partition_time, days_before=8)
-        if has_slice() else adapter.dispatch('exported_lately')() -%}
+        if has_slice() else exported_lately() -%}
     {%- set queries = [] -%}
     {%- for export in own_exports(exports) -%}
         {%- do queries.append(

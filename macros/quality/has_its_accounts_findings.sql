@@ -25,18 +25,9 @@
             select distinct billing_account_id
             from {{ model }}
             where
-                {{ adapter.dispatch('accounts_since')('export_partition_time') }}
-                and {{ adapter.dispatch('accounts_since')('usage_start_time') }}
+                {{ accounts_since('export_partition_time') }}
+                and {{ accounts_since('usage_start_time') }}
         ) as found on named.billing_account_id = found.billing_account_id
         where found.billing_account_id is null
     ) as missing_accounts
-{%- endmacro %}
-
-{% macro duckdb__accounts_since(column) -%}
-    1 = 1
-{%- endmacro %}
-
-{% macro bigquery__accounts_since(column) -%}
-    {%- set first_date = slice_dates()[0] if has_slice() else run_started_at.strftime('%Y-%m-%d') -%}
-    ({{ column }} >= {{ midnight(shift_date(first_date, -31)) }} or {{ column }} is null)
 {%- endmacro %}

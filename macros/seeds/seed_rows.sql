@@ -19,19 +19,5 @@
         {%- endfor -%}
         {%- do rows.append('(' ~ values | join(', ') ~ ')') -%}
     {%- endfor -%}
-    {{ return(adapter.dispatch('seed_rows')(names, types, rows)) }}
-{%- endmacro %}
-
-{# A first row of nulls has a place in VALUES even when no row has. #}
-{% macro duckdb__seed_rows(names, types, rows) -%}
-    select * from (values ({{ (['null'] * names | length) | join(', ') }}){{ ', ' if rows }}{{ rows | join(', ') }})
-    as seed ({{ names | join(', ') }})
-    where tenant_id is not null
-{%- endmacro %}
-
-{% macro bigquery__seed_rows(names, types, rows) -%}
-    select * from unnest(
-        array<struct<{% for name in names %}{{ name }} {{ types[name] }}{{ ', ' if not loop.last }}{% endfor %}>>
-        [{{ rows | join(', ') }}]
-    )
+    {{ return(values_as_rows(names, types, rows)) }}
 {%- endmacro %}

@@ -3,5 +3,5 @@
     counts without its sign, so that more cost is always above zero.
 #}
 {% macro percent_of(change, base) -%}
-    {{ money('round(100 * ' ~ quotient(change, 'abs(' ~ base ~ ')') ~ ', 2)') }}
+    {{ money('round(100 * ' ~ divide(change, 'abs(' ~ base ~ ')') ~ ', 2)') }}
 {%- endmacro %}

@@ -13,9 +13,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = {path.stem: path for path in sorted((ROOT / "models").rglob("*.sql"))}
-MACROS = {path.stem: path for path in sorted((ROOT / "macros").rglob("*.sql"))}
 GENERIC_TESTS = {path.stem: path for path in sorted((ROOT / "tests/dbt/generic").glob("*.sql"))}
-SIDES = ("duckdb__", "bigquery__", "default__")
 
 # Row for row as the export, which has no row id: identical rows are separate charges, so no
 # columns name a row. Reconciliation tests stand in for a grain test.
@@ -50,11 +48,18 @@ FORBIDDEN = {
         r"(currency_conversion_rate|usage_amount(_in_pricing_units)?)\b)",
         "cast(cost as double) as cost",
     ),
+    "a model divides by the macro divide": (
+        r"([\w)]\s*|^\s*)/\s*[\w(]",
+        "sum(billed_cost) / count(*) as mean_cost",
+    ),
     "a source's columns are taken by name": (
         r"(\*\s*(from|exclude|except|replace)\b.*(source\(|\.relation|read_))",
         "select * from {{ export.relation }}",
     ),
 }
+
+# A variance is a statistic, in floating point: no money is.
+EXEMPT = {("cost_forecast", "a model divides by the macro divide")}
 
 
 def yaml_models() -> dict[str, dict[str, Any]]:
@@ -152,7 +157,8 @@ def test_the_columns_that_are_known_of_an_export_are_those_that_google_documents
     told: list[dict[str, Any]] = []
     jinja = jinja2.Environment(extensions=["jinja2.ext.do"])
     jinja.globals["return"] = told.append
-    jinja.from_string(MACROS["export_columns"].read_text()).module.export_columns()  # type: ignore[attr-defined]
+    macro = (ROOT / "macros/export/export_columns.sql").read_text()
+    jinja.from_string(macro).module.export_columns()  # type: ignore[attr-defined]
     known = {path: type_ for type_, paths in told[0]["types"].items() for path in paths}
     assert known == documented_columns("gcp_billing_export_resource_v1")
     standard = documented_columns("gcp_billing_export_v1")
@@ -196,25 +202,9 @@ def test_a_model_opens_with_what_a_row_is(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", MACROS)
-def test_a_macro_file_holds_the_macro_it_is_named_after(name: str) -> None:
-    found = re.findall(r"\{%-?\s*macro\s+(\w+)", MACROS[name].read_text())
-    assert [macro for macro in found if not macro.startswith(SIDES)] == [name]
-
-
 @pytest.mark.parametrize("name", GENERIC_TESTS)
 def test_a_generic_test_file_holds_the_test_it_is_named_after(name: str) -> None:
     assert re.findall(r"\{%-?\s*test\s+(\w+)", GENERIC_TESTS[name].read_text()) == [name]
-
-
-def test_every_dispatched_macro_has_both_sides_and_every_side_is_dispatched() -> None:
-    text = "\n".join(path.read_text() for path in MACROS.values())
-    dispatched = set(re.findall(r"adapter\.dispatch\('(\w+)'\)", text))
-    sides = set(re.findall(r"\{%-?\s*macro\s+((?:duckdb|bigquery|default)__\w+)", text))
-    for macro in dispatched:
-        for engine in ("duckdb__", "bigquery__"):
-            assert {engine + macro, "default__" + macro} & sides, f"{engine}{macro} is not written"
-    assert {side.split("__", 1)[1] for side in sides} == dispatched
 
 
 @pytest.mark.parametrize("rule", FORBIDDEN)
@@ -226,6 +216,8 @@ def test_a_rule_catches_the_line_that_breaks_it(rule: str) -> None:
 @pytest.mark.parametrize("rule", FORBIDDEN)
 @pytest.mark.parametrize("name", MODELS)
 def test_no_model_breaks_a_rule(name: str, rule: str) -> None:
+    if (name, rule) in EXEMPT:
+        return
     pattern, _ = FORBIDDEN[rule]
     for line in code(MODELS[name]).splitlines():
         offence = re.search(pattern, line, flags=re.IGNORECASE)

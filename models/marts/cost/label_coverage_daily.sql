@@ -34,7 +34,7 @@ shares as (
 
     select
         *,
-        {{ share_of('untagged_cost', 'billed_cost') }} as untagged_share
+        {{ divide('untagged_cost', 'billed_cost') }} as untagged_share
     from coverage
 
 )

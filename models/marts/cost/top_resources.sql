@@ -56,7 +56,7 @@ ranked as (
             when has_resource
                 then {{ place_by('billed_cost', within='usage_month, currency, has_resource') }}
         end as resource_rank,
-        {{ share_of('billed_cost', 'sum(billed_cost) over (partition by usage_month, currency)') }}
+        {{ divide('billed_cost', 'sum(billed_cost) over (partition by usage_month, currency)') }}
             as share_of_month
     from resources
 

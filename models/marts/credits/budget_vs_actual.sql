@@ -73,7 +73,7 @@ compared as (
         {{ money('sum(budget)') }} as budget,
         {{ money('sum(actual_cost)') }} as actual_cost,
         {{ money('sum(budget) - sum(actual_cost)') }} as remaining_budget,
-        {{ safe_divide('sum(actual_cost)', 'sum(budget)') }} as used_share,
+        {{ divide('sum(actual_cost)', 'sum(budget)') }} as used_share,
 
         -- time: a month that is loaded in part has spent in part
         min(usage_date) as first_usage_date,

@@ -74,7 +74,7 @@ covered as (
         {{ money('resource_covered_cost') }} as resource_covered_cost,
         {{ money('case when not is_unpriced then spend_covered_cost end') }} as spend_covered_cost,
         {{ money('committed_use_credits') }} as committed_use_credits,
-        {{ safe_divide(
+        {{ divide(
             'case when not is_unpriced then resource_covered_cost + spend_covered_cost end', 'eligible_cost'
         ) }} as coverage
 

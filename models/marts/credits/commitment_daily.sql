@@ -101,7 +101,7 @@ commitments_used as (
     select
         *,
         {{ money('fee_cost - used_fee_cost') }} as unused_fee_cost,
-        {{ safe_divide('used_fee_cost', 'fee_cost') }} as utilization
+        {{ divide('used_fee_cost', 'fee_cost') }} as utilization
     from commitments
 
 )

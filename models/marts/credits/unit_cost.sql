@@ -51,15 +51,15 @@ unit_costs as (
         units.units,
         {{ money('costs.billed_cost') }} as billed_cost,
         {{ money('costs.billed_cost - costs.promotion_credits') }} as cost_before_promotion,
-        {{ safe_divide('costs.billed_cost', 'units.units') }} as unit_cost,
-        {{ safe_divide(
+        {{ divide('costs.billed_cost', 'units.units') }} as unit_cost,
+        {{ divide(
             'costs.billed_cost - costs.promotion_credits', 'units.units'
         ) }} as unit_cost_before_promotion,
 
         -- measures: of the day in all its currencies
         days.currencies,
         {{ money('days.billed_cost_usd') }} as day_cost_usd,
-        {{ safe_divide('days.billed_cost_usd', 'units.units') }} as unit_cost_usd
+        {{ divide('days.billed_cost_usd', 'units.units') }} as unit_cost_usd
 
     from costs
     inner join days on costs.usage_date = days.usage_date

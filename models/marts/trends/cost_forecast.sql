@@ -69,11 +69,10 @@ averaged as (
     select
         *,
         count(baseline_cost) over whole as baseline_days,
-        {{ money(quotient('sum(baseline_cost) over whole', 'count(baseline_cost) over whole')) }}
+        {{ divide('sum(baseline_cost) over whole', 'count(baseline_cost) over whole') }}
             as mean_cost,
-        {{ money(quotient(
-            'sum(baseline_cost) over weekday', 'count(baseline_cost) over weekday'
-        )) }} as weekday_cost
+        {{ divide('sum(baseline_cost) over weekday', 'count(baseline_cost) over weekday') }}
+            as weekday_cost
     from paired
     window
         whole as (partition by usage_month, billing_account_id, currency),
@@ -104,10 +103,10 @@ totals as (
         cast(sum(remaining_day) as bigint) as remaining_days,
         max(baseline_days) as baseline_days,
         sum(case when remaining_day = 1 then expected_cost end) as expected_cost,
-        sqrt({{ quotient(
-            'sum(pow(baseline_cost - expected_cost, 2))',
-            'max(baseline_days) - case when max(baseline_days) < 14 then 1 else 7 end'
-        ) }}) as deviation
+        sqrt(
+            sum(pow(baseline_cost - expected_cost, 2))
+            / nullif(max(baseline_days) - case when max(baseline_days) < 14 then 1 else 7 end, 0)
+        ) as deviation
     from expected
     group by usage_month, billing_account_id, currency
 
@@ -132,8 +131,8 @@ forecast as (
         case
             when remaining_days = 0 then {{ money('0') }}
             else {{ money(
-                'round(1.96 * deviation * sqrt(remaining_days + '
-                ~ quotient('remaining_days * remaining_days', 'baseline_days') ~ '), 2)'
+                'round(1.96 * deviation * sqrt(remaining_days'
+                ~ ' + remaining_days * remaining_days / nullif(baseline_days, 0)), 2)'
             ) }}
         end as forecast_band_cost
 

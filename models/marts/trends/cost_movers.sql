@@ -132,7 +132,7 @@ baselines as (
 
     select
         *,
-        {{ money(quotient('week_cost', 'week_days')) }} as mean_7_day_cost,
+        {{ divide('week_cost', 'week_days') }} as mean_7_day_cost,
         {{ median_of('baseline_costs') }} as median_28_day_cost,
         {{ median_of('weekday_costs') }} as median_weekday_cost
     from windowed

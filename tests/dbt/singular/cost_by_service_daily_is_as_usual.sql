@@ -46,6 +46,8 @@ seen as (
         weeks.weeks_before,
         loaded.charge_rows,
         loaded.billed_cost,
+        case when weeks.weeks_before > 0 then loaded.charge_rows end as rows_before,
+        case when weeks.weeks_before > 0 then loaded.billed_cost end as cost_before,
         loaded.usage_date + 7 * weeks.weeks_before as usage_date
     from loaded
     cross join weeks
@@ -59,24 +61,20 @@ compared as (
         currency,
         coalesce(sum(case when weeks_before = 0 then charge_rows end), 0) as rows_found,
         sum(case when weeks_before = 1 then charge_rows end) as rows_a_week_before,
-        (
-            sum(case when weeks_before > 0 then charge_rows end)
-            - min(case when weeks_before > 0 then charge_rows end)
-            - max(case when weeks_before > 0 then charge_rows end)
-        ) / nullif(sum(case when weeks_before > 0 then 1 else 0 end) - 2, 0) as rows_usual,
+        {{ divide(
+            'sum(rows_before) - min(rows_before) - max(rows_before)', 'count(rows_before) - 2'
+        ) }} as rows_usual,
         coalesce(sum(case when weeks_before = 0 then billed_cost end), 0) as cost_found,
         sum(case when weeks_before = 1 then billed_cost end) as cost_a_week_before,
-        (
-            sum(case when weeks_before > 0 then billed_cost end)
-            - min(case when weeks_before > 0 then billed_cost end)
-            - max(case when weeks_before > 0 then billed_cost end)
-        ) / nullif(sum(case when weeks_before > 0 then 1 else 0 end) - 2, 0) as cost_usual
+        {{ divide(
+            'sum(cost_before) - min(cost_before) - max(cost_before)', 'count(cost_before) - 2'
+        ) }} as cost_usual
     from seen
     where
         {{ date_in_slice('usage_date') if has_slice() else until_the_last }}
         and usage_date <= {{ utc_date(now_utc()) }} - 2
     group by usage_date, currency
-    having sum(case when weeks_before > 0 then 1 else 0 end) >= 3
+    having count(rows_before) >= 3
 
 )
 

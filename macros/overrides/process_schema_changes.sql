@@ -1,6 +1,8 @@
 {#
-    Returns the columns to insert into a table, after adding those that it lacks. Shadows
-    process_schema_changes of dbt, which asks the engine for the columns of both tables each time.
+    Returns the columns to insert into a table, after adding those that it lacks.
+
+    Shadows process_schema_changes of dbt because that macro asks the engine for the columns of both
+    tables on each run, also where nothing can have changed (has_checked_columns).
 #}
 {% macro process_schema_changes(on_schema_change, source_relation, target_relation) -%}
     {%- if not has_checked_columns() -%}

@@ -75,7 +75,7 @@
         {{ charge.charge_rows }} as charge_rows,
         {%- endif %}
         {%- for name, fields in lists.items() %}
-        {{ adapter.dispatch('list_given')(fields, charge.get(name, [])) }} as {{ name }}
+        {{ list_given(fields, charge.get(name, [])) }} as {{ name }}
         {{- ',' if not loop.last }}
         {%- endfor %}
     from (select 1 as one_row) as given
@@ -84,39 +84,4 @@
     {%- endif %}
     {{- ' union all' if not loop.last }}
     {%- endfor %}
-{%- endmacro %}
-
-{% macro duckdb__list_given(fields, items) -%}
-    {%- set type -%}
-        struct({% for name, type in fields.items() %}{{ name }} {{ engine_type(type) }}{{ ', ' if not loop.last }}{% endfor %})[]
-    {%- endset -%}
-    {%- if items is none -%}
-        cast(null as {{ type }})
-    {%- else -%}
-        cast([
-        {%- for item in items -%}
-            row({% for name in fields %}{{ quote_text(item[loop.index0]) if loop.index0 < item | length else 'null' }}{{ ', ' if not loop.last }}{% endfor %}){{ ', ' if not loop.last }}
-        {%- endfor -%}
-        ] as {{ type }})
-    {%- endif -%}
-{%- endmacro %}
-
-{% macro bigquery__list_given(fields, items) -%}
-    {%- set type -%}
-        array<struct<{% for name, type in fields.items() %}{{ name }} {{ engine_type(type) }}{{ ', ' if not loop.last }}{% endfor %}>>
-    {%- endset -%}
-    {%- if items is none -%}
-        cast(null as {{ type }})
-    {%- else -%}
-        {{ type }}[
-        {%- for item in items -%}
-            (
-                {%- for type in fields.values() -%}
-                cast({{ quote_text(item[loop.index0]) if loop.index0 < item | length else 'null' }} as {{ engine_type(type) }})
-                {{- ', ' if not loop.last }}
-                {%- endfor -%}
-            ){{ ', ' if not loop.last }}
-        {%- endfor -%}
-        ]
-    {%- endif -%}
 {%- endmacro %}

@@ -1,8 +1,10 @@
 {#
-    The proof holds back the first build of a dated table, too: the table is created without rows,
-    then its dates are published like any others. `if not exists`: of two first runs at once,
-    neither replaces what the other has loaded. Shadows bq_create_table_as of dbt-bigquery, which
-    creates a table and its rows in one statement. It still creates all other tables.
+    Creates a dated table without rows, then publishes its dates like any others. `if not exists`: of two
+    first runs at once, neither replaces what the other has loaded. Other tables are created as
+    dbt-bigquery does.
+
+    Shadows bq_create_table_as of dbt-bigquery because that macro creates a table and its rows in one
+    statement, which leaves no place for the proof of a first build.
 #}
 {% macro bq_create_table_as(partition_by, temporary, relation, compiled_code, language='sql') %}
     {%- if temporary or not config.get('meta', {}).get('slice_by') -%}

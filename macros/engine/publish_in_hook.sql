@@ -1,0 +1,41 @@
+{#
+    The proof and the publication of a dated table, after its rows were replaced: on DuckDB statements of
+    the post-hook, in the transaction that dbt-duckdb commits after it. On BigQuery nothing: replace_dates
+    has sent them.
+#}
+{% macro publish_in_hook() -%}
+    {{ adapter.dispatch('publish_in_hook')() }}
+{%- endmacro %}
+
+{% macro duckdb__publish_in_hook() -%}
+    {%- set findings = proof_findings() -%}
+    {%- set reads_export = 'model.' ~ project_name ~ '.stg_gcp_billing__export' in model.depends_on.nodes -%}
+    {#- a first build: later ones are judged before they are inserted -#}
+    select error({{ quote_text(foreign_rows()) }})
+    from {{ this }}
+    where
+        not coalesce({{ is_replaced() }}, false)
+        and not exists (
+            select 1 from {{ ref('x_meta_publications') }}
+            where target_table = {{ quote_text(this.identifier) }}
+        );
+    {%- if reads_export %}
+
+    {{ export_files_unchanged() }}
+    {%- endif %}
+    {%- if findings is not none %}
+
+    select error('not published <findings>' || found.findings || '</findings>')
+    from ({{ findings_text(findings) }}) as found (findings)
+    where found.findings is not null;
+    {%- endif %}
+    {%- if reads_export %}
+
+    {{ export_files_unchanged() }}
+    {%- endif %}
+
+    {{ publications_of_call() }}
+{%- endmacro %}
+
+{% macro bigquery__publish_in_hook() -%}
+{%- endmacro %}
