@@ -29,6 +29,7 @@ NO_GRANT_HELPS = (
 )
 ROLES = {
     "bigquery.jobs.create": "roles/bigquery.jobUser",
+    "bigquery.jobs.listAll": "roles/bigquery.resourceViewer",
     "bigquery.jobs.list": "roles/bigquery.user",
     "bigquery.datasets.create": "roles/bigquery.user",
 }

@@ -1,6 +1,12 @@
 """The control tables on BigQuery."""
 
+import time
+from collections.abc import Collection
+from typing import Any
+
 from runner.bigquery import TIMEOUT_SECONDS, Client, require_own_dataset
+from runner.control import accounts_sql
+from runner.errors import WarehouseUnreachable
 from runner.sql import Row, Value, When
 
 
@@ -34,6 +40,36 @@ class BigQueryStore:
 
     def complete(self, tenant: str) -> bool:
         return False  # dbt makes them, see models/control
+
+    def cancel_jobs(self, tenant: str, run_ids: Collection[str]) -> None:
+        rows = self.read(accounts_sql.CREDENTIALS.format(tenant=tenant), tenant_id=tenant)
+        account = next((row["impersonate"] or "" for row in rows), "")
+        once: Any = {"retry": None, "timeout": TIMEOUT_SECONDS}
+
+        def cancel() -> list[str]:
+            """Cancel those that have not ended; their ids."""
+            # Pending ones first: what begins meanwhile is then among the running.
+            listed = [
+                job
+                for state in ("pending", "running")
+                for job in self._client.own.list_jobs(
+                    all_users=bool(account), state_filter=state, **once
+                )
+            ]
+            found = [job for job in listed if job.labels.get("run") in run_ids]
+            for job in found:
+                by = account if job.user_email == account else ""
+                job.cancel(client=self._client.as_account(by), **once)
+            return [job.job_id for job in found]
+
+        ends = time.monotonic() + TIMEOUT_SECONDS
+        while found := self._client.call(cancel):
+            if time.monotonic() > ends:
+                raise WarehouseUnreachable(
+                    f"The BigQuery job {found[0]} of a run that has died does not end: run"
+                    f" `bq cancel {found[0]}`, and this again when it has ended."
+                )
+            time.sleep(1)
 
     def drop(self, tenant: str) -> None:
         from google.api_core.exceptions import NotFound

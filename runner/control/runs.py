@@ -1,5 +1,6 @@
 """Runs as the control tables have them, and how dead and cancelled runs are closed."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
@@ -88,9 +89,11 @@ def end_dead(store: Store, tenant_id: str, active: Sequence[Row]) -> int:
     dead = [
         row for row in active if processes.process_exited(row["worker_instance"], row["start_time"])
     ]
-    closed = len([row for row in active if row in dead or row["lease_expires_at"] <= now])
+    closed = [row for row in active if row in dead or row["lease_expires_at"] <= now]
     if not closed:
         return 0
+    # What a dead run left at work could else commit after the next run of its dates.
+    store.cancel_jobs(tenant_id, [row["pipeline_logging_id"] for row in closed])
     statements = (claim_sql.CLAIM_LOCK, *[sql.END_LEASE] * len(dead))
     statements += (sql.EXPIRE, sql.CLOSE_STEPS, sql.MISSING_EVENTS)
     values: dict[str, Value] = {
@@ -104,7 +107,7 @@ def end_dead(store: Store, tenant_id: str, active: Sequence[Row]) -> int:
         step_error=DIED,
         **values,
     )
-    return closed
+    return len(closed)
 
 
 def still_owned(store: Store, run: Run, status: str | None = None) -> bool:
@@ -134,8 +137,12 @@ def cancel(store: Store, tenant_id: str, run_id: str, why: str) -> Run | None:
         step_status="CANCELLED",
         step_error=None,
     )
-    is_closed = bool(rows) and rows[0]["status"] == "CANCELLED" and rows[0]["end_time"] == now
-    return run_from_row(rows[0]) if is_closed else None
+    if not rows or rows[0]["status"] != "CANCELLED" or rows[0]["end_time"] != now:
+        return None
+    # After it is closed: its process, if it still has one, is to see that, and no failure.
+    with contextlib.suppress(WarehouseProblem):
+        store.cancel_jobs(tenant_id, [run_id])
+    return run_from_row(rows[0])
 
 
 _COLUMNS = {one.name for one in fields(Run)} - {"id", "warnings", "deduplicated", "waits_for"}

@@ -1,5 +1,6 @@
 """The interface of the engine that has the control tables."""
 
+from collections.abc import Collection
 from typing import Protocol
 
 from runner.sql import Row, Value, When
@@ -37,6 +38,12 @@ class Store(Protocol):
 
     def complete(self, tenant: str) -> bool:
         """Make the tables and columns that are missing; False where dbt makes them."""
+
+    def cancel_jobs(self, tenant: str, run_ids: Collection[str]) -> None:
+        """Cancel what the engine still does for these runs of the tenant, and wait for its end.
+
+        Raises WarehouseUnreachable when it does not end, or may not be looked for.
+        """
 
     def drop(self, tenant: str) -> None:
         """Delete this tenant's control tables, and no others."""

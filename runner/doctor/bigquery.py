@@ -78,10 +78,11 @@ def partitions(scope: Scope) -> CheckResult:
 
 
 def permissions(scope: Scope) -> CheckResult:
-    """Jobs may be run and the tenant's dataset written: by a dry run of an insert."""
+    """Jobs may be run and listed, and the tenant's dataset written: by a dry run of an insert."""
     statement = doctor_sql.MAY_WRITE.format(tenant=scope.tenant)
     scope.dataset.bytes_read(scope.tenant, statement)
-    return ok(f"may run jobs and write {scope.tenant}")
+    scope.store.cancel_jobs(scope.tenant, ())
+    return ok(f"may run and list jobs, and write {scope.tenant}")
 
 
 def time_zone(scope: Scope) -> CheckResult:

@@ -11,7 +11,7 @@ from runner.control import claim, runs, tenants
 from runner.dataset import data_sql, deployment
 from runner.dataset.dataset import Dataset
 from runner.engine.job import Event, Job, Outcome
-from runner.errors import AccountRefused, UsageProblem, WarehouseUnreachable
+from runner.errors import AccountRefused, UsageProblem, WarehouseProblem, WarehouseUnreachable
 from runner.orchestration import landings, read_back
 from runner.orchestration.report import Total
 from runner.orchestration.step_log import StepLog
@@ -54,12 +54,18 @@ def build_dates(
             stack.enter_context(dataset.exclusive(tenant, build.wait))
         except WarehouseUnreachable as problem:  # only the data: the record can be written
             return Outcome(False, problem.message), ()
+        has_ended = False
         try:
             outcome = build.run_dbt(account)
             if EXPORT_CHANGED in (outcome.error or ""):
                 log.warning("%s; the build is repeated once", outcome.error)
                 outcome = build.run_dbt(account)
+            has_ended = outcome.success or bool(outcome.nodes)
         finally:
+            if not has_ended:
+                # dbt was killed, or stopped: what it had begun is not to be published later.
+                with contextlib.suppress(WarehouseProblem):
+                    context.store.cancel_jobs(tenant, [run.id])
             # However dbt ended, what it published stands.
             if steps.has_begun_a_model:
                 steps.published = read_back.published(dataset, run)

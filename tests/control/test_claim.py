@@ -10,7 +10,7 @@ from control_file import DAY, Control, request, write_control_file
 from runner import names
 from runner.control import claim, queue, quota, runs, turns
 from runner.control.processes import this_host
-from runner.errors import StatementRefused, UsageProblem
+from runner.errors import StatementRefused, UsageProblem, WarehouseUnreachable
 
 
 @pytest.fixture
@@ -289,6 +289,41 @@ def test_a_run_whose_process_on_this_host_is_gone_is_closed_before_its_lease(
     )
     run = control.take()
     assert run.id != killed and run.status == "PENDING"
+
+
+def test_a_dead_runs_jobs_end_before_its_dates_are_free(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On BigQuery they go on without the process, and could commit after the next run."""
+    dead = control.add_run("RUNNING", day=DAY, leased_for=timedelta(seconds=-1))
+    store, asked = control.context.store, []
+
+    def cancel_jobs(tenant: str, run_ids: list[str]) -> None:
+        asked.append((tenant, run_ids, control.runs()[0][0]))
+        if len(asked) == 1:
+            raise WarehouseUnreachable("The BigQuery job j of a run that has died does not end.")
+
+    monkeypatch.setattr(store, "cancel_jobs", cancel_jobs)
+    with pytest.raises(WarehouseUnreachable):
+        control.take()
+    assert control.runs() == [("RUNNING", None)], "nothing is claimed while it is at work"
+    assert control.take().status == "PENDING"
+    assert asked == [("acme", [dead], "RUNNING")] * 2
+
+
+def test_the_jobs_of_a_cancelled_run_are_cancelled_too(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, asked = control.add_run("RUNNING", day=DAY), []
+
+    def cancel_jobs(tenant: str, run_ids: list[str]) -> None:
+        asked.append((run_ids, control.runs()[0][0]))
+        raise WarehouseUnreachable("BigQuery did not answer.")
+
+    monkeypatch.setattr(control.context.store, "cancel_jobs", cancel_jobs)
+    assert runs.cancel(control.context.store, "acme", run, "by hand")
+    assert asked == [([run], "CANCELLED")]
+    assert runs.cancel(control.context.store, "acme", run, "by hand") is None and len(asked) == 1
 
 
 def test_a_pid_that_another_program_was_given_since_frees_the_dates(control: Control) -> None:

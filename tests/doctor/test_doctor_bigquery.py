@@ -34,6 +34,10 @@ class Answers:
         since = values.get("since")
         return self.whole if isinstance(since, datetime) and since.year == 1970 else self.day
 
+    def cancel_jobs(self, tenant: str, run_ids: tuple[str, ...]) -> None:
+        assert not run_ids, "a look, by which none is cancelled"
+        self.asked.append("jobs")
+
     def read(self, *texts: str, **values: Any) -> list[dict[str, Any]]:
         """A statement, or a tenant and a statement."""
         self.asked.append(texts[-1])
@@ -106,7 +110,7 @@ def test_the_farthest_that_a_partition_was_from_its_rows_is_told(
 def test_a_tenants_dataset_is_asked_for_with_an_insert_that_is_not_run(scope_of: ScopeOf) -> None:
     answers = Answers()
     assert bigquery.permissions(scope_of(answers)).status == OK
-    assert answers.asked == [sql.MAY_WRITE.format(tenant="acme")]
+    assert answers.asked == [sql.MAY_WRITE.format(tenant="acme"), "jobs"]
 
 
 @pytest.mark.parametrize(

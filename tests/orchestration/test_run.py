@@ -227,6 +227,25 @@ def test_each_node_is_a_step_and_those_in_between_are_closed(control, dbt) -> No
     assert control.value("select count(*) from acme.x_meta_step_logs where status='RUNNING'") == 0
 
 
+@pytest.mark.parametrize(
+    ("outcome", "are_cancelled"),
+    [
+        (Outcome(False, "the dbt process was killed by signal 9"), True),
+        (Outcome(False, "timed out after 20 min"), True),
+        (Outcome(False, "a proof failed", (a_node("billing_cost_daily", "error"),)), False),
+        (GOOD, False),
+    ],
+)
+def test_what_a_dbt_that_was_killed_left_at_work_is_cancelled(
+    control, dbt, monkeypatch: pytest.MonkeyPatch, outcome: Outcome, are_cancelled: bool
+) -> None:
+    """On BigQuery its jobs go on without it; it is done before what was published is read."""
+    dbt.outcome, asked = outcome, []
+    monkeypatch.setattr(control.context.store, "cancel_jobs", lambda *args: asked.append(args))
+    run_id = run(control, free_port()).run.id
+    assert asked == [("acme", [run_id])] * are_cancelled
+
+
 def test_a_dbt_that_died_leaves_no_step_running(control, dbt) -> None:
     dbt.outcome = Outcome(False, "the dbt process was killed by signal 9")
     run(control, free_port())
