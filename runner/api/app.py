@@ -21,9 +21,9 @@ SERVICE = "gcp-tenant-cost"
 STATIC = Path(__file__).parent / "static"
 FILES = {"page.js": "text/javascript", "page.css": "text/css"}
 DESCRIPTION = """
-What each tenant spends on Google Cloud: start runs, follow them, see what they found.
-Send a key as the header `X-API-Key`. Every answer has an `X-Request-ID`; an error is JSON with
-`error`, `message` (what to do) and `request_id`.
+Start and follow runs, and read quality results and costs of each tenant on Google Cloud.
+Send an API key in the header `X-API-Key`. Every response has the header `X-Request-ID`; an error
+is JSON with `error`, `message` (what is wrong and what to do) and `request_id`.
 """
 
 public = APIRouter()
@@ -48,7 +48,7 @@ def create(settings: Settings, access: Access, workers: int, grace_seconds: floa
         title="Tenant cost",
         description=DESCRIPTION,
         version=__version__,
-        # The pages that FastAPI would make load scripts from elsewhere.
+        # FastAPI's own pages would load scripts from other hosts.
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -63,7 +63,7 @@ def create(settings: Settings, access: Access, workers: int, grace_seconds: floa
 
 @public.get("/", include_in_schema=False)
 def page() -> FileResponse:
-    """The page, which calls the API with the key that is typed there."""
+    """The page, which calls the API with the key that the user enters."""
     return FileResponse(STATIC / "page.html", media_type="text/html; charset=utf-8")
 
 
@@ -78,7 +78,7 @@ def static(name: str) -> FileResponse:
 @public.head("/health/live", include_in_schema=False)
 @public.get("/health/live", tags=["service"])
 async def live() -> schemas.Live:
-    """Whether this process answers, whatever the warehouse does: for a liveness probe."""
+    """Whether this process answers, regardless of the warehouse: for a liveness probe."""
     return schemas.Live(status="ok", service=SERVICE, version=__version__)
 
 
@@ -104,5 +104,5 @@ async def health(service: TheService, response: Response) -> schemas.Health:
 
 @public.get("/metrics", tags=["service"], response_class=Response)
 def metrics(service: TheService) -> Response:
-    """Runs, rows, refusals, queue and answers of this process, for Prometheus."""
+    """Runs, rows, refusals, queue and responses of this process, for Prometheus."""
     return service.metrics.page()

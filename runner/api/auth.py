@@ -1,4 +1,4 @@
-"""The caller: a tenant's key, the admin's key or, without keys, any program on this machine."""
+"""Authentication: by a tenant's key, the admin key or, with DISABLE_AUTH, none at all."""
 
 import asyncio
 import contextlib
@@ -24,14 +24,14 @@ from runner.control.store import Store
 from runner.errors import UsageProblem
 from runner.settings import Settings
 
-# A key is looked up again after so long: a revoked one is taken no longer than that.
+# How long a key is cached, and so how long a revoked key may still be accepted.
 CACHE_SECONDS = 5.0
 CACHED = 10_000
-# So many keys that were never valid here are looked up at once: a flood of guesses must not hold
-# up the threads that answer everybody.
+# How many unknown keys are checked at once: a flood of guesses must not use up the threads that
+# answer all requests.
 GUESSES_AT_ONCE = 3
 ADMIN = "admin"
-# What a hash is of when the command that should have printed the key printed nothing.
+# Hashes of blank texts: the result when the command that should print the key printed nothing.
 BLANKS = frozenset(
     keys.hash_of("".join(text)) for length in range(4) for text in product(" \t\r\n", repeat=length)
 )
@@ -39,7 +39,7 @@ BLANKS = frozenset(
 
 @dataclass(frozen=True)
 class Principal:
-    """The caller: a key's id, and the one tenant it is of, or all of them (`is_admin`)."""
+    """The authenticated caller: a key's id and its tenant, or all tenants (`is_admin`)."""
 
     id: str
     tenant_id: str | None
@@ -47,7 +47,7 @@ class Principal:
     is_admin: bool = False
 
     def may_see(self, tenant_id: str) -> bool:
-        """Whether that tenant's data is for this principal."""
+        """Whether the principal may read that tenant's data."""
         return self.is_admin or (bool(tenant_id) and self.tenant_id == tenant_id)
 
     def require_tenant(self, tenant_id: str) -> None:
@@ -56,12 +56,12 @@ class Principal:
             raise Problem(
                 403,
                 "another_tenant",
-                f"This key is of tenant {self.tenant_id} and opens nothing of another:"
-                " call with that tenant's own key.",
+                f"This key belongs to tenant {self.tenant_id} and gives no access to another:"
+                " use a key of that tenant.",
             )
 
     def readable(self, value: Any) -> Any:
-        """Recorded texts, nested or not, without the server's paths for all but the admin."""
+        """The value; unless for the admin, its texts are without the server's paths."""
         if self.is_admin:
             return value
         if isinstance(value, dict):
@@ -73,7 +73,7 @@ class Principal:
 
 @dataclass(frozen=True)
 class Access:
-    """How the service lets callers in, as the environment sets it."""
+    """The service's settings of authentication, from the environment."""
 
     is_open: bool
     admin_hash: str
@@ -81,29 +81,30 @@ class Access:
 
 
 def access(settings: Settings) -> Access:
-    """Raises UsageProblem for a setting that cannot be meant."""
+    """Reads the settings. Raises UsageProblem for an invalid one."""
     environ = settings.environ
     admin = environ.get(keys.ADMIN_HASH, "").strip().lower()
     if admin and not re.fullmatch("[0-9a-f]{64}", admin):
         raise UsageProblem(
-            f"{keys.ADMIN_HASH} is not a SHA-256 in hex: set what `runner admin-key create` prints."
+            f"{keys.ADMIN_HASH} is not a SHA-256 in hex: set it to the value that"
+            " `runner admin-key create` prints."
         )
     if admin in BLANKS:
         raise UsageProblem(
-            f"{keys.ADMIN_HASH} is the hash of an empty key: set what `runner admin-key create`"
-            " prints."
+            f"{keys.ADMIN_HASH} is the hash of an empty key: set it to the value that"
+            " `runner admin-key create` prints."
         )
     text = environ.get("RUNNER_RATE_LIMIT") or "50"
     if not re.fullmatch("[0-9]{1,7}", text):
         raise UsageProblem(
-            f"RUNNER_RATE_LIMIT is '{text}': set it to calls a minute, such as 50; 0 for no limit."
+            f"RUNNER_RATE_LIMIT is '{text}': set it to calls a minute, such as 50, or 0 for no limit."
         )
     is_open = environ.get("DISABLE_AUTH", "").lower() in ("1", "true", "yes")
     return Access(is_open, admin, int(text))
 
 
 class KeyHeader(APIKeyHeader):
-    """The one header X-API-Key with a key exactly as the runner made it; None for anything else."""
+    """The key in exactly one header X-API-Key, in the form that the runner creates; else None."""
 
     async def __call__(self, request: HTTPConnection) -> str | None:
         sent = request.headers.getlist(self.model.name)
@@ -114,7 +115,7 @@ API_KEY = KeyHeader(name="X-API-Key", scheme_name="key", auto_error=False)
 
 
 class Authenticator:
-    """Finds the caller by the key, and keeps keys for seconds. Its state is the event loop's."""
+    """Finds the principal of a key, and caches keys. Used only by the event loop's thread."""
 
     def __init__(self, access: Access, store: Callable[[], Store]) -> None:
         """`store`: the control tables for the current thread."""
@@ -123,14 +124,14 @@ class Authenticator:
         self._calls = RateLimit(access.per_minute)
         self._refusals = RateLimit(access.per_minute)
         self._keys: TTLCache[str, keys.Key] = TTLCache(CACHED, CACHE_SECONDS)
-        # Hashes of keys that were found here: looking one up again is not a guess.
+        # Hashes of keys that were found before: these are not guesses.
         self._found: LRUCache[str, bool] = LRUCache(CACHED)
         self._pending: dict[str, asyncio.Future[keys.Key | None]] = {}
         self._guesses = asyncio.Semaphore(GUESSES_AT_ONCE)
         self._used: dict[tuple[str, str], datetime] = {}
 
     async def principal(self, request: Request, secret: str | None, scope: str) -> Principal:
-        """The caller. Raises Problem: 401 for an unknown key, 403 for what it may not do, 429."""
+        """The principal. Raises Problem: 401 unknown key, 403 not allowed, 429 rate limit."""
         client = request.client.host if request.client else "unknown"
         found = await self._identify(secret, client)
         request.state.principal = found.id
@@ -139,8 +140,8 @@ class Authenticator:
             raise Problem(
                 403,
                 "not_allowed",
-                f"This key does not have the scope {scope}: make one that has, with"
-                " `runner tenant key create`, or call with the admin key.",
+                f"This key does not have the scope {scope}: create one that does with"
+                " `runner tenant key create`, or use the admin key.",
             )
         for named in (request.path_params.get("tenant_id"), request.query_params.get("tenant_id")):
             if named is not None:
@@ -150,7 +151,7 @@ class Authenticator:
     async def _identify(self, secret: str | None, client: str) -> Principal:
         everything = (*keys.SCOPES, ADMIN)
         if self._access.is_open:
-            return Principal(f"anybody at {client}", None, everything, is_admin=True)
+            return Principal(f"unauthenticated from {client}", None, everything, is_admin=True)
         if secret is None:
             self._refusals.hit(client)
             raise _no_valid_key(None)
@@ -162,46 +163,46 @@ class Authenticator:
             self._refusals.hit(client)
             raise _no_valid_key(key)
         self._used[key.tenant_id, key.id] = datetime.now(UTC)
-        # The table may hold any text: the scopes that exist, and no others.
+        # The table may contain any text: only scopes that exist.
         scopes = tuple(scope for scope in key.scopes if scope in keys.SCOPES)
         return Principal(key.id, key.tenant_id, scopes)
 
     async def _find(self, secret: str, hashed: str, client: str) -> keys.Key:
-        """Look the key up. Raises Problem when there is none, or for a client's many guesses."""
+        """Find a key. Raises Problem when it is unknown, or for too many guesses of a client."""
         is_guess = hashed not in self._found
         async with self._guesses if is_guess else contextlib.nullcontext():
             if is_guess:
                 if key := self._keys.get(hashed):
                     return key  # found while this call waited
                 self._refusals.check(client)
-            key = await self._look_up(secret, hashed)
+            key = await self._read(secret, hashed)
             if key is None:
-                # Before the next guess begins: that one must see it.
+                # Counted before the next guess begins, so that its check includes this one.
                 self._refusals.hit(client)
                 raise _no_valid_key(None)
         return key
 
-    def _look_up(self, secret: str, hashed: str) -> asyncio.Future[keys.Key | None]:
-        """The key, or None when there is none, by one statement for all the calls that wait."""
+    def _read(self, secret: str, hashed: str) -> asyncio.Future[keys.Key | None]:
+        """The key, None if unknown, by one statement for all calls that wait for it."""
 
-        async def look_up() -> keys.Key | None:
+        async def read() -> keys.Key | None:
             try:
                 key = await run_in_threadpool(lambda: keys.find(self._store(), secret))
             finally:
                 del self._pending[hashed]
             if key:
                 self._keys[hashed], self._found[hashed] = key, True
-            else:  # it was deleted, and is a guess from now on
+            else:  # it was deleted: from now on it is a guess
                 self._found.pop(hashed, None)
             return key
 
         if hashed not in self._pending:
-            self._pending[hashed] = asyncio.ensure_future(look_up())
-        # A call that is cancelled cancels it for no other.
+            self._pending[hashed] = asyncio.ensure_future(read())
+        # A cancelled call must not cancel it for the others.
         return asyncio.shield(self._pending[hashed])
 
     def write_uses(self, store: Store) -> None:
-        """Write when keys were last used since the last call."""
+        """Write the last uses of keys since the previous call."""
         used, self._used = self._used, {}
         by_tenant: dict[str, dict[str, datetime]] = {}
         for (tenant_id, key_id), at in used.items():
@@ -212,16 +213,16 @@ class Authenticator:
 
 def _no_valid_key(key: keys.Key | None) -> Problem:
     message = (
-        "Send one key, exactly as it was shown, in one header X-API-Key and nowhere else;"
-        " `runner tenant key create --tenant ID` makes one, `runner admin-key create` the admin's."
+        "Send one valid key in one header X-API-Key. To create one: `runner tenant key create"
+        " --tenant ID`, or `runner admin-key create` for the admin key."
     )
     if key and key.state != "active":
-        message = f"The key is {key.state}: ask for another."
+        message = f"The key is {key.state}: ask the operator for a new one."
     return Problem(401, "no_valid_key", message, {"WWW-Authenticate": "ApiKey"})
 
 
 def _is_tenant_id(text: str | None) -> bool:
-    """Whether it may name a tenant, and so a dataset in statements."""
+    """Whether it is a valid tenant id, and so safe as a dataset's name in statements."""
     with contextlib.suppress(UsageProblem):
         return bool(text) and names.tenant_id(text or "") == text
     return False

@@ -1,4 +1,4 @@
-"""The bodies and parameters that the service takes, as /openapi.json describes them."""
+"""The request bodies and parameters of the service, as /openapi.json describes them."""
 
 from collections.abc import Callable
 from datetime import date
@@ -12,13 +12,13 @@ from runner.errors import UsageProblem
 
 
 def _checked(check: Callable[[str], object]) -> BeforeValidator:
-    """A text that one of the runner's own validators accepts; a refusal has its message."""
+    """Validates a text by one of the runner's validators, with its message."""
 
     def validate(value: Any) -> Any:
         if value is None:
             return None
         if not isinstance(value, str):
-            raise ValueError("write a text.")
+            raise ValueError("send a string.")
         try:
             return check(names.line(value))
         except UsageProblem as problem:
@@ -28,18 +28,18 @@ def _checked(check: Callable[[str], object]) -> BeforeValidator:
 
 
 UsageDate = Annotated[date, _checked(names.usage_date)]
-# May stand in a log, a table and a mail.
+# One line without control characters, safe in logs, tables and mails.
 Line = Annotated[str, Field(max_length=200), _checked(names.line)]
 
 
 class Body(BaseModel):
-    """Fields that are not named here are refused."""
+    """A body; unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Trigger(Body):
-    """Which usage dates (UTC): either `date`, or `from_date` and `to_date`, both included."""
+    """The usage dates (UTC): either `date`, or `from_date` and `to_date`, both included."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -54,7 +54,7 @@ class Trigger(Body):
     date: UsageDate | None = None
     from_date: UsageDate | None = None
     to_date: UsageDate | None = None
-    trigger_by: Line = Field(default="api", min_length=1, description="Who or what asks.")
+    trigger_by: Line = Field(default="api", min_length=1, description="The person or program.")
 
     @model_validator(mode="after")
     def _has_dates(self) -> Self:
@@ -63,23 +63,23 @@ class Trigger(Body):
 
     @property
     def dates(self) -> DateRange:
-        """The dates that were sent. Raises ValueError for dates that are missing or too many."""
+        """The dates in the body. Raises ValueError when they are missing or too many."""
         is_named_twice = self.date and (self.from_date or self.to_date)
         first, last = self.date or self.from_date, self.date or self.to_date
         if first is None or last is None or is_named_twice:
-            raise ValueError("name the dates: either date, or from_date and to_date.")
+            raise ValueError("send either date, or from_date and to_date.")
         if first > last:
             raise ValueError(f"from_date {first} is after to_date {last}: swap them.")
         found = DateRange(first, last)
         if found.days > LONGEST_DAYS:
             raise ValueError(
-                f"one run takes at most {LONGEST_DAYS} dates: send a longer range in parts."
+                f"a run has at most {LONGEST_DAYS} dates: send a longer range in parts."
             )
         return found
 
 
 class Account(Body):
-    """The service account as which a tenant's data is read and written: its address, no secret."""
+    """The address of the service account that reads and writes a tenant's data."""
 
     impersonate: Annotated[str, _checked(names.service_account)] = Field(
         examples=["acme-billing@my-project.iam.gserviceaccount.com"]
@@ -87,7 +87,7 @@ class Account(Body):
 
 
 class Onboarding(Body):
-    """A tenant to add, or to bring up to date: what is not named stays."""
+    """A tenant to add or to update; fields that are not sent keep their values."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -119,9 +119,9 @@ class Onboarding(Body):
     with_unallocated: bool | None = None
     all_accounts: bool = False
     landing: bool = Field(
-        default=False, description="Read the export once for others, as `tenant add --landing`."
+        default=False, description="Load the export for other tenants, as `tenant add --landing`."
     )
     create_key: bool | None = Field(
         default=None,
-        description="Answer with a new API key of the tenant; by default when it has none.",
+        description="Return a new API key of the tenant; by default if it has none.",
     )

@@ -1,4 +1,4 @@
-"""What the service answers when it cannot do as asked: JSON with a remedy and the request's id."""
+"""The service's errors: JSON with a message, its remedy, and the request's id."""
 
 import logging
 import re
@@ -22,30 +22,30 @@ from runner.errors import (
 
 log = logging.getLogger(__name__)
 
-# The folders of a path that begins at the root, and not of an address. In quotes, as in JSON, such
-# a path ends with them; elsewhere a folder's name may have blanks between its words.
+# The folders of an absolute path, but not of a URL. A path in quotes ends with the quotes;
+# elsewhere a folder's name may have blanks between its words.
 _WORD = r"[^\s/:;,'\"()]+"
 _FOLDERS = re.compile(rf"""(?<=")/(?!/)[^"]*/|(?<![\w/:.])/(?:{_WORD}(?: +{_WORD})*/)+""")
-# A file of data at the end of a path is known by its name; folders before it may have any.
+# The folders, with any names, before a data file, which is recognised by its extension.
 _DATA_FILE = re.compile(
     r"""(?<![\w/:.])/(?!/)(?:(?!://)[^\n"])*?/(?=[^/\s"]+\.(?:csv|tsv|json|jsonl|ndjson|parquet|gz|duckdb)\b)"""
 )
 _PROCESS = re.compile(r"\b(?:process|pid|PID) \d+\b")
 
 INTERNAL_ERROR = (
-    "Something broke inside the service: try again; if it breaks again, give this request_id to"
-    " whoever runs it. The full trace stands in logs/runner.jsonl under that id."
+    "Internal error: try again. If it happens again, give this request_id to the operator of the"
+    " service, who finds the full trace under it in logs/runner.jsonl."
 )
 _HTTP_ERRORS = {
-    404: ("not_found", "There is nothing at this path: see /openapi.json for what there is."),
-    405: ("method_not_allowed", "This path does not take that method: see /openapi.json."),
-    400: ("bad_request", "The body is not JSON that can be read: send one JSON object."),
+    404: ("not_found", "This path does not exist: see /openapi.json for all paths."),
+    405: ("method_not_allowed", "This path does not support the method: see /openapi.json."),
+    400: ("bad_request", "The body is not valid JSON: send one JSON object."),
     415: ("not_json", "Send the body with `Content-Type: application/json`."),
 }
 
 
 class Problem(Exception):
-    """An error as it is answered. `more` stands beside error, message and request_id."""
+    """An error response. `more`: fields added to error, message and request_id."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Problem(Exception):
 
 
 def busy(message: str, seconds: int = 5) -> Problem:
-    """503 with when to ask again."""
+    """503 with the header Retry-After."""
     return Problem(503, "try_again", message, {"Retry-After": str(seconds)})
 
 
@@ -75,7 +75,7 @@ def plain(text: str) -> str:
 
 
 def problem_of(error: RunnerError) -> Problem:
-    """The answer that stands for an error of the runner."""
+    """The error response for an error of the runner."""
     if isinstance(error, NotInitialised):
         return Problem(503, "not_initialised", error.message, {"Retry-After": "60"})
     if isinstance(error, UnknownTenant):
@@ -98,7 +98,7 @@ def answer(problem: Problem, request_id: str) -> JSONResponse:
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Have the application answer errors as JSON."""
+    """Make the application return errors as JSON."""
     app.add_exception_handler(Problem, _on_error)
     app.add_exception_handler(RunnerError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
@@ -118,7 +118,7 @@ async def _on_error(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
-    """422 that names the fields; their values are not repeated."""
+    """422 with the names of the fields, but not their values."""
     assert isinstance(error, RequestValidationError)
     details = [
         {
@@ -128,18 +128,18 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
         for one in error.errors()[:20]
     ]
     listed = "; ".join(f"{one['where']}: {one['what']}" for one in details)
-    message = f"{listed.rstrip('.')}. See /openapi.json for what is taken."
+    message = f"{listed.rstrip('.')}. See /openapi.json for the valid fields."
     problem = Problem(422, "invalid_request", message, details=details)
     return answer(problem, request.state.request_id)
 
 
 def _ascii(text: str) -> str:
-    """A field may have any name that was sent: as text that can be written."""
+    """A field's name, as sent, in ASCII."""
     return text.encode("ascii", "backslashreplace").decode()[:300]
 
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
-    """What the framework refuses: no such path, method or body."""
+    """Errors of the framework: an unknown path, method or body."""
     assert isinstance(error, HTTPException)
     name, message = _HTTP_ERRORS.get(error.status_code, ("refused", str(error.detail)))
     problem = Problem(error.status_code, name, message, error.headers)

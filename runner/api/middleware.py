@@ -1,4 +1,4 @@
-"""The outermost layer: each request's id and log line; what is too large or forged is refused."""
+"""The outermost layer: request ids, log lines, limits of size, and the origin of requests."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ HEADER_BYTES = 16 * 1024
 HEADERS = 100
 BODY_SECONDS = 10.0
 
-# The page's own files and nothing else; no other site may frame it, and nothing is kept.
+# Only the page's own files; no other site may embed it, and browsers cache nothing.
 SECURITY = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
@@ -32,7 +32,7 @@ SECURITY = {
 }
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HERE = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?")
-# Words in the names of headers that proxies, balancers and content networks add to a call.
+# Words in the names of headers that proxies, load balancers and CDNs add to a request.
 PROXIES = re.compile(
     r"(^|-)(via|\w*forward\w*|proxy\w*|proxied|original|originating|rewrite|real|remote|cf|cdn|amzn"
     r"|amz|appengine|azure|arr|akamai|cloud|envoy|fastly|varnish|vercel|tailscale|surrogate|front|ssl"
@@ -41,7 +41,7 @@ PROXIES = re.compile(
 
 
 class RequestMiddleware:
-    """Around the application: ids, log, limits, and the answer for an uncaught exception."""
+    """Adds ids, a log line and limits to each request, and handles uncaught exceptions."""
 
     def __init__(
         self, app: ASGIApp, on_answer: Callable[[Scope, int, float], None], only_loopback: bool
@@ -78,7 +78,7 @@ class RequestMiddleware:
                 except Problem as refusal:
                     await answer(refusal, request_id)(scope, receive, send_it)
             except Exception:
-                log.exception("request broke: %s %s", scope["method"], _path(scope))
+                log.exception("internal error in %s %s", scope["method"], _path(scope))
                 if not status:
                     broke = answer(Problem(500, "internal_error", INTERNAL_ERROR), request_id)
                     await broke(scope, receive, send_it)
@@ -91,36 +91,36 @@ class RequestMiddleware:
             self._on_answer(scope, status, seconds)
 
     def _check(self, scope: Scope) -> None:
-        """Raises Problem for headers that no honest caller sends."""
+        """Raises Problem for headers that are too large, ambiguous or not from this machine."""
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         size = sum(len(name) + len(value) for name, value in headers)
         if len(headers) > HEADERS or size > HEADER_BYTES:
             raise Problem(
                 431,
                 "headers_too_large",
-                f"At most {HEADERS} headers and {HEADER_BYTES} bytes of them are taken: send less.",
+                f"The limit is {HEADERS} headers of {HEADER_BYTES} bytes in all: send fewer.",
             )
         if len(scope["path"]) + len(scope["query_string"]) > HEADER_BYTES:
             raise Problem(414, "path_too_long", "The path and query are too long: shorten them.")
         if any(name == b"transfer-encoding" for name, _ in headers) and (
             scope["http_version"] == "1.0" or any(name == b"content-length" for name, _ in headers)
         ):
-            # A proxy may have read the other, and so another request after this one.
+            # A proxy that uses the other length would see another request after this one.
             raise Problem(
                 400,
                 "two_lengths",
-                "The request says its length in two ways: send Content-Length or"
-                " `Transfer-Encoding: chunked`, not both, and the latter with HTTP/1.1 only.",
+                "The length of the request is ambiguous: send either Content-Length or"
+                " `Transfer-Encoding: chunked`, the latter only with HTTP/1.1.",
                 {"Connection": "close"},
             )
         client = (scope.get("client") or ("",))[0]
         if self._only_loopback and not (client in LOOPBACK and _is_from_here(scope)):
-            # A page of another site may call, or resolve to, this machine.
+            # A page of another site may call this machine, also by a name that resolves to it.
             raise Problem(
                 403,
                 "not_this_host",
-                "Without keys the service answers on this machine only: call it as 127.0.0.1,"
-                " through no proxy and from no other site's page.",
+                "Without authentication the service accepts only requests from this machine: call"
+                " it as 127.0.0.1, without a proxy and not from another site's page.",
             )
         for name, text in headers:
             # int() refuses a text of thousands of digits.
@@ -129,35 +129,35 @@ class RequestMiddleware:
 
 
 async def _body(receive: Receive) -> Receive:
-    """The whole body, read before it is parsed. Raises Problem when it is too large or slow."""
-    body, is_whole = bytearray(), False
+    """The complete body, read before parsing. Raises Problem when it is too large or slow."""
+    body, is_complete = bytearray(), False
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            while not is_whole:
+            while not is_complete:
                 message = await receive()
                 body += message.get("body", b"")
-                is_whole = not message.get("more_body")
+                is_complete = not message.get("more_body")
                 if len(body) > BODY_BYTES:
                     raise _too_large()
     except TimeoutError:
-        raise Problem(408, "too_slow", "The body did not come in time: send it again.") from None
-    whole: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
+        raise Problem(408, "too_slow", "The body did not arrive in time: send it again.") from None
+    messages: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
-    async def again() -> Message:
-        return whole.pop() if whole else await receive()
+    async def replay() -> Message:
+        return messages.pop() if messages else await receive()
 
-    return again
+    return replay
 
 
 def _too_large() -> Problem:
-    message = f"A body of at most {BODY_BYTES} bytes is taken: send less."
+    message = f"The body is larger than {BODY_BYTES} bytes: send a smaller one."
     return Problem(413, "body_too_large", message)
 
 
 def _is_from_here(scope: Scope) -> bool:
-    """Whether it is called by a name of this machine, through no proxy and by no foreign page."""
+    """Whether the request names this machine, without a proxy and not from another site's page."""
     if scope["http_version"] == "1.0":
-        return False  # as nginx passes calls on, with no header that says so
+        return False  # nginx forwards requests as HTTP/1.0, without a header that shows it
     headers = [(name.decode("latin-1"), text.decode("latin-1")) for name, text in scope["headers"]]
     hosts = [text.lower() for name, text in headers if name == "host"]
     if len(hosts) != 1 or not HERE.fullmatch(hosts[0]):
@@ -173,6 +173,6 @@ def _is_from_here(scope: Scope) -> bool:
 
 
 def _path(scope: Scope) -> str:
-    """The path as it may stand in a log: one line, and not endless."""
+    """The path for the log: one line of limited length."""
     text: str = scope["path"]
     return text[:200].encode("ascii", "backslashreplace").decode().replace("\n", "\\n")

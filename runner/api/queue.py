@@ -1,5 +1,4 @@
-"""Runs that wait in the warehouse: executed by threads with warm dbt processes, also after a
-restart."""
+"""The queue of the service: threads with warm dbt processes execute the queued runs."""
 
 import logging
 import signal
@@ -23,22 +22,22 @@ from runner.pipelines import templates
 
 log = logging.getLogger(__name__)
 
-# How long a run waits for what other programs have open, as one of the command line does.
+# How long a run waits for a file that another program has open, as on the command line.
 PATIENCE_SECONDS = 60.0
-# How long a run may take to end once it has been stopped, dbt's own end included.
+# How long a stopped run may take to end, including dbt.
 STOP_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run that is at work here has come; `total` is 0 until dbt has planned."""
+    """The progress of a run that this process builds; `total` is 0 until dbt has planned."""
 
     total: int = 0
     done: int = 0
     at_work: str = ""
 
     def after(self, event: Event) -> "Progress":
-        """The progress once this has happened."""
+        """The progress after this event."""
         if event.kind == "planned":
             return replace(self, total=event.nodes, done=0)
         if event.kind == "finished":
@@ -49,9 +48,9 @@ class Progress:
 
 
 class RunQueue:
-    """`workers` runs at once; none of a tenant that is building, here or elsewhere.
+    """Executes `workers` runs at once, and only one run of a tenant, in any process.
 
-    What waits is in the warehouse: a restart finds it again, and of several services one dequeues
+    The queue is in the warehouse: it survives a restart, and only one of several services dequeues
     a run.
     """
 
@@ -65,11 +64,11 @@ class RunQueue:
         self._stop = Stop()
         self._waiting: dict[str, str] = {}  # run id -> tenant, in order
         self._at_work: dict[str, str] = {}
-        # Tenants of which another process has a run, as of the last sweep or try.
+        # Tenants of which another process builds a run, by the last sweep or attempt.
         self._building: set[str] = set()
         self._progress: dict[str, Progress] = {}
-        # Names by which runs were, or may have been, dequeued before an error. By name, not by host
-        # and pid: containers may have both alike.
+        # Names under which runs were, or may have been, dequeued before an error. Not host and
+        # pid, which two containers may share.
         self._lost: set[str] = set()
         self._change = threading.Condition()
         self._is_closing = False
@@ -80,13 +79,13 @@ class RunQueue:
         metrics.watch_queue(lambda: self.length, lambda: self.active)
 
     def start(self) -> None:
-        """Begin to work, with a warm dbt process."""
+        """Start the threads and a warm dbt process."""
         self._pool.warm_up()
         for thread in self._threads:
             thread.start()
 
     def close(self) -> None:
-        """Dequeue no more; wait `grace_seconds` for what is at work, then requeue it."""
+        """Dequeue no more runs; wait `grace_seconds` for active ones, then requeue them."""
         with self._change:
             self._is_closing = True
             self._change.notify_all()
@@ -97,33 +96,33 @@ class RunQueue:
 
     @property
     def length(self) -> int:
-        """Runs that wait, as far as this process knows."""
+        """Queued runs that this process knows of."""
         return len(self._waiting)
 
     @property
     def active(self) -> int:
-        """Runs at work in this process."""
+        """Runs that this process builds."""
         return len(self._at_work)
 
     def progress(self, run_id: str) -> Progress | None:
-        """How far a run is; None when it is not at work here."""
+        """The progress of a run; None when this process does not build it."""
         return self._progress.get(run_id)
 
     def put(self, tenant_id: str, run_id: str) -> None:
-        """Have a waiting run dequeued as soon as a thread is free."""
+        """Add a queued run, to be dequeued as soon as a thread is free."""
         with self._change:
             if run_id not in self._at_work:
                 self._waiting.setdefault(run_id, tenant_id)
                 self._change.notify()
 
     def sweep(self, store: Store, tenant_id: str) -> None:
-        """Take note of a tenant's waiting runs, of other services, too; close its dead ones."""
+        """Add a tenant's queued runs, also of other services; close its dead runs."""
         with self._change:
             here = set(self._at_work)
         found = queue.sweep(store, tenant_id, self._lost)
         self._metrics.runs_failed(found.closed)
         with self._change:
-            # What began here while the rows were read is no other process's, either.
+            # Includes runs that this process started while the rows were read.
             if found.owned - here - set(self._at_work):
                 self._building.add(tenant_id)
             else:
@@ -132,13 +131,13 @@ class RunQueue:
         for run_id in found.waiting:
             self.put(tenant_id, run_id)
 
-    def forget_building(self, but: Collection[str]) -> None:
-        """Only these tenants may have runs in other processes."""
+    def limit_building(self, busy: Collection[str]) -> None:
+        """Only the `busy` tenants may have runs in other processes."""
         with self._change:
-            self._building.intersection_update(but)
+            self._building.intersection_update(busy)
 
     def _next(self) -> tuple[str, str] | None:
-        """The next run that may begin, now at work; None at the end."""
+        """The next run that may start, marked as at work; None when the queue is closing."""
         with self._change:
             while not self._is_closing:
                 busy = {*self._at_work.values(), *self._building}
@@ -161,7 +160,7 @@ class RunQueue:
                 self._change.notify_all()
 
     def _run(self, tenant_id: str, run_id: str) -> None:
-        """Dequeue the run, if it still waits and may begin, and execute it."""
+        """Dequeue the run, if it still waits and may start, and execute it."""
         context = self._contexts.waiting(PATIENCE_SECONDS)
         context = replace(context, pool=self._pool, stop=self._stop)
         store, name = context.store, queue.worker_name()
@@ -181,7 +180,7 @@ class RunQueue:
             landings.require_dates(store, request)
         except (landings.LandingIsActive, NotInitialised) as later:
             log.info("run %s of %s waits: %s", run_id, tenant_id, later.message)
-            return  # the next sweep puts it again
+            return  # the next sweep adds it again
         except UsageProblem as problem:
             runs.cancel(store, tenant_id, run_id, problem.message)
             return
@@ -191,8 +190,8 @@ class RunQueue:
             if run:
                 self._execute(context, template, request, run)
             elif queue.cancel_suspended(store, tenant_id, run_id):
-                log.warning("run %s of %s: its tenant may not run now", run_id, tenant_id)
-            else:  # the next sweep puts it again, if it still waits
+                log.warning("run %s of %s: the tenant is not active", run_id, tenant_id)
+            else:  # if it still waits, the next sweep adds it again
                 with self._change:
                     self._building.add(tenant_id)
         except BaseException:

@@ -1,4 +1,4 @@
-"""How many calls a minute are answered."""
+"""The limit of calls a minute."""
 
 import time
 
@@ -10,19 +10,19 @@ from runner.api.errors import Problem
 
 
 class RateLimit:
-    """So many calls a minute for each name, counted in this process; 0 for no limit."""
+    """`per_minute` calls for each name, counted in this process; 0 for no limit."""
 
     def __init__(self, per_minute: int) -> None:
         self._limit = RateLimitItemPerMinute(per_minute)
         self._calls = MovingWindowRateLimiter(MemoryStorage())
 
     def hit(self, name: str) -> None:
-        """Count a call. Raises Problem when there were too many in the last minute."""
+        """Count a call. Raises Problem after too many in the last minute."""
         if self._limit.amount and not self._calls.hit(self._limit, name):
             raise self._refusal(name)
 
     def check(self, name: str) -> None:
-        """Raises Problem as `hit` does, and counts nothing."""
+        """Raises Problem as `hit` does, without counting a call."""
         if self._limit.amount and not self._calls.test(self._limit, name):
             raise self._refusal(name)
 
@@ -33,7 +33,7 @@ class RateLimit:
         return Problem(
             429,
             "rate_limited",
-            f"More than {per_minute} calls in a minute: wait {seconds} s, then go on.",
+            f"More than {per_minute} calls in a minute: wait {seconds} s, then continue.",
             {"Retry-After": str(seconds)},
             limit_per_minute=per_minute,
         )

@@ -35,7 +35,7 @@ def runs(
     date: UsageDate | None = None,
     tenant_id: Annotated[str | None, Query(max_length=200)] = None,
 ) -> list[dict[str, Any]]:
-    """Runs, newest first: of the key's tenant, with the admin key of all or the one named."""
+    """Runs, newest first: of the key's tenant; with the admin key, of one or all tenants."""
     store = call.store
     named = tenant_id if call.principal.is_admin else call.principal.tenant_id
     found: list[Row] = []
@@ -48,7 +48,7 @@ def runs(
 
 @router.get("/runs/{run_id}", response_model=schemas.RunInFull, responses=problems(404, 422))
 def run(call: Reader, run_id: RunId) -> dict[str, Any]:
-    """One run as it stands, and which runs published its dates last."""
+    """One run, and which runs published its dates last."""
     row = _row(call, run_id)
     _, found = publications.published_dates(call.store, control_runs.run_from_row(row))
     return {
@@ -60,7 +60,7 @@ def run(call: Reader, run_id: RunId) -> dict[str, Any]:
 
 @router.get("/runs/{run_id}/steps", response_model=list[schemas.Step], responses=problems(404, 422))
 def steps(call: Reader, run_id: RunId) -> list[dict[str, Any]]:
-    """The steps of a run, in order, as far as it has come."""
+    """The steps of a run so far, in order."""
     tenant_id = _row(call, run_id)["tenant_id"]
     found = control_runs.steps_of(call.store, tenant_id, run_id)
     return [{**step, **_messages(call, step)} for step in found]
@@ -70,9 +70,9 @@ def steps(call: Reader, run_id: RunId) -> list[dict[str, Any]]:
     "/runs/{run_id}/dq-results", response_model=list[schemas.Quality], responses=problems(404, 422)
 )
 def quality(call: Reader, run_id: RunId) -> list[dict[str, Any]]:
-    """What the run's expectations found, by table and severity, failures first.
+    """The run's data-quality results by table and severity, failed ones first.
 
-    503 while a run loads.
+    503 while a run of the tenant builds.
     """
     tenant_id = _row(call, run_id)["tenant_id"]
     rows = call.service.data(tenant_id, publications_sql.DQ_RESULTS, run_id=run_id)
@@ -94,7 +94,7 @@ def quality(call: Reader, run_id: RunId) -> list[dict[str, Any]]:
 
 @router.post("/runs/{run_id}/cancel", response_model=schemas.Run, responses=problems(404, 409, 422))
 def cancel(call: Writer, run_id: RunId) -> dict[str, Any]:
-    """Stop an active run: CANCELLED at once, its process ends within seconds."""
+    """Cancel an active run: its status changes at once, its process ends within seconds."""
     tenant_id, why = _row(call, run_id)["tenant_id"], f"cancelled by {call.principal.id}"
     was_active = control_runs.cancel(call.store, tenant_id, run_id, why)
     row = _row(call, run_id)
@@ -108,9 +108,9 @@ def _row(call: Call, run_id: str) -> Row:
     """A run's row. Raises Problem: 404 when there is none, 403 when it is another tenant's."""
     store, tenant_id = call.store, call.principal.tenant_id
     with contextlib.suppress(ValueError):
-        # As ids are written: another spelling is of no run, and need not be asked for.
+        # In the form of stored ids; a text that is not a UUID is no run's id.
         run_id = str(uuid.UUID(run_id))
-        # Mostly it is the key's own, and the table of all tenants' events is not read.
+        # Usually it is a run of the key's tenant; then the events of all tenants are not read.
         if tenant_id and (rows := store.read(runs_sql.RUN.format(tenant=tenant_id), run_id=run_id)):
             return rows[0]
         for event in store.read(runs_sql.TENANT_OF_RUN, run_id=run_id):
@@ -118,9 +118,7 @@ def _row(call: Call, run_id: str) -> Row:
             statement = runs_sql.RUN.format(tenant=event["tenant_id"])
             if rows := store.read(statement, run_id=run_id):
                 return rows[0]
-    raise Problem(
-        404, "unknown_run", "There is no such run: see GET /api/v1/pipelines/runs for those."
-    )
+    raise Problem(404, "unknown_run", "This run does not exist: see GET /api/v1/pipelines/runs.")
 
 
 def _messages(call: Call, row: Row) -> dict[str, Any]:
@@ -133,7 +131,7 @@ def _messages(call: Call, row: Row) -> dict[str, Any]:
 
 
 def _run(call: Call, row: Row) -> dict[str, Any]:
-    """A run as the service describes it, with its progress where it is at work here."""
+    """A run as the service returns it, with its progress if this process builds it."""
     progress = call.service.queue.progress(row["pipeline_logging_id"])
     is_at_work = progress is not None and row["status"] == "RUNNING"
     messages = _messages(call, row)

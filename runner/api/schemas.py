@@ -1,4 +1,4 @@
-"""The bodies that the service returns, as /openapi.json describes them."""
+"""The response bodies of the service, as /openapi.json describes them."""
 
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -13,7 +13,7 @@ RUN_ID = "7f0c9d2e-4b0a-4f6e-9a51-2f8a6f0f3f11"
 
 
 class Accepted(BaseModel):
-    """A run that was asked for: new and PENDING, or the one that has these dates already."""
+    """The requested run: a new PENDING run, or the active run that has these dates already."""
 
     pipeline_logging_id: str = Field(validation_alias="id", examples=[RUN_ID])
     pipeline_id: str = Field(examples=["acme1281-gcp-cost-billing"])
@@ -30,7 +30,7 @@ class Accepted(BaseModel):
 
 
 class RunProgress(BaseModel):
-    """Steps of dbt done and planned; only from the service that has the run at work."""
+    """Steps of dbt done and planned; only from the service that builds the run."""
 
     done: int
     total: int
@@ -38,7 +38,7 @@ class RunProgress(BaseModel):
 
 
 class Timed(BaseModel):
-    """When something began and ended, and with what."""
+    """The times and the result of a run or a step."""
 
     start_time: datetime | None
     end_time: datetime | None
@@ -64,7 +64,7 @@ class Run(Timed):
 
 
 class Publication(BaseModel):
-    """A table's dates as the run published them; `net` exact, null where rows do not add up."""
+    """The dates of a table that the run published; `net` exact, null if rows do not add up."""
 
     table: str = Field(examples=["gcp_silver_cost"])
     from_date: date
@@ -77,14 +77,14 @@ class Publication(BaseModel):
 
 
 class Publisher(BaseModel):
-    """Tables whose rows of some dates are of this run."""
+    """A run and the tables whose rows it published."""
 
     pipeline_logging_id: str = Field(examples=[RUN_ID])
     tables: list[str]
 
 
 class PublishedDates(BaseModel):
-    """Dates and the runs that published them last; `behind`: tables older than what they read."""
+    """Dates and the runs that published them last; `behind`: tables older than their inputs."""
 
     from_date: date
     to_date: date
@@ -94,7 +94,7 @@ class PublishedDates(BaseModel):
 
 
 class RunInFull(Run):
-    """A run, what it published (null where it died before that was recorded), and what stands."""
+    """A run, what it published (null if it died before), and what is published now."""
 
     publications: list[Publication] | None = None
     published_dates: list[PublishedDates] = []
@@ -111,7 +111,7 @@ class Step(Timed):
 
 
 class FailedExpectation(BaseModel):
-    """An expectation that did not hold; `samples` are some failing rows, each as JSON text."""
+    """A failed expectation; `samples` are some failing rows, each as JSON text."""
 
     expectation: str = Field(examples=["grain"])
     description: str | None = None
@@ -124,7 +124,7 @@ class FailedExpectation(BaseModel):
 
 
 class Quality(BaseModel):
-    """What the expectations of one table and severity found in a run."""
+    """The data-quality results of one table and severity in a run."""
 
     table: str | None = Field(validation_alias="target_table")
     severity: str | None
@@ -138,7 +138,7 @@ class Quality(BaseModel):
 
 
 class LimitLeft(BaseModel):
-    """One limit: used, and when the count begins anew (null: when a run ends)."""
+    """One limit, the runs used of it, and when the count resets (null: when a run ends)."""
 
     name: str
     used: int
@@ -148,7 +148,7 @@ class LimitLeft(BaseModel):
 
 
 class Quota(BaseModel):
-    """A tenant's standing and what is left of its limits."""
+    """A tenant's status, and what is left of its limits."""
 
     tenant_id: str
     tenant_status: str | None
@@ -158,10 +158,11 @@ class Quota(BaseModel):
 
 
 class Cost(BaseModel):
-    """What one service cost on one usage date (UTC), in one currency; exact, so as text.
+    """The cost of one service on one usage date (UTC), in one currency; exact, as text.
 
-    Of the tables that this is read and made from, the run that published the date longest ago is
-    named. `layers_agree` is false while one of them is older than what it reads.
+    `pipeline_logging_id` and `published_at` are of the oldest publication of the date, among the
+    tables that the cost comes from. `layers_agree` is false while one of these tables is older
+    than a table that it reads.
     """
 
     usage_date: date
@@ -178,7 +179,7 @@ class Cost(BaseModel):
 
 
 class Tenant(BaseModel):
-    """A tenant whose key this is; with the admin key every one."""
+    """A tenant that the key gives access to."""
 
     tenant_id: str = Field(validation_alias="id")
     company_name: str
@@ -188,7 +189,7 @@ class Tenant(BaseModel):
 
 
 class Live(BaseModel):
-    """That the process answers."""
+    """The answer of a live process."""
 
     status: Literal["ok"]
     service: str
@@ -196,7 +197,7 @@ class Live(BaseModel):
 
 
 class Health(BaseModel):
-    """Whether the service works."""
+    """Whether the service can reach the warehouse, and its queue."""
 
     status: Literal["ok", "degraded"]
     service: str
@@ -210,7 +211,7 @@ class Health(BaseModel):
 
 
 class Error(BaseModel):
-    """Every answer that is no success."""
+    """The body of every error."""
 
     error: str = Field(examples=["quota_exceeded"])
     message: str = Field(examples=["What is wrong, and what to do."])
@@ -218,18 +219,18 @@ class Error(BaseModel):
 
 
 class Credentials(BaseModel):
-    """The service account of a tenant, null for the service's own, and since when."""
+    """The service account of a tenant, null for the service's own, and when it was set."""
 
     tenant_id: str = Field(examples=["acme1281"])
     impersonate: str | None = Field(
         examples=["acme-billing@my-project.iam.gserviceaccount.com"],
-        description="Its address. On a local (DuckDB) target it is kept and not used.",
+        description="Its address. On a local (DuckDB) target it is stored but not used.",
     )
     set_at: datetime | None
 
 
 class Onboarded(BaseModel):
-    """A tenant that is ready. `api_key` is shown this once."""
+    """A tenant that is ready. `api_key` cannot be read again."""
 
     tenant_id: str
     status: Literal["ready"]

@@ -13,11 +13,11 @@ from runner.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Beyond these uvicorn answers 503: below the 1,024 files a process may mostly have open.
+# With more connections uvicorn answers 503; most systems allow a process 1,024 open files.
 CONNECTIONS = 800
 OPEN = (
-    "WARNING: DISABLE_AUTH is set: anybody on this machine may see every tenant's bill and start"
-    " runs. Unset it for anything but development."
+    "WARNING: DISABLE_AUTH is set: every user of this machine can read all tenants' bills and start"
+    " runs. Use it for development only."
 )
 
 
@@ -29,38 +29,38 @@ def serve(
     grace_seconds: float,
     echo: Callable[[str], None],
 ) -> None:
-    """Serve until SIGINT or SIGTERM. Raises UsageProblem for settings that cannot be meant."""
+    """Serve until SIGINT or SIGTERM. Raises UsageProblem for invalid settings."""
     access = auth.access(settings)
     if access.is_open and host not in middleware.LOOPBACK:
         raise UsageProblem(
-            f"DISABLE_AUTH lets anybody in, so it goes with --host 127.0.0.1 only, not {host}:"
-            " unset it, and make keys with `runner tenant key create`."
+            f"DISABLE_AUTH is only allowed with --host 127.0.0.1, not {host}: unset it, and create"
+            " keys with `runner tenant key create`."
         )
     settings.target({"tenant_id": "none"})
-    _ = settings.mail  # else the first run to send mail would raise it
+    _ = settings.mail  # raises for invalid settings now, not when the first mail is sent
     if access.is_open:
         log.warning(OPEN)
         echo(f"{'*' * 78}\n{OPEN}\n{'*' * 78}")
-    # A call for another protocol would make uvicorn log that packages should be installed.
+    # For requests of other protocols uvicorn would log advice to install packages.
     logging.getLogger("uvicorn.error").addFilter(lambda line: "[standard]" not in str(line.msg))
     listener = _listen(host, port)
     config = config_of(app.create(settings, access, workers, grace_seconds))
-    # Calls that come before the application is ready wait in the socket's own queue.
+    # Requests before the application is ready wait in the socket's queue.
     echo(f"Serving on http://{_address(listener)}; stop with Ctrl-C.")
     with listener:
         uvicorn.Server(config).run(sockets=[listener])
 
 
 def config_of(application: FastAPI) -> uvicorn.Config:
-    """How uvicorn is to serve it."""
+    """The settings of uvicorn."""
     return uvicorn.Config(
         application,
         http="h11",
         ws="none",
-        # The client is the connection's peer: any caller may write a header that names another.
+        # The client is the connection's peer: a header could name any other address.
         proxy_headers=False,
         lifespan="on",
-        # Ours has the id of the request; and a key must never stand in one.
+        # RequestMiddleware writes a log line with the request's id and never a key.
         access_log=False,
         log_level="warning",
         server_header=False,
@@ -72,17 +72,17 @@ def config_of(application: FastAPI) -> uvicorn.Config:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises UsageProblem when the address cannot be had."""
+    """A listening socket. Raises UsageProblem when the address cannot be used."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise UsageProblem(
-            f"Port {port} of {host} cannot be listened on ({error.strerror or error}): end what"
-            " has it, or name another with --port."
+            f"Port {port} of {host} cannot be used ({error.strerror or error}): end the program"
+            " that uses it, or choose another with --port."
         ) from None
-    # Accepted sockets inherit it. asyncio does not see by such a socket that it is TCP, and an
-    # answer's second packet would wait 40 ms for the caller to acknowledge its first.
+    # Accepted sockets inherit it. asyncio does not set it for such a socket, and a response's
+    # second packet would wait 40 ms for the client to acknowledge the first.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 

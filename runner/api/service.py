@@ -1,4 +1,4 @@
-"""What the routes share: the service's parts, and an authenticated call to it."""
+"""What the routes share: the parts of the service, and authenticated calls."""
 
 import asyncio
 import contextlib
@@ -35,15 +35,15 @@ from runner.sql import Row, Value
 
 log = logging.getLogger(__name__)
 
-# How long an answer waits for the control tables while other commands write.
+# How long a request waits for the control tables while other commands write.
 PATIENCE_SECONDS = 5.0
-# A tenant's data is waited for no longer, and by few calls at once: a run that loads has its file
-# for minutes, and each call that waits holds one of the threads that answer everybody.
+# Few requests wait for a tenant's data, and not for long: a run has the file for minutes, and each
+# request that waits uses one of the threads that answer all requests.
 DATA_PATIENCE_SECONDS = 0.5
 READERS = 16
 READERS_OF_A_TENANT = 4
-# /health checks the warehouse once in so long, and waits no longer for it. A check waits for a file
-# that others have open for a short time only: a probe gives up after a few seconds.
+# /health checks the warehouse once in HEALTH_SECONDS, with these timeouts: a probe gives up after
+# a few seconds.
 HEALTH_SECONDS = 2.0
 HEALTH_TIMEOUT_SECONDS = 5.0
 HEALTH_PATIENCE_SECONDS = 1.0
@@ -69,26 +69,26 @@ class Service:
         self._readers_of: dict[str, threading.BoundedSemaphore] = {}
 
     def start(self) -> None:
-        """Begin to execute what waits."""
+        """Start to execute queued runs."""
         self.queue.start()
         self.upkeep.start()
 
     def close(self) -> None:
-        """Execute no more; what does not end in time waits again."""
+        """Execute no more runs; runs that do not end in time are requeued."""
         self.upkeep.stop()
         self.queue.close()
         self.upkeep.close()
 
     def context(self) -> Context:
-        """The current thread's, for an answer. Raises NotInitialised before `runner init`."""
+        """The current thread's context. Raises NotInitialised before `runner init`."""
         context = self._contexts.waiting(PATIENCE_SECONDS)
         if not self._is_made and not context.store.exists():
-            raise NotInitialised("The warehouse was never made: run `runner init`.")
+            raise NotInitialised("The warehouse does not exist yet: run `runner init`.")
         self._is_made = True
         return context
 
     def data(self, tenant_id: str, statement: str, **values: Value) -> list[Row]:
-        """Rows of the tenant's data. Raises Problem while a run that loads has its file."""
+        """Rows of the tenant's data. Raises Problem while a run has the tenant's file."""
         dataset = self._contexts.waiting(DATA_PATIENCE_SECONDS).dataset
         most = READERS_OF_A_TENANT if dataset.single_writer else READERS
         readers = self._readers_of.setdefault(tenant_id, threading.BoundedSemaphore(most))
@@ -96,7 +96,7 @@ class Service:
             try:
                 return dataset.read(tenant_id, statement.format(tenant=tenant_id), **values)
             except AccountRefused:
-                raise  # waiting would not help
+                raise  # a retry would not help
             except WarehouseProblem as error:
                 raise _no_data_now(tenant_id) from error
             except UsageProblem:
@@ -104,19 +104,19 @@ class Service:
 
 
 class Health:
-    """Whether the warehouse can be reached: one check at a time, its answer kept for seconds."""
+    """Whether the warehouse can be reached: one check at a time, its result cached."""
 
     def __init__(self, contexts: ThreadContexts) -> None:
         self._contexts = contexts
         self._is_reachable: bool | None = None
         self._next_check = 0.0
-        # The last check. One that hangs keeps its thread, so no other begins before it ends.
+        # The last check. A check that hangs keeps its thread, so no other starts before its end.
         self._check: asyncio.Task[bool] | None = None
-        # A thread of its own: the check does not wait for the threads of the routes.
+        # Its own thread, so that the check does not wait for the threads of the routes.
         self._thread = anyio.CapacityLimiter(1)
 
     async def is_reachable(self) -> bool:
-        """While one call checks, the others get the last answer; False after a check that hangs."""
+        """During a check, other calls get the last result; False after a check that hangs."""
         check, is_own = self._check, False
         if check is None or (check.done() and self._next_check <= time.monotonic()):
             check = self._check = asyncio.ensure_future(run_sync(self._probe, limiter=self._thread))
@@ -131,7 +131,7 @@ class Health:
         try:
             self._contexts.waiting(HEALTH_PATIENCE_SECONDS).store.read(sql.PROBE)
         except RunnerError as error:
-            # /health is public: which file or project it is stands in the log only.
+            # /health is public: the file or project is only logged.
             log.warning("the warehouse cannot be reached: %s", error.message)
             return False
         return True
@@ -150,14 +150,14 @@ def _slot(slots: threading.BoundedSemaphore, tenant_id: str) -> Iterator[None]:
 
 def _no_data_now(tenant_id: str) -> Problem:
     return errors.busy(
-        f"The data of {tenant_id} cannot be read now, such as while a run loads it: ask again in"
-        " some seconds."
+        f"The data of {tenant_id} cannot be read now, such as while a run builds it: try again in"
+        " a few seconds."
     )
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call by a known principal."""
+    """A call by an authenticated principal."""
 
     service: Service
     principal: Principal
@@ -169,7 +169,7 @@ class Call:
 
 
 def service_of(request: Request) -> Service:
-    """The service that this is a request to."""
+    """The service that handles the request."""
     found: Service = request.app.state.service
     return found
 
@@ -195,6 +195,6 @@ TenantId = Annotated[str, Path(examples=["acme1281"], max_length=200)]
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The errors of a route, for its description."""
+    """The errors of a route, for /openapi.json."""
     every = sorted({401, 403, 408, 413, 429, 431, 503, *statuses})
     return {status: {"model": schemas.Error} for status in every}

@@ -27,14 +27,14 @@ CREDENTIALS = "/{tenant_id}/credentials"
 
 @router.get("", response_model=list[schemas.Tenant], responses=problems())
 def all_tenants(call: Reader) -> list[control_tenants.Tenant]:
-    """The key's tenant; with the admin key every one."""
+    """The key's tenant; with the admin key, all tenants."""
     every = control_tenants.every(call.store)
     return [tenant for tenant in every if call.principal.may_see(tenant.id)]
 
 
 @router.get("/{tenant_id}/quota", response_model=schemas.Quota, responses=problems(404, 422))
 def quota_of(call: Reader, tenant_id: TenantId) -> quota.Quota:
-    """What the tenant has used of its limits, what is left, and when it resets."""
+    """What the tenant has used of its limits, what is left, and when they reset."""
     return quota.of(call.store, tenant_id)
 
 
@@ -45,7 +45,7 @@ def costs(
     from_date: UsageDate | None = None,
     to_date: UsageDate | None = None,
 ) -> list[Row]:
-    """Cost per usage date, service and currency; by default the newest 31 loaded dates."""
+    """Cost by usage date, service and currency; by default of the 31 newest loaded dates."""
     tenant = control_tenants.find(call.store, tenant_id).id
     loaded = runs_sql.LOADED_DATES.format(tenant=tenant)
     last = to_date or call.store.read(loaded)[0]["last_date"]
@@ -53,26 +53,26 @@ def costs(
         return []
     dates = DateRange(from_date or last - timedelta(days=DAYS_SHOWN - 1), last)
     if dates.days > LONGEST_DAYS:
-        raise Problem(422, "invalid_request", f"At most {LONGEST_DAYS} dates at once: name fewer.")
+        raise Problem(422, "invalid_request", f"More than {LONGEST_DAYS} dates: request fewer.")
     bounds = {"from_date": dates.first, "to_date": dates.last}
     return call.service.data(tenant, data_sql.COSTS, **bounds)
 
 
 @router.get(CREDENTIALS, response_model=schemas.Credentials, responses=problems(404, 422))
 def account(call: Reader, tenant_id: TenantId) -> accounts.Credentials:
-    """Which service account the tenant's data is read and written as."""
+    """The service account that reads and writes the tenant's data."""
     return accounts.of(call.store, tenant_id)
 
 
 @router.put(CREDENTIALS, response_model=schemas.Credentials, responses=problems(404, 422))
 def set_account(call: Admin, tenant_id: TenantId, body: Account) -> accounts.Credentials:
-    """Act as this service account for the tenant's data, within half a minute."""
+    """Use this service account for the tenant's data, within 30 seconds."""
     return accounts.put(call.store, tenant_id, body.impersonate, call.principal.id)
 
 
 @router.delete(CREDENTIALS, response_model=schemas.Credentials, responses=problems(404, 422))
 def clear_account(call: Admin, tenant_id: TenantId) -> accounts.Credentials:
-    """Go back to the service's own account for the tenant's data."""
+    """Use the service's own account for the tenant's data, within 30 seconds."""
     return accounts.clear(call.store, tenant_id, call.principal.id)
 
 
@@ -80,12 +80,12 @@ def clear_account(call: Admin, tenant_id: TenantId) -> accounts.Credentials:
     "/onboard", status_code=201, responses={**problems(422), 500: {"model": schemas.Error}}
 )
 def onboard(call: Admin, body: Onboarding) -> schemas.Onboarded:
-    """Add a tenant or bring one up to date, as `runner tenant add` does; safe to send again.
+    """Add or update a tenant, as `runner tenant add` does; it can be repeated.
 
-    Takes some seconds: its tables are made and its export is looked at before the answer.
+    Takes some seconds: the export is checked and the tables are made before the response.
     """
     if not call.service.onboarding.acquire(blocking=False):
-        raise errors.busy("Another tenant is being added: send it again then.", 15)
+        raise errors.busy("Another tenant is being added: send it again in 15 seconds.", 15)
     try:
         messages: list[str] = []
         context = replace(open_context(call.service.settings), echo=messages.append)
@@ -113,7 +113,7 @@ def _spec(body: Onboarding) -> records.TenantSpec:
 
 
 def _new_key(call: Call, body: Onboarding) -> dict[str, Any]:
-    """A new key of the tenant, where it is wanted or there is no active one."""
+    """A new key of the tenant, if requested, or by default if it has no active key."""
     is_wanted = body.create_key
     if is_wanted is None:
         found = keys.of_tenant(call.store, body.tenant_id)
@@ -121,6 +121,6 @@ def _new_key(call: Call, body: Onboarding) -> dict[str, Any]:
     if not is_wanted:
         return {"api_key": None, "api_key_id": None}
     key, secret = keys.create(
-        call.store, body.tenant_id, (), 365, call.principal.id, "made at onboarding"
+        call.store, body.tenant_id, (), 365, call.principal.id, "created at onboarding"
     )
     return {"api_key": secret, "api_key_id": key.id}

@@ -1,4 +1,4 @@
-"""What threads of the service share: contexts of their own, and ends that are logged."""
+"""Threads of the service: their contexts, their end, and the log of their errors."""
 
 import contextlib
 import logging
@@ -24,7 +24,7 @@ class ThreadContexts(threading.local):
 
 
 def join(threads: Sequence[threading.Thread], seconds: float) -> None:
-    """Wait for the threads, so many seconds in all."""
+    """Wait for all threads, at most `seconds` together."""
     deadline = time.monotonic() + seconds
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
@@ -32,10 +32,10 @@ def join(threads: Sequence[threading.Thread], seconds: float) -> None:
 
 @contextlib.contextmanager
 def logged(what: str) -> Iterator[None]:
-    """An error is logged and ends what was done, not its thread."""
+    """Log an error instead of raising it, so that the thread continues."""
     try:
         yield
     except RunnerError as error:
-        log.warning("%s waits: %s", what, error.message)
+        log.warning("%s failed and is tried again later: %s", what, error.message)
     except Exception:
-        log.exception("%s broke", what)
+        log.exception("%s failed", what)

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 router = APIRouter(prefix="/api/v1/pipelines/run", tags=["runs"])
 load_template = cache(templates.load)
 
-# A run that is active frees its place when it ends: half a minute is a fair guess.
+# Retry-After for the concurrent limit: an estimate of when an active run ends.
 RETRY_SECONDS = 30
 
 STARTED: dict[int | str, dict[str, Any]] = {
@@ -53,7 +53,7 @@ def run_template(
     body: Trigger,
     response: Response,
 ) -> dict[str, Any]:
-    """Claim the dates and answer at once; the run goes on in the background."""
+    """Claim the dates and respond at once; the run is built in the background."""
     return _start(call, tenant_id, name, body, response)
 
 
@@ -70,7 +70,7 @@ def run_pipeline(
     body: Trigger,
     response: Response,
 ) -> dict[str, Any]:
-    """The same by the pipeline's id. Use the path with tenant and template instead."""
+    """The same by the pipeline's id. Deprecated: use the path with tenant and template."""
     tenant_id, name = _tenant_and_template(pipeline_id)
     call.principal.require_tenant(tenant_id)
     return _start(call, tenant_id, name, body, response)
@@ -88,7 +88,7 @@ def _start(
         raise Problem(
             422,
             "not_a_landing",
-            f"Tenant {tenant_id} is not a landing, which {template.name} is for: run"
+            f"{template.name} is only for landings, and tenant {tenant_id} is not one: run"
             f" {known.pipeline}.",
         )
     request = claiming.request_of(context.settings, known, template, body.dates, trigger)
@@ -111,7 +111,7 @@ def _start(
         raise Problem(
             409,
             "dates_are_shared",
-            error.replace("add --wait, or run again later", "send it again once it ended"),
+            error.replace("add --wait, or run again later", "send it again after its end"),
             pipeline_logging_id=run.id,
             status=run.status,
         )
@@ -122,7 +122,7 @@ def _start(
 def _template(
     call: Call, tenant_id: str, name: str, body: Trigger, trigger: claim.Trigger
 ) -> templates.Template:
-    """The template. Raises Problem, and records the refusal, when there is none of that name."""
+    """The template. Raises Problem, and records the refusal, when it does not exist."""
     try:
         return load_template(name)
     except UsageProblem as unknown:
@@ -135,7 +135,7 @@ def _template(
 
 
 def _refused(call: Call, tenant_id: str, refusal: Refused) -> Problem:
-    """429 with what is left where time helps, 403 where an operator must act."""
+    """429 with the limits when a later try may succeed, 403 when an operator must act."""
     run = refusal.run
     assert isinstance(run, runs.Run)
     log.info("run %s of %s refused: %s", run.id, tenant_id, run.error_message)
@@ -156,7 +156,7 @@ def _refused(call: Call, tenant_id: str, refusal: Refused) -> Problem:
 
 
 def _tenant_and_template(pipeline_id: str) -> tuple[str, str]:
-    """The tenant and the template of a pipeline's id. Raises Problem when no template makes it."""
+    """The tenant and the template of a pipeline's id. Raises Problem when no template has it."""
     for name in templates.names():
         before, _, after = load_template(name).pipeline_id.partition("{tenant_id}")
         tenant_id = pipeline_id.removeprefix(before).removesuffix(after)
@@ -165,7 +165,7 @@ def _tenant_and_template(pipeline_id: str) -> tuple[str, str]:
     raise Problem(
         404,
         "unknown_template",
-        "No template makes a pipeline of this id: use"
+        "No template has a pipeline with this id: use"
         " POST /api/v1/pipelines/run/{tenant_id}/{provider}/{domain}/{template_name}.",
         templates=templates.names(),
     )

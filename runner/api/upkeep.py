@@ -1,4 +1,4 @@
-"""What the service does beside answering, in two loops: reconciles runs, and maintenance."""
+"""The background work of the service, in two loops: the reconcile loop and maintenance."""
 
 import threading
 from collections.abc import Callable
@@ -15,16 +15,15 @@ from runner.orchestration import alerts
 # In units of the store's poll_seconds: a second on the local target, 15 on BigQuery.
 POLLS_PER_RECONCILE = 2
 POLLS_PER_MAINTENANCE = 60
-# An active run is younger than this: it may wait, and then take, a day.
+# No active run is older: it waits for at most a day, and builds for at most a day.
 OLDEST_ACTIVE = timedelta(days=3)
-# How long what is under way may take to end; a mail server may not answer.
+# How long the loops may take to end, as a mail server may not answer.
 STOP_SECONDS = 5.0
 
 
 class Upkeep:
-    """Finds runs that wait or died; rotates the log, writes uses of keys, sends alerts that wait.
-
-    The second is a loop of its own: a mail server may take long.
+    """One loop finds queued and dead runs. The other rotates the log, writes the uses of keys and
+    sends due alerts; it is separate because a mail server may be slow.
     """
 
     def __init__(
@@ -37,7 +36,7 @@ class Upkeep:
         self._queue = queue
         self._write_key_uses = write_key_uses
         self._closing = threading.Event()
-        self._swept = threading.Event()
+        self._has_swept = threading.Event()
         loops = ((self._reconcile, POLLS_PER_RECONCILE), (self.maintain, POLLS_PER_MAINTENANCE))
         self._threads = [
             threading.Thread(target=self._repeat, args=loop, name="upkeep", daemon=True)
@@ -45,35 +44,35 @@ class Upkeep:
         ]
 
     def start(self) -> None:
-        """Begin the loops."""
+        """Start the loops."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Begin nothing more."""
+        """Start no more work."""
         self._closing.set()
-        self._swept.set()
+        self._has_swept.set()
 
     def close(self) -> None:
-        """Wait for the loops, but not for long, and write the last uses of keys."""
+        """Wait for the loops up to STOP_SECONDS, and write the last uses of keys."""
         join(self._threads, STOP_SECONDS)
         with logged("the last uses of keys"):
             self._write_key_uses(self._contexts.waiting(PATIENCE_SECONDS).store)
 
     def sweep(self, store: Store) -> None:
-        """Put what waits, also of other services, into the queue; close what died on the way."""
+        """Add queued runs, also of other services, to the queue; close dead runs."""
         since = datetime.now(UTC) - OLDEST_ACTIVE
         busy = [row["tenant_id"] for row in store.read(queue_sql.BUSY_TENANTS, since=since)]
-        self._queue.forget_building(but=busy)
+        self._queue.limit_building(busy)
         for tenant_id in busy:
-            # One tenant's missing table must not hold up the others.
+            # One tenant's missing table must not stop the others.
             with logged(f"the sweep of {tenant_id}"):
                 self._queue.sweep(store, tenant_id)
 
     def maintain(self, context: Context) -> None:
-        """Each part for itself: one that fails keeps no other from its turn."""
-        # Runs that the last service left are closed by the first sweep, and then mailed.
-        self._swept.wait()
+        """Rotate the log, write the uses of keys, send mails; an error in one skips no other."""
+        # The first sweep closes the dead runs of the last service; then their alerts are mailed.
+        self._has_swept.wait()
         if self._closing.is_set():
             return
         with logged("maintenance of the log"):
@@ -83,19 +82,19 @@ class Upkeep:
         with logged("maintenance of mail"):
             for tenant in tenants.every(context.store):
                 if self._closing.is_set():
-                    return  # a mail server that does not answer would hold up the end, too
+                    return  # a mail server that does not answer would delay the end
                 alerts.deliver(context, tenant.id)
 
     def _reconcile(self, context: Context) -> None:
         try:
-            # Before dead runs are closed: the end of one may be known, and wait on disk.
+            # Before dead runs are closed: the end of one may be in the spool.
             spool.drain(context.settings, context.store)
             self.sweep(context.store)
         finally:
-            self._swept.set()
+            self._has_swept.set()
 
     def _repeat(self, act: Callable[[Context], None], polls: int) -> None:
-        """Act until the end, with so many of the store's polls in between."""
+        """Repeat the act until the end, with a pause of `polls` times the store's poll_seconds."""
         pause = 60.0
         while not self._closing.is_set():
             with logged("upkeep"):

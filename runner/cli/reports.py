@@ -228,10 +228,10 @@ def catch_up_document(result: CatchUp) -> dict[str, Any]:
         "complete": result.is_complete,
         "exit_code": result.exit_code,
         "error": result.error,
-        "looked_at": found.looked_at if found else None,
+        "checked_at": found.checked_at if found else None,
         "partitions_from": found.partitions_from if found else None,
         "dates": found.dates if found else [],
-        "left_alone": found.left_alone if found else [],
+        "skipped": found.skipped if found else [],
         "runs": [
             {
                 "run_date": part.dates.first,

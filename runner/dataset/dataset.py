@@ -50,8 +50,7 @@ class Dataset(Protocol):
         """Raises WarehouseProblem or UsageProblem when the export cannot be read from here."""
 
     def check_exports(self, tenant: str, refs: Sequence[str]) -> None:
-        """Before a run. Raises UsageProblem when a file of an export, or of the data, is damaged
-        or missing."""
+        """Raises UsageProblem when a file of an export, or of the data, is damaged or missing."""
 
     def bytes_read(self, tenant: str, sql: str, **values: Value) -> int | None:
         """Bytes that a query would read, by a dry run; None where nothing is billed."""

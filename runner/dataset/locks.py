@@ -22,8 +22,7 @@ IN_USE = re.compile("Could not set lock|Unique file handle conflict")
 # A wait longer than this is reported.
 SILENT_SECONDS = 0.5
 
-# A lock for each file, for the threads of this process: DuckDB refuses to open a file that another
-# thread has open in another mode.
+# By file, for threads: DuckDB refuses a file that another thread has open in another mode.
 _THREADS: dict[Path, threading.Lock] = {}
 
 

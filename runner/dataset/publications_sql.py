@@ -44,8 +44,7 @@ PUBLICATIONS_OF_RUN = PUBLICATIONS.replace(
     "    where ", "    where pipeline_logging_id = @run_id and "
 )
 
-# Each current publication, joined to newer publications of the tables that it reads: where there
-# are any, the layers disagree.
+# Current publications, with newer ones of the tables that they read: there the layers disagree.
 LAYERS = f"""
 select
     latest.usage_date, latest.target_table, latest.pipeline_logging_id, latest.published_at,

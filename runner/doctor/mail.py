@@ -5,7 +5,7 @@ import smtplib
 from runner.control import tenants
 from runner.doctor.check import CheckResult, Scope, fail, ok, remedy_for, warn
 from runner.mailing import SmtpMailbox, connected
-from runner.orchestration import letters
+from runner.orchestration import mail_content
 
 EXPORT_HOST = "export SMTP_HOST=smtp.example.com SMTP_PORT=587 SMTP_STARTTLS=1"
 EXPORT_TO = "export ALERT_TO=ops@example.com"
@@ -45,8 +45,8 @@ def test_message(scope: Scope) -> CheckResult:
     if not to:
         return fail("no recipient: ALERT_TO is not set", EXPORT_TO)
     text = "A test of `runner doctor --send-mail`: nothing has failed."
-    letter = letters.Letter(to, "[TEST] runner doctor", text, f"<p>{text}</p>")
-    message = letters.message(letter, mail.sender, "doctor")
+    content = mail_content.MailContent(to, "[TEST] runner doctor", text, f"<p>{text}</p>")
+    message = mail_content.message(content, mail.sender, "doctor")
     try:
         refused = set(SmtpMailbox(lambda: mail).send(message))
     except smtplib.SMTPRecipientsRefused as error:

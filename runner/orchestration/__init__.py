@@ -1,1 +1,1 @@
-"""What a command does: claim, build, record, alert."""
+"""The work of a command: claim, build, record, alert."""

@@ -1,4 +1,4 @@
-"""The outbox: alerts are rows first, then mails, sent now or by a later command."""
+"""The outbox: an alert is written as a row, then mailed, at once or by a later command."""
 
 import hashlib
 import json
@@ -18,8 +18,8 @@ from runner.control.store import Store
 from runner.engine.job import Outcome
 from runner.errors import RunnerError, UsageProblem
 from runner.names import EMAIL
-from runner.orchestration import letters
-from runner.orchestration.letters import Letter
+from runner.orchestration import mail_content
+from runner.orchestration.mail_content import MailContent
 from runner.orchestration.publications import readers_see_by_record
 from runner.pipelines.templates import Template, load
 from runner.settings import Mail
@@ -31,8 +31,8 @@ STALE = timedelta(minutes=10)
 GIVE_UP = timedelta(days=3)
 LONGEST_PAUSE = timedelta(hours=1)
 
-# A server that works refuses one letter; another may go (smtplib's errors are OSErrors).
-_OF_A_LETTER = (
+# The server works but refuses this mail; another may be accepted (smtplib's errors are OSErrors).
+_OF_ONE_MAIL = (
     smtplib.SMTPRecipientsRefused,
     smtplib.SMTPSenderRefused,
     smtplib.SMTPDataError,
@@ -42,10 +42,10 @@ _OF_A_LETTER = (
 
 @dataclass(frozen=True)
 class Alert:
-    """A letter, and the statements that put it into the outbox and among the run's steps."""
+    """A mail's content, and the statements that add it to the outbox and to the run's steps."""
 
     alert_id: str
-    letter: Letter
+    content: MailContent
     named: tuple[spooled.Named, ...]
     values: dict[str, Value]
 
@@ -55,9 +55,9 @@ def raised(
 ) -> list[Alert]:
     """The alerts of a run's end, one for each entry of the template.
 
-    For a failure; for a success, sent if it follows a failure that was reported; none for a
-    cancelled run. The same failure within the quiet hours is kept but not sent. An alert's id
-    follows from the run, so that it is raised once.
+    A failure has alerts, which are kept but not mailed when it repeats within the quiet hours. A
+    success has alerts that are mailed only after a reported failure. A cancelled run has none. An
+    alert's id is derived from the run, so each alert is raised once.
     """
     if run.status not in ("FAILED", "COMPLETED"):
         return []
@@ -80,14 +80,14 @@ def raised(
     )
     alerts = []
     for n, entry in enumerate(template.alerts):
-        letter = letters.of_end(entry, run, outcome, words)
+        content = mail_content.of_end(entry, run, outcome, words)
         alert_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run.id}/{kind}/{entry.id}"))
         values: dict[str, Value] = {
             f"alert_id_{n}": alert_id,
-            f"recipients_{n}": json.dumps(list(letter.to)),
-            f"subject_{n}": letter.subject,
-            f"body_text_{n}": letter.text,
-            f"body_html_{n}": letter.html,
+            f"recipients_{n}": json.dumps(list(content.to)),
+            f"subject_{n}": content.subject,
+            f"body_text_{n}": content.text,
+            f"body_html_{n}": content.html,
             "run_id": run.id,
             "tenant_id": run.tenant_id,
             "user_id": run.user_id,
@@ -101,12 +101,12 @@ def raised(
                 f"mail_step_{n}": entry.id,
                 "quiet_since": datetime.now(UTC) - timedelta(hours=mail.quiet_hours),
             }
-        alerts.append(Alert(alert_id, letter, tuple((name, n) for name in names), values))
+        alerts.append(Alert(alert_id, content, tuple((name, n) for name in names), values))
     return alerts
 
 
 def fingerprint(run: Run, outcome: Outcome) -> str:
-    """What failed and how, without what differs from run to run: ids, dates, numbers."""
+    """A hash of what failed and how, without ids, dates and numbers, which differ by run."""
     node = outcome.failed_node
     failing = sorted(
         {one.name for one in outcome.nodes if one.failed}
@@ -118,16 +118,16 @@ def fingerprint(run: Run, outcome: Outcome) -> str:
 
 
 def outbox_times() -> dict[str, Value]:
-    """What OUTBOX and DUE_ALERTS are asked with, now."""
+    """The values of OUTBOX and DUE_ALERTS, now."""
     now = datetime.now(UTC)
     return {"now": now, "stale_since": now - STALE, "since": now - GIVE_UP}
 
 
 def deliver(context: Context, tenant_id: str, outbox: Row | None = None) -> None:
-    """Send what is due of a tenant's alerts; those that cannot go wait for a later command.
+    """Send a tenant's due alerts; what cannot be sent now is sent by a later command.
 
-    `outbox`: a row of OUTBOX that was just read. Once the mail server cannot be reached, the others
-    count as tried: each would wait as long. Never raises RunnerError, and never changes a run.
+    `outbox`: a row of OUTBOX that was just read. Once the mail server cannot be reached, no other
+    mail is tried: each would time out. Never raises RunnerError, and never changes a run.
     """
     store = context.store
     try:
@@ -147,42 +147,44 @@ def deliver(context: Context, tenant_id: str, outbox: Row | None = None) -> None
                 continue  # another command is sending it
             if sent.is_reached:
                 to = tuple(json.loads(row["recipients"]))
-                letter = Letter(to, row["subject"], row["body_text"], row["body_html"])
-                sent = send(context, row["pipeline_logging_id"], letter)
+                content = MailContent(to, row["subject"], row["body_text"], row["body_html"])
+                sent = send(context, row["pipeline_logging_id"], content)
             _close(store, tenant_id, row, me, sent)
     except RunnerError as error:
-        log.warning("alerts of %s wait: %s", tenant_id, error.message)
+        log.warning("alerts of %s cannot be sent now: %s", tenant_id, error.message)
 
 
 @dataclass(frozen=True)
 class Sent:
-    """Whether a recipient has the letter, what went wrong, and whether the server was reached."""
+    """Whether some recipient got the mail, its error, and whether the server was reached."""
 
-    went: bool
+    is_sent: bool
     error: str | None
     is_reached: bool = True
 
 
-def send(context: Context, run_id: str, letter: Letter) -> Sent:
-    """Send one letter, to those of its addresses that are valid."""
-    usable = tuple(address for address in letter.to if EMAIL.fullmatch(address))
+def send(context: Context, run_id: str, content: MailContent) -> Sent:
+    """Send one mail to its valid addresses."""
+    usable = tuple(address for address in content.to if EMAIL.fullmatch(address))
     try:
         if not usable:
-            raise ValueError(f"no mail address among '{', '.join(letter.to)}'")
-        sender = context.settings.mail.sender
-        refused = context.mailbox.send(letters.message(replace(letter, to=usable), sender, run_id))
+            raise ValueError(f"no valid mail address in '{', '.join(content.to)}'")
+        message = mail_content.message(
+            replace(content, to=usable), context.settings.mail.sender, run_id
+        )
+        refused = context.mailbox.send(message)
     except (OSError, smtplib.SMTPException, ValueError, OverflowError) as error:
-        log.warning("a mail of run %s could not go: %s: %s", run_id, type(error).__name__, error)
-        is_reached = not isinstance(error, OSError) or isinstance(error, _OF_A_LETTER)
+        log.warning("a mail of run %s was not sent: %s: %s", run_id, type(error).__name__, error)
+        is_reached = not isinstance(error, OSError) or isinstance(error, _OF_ONE_MAIL)
         return Sent(False, f"{type(error).__name__}: {error}", is_reached)
-    lost = ", ".join(sorted({*refused, *({*letter.to} - {*usable})}))
+    lost = ", ".join(sorted({*refused, *({*content.to} - {*usable})}))
     return Sent(True, f"refused by the mail server: {lost}" if lost else None)
 
 
 def mark_sent(
     alert: Alert, error: str | None
 ) -> tuple[tuple[spooled.Named, ...], dict[str, Value]]:
-    """The transaction that records for a spooled alert that its mail was sent."""
+    """The transaction that marks a spooled alert as sent."""
     values: dict[str, Value] = {
         "alert_id": alert.alert_id,
         "last_error": error,
@@ -194,7 +196,7 @@ def mark_sent(
 
 
 def _raise_unreported(store: Store, mail: Mail, tenant_id: str) -> None:
-    """Raise the alerts of failures without one: of runs whose process was killed."""
+    """Raise the alerts of failures that have none, such as of a killed process."""
     for row in store.read(outbox_sql.UNREPORTED.format(tenant=tenant_id), **outbox_times()):
         run = run_from_row(row)
         found = store.read(outbox_sql.FAILED_STEPS.format(tenant=tenant_id), run_id=run.id)
@@ -214,13 +216,13 @@ def _raise_unreported(store: Store, mail: Mail, tenant_id: str) -> None:
 
 
 def _close(store: Store, tenant_id: str, row: Row, me: str, sent: Sent) -> None:
-    """Record how sending went: SENT, or PENDING with a growing pause, or ABANDONED after days."""
+    """Record the result: SENT, or PENDING with a growing pause, or ABANDONED after days."""
     now = datetime.now(UTC)
     status, step_error = "SENT", sent.error
-    if not sent.went:
+    if not sent.is_sent:
         is_over = now - row["created_at"] > GIVE_UP
         status = "ABANDONED" if is_over else "PENDING"
-        step_error = f"{sent.error}; {'given up' if is_over else 'a later command tries again'}"
+        step_error = f"{sent.error}; {'abandoned' if is_over else 'a later command tries again'}"
     pause = min(timedelta(minutes=1) * 2 ** min(row["attempts"], 10), LONGEST_PAUSE)
     store.write(
         outbox_sql.CLOSE_ALERT.format(tenant=tenant_id),
@@ -230,8 +232,8 @@ def _close(store: Store, tenant_id: str, row: Row, me: str, sent: Sent) -> None:
         status=status,
         last_error=sent.error,
         next_attempt_at=now + pause,
-        sent_at=now if sent.went else None,
-        step_status="COMPLETED" if sent.went else "FAILED",
+        sent_at=now if sent.is_sent else None,
+        step_status="COMPLETED" if sent.is_sent else "FAILED",
         step_error=step_error,
         now=now,
     )

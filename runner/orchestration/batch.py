@@ -1,4 +1,4 @@
-"""Runs of more than one claim: a long range in parts, what moved, and each of every tenant."""
+"""Several runs in one command: the parts of a long range, and every tenant's."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,16 +21,13 @@ from runner.pipelines import templates
 Result = TypeVar("Result")
 
 
-# A part that was loaded so lately is not loaded again by --resume.
+# --resume skips parts that were loaded within this time.
 RESUME_WITHIN = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked for of each tenant: usage dates, and how.
-
-    A template of None is each tenant's own.
-    """
+    """What to run for each tenant: usage dates, and how. Template None: the tenant's own."""
 
     template: str | None
     dates: DateRange
@@ -40,18 +37,18 @@ class Order:
 
 
 def load(context: Context, known: tenants.Known, order: Order) -> list[Report]:
-    """The order for one tenant: a run for each part of its dates, oldest first.
+    """Run the order for one tenant: a run for each part of its dates, oldest first.
 
-    Ends with the first part that does not complete; what is done stays done, and is reported
-    beside a later part that was refused. Raises what run.run_dates raises.
+    Stops at the first part that does not complete. Completed parts stay, and are reported also
+    when a later part is refused. Raises what run.run_dates raises.
     """
     template = templates.load(order.template or known.pipeline)
     parts = order.dates.chunks()
     reports: list[Report] = []
     for n, dates in enumerate(parts, start=1):
         which = f"part {n} of {len(parts)} ({dates})"
-        if order.resume and (done := _loaded_lately(context.store, known.id, template, dates)):
-            context.echo(f"{which} was loaded by run {done}")
+        if order.resume and (done := _recently_loaded(context.store, known.id, template, dates)):
+            context.echo(f"{which} skipped: run {done} loaded it")
             continue
         if len(parts) > 1:
             context.echo(which)
@@ -76,7 +73,7 @@ def for_all(
     workers: int,
     on_done: Callable[[Done[Result]], None],
 ) -> list[Done[Result]]:
-    """The task for each tenant, `workers` at a time; one's failure does not end the others."""
+    """Do the task for each tenant, `workers` at a time; a failure does not end the others."""
 
     def one(tenant: str) -> Result:
         own = context.for_thread()
@@ -88,14 +85,14 @@ def for_all(
 
 
 def active_tenants(store: Store, part: str | None = None) -> list[list[str]]:
-    """The ids of those that may run, in waves: landings first, then who may read them.
+    """The ids of active tenants in waves: landings first, then the tenants that may read them.
 
-    `part`: only part i of n of each wave, as threads.shard has it. Raises UsageProblem when there
-    is no active tenant at all.
+    `part`: only part i of n of each wave, see threads.shard. Raises UsageProblem when no tenant is
+    active.
     """
     active = [one for one in tenants.every(store) if one.status == "ACTIVE"]
     if not active:
-        raise UsageProblem("There is no active tenant: see `runner tenant list`.")
+        raise UsageProblem("No tenant is active: see `runner tenant list`.")
     waves = [[one.id for one in wave] for wave in landings.waves(active)]
     return [threads.shard(wave, part) for wave in waves] if part else waves
 
@@ -120,7 +117,7 @@ def why_not_caught_up(done: Done[catching.CatchUp]) -> str:
 
 
 def status_of(done: Done[list[Report]]) -> str:
-    """The status of a tenant: its worst run's status, REFUSED, or ERROR when none could begin."""
+    """A tenant's status: its last run's, OVERLAPS, REFUSED, or ERROR when no run could start."""
     if done.error:
         return "REFUSED" if isinstance(done.error, Refused) else "ERROR"
     reports = done.result or []
@@ -130,7 +127,7 @@ def status_of(done: Done[list[Report]]) -> str:
 
 
 def exit_code(statuses: Sequence[str]) -> int:
-    """1 when a tenant failed; 3 when none did, but the quota refused some; else 0."""
+    """1 when a tenant failed; else 3 when the quota refused a tenant; else 0."""
     if set(statuses) & {"FAILED", "CANCELLED", "ERROR", "OVERLAPS"}:
         return 1
     return Refused.exit_code if "REFUSED" in statuses else 0
@@ -144,10 +141,10 @@ def message_of(done: Done[list[Report]]) -> str:
     return (outcome and outcome.error) or ""
 
 
-def _loaded_lately(
+def _recently_loaded(
     store: Store, tenant: str, template: templates.Template, dates: DateRange
 ) -> str | None:
-    """The id of a completed run of the last day that has all of these dates."""
+    """The id of a completed run of the last day with all of these dates; None without one."""
     rows = store.read(
         runs_sql.RECENTLY_LOADED.format(tenant=tenant),
         template=template.name,

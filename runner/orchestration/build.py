@@ -19,16 +19,16 @@ from runner.pipelines import templates
 
 log = logging.getLogger(__name__)
 
-# The message of macros/publish/export_files_unchanged.sql for an upload that is not finished.
+# The message of macros/publish/export_files_unchanged.sql about an unfinished upload.
 EXPORT_CHANGED = "the export changed while it was read"
-# BigQuery's messages for a transaction that was cancelled because another changed the same table,
-# and for a role that is missing, or a service that is not enabled.
+# BigQuery's messages about a transaction that conflicts with another, and about a missing role or
+# a disabled service.
 CONFLICT = "aborted due to concurrent update"
 ACCESS_DENIED = "Access Denied"
 
 
 class ClosedElsewhere(Exception):
-    """Another command cancelled the run, or found it dead."""
+    """Another command has cancelled the run, or closed it as dead."""
 
 
 def build_dates(
@@ -38,7 +38,7 @@ def build_dates(
     template: templates.Template,
     steps: StepLog,
 ) -> tuple[Outcome, tuple[Total, ...]]:
-    """Have dbt build and test the dates; its outcome and, when it succeeded, the totals.
+    """Build and test the dates with dbt; returns the outcome and, after a success, the totals.
 
     Raises DatesNotLanded before dbt starts, ClosedElsewhere and Interrupted at any time.
     """
@@ -52,7 +52,7 @@ def build_dates(
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(dataset.exclusive(tenant, build.wait))
-        except WarehouseUnreachable as problem:  # only the data: the record can be written
+        except WarehouseUnreachable as problem:  # of the data; the control tables can be written
             return Outcome(False, problem.message), ()
         has_ended = False
         try:
@@ -63,10 +63,10 @@ def build_dates(
             has_ended = outcome.success or bool(outcome.nodes)
         finally:
             if not has_ended:
-                # dbt was killed, or stopped: what it had begun is not to be published later.
+                # dbt was killed or stopped: its BigQuery jobs must not publish anything later.
                 with contextlib.suppress(WarehouseProblem):
                     context.store.cancel_jobs(tenant, [run.id])
-            # However dbt ended, what it published stands.
+            # Also after a failure: some tables may have been published.
             if steps.has_begun_a_model:
                 steps.published = read_back.published(dataset, run)
         nodes = (replace(node, message=_in_words(node.message, account)) for node in outcome.nodes)
@@ -96,22 +96,22 @@ class _Build:
         return self.template.step.timeout_minutes * 60
 
     def check(self) -> None:
-        """Every `poll_seconds`: a signal, or another command that closed the run, ends it."""
+        """Raises Interrupted, or, checked every `poll_seconds`, ClosedElsewhere."""
         self.context.stop.check()
         if time.monotonic() < self.next_check:
             return
-        # The steps are written and the status read in one go, where there is something to write.
+        # One transaction writes changed steps and reads the status.
         if not runs.still_owned(self.context.store, self.run, self.steps.flush()):
             raise ClosedElsewhere
         self.next_check = time.monotonic() + self.context.store.poll_seconds
 
     def wait(self, what: str) -> None:
-        """The same while something is waited for."""
+        """Report what is waited for, and check."""
         self.context.on_event(Event("waiting", name=what))
         self.check()
 
     def await_landings(self) -> frozenset[str]:
-        """What is landed of the dates, once no run of a landing has some of them."""
+        """Wait while a run of a landing has some of the dates; returns what is landed."""
         while True:
             try:
                 return landings.require_dates(self.context.store, self.request)
@@ -122,7 +122,7 @@ class _Build:
                 self.context.stop.sleep(self.context.store.poll_seconds)
 
     def run_dbt(self, account: str) -> Outcome:
-        """Run the job. Files are checked first: DuckDB ignores the checksum of a gzip file."""
+        """Run the job. Files are checked first, as DuckDB ignores the checksum of a gzip file."""
         context, tenant = self.context, self.run.tenant_id
         if not context.dataset.prunes_exports:
             refs = [export.ref for export in tenants.exports(context.store, tenant)]
@@ -147,7 +147,7 @@ class _Build:
         self.context.on_event(event)
 
     def _job(self, account: str) -> Job:
-        """The tables of the dates; what is deployed once, only where it is not there yet."""
+        """The job that builds the dates; with views, seeds and control tables if not deployed."""
         run, step, settings = self.run, self.template.step, self.context.settings
         adapter = settings.target({"tenant_id": run.tenant_id}).type
         project = deployment.project_hash(settings.project_dir, adapter, step.selector)
@@ -172,24 +172,24 @@ class _Build:
 
 
 def _in_words(message: str | None, account: str, tenant: str = "") -> str | None:
-    """A message of dbt's, with the cause in plain words where BigQuery names only the symptom.
+    """A message of dbt's, with the cause where BigQuery's message has only the symptom.
 
-    `tenant`: for whom the remedy of a 403 is named.
+    `tenant`: adds the remedy of a 403 for this tenant.
     """
     if message and account and refusals.REFUSED in message:
         return refusals.refusal(account, message)
     if message and CONFLICT in message:
-        return f"another dbt run of this tenant is writing ({message})"
+        return f"another dbt run of this tenant is writing the same table ({message})"
     if message and tenant and ACCESS_DENIED in message:
         return (
-            f"{message.rstrip('.')}: run `runner doctor --tenant {tenant}`, which names the"
-            " command that grants what is missing"
+            f"{message.rstrip('.')}: run `runner doctor --tenant {tenant}`, which prints the"
+            " command that grants the missing role"
         )
     return message
 
 
 def _totals(dataset: Dataset, run: runs.Run) -> tuple[Total, ...]:
-    """What stands in the table of the run's charge rows for its dates, per currency."""
+    """The totals of the run's charge rows, per currency."""
     is_landing = run.template == templates.LANDING
     statement = data_sql.LANDED_TOTALS if is_landing else data_sql.TOTALS
     rows = dataset.read(

@@ -1,4 +1,4 @@
-"""Catch-up: run just the usage dates that moved since they were loaded."""
+"""Catch-up: run only the usage dates whose export has changed since they were loaded."""
 
 import json
 import uuid
@@ -19,7 +19,7 @@ from runner.pipelines import templates
 
 @dataclass(frozen=True)
 class Part:
-    """One range and what became of it: a run's status, or REFUSED, or LEFT for the next time."""
+    """One range and its result: a run's status, REFUSED, NOT READY, or LEFT for the next time."""
 
     dates: DateRange
     status: str
@@ -31,7 +31,7 @@ class Part:
 
 @dataclass(frozen=True)
 class CatchUp:
-    """How the catch-up of one tenant ended. `error`: why it failed, if it did, with its code."""
+    """How the catch-up of one tenant ended. `error`: why it failed, with its exit code."""
 
     tenant_id: str
     found: Found | None
@@ -46,7 +46,7 @@ class CatchUp:
 
     @property
     def exit_code(self) -> int:
-        """0 done, or an active run has the dates; 1 a run failed; 3 refused; else the error's."""
+        """0: done, or an active run has the dates; 1: a run failed; 3: refused; or the error's."""
         if self.error_code:
             return self.error_code
         if any(part.error and part.status not in ("REFUSED", "LEFT") for part in self.parts):
@@ -57,11 +57,11 @@ class CatchUp:
 def catch_up(
     context: Context, known: tenants.Known, trigger_by: str, is_dry_run: bool = False
 ) -> CatchUp:
-    """Run again what moved, newest first; a range that fails does not end the others.
+    """Run the dates that moved, newest first; a range that fails does not end the others.
 
-    A refusal leaves the rest for the next time. What was found is a
-    row in x_meta_catch_ups, and moves the mark only when every run completed. Raises
-    WarehouseProblem, and Interrupted when stopped.
+    A refusal leaves the rest for the next catch-up. The result is a row in x_meta_catch_ups, from
+    which the next catch-up starts only if every run completed. Raises WarehouseProblem, and
+    Interrupted after a signal.
     """
     tenant, template = known.id, templates.load(known.pipeline)
     found = moved_dates.find(context, known, template)
@@ -94,27 +94,27 @@ def catch_up(
 def _within_quota(
     store: Store, tenant: str, found: Found
 ) -> tuple[tuple[DateRange, ...], tuple[str, ...]]:
-    """The ranges, newest first, joined to no more than may run today; and what was done to them."""
+    """The ranges, newest first, joined to as many as the quota allows today; and a note on that."""
     limits = quota.of(store, tenant).limits
     left = min(one.remaining for one in limits if one.resets_at)
     if not left or len(found.ranges) <= left:
         return found.ranges, ()
     fitted = moved.fit(found.ranges, left, found.never, found.failed)
-    # What failed goes last: it is not to cost the others the runs that are left.
+    # Failed dates last, so that they do not use up the quota of the others.
     ranked = sorted(fitted, key=lambda one: (one.first not in found.failed, one.first))
     planned = tuple(reversed(ranked))
     if len(planned) == len(found.ranges):
         return planned, ()
     more = sum(one.days for one in planned) - len(found.dates)
     note = (
-        f"{len(found.ranges)} ranges and {left} runs left: joined to {len(planned)}, which runs"
-        f" {more} dates more than moved."
+        f"The quota allows {left} more runs: {len(found.ranges)} ranges were joined to"
+        f" {len(planned)}, which include {more} dates that did not change."
     )
     return planned, (note,)
 
 
 def _run(context: Context, request: claim.Request, template: templates.Template) -> Part:
-    """One range through an ordinary run."""
+    """Run one range."""
     dates = request.dates
     try:
         report = run_dates(context, request, template)
@@ -128,36 +128,36 @@ def _run(context: Context, request: claim.Request, template: templates.Template)
     is_done = report.status == "COMPLETED" and report.covered
     error = report.outcome.error if report.outcome else None
     if not is_done and not report.run.deduplicated:
-        error = error or f"the run ended {report.status}"
+        error = error or f"the run ended with the status {report.status}"
     return Part(dates, report.status, report.run.id, report.rows, error, is_done)
 
 
 def _notes(found: Found) -> tuple[str, ...]:
     notes = []
-    if found.left_alone:
+    if found.skipped:
         notes.append(
-            f"{in_words(found.left_alone)}: skipped, for the export no longer has all that"
-            " was loaded of it. `runner run` would replace it with what the export still has; `dbt"
-            " build --select gcp_silver_cost+` builds the layers above the loaded bill again."
+            f"{in_words(found.skipped)}: skipped, because the export no longer has all rows that"
+            " were loaded. `runner run` would replace them with what the export still has; `dbt"
+            " build --select gcp_silver_cost+` rebuilds the tables above the loaded bill."
         )
     if found.unread_rows:
-        what = "row stands" if found.unread_rows == 1 else "rows stand"
+        what = "1 row is" if found.unread_rows == 1 else f"{found.unread_rows} rows are"
         notes.append(
-            f"{found.unread_rows} {what} in partitions more than a day before the usage, which no"
-            " run of that date reads: see `runner doctor`, partitions."
+            f"{what} in partitions more than a day before the usage date, and no run reads them:"
+            " see the check `partitions` of `runner doctor`."
         )
     return tuple(notes)
 
 
 def _record(store: Store, result: CatchUp, found: Found, pipeline: str, trigger_by: str) -> None:
-    """One row per finished catch-up; its mark counts when it is complete."""
+    """Write the row of a finished catch-up; only a complete one is where the next one starts."""
     store.write(
         sql.ADD_CATCH_UP.format(tenant=result.tenant_id),
         catch_up_id=str(uuid.uuid4()),
         tenant_id=result.tenant_id,
         pipeline_id=pipeline,
         trigger_by=trigger_by,
-        looked_at=found.looked_at,
+        checked_at=found.checked_at,
         ended_at=datetime.now(UTC),
         partitions_from=found.partitions_from,
         newest_partition=found.newest_partition,

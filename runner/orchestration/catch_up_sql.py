@@ -1,4 +1,4 @@
-"""Statements that ask which dates moved."""
+"""Statements that find the dates that moved."""
 
 from runner.names import EARLIEST
 
@@ -12,17 +12,18 @@ _RUNS = """
 
 _LANDED_RUNS = _RUNS.replace("{tenant}", "{dataset}")
 
-# All that a catch-up must know, in one query: runs, newest first, and beside each the mark of the
-# last complete catch-up, when one last compared partitions as old as @wide_from, and by how many
-# days a row was ever exported after its partition. One row at least. With them the completed runs
-# of the landing that the tenant reads, and when it was last caught up; who reads none names itself.
+# The state before a catch-up, in one query: runs, newest first, each with the mark of the last
+# complete catch-up, the time of the last one that compared partitions as old as @wide_from, and
+# the most days by which a row was exported after its partition; at least one row. Included are the
+# completed runs of the landing that the tenant reads, and the time of the landing's last catch-up;
+# without a landing, the tenant's own.
 RUNS_AND_MARK = f"""
 select
-    runs.*, marks.newest_partition, marks.exports, marks.looked_at, marks.wide_looked_at,
-    marks.lag_days, landing.landing_looked_at
+    runs.*, marks.newest_partition, marks.exports, marks.checked_at, marks.wide_checked_at,
+    marks.lag_days, landing.landing_checked_at
 from (select 1 as one_row) as base
 cross join (
-    select max(looked_at) as landing_looked_at from `{{dataset}}.x_meta_catch_ups`
+    select max(checked_at) as landing_checked_at from `{{dataset}}.x_meta_catch_ups`
 ) as landing
 left join (
 {_RUNS}
@@ -32,14 +33,14 @@ left join (
 ) as runs on base.one_row = runs.one_row
 left join (
     select
-        1 as one_row, newest_partition, exports, looked_at,
+        1 as one_row, newest_partition, exports, checked_at,
         max(case
-            when partitions_from is null or partitions_from <= @wide_from then looked_at
-        end) over () as wide_looked_at,
+            when partitions_from is null or partitions_from <= @wide_from then checked_at
+        end) over () as wide_checked_at,
         max(partition_lag_days) over () as lag_days
     from `{{tenant}}.x_meta_catch_ups`
     where pipeline_id = @pipeline_id and is_complete
-    order by looked_at desc
+    order by checked_at desc
     limit 1
 ) as marks on base.one_row = marks.one_row
 order by runs.start_time desc
@@ -47,29 +48,30 @@ order by runs.start_time desc
 
 ADD_CATCH_UP = """
 insert into `{tenant}.x_meta_catch_ups` (
-    catch_up_id, tenant_id, pipeline_id, trigger_by, looked_at, ended_at, partitions_from,
+    catch_up_id, tenant_id, pipeline_id, trigger_by, checked_at, ended_at, partitions_from,
     newest_partition, partition_lag_days, exports, moved_dates, moved_ranges, run_ids, is_complete
 )
 values (
-    @catch_up_id, @tenant_id, @pipeline_id, @trigger_by, @looked_at, @ended_at,
+    @catch_up_id, @tenant_id, @pipeline_id, @trigger_by, @checked_at, @ended_at,
     @partitions_from, @newest_partition, @partition_lag_days, @exports, @moved_dates,
     @moved_ranges, @run_ids, @is_complete
 )
 """
 
-# The first usage date in these partitions: the loaded rows are compared from there on.
+# The first usage date in these partitions, from which loaded rows are compared.
 FIRST_EXPORTED_DATE = """
 select min(date(usage_start_time, 'UTC')) as first_date
 from `{tenant}`.stg_gcp_billing__export
 where export_partition_time >= @since or export_partition_time is null
 """
 
-# Of each usage date: whether its rows in the partitions since @partitions_from are not those that
-# were loaded from them. Counted, not only dated: a row may become visible long after its export
-# time. What no run of its date reads is left out on both sides, else it would be run for ever.
-# It has expired where an export no longer has the partition, or without partitions the date, of
-# rows that were loaded from it: to run it again would lose them. Each export is judged by its own
-# oldest; one that is none of the tenant's any more by the number of rows that are exported now.
+# For each usage date: whether its exported rows in the partitions since @partitions_from differ
+# from the rows that were loaded from them. Rows are counted too, since a row may become visible
+# long after its export time. Rows that no run of their date reads are ignored on both sides; else
+# the date would be run for ever. A date has expired where an export no longer has the partition,
+# or without partitions the date, of loaded rows: another run would lose them. Each export is
+# compared with its own oldest partition; an export that the tenant no longer reads, by the number
+# of rows that are exported now.
 # `lag_days`: by how many days a row was exported after its partition.
 _MOVED = f"""
 with counted as (
@@ -139,12 +141,12 @@ MOVED_SINCE_LOADED = _moved(
     "ingestion_date", "billing_cost_daily where ingestion_date between @first_date and @last_date"
 )
 
-# By moments, for BigQuery prunes the landing by them.
+# By timestamps, by which BigQuery prunes the landing.
 MOVED_SINCE_LANDED = _moved(
     "date(usage_start_time, 'UTC')",
     "export_landing where usage_start_time >= @loaded_from_time"
     " and usage_start_time < @loaded_end_time",
 )
 
-# Before the first run there is no table.
+# Before the first run there is no table to compare with.
 NEVER_LOADED = _moved("date(usage_start_time, 'UTC')", "stg_gcp_billing__export where false")

@@ -1,4 +1,4 @@
-"""Requests, and what their claims return."""
+"""Requests for runs, their claims, and the messages of refused claims."""
 
 from dataclasses import replace
 from datetime import date
@@ -16,18 +16,18 @@ from runner.settings import Settings
 
 
 def claimed(context: Context, request: claim.Request, run_id: str) -> runs.Run:
-    """A run of our own that waits or builds, or another's that has some of the dates.
+    """Claim the dates: returns the new run, or another command's that has some of the dates.
 
-    Raises DatesNotLanded before anything is claimed; Refused, with the refusal recorded. A queued
-    run may be claimed while its landing is active: it waits in the queue.
+    Raises DatesNotLanded before anything is claimed, and Refused after recording the refusal. A
+    queued run may be claimed while its landing is active: it waits in the queue.
     """
     try:
         landings.require_dates(context.store, request)
     except landings.LandingIsActive:
         if not request.queued:
             raise
-    # Where a claim takes seconds, dbt is made ready meanwhile. On DuckDB it takes milliseconds,
-    # and of fifty that claim at once, one needs a process.
+    # Where a claim takes seconds, dbt starts meanwhile. Locally a claim takes milliseconds, and of
+    # fifty claims at once only one needs a process.
     warms_up = not request.queued and not context.dataset.single_writer
     run = claim.take(
         context.store,
@@ -38,33 +38,33 @@ def claimed(context: Context, request: claim.Request, run_id: str) -> runs.Run:
     )
     if run.status == "REFUSED":
         why, what_to_do = run.error_message or "", _what_to_do(context.store, run)
-        raise Refused(f"Tenant {run.tenant_id} may not run: {why}. {what_to_do}", run)
+        raise Refused(f"The run of tenant {run.tenant_id} was refused: {why}. {what_to_do}", run)
     return run
 
 
 def is_over_quota(run: runs.Run) -> bool:
-    """Whether a refused run is allowed later, without a change."""
+    """Whether a refused run will be allowed later without a change."""
     return "limit reached" in (run.error_message or "")
 
 
 def _what_to_do(store: Store, run: runs.Run) -> str:
-    """What helps a refused tenant: time or a higher limit, where one is reached, else a command."""
+    """The remedy of a refusal: to wait or raise the limit if one is reached, else a command."""
     tenant, why = run.tenant_id, run.error_message or ""
     if is_over_quota(run):
         found = quota.of(store, tenant)
         name = why.split(" limit reached")[0]
         now = next(one.limit for one in found.limits if one.name == name)
         return (
-            f"{found.in_words()} Raise it with `runner tenant update {tenant} --{name}-limit N`,"
-            f" which is {now} now, or see `runner quota --tenant {tenant}`."
+            f"{found.in_words()} Raise the limit, now {now}, with `runner tenant update {tenant}"
+            f" --{name}-limit N`, or see `runner quota --tenant {tenant}`."
         )
     if why.startswith("tenant is"):
-        return f"Let it run again with `runner tenant resume {tenant}`."
-    return f"`runner doctor --tenant {tenant}` names the command that fixes it."
+        return f"Resume it with `runner tenant resume {tenant}`."
+    return f"Run `runner doctor --tenant {tenant}`, which prints the command that fixes it."
 
 
 def report_of_active_run(store: Store, run: runs.Run, request: claim.Request) -> Report:
-    """What an active run means for the caller: its result if it covers the dates, else an error."""
+    """The report of an active run: its status if it covers the dates, else an error."""
     run = replace(run, waits_for=turns.waiting_for(store, run))
     if run.dates.covers(request.dates):
         return Report(run, run.status, 0)
@@ -72,7 +72,7 @@ def report_of_active_run(store: Store, run: runs.Run, request: claim.Request) ->
     waits = f", waiting for {run.waits_for} since {run.start_time:%Y-%m-%d %H:%M} UTC,"
     why = (
         f"Run {run.id} of {run.tenant_id} is {run.status}{waits if run.waits_for else ''} for"
-        f" {run.dates} and will not load {left}; nothing was started that would: add --wait, or run"
+        f" {run.dates} and will not load {left}, and no other run was started: add --wait, or run"
         " again later."
     )
     return Report(run, run.status, 0, Outcome(False, why), covered=False)
@@ -114,8 +114,8 @@ def refuse(
     trigger: claim.Trigger,
     why: str,
 ) -> None:
-    """Record the refusal of a run whose template cannot be had. Raises UsageProblem without a
-    tenant."""
+    """Record the refusal of a run whose template cannot be loaded. Raises UsageProblem for an
+    unknown tenant."""
     tenants.find(context.store, tenant)
     version = claim.git_commit(context.settings.project_dir)
     request = claim.Request(tenant, pipeline, pipeline, dates, trigger, 0, version)

@@ -1,4 +1,4 @@
-"""What the exports of a tenant have, beside what was loaded from them."""
+"""The comparison of a tenant's exports with what was loaded from them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from runner.sql import Row
 
 @dataclass(frozen=True)
 class Comparison:
-    """`bill`: the table that was loaded, empty if there is none yet. `since`: the oldest partition
-    that is compared, None for all. `refs`: the exports from which the loaded rows may be."""
+    """`bill`: the loaded table, empty if it does not exist yet. `since`: the oldest partition to
+    compare, None for all. `refs`: the ids of the exports from which rows may have been loaded."""
 
     dataset: Dataset
     tenant: str
@@ -22,16 +22,16 @@ class Comparison:
     refs: Collection[str]
 
     def loaded_dates(self, also: Collection[date]) -> DateRange:
-        """The dates whose loaded rows are compared to the partitions `since`, and `also` these."""
+        """The dates whose loaded rows are compared, and `also` these."""
         since = self.since or ALL.first
         statement = sql.FIRST_EXPORTED_DATE.format(tenant=self.tenant)
         (row,) = self.dataset.read(self.tenant, statement, since=midnight(since))
         return DateRange(min(filter(None, [row["first_date"], since - DAY, *also])), ALL.last)
 
     def rows(self, loaded: DateRange, exported: DateRange, oldest: date | None = None) -> list[Row]:
-        """A row for each usage date with rows of these dates, see MOVED_SINCE_LOADED.
+        """A row for each usage date that has loaded or exported rows, see MOVED_SINCE_LOADED.
 
-        `oldest`: the oldest partition that is read, if not only those that are compared.
+        `oldest`: the oldest partition to read, if older than those that are compared.
         """
         statement = {
             "billing_cost_daily": sql.MOVED_SINCE_LOADED,

@@ -11,10 +11,10 @@ from runner.orchestration.report import Report
 
 
 def or_start(context: Context, start: Callable[[], Report]) -> Report:
-    """Start a run; while another has some of its dates, wait for that and start again.
+    """Start a run; while another run has some of its dates, wait for that one and retry.
 
-    Another's run that covers the dates is the answer, however it ends. A run of the landing that
-    the tenant reads is waited for, too. Raises Interrupted.
+    If the other run covers the dates, its end is the result. Also waits for a run of the landing
+    that the tenant reads. Raises Interrupted.
     """
     while True:
         try:
@@ -30,9 +30,9 @@ def or_start(context: Context, start: Callable[[], Report]) -> Report:
 
 
 def to_its_end(context: Context, run: runs.Run) -> Report:
-    """Wait until the run has ended; its end as a report of our own, marked deduplicated.
+    """Wait until the run has ended; returns its report, marked deduplicated.
 
-    A run whose process has exited is closed on the way, so the wait always ends.
+    Dead runs are closed meanwhile, so the wait always ends.
     """
     store, shown = context.store, ""
     while True:

@@ -1,6 +1,6 @@
-"""Landings: tenants that read a shared export once, for others to read it from them.
+"""Landings: tenants that load a shared export once, for other tenants to read.
 
-Such another has `tenant:NAME` as its export. A landing bills nobody and has no marts.
+Those have `tenant:NAME` as their export. A landing has no bill and no marts of its own.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ class DatesNotLanded(UsageProblem):
 
 
 class LandingIsActive(DatesNotLanded):
-    """A run of the landing may replace some of the dates now. `run`: that run."""
+    """An active run of the landing, `run`, may replace some of the dates."""
 
     def __init__(self, message: str, run: Run) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ def bill_of(template: templates.Template) -> str:
 
 
 def waves(every: Sequence[tenants.Tenant]) -> list[list[tenants.Tenant]]:
-    """The tenants in the order in which they run: landings first, then their readers."""
+    """The tenants in the order of their runs: landings first, then their readers."""
     waves: dict[bool, list[tenants.Tenant]] = {True: [], False: []}
     for one in every:
         waves[one.pipeline == templates.LANDING].append(one)
@@ -46,17 +46,17 @@ def pipeline_of(name: str) -> str:
 
 
 def require_dates(store: Store, request: claim.Request) -> frozenset[str]:
-    """The ids of the landings' runs that had some of the request's dates, all ended.
+    """The ids of the landings' ended runs that had some of the request's dates.
 
-    Raises DatesNotLanded when the last run of a date did not complete: the tenant's bill would be
-    without charges that the export has, and no test of its own would find it. Raises
-    LandingIsActive while a run of a landing has some of the dates.
+    Raises DatesNotLanded when the last run of a date did not complete: the tenant's bill would
+    lack charges, and no test of the tenant would find it. Raises LandingIsActive while a run of a
+    landing has some of the dates.
     """
     known: set[str] = set()
     for name in request.landings:
         runs = _runs(store, name, request)
         ended = [run for run in runs if run.status not in ACTIVE]
-        # One that waits for a service may wait for a day: only runs of the same queue wait for it.
+        # A queued run may wait for a day: only other queued runs wait for it.
         active = [
             run for run in runs if run.status in ACTIVE and (request.queued or not run.is_queued)
         ]
@@ -75,8 +75,8 @@ def require_dates(store: Store, request: claim.Request) -> frozenset[str]:
         if active:
             raise LandingIsActive(
                 f"Tenant {request.tenant_id} reads the landing {name}, whose run {active[0].id} of"
-                f" {active[0].dates} is {active[0].status}: add --wait, or run again when it has"
-                " ended.",
+                f" {active[0].dates} is {active[0].status}: add --wait, or run again after its"
+                " end.",
                 active[0],
             )
         known.update(run.id for run in ended)
@@ -84,10 +84,10 @@ def require_dates(store: Store, request: claim.Request) -> frozenset[str]:
 
 
 def landed_since(store: Store, request: claim.Request, known: frozenset[str]) -> str | None:
-    """The error of a run whose landing was run for some of its dates meanwhile; None if it was not.
+    """The error when a landing was run for some of the request's dates meanwhile; else None.
 
-    `known`: what require_dates returned before the landing was read. A run that is still PENDING
-    has changed nothing.
+    `known`: what require_dates returned before the landing was read. A PENDING run has changed
+    nothing.
     """
     for name in request.landings:
         for run in _runs(store, name, request):

@@ -1,4 +1,4 @@
-"""The ranges of the usage dates to run again, and when an export has stopped. No I/O."""
+"""The ranges of the usage dates to run again, and whether an export has stopped. No I/O."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -8,19 +8,19 @@ from itertools import pairwise
 
 from runner.dates import DAY, LONGEST_DAYS, DateRange
 
-# Dates that failed are cut shorter: a range that timed out may be done in parts.
+# Ranges of failed dates are shorter: a range that timed out may complete in parts.
 LONGEST_FAILED_DAYS = 31
-# A longer hole in the usage is a time without any, not a date that was not loaded.
+# A longer gap is a time without usage, not dates that were not loaded.
 LONGEST_GAP = 31
 
-# So far before the newest partition that was seen, the next catch-up begins, at the least.
+# A catch-up starts at least this long before the newest partition of the last one.
 MARGIN = 2 * DAY
-# So far back it begins now and then, for Google does not say which partition a late row is in.
+# Every few days it starts this far back: Google does not document the partition of a late row.
 WIDE = 90 * DAY
 
-# An export has stopped when its newest row is so old, as in export_has_not_stopped (_billing.yml).
+# The age of the newest row of a stopped export, as in export_has_not_stopped (_billing.yml).
 STOPPED_AFTER = timedelta(hours=48)
-# An export of which the bill has nothing of so many days is not waited for.
+# An export without rows in the bill of this many days is not expected to continue.
 JUDGED_DAYS = 31
 
 
@@ -33,23 +33,23 @@ class Ended:
 
 
 def has_stopped(newest: Mapping[date, datetime | None], now: datetime) -> datetime | None:
-    """When the newest row of an export was written, if that is too long ago; None if it is not.
+    """The time of the newest row of a stopped export; None if none has stopped.
 
-    `newest`: that of the exports from which the bill has rows of the date. Those of the last month
-    count: an old sample has not stopped.
+    `newest`: by date, that of the exports of the date's rows. Only dates of the last month count:
+    an old sample has not stopped.
     """
     late = (at for day, at in newest.items() if at and _is_judged(day, now))
     return min((at for at in late if at < now - STOPPED_AFTER), default=None)
 
 
 def margin(lag_days: int | None) -> timedelta:
-    """How far before its mark a catch-up begins: as far as a row was ever exported after its
-    partition, `lag_days`, and no farther than it begins now and then anyway."""
+    """How far before its mark a catch-up starts: by `lag_days`, the most days by which a row was
+    exported after its partition, within MARGIN and WIDE."""
     return min(max(MARGIN, (lag_days or 0) * DAY), WIDE)
 
 
 def is_late(at: datetime | None, ends: Mapping[date, bool], now: datetime) -> datetime | None:
-    """When a landing was last run, if that is too long ago for whoever runs dates of this month."""
+    """The time of a landing's last run, if it is too old for runs of dates of this month."""
     if at is None or not any(_is_judged(day, now) for day in ends):
         return None
     return at if at < now - STOPPED_AFTER else None
@@ -60,7 +60,7 @@ def _is_judged(day: date, now: datetime) -> bool:
 
 
 def last_ends(newest_first: Iterable[Ended]) -> dict[date, bool]:
-    """For each date that some run had: whether the newest of them completed."""
+    """For each date of some run: whether the newest of these runs completed."""
     ends: dict[date, bool] = {}
     for run in newest_first:
         for day in run.dates:
@@ -69,16 +69,16 @@ def last_ends(newest_first: Iterable[Ended]) -> dict[date, bool]:
 
 
 def gaps(first: date, last: date, known: Collection[date]) -> set[date]:
-    """Dates of the span that are not known, in holes that are not too long."""
+    """The unknown dates of the range, in gaps of at most LONGEST_GAP days."""
     found: set[date] = set()
-    hole: list[date] = []
+    gap: list[date] = []
     for day in DateRange(first, last):
         if day not in known:
-            hole.append(day)
+            gap.append(day)
             continue
-        found.update(hole if len(hole) <= LONGEST_GAP else ())
-        hole = []
-    return found | set(hole if len(hole) <= LONGEST_GAP else ())
+        found.update(gap if len(gap) <= LONGEST_GAP else ())
+        gap = []
+    return found | set(gap if len(gap) <= LONGEST_GAP else ())
 
 
 def fit(
@@ -87,10 +87,10 @@ def fit(
     never: Collection[date] = (),
     failed: Collection[date] = (),
 ) -> list[DateRange]:
-    """At most so many ranges, if that can be: those with the smallest gaps become one.
+    """At most `runs_left` ranges, if possible: ranges with the smallest gaps are joined.
 
-    No range becomes too long, none takes in a date of `never`, and what `failed` stays apart from
-    the rest, which goes first: oldest first, the failed ones after.
+    No range becomes too long or includes a date of `never`. Ranges with `failed` dates are not
+    joined with others, and come last; each group is sorted, oldest first.
     """
     apart = {one for one in found if any(day in failed for day in one)}
     rest = _join(

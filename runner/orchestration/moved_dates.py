@@ -1,4 +1,4 @@
-"""Which usage dates of a tenant moved since they were loaded."""
+"""The usage dates of a tenant that moved: whose export has changed since they were loaded."""
 
 import json
 from collections.abc import Collection, Iterable
@@ -20,21 +20,21 @@ from runner.sql import Row
 
 @dataclass(frozen=True)
 class Found:
-    """Which dates moved. `partitions_from` is None when partitions of any age were compared.
+    """The dates that moved. `partitions_from` is None when partitions of any age were compared.
 
-    `dates` are to be run, in `ranges`, newest first; `left_alone` have moved and are not, since
-    the export has dropped rows of theirs. `never`: all of which it has, moved or not. `failed`:
-    those of the dates whose newest run failed. `stopped_at`: the export's newest row, if it is too
-    old. `lag_days`: the most days by which a row was exported after its partition.
+    `dates` are to be run, in `ranges`, newest first. `skipped` have moved and are not run, since
+    the export has dropped some of their rows; `never`: all such dates, moved or not. `failed`:
+    dates whose newest run failed. `stopped_at`: the time of the export's newest row, if too old.
+    `lag_days`: the most days by which a row was exported after its partition.
     """
 
-    looked_at: datetime
+    checked_at: datetime
     partitions_from: date | None
     newest_partition: date | None
     exports: str
     dates: tuple[date, ...]
     ranges: tuple[DateRange, ...]
-    left_alone: tuple[date, ...]
+    skipped: tuple[date, ...]
     unread_rows: int
     never: frozenset[date]
     failed: frozenset[date]
@@ -44,9 +44,8 @@ class Found:
 
 @dataclass(frozen=True)
 class _Before:
-    """What is known before the comparison: the tenant's runs that ended, newest first, those that
-    landed what it reads and when the landing was last run, and the last complete catch-up since
-    its exports were written."""
+    """The state before the comparison: the tenant's ended runs, newest first; the landing's runs
+    and its last time; the last complete catch-up since the exports were changed."""
 
     ended: tuple[Row, ...]
     landed: tuple[Row, ...]
@@ -55,33 +54,33 @@ class _Before:
 
 
 def find(context: Context, known: tenants.Known, template: templates.Template) -> Found:
-    """Compare what the export has with what was loaded, three columns of both.
+    """Compare the export with what was loaded from it, by three columns.
 
-    Of an export on BigQuery the newest partitions, and once in RUNNER_CATCH_UP_WIDE_DAYS (7) days
-    those of 90 days; of a landing the dates that its runs completed
-    since the last catch-up, and those that the tenant never ran; of files all, for their labels
-    bound nothing. All of any export when there was no complete catch-up since the tenant's exports
-    were written, or the bill has lost a date that a run completed. Dates whose layers disagree are
-    among them. On DuckDB it waits for the process that has the tenant's file open.
+    Compared are: of a table on BigQuery, the newest partitions, and once in
+    RUNNER_CATCH_UP_WIDE_DAYS (7) days those of 90 days; of a landing, the dates that its runs
+    completed since the last catch-up and those that the tenant never ran; of files, all dates.
+    All dates of any export, if there was no complete catch-up since the tenant's exports were
+    changed, or the bill lacks a date that a run completed. Dates whose layers disagree are
+    included. On DuckDB it waits for the process that has the tenant's file open.
     """
     tenant, is_landed = known.id, bool(known.landings)
     exports = json.dumps([astuple(one) for one in known.exports])
-    looked_at = datetime.now(UTC)
+    checked_at = datetime.now(UTC)
     before = _before(context.store, known, template.pipeline_of(tenant), exports)
     mark, since = before.mark, None
     if mark and mark["newest_partition"] and context.dataset.prunes_exports and not is_landed:
-        # Never by a partition that was yet to come then: nothing is newer for years.
-        since = min(mark["newest_partition"], mark["looked_at"].date())
+        # Not from a partition in the future: no partition would be newer for a long time.
+        since = min(mark["newest_partition"], mark["checked_at"].date())
         since -= moved.margin(mark["lag_days"])
         every = context.settings.number("RUNNER_CATCH_UP_WIDE_DAYS", "7")
-        wide = mark["wide_looked_at"]
-        if not wide or (looked_at.date() - wide.date()).days >= every:
-            since = min(since, looked_at.date() - moved.WIDE)
+        wide = mark["wide_checked_at"]
+        if not wide or (checked_at.date() - wide.date()).days >= every:
+            since = min(since, checked_at.date() - moved.WIDE)
     ends = moved.last_ends(
         moved.Ended(row["status"] == "COMPLETED", DateRange(row["run_date"], row["to_date"]))
         for row in before.ended
     )
-    # A complete run that left a table behind does not build it: it would be behind for ever.
+    # A table that a completed run did not build is not built by runs: it would always disagree.
     complete = {row["pipeline_logging_id"] for row in before.ended if row["status"] == "COMPLETED"}
     echoed: set[str] = set()
 
@@ -97,7 +96,7 @@ def find(context: Context, known: tenants.Known, template: templates.Template) -
         behind, published = publications.disagreeing(context.dataset, tenant, complete, bill)
         again = {row["usage_date"] for row in behind}
         again |= {day for day, completed in ends.items() if not completed}
-        # A bill that was deleted, or restored from a copy, has lost dates: then all is compared.
+        # A bill that was deleted or restored from a backup lacks dates: then all is compared.
         lost = {day for day in ends if ends[day] and day not in published}
         again |= lost
         if lost or not has_bill:
@@ -109,7 +108,7 @@ def find(context: Context, known: tenants.Known, template: templates.Template) -
         exported: DateRange | None = ALL
         if mark and is_landed:
             never_ran = _never_ran(before.landed, ends)
-            landed = _landed_since(mark["looked_at"] - moved.MARGIN, before.landed)
+            landed = _landed_since(mark["checked_at"] - moved.MARGIN, before.landed)
             exported = _hull(again | never_ran | landed)
         loaded = comparison.loaded_dates(again) if since else exported
         rows = comparison.rows(loaded, exported) if loaded and exported else []
@@ -119,35 +118,35 @@ def find(context: Context, known: tenants.Known, template: templates.Template) -
         if loaded and any(
             is_landed and row["lacks_rows"] and row["usage_date"] in days for row in rows
         ):
-            # Rows are gone: all that the landing has shows whether the export had dropped them.
+            # Rows are missing: all rows of the landing show whether the export had dropped them.
             rows = comparison.rows(loaded, ALL)
         if loaded and hull and any(r["has_older_rows"] and r["usage_date"] in hull for r in rows):
-            # Late rows of old dates: whether their export still has the others, and those of the
-            # dates between, which a joined range would run as well.
+            # Late rows of old dates: check that their export still has the other rows, also of the
+            # dates in between, which a joined range would run too.
             rows = comparison.rows(loaded, ALL, oldest=hull.first - dates.DAY)
     never = {row["usage_date"] for row in rows if row["has_expired"]}
-    left_alone = days & never
-    # What failed the last time goes apart: it may fail again, and is not to take others with it.
-    failed = {day for day in days - left_alone if not ends.get(day, True)}
-    ranges = dates.ranges(days - left_alone - failed)
+    skipped = days & never
+    # Dates that failed the last time are run separately, so that others do not fail with them.
+    failed = {day for day in days - skipped if not ends.get(day, True)}
+    ranges = dates.ranges(days - skipped - failed)
     ranges += dates.ranges(failed, moved.LONGEST_FAILED_DAYS)
     parts = (row["newest_partition"] for row in rows)
     newest = max(filter(None, parts), default=mark["newest_partition"] if mark else None)
     if is_landed:
-        # The landing's own catch-up judges its exports, once for all who read it: here it is
+        # The landing's own catch-up checks its exports, for all its readers; here it is checked
         # whether the landing itself still runs.
-        stopped_at = moved.is_late(before.landed_at, ends, looked_at)
+        stopped_at = moved.is_late(before.landed_at, ends, checked_at)
     else:
         newest_rows = {row["usage_date"]: row["newest_export_time"] for row in rows}
-        stopped_at = moved.has_stopped(newest_rows, looked_at)
+        stopped_at = moved.has_stopped(newest_rows, checked_at)
     return Found(
-        looked_at=looked_at,
+        checked_at=checked_at,
         partitions_from=since,
-        newest_partition=min(newest, looked_at.date()) if newest else None,
+        newest_partition=min(newest, checked_at.date()) if newest else None,
         exports=exports,
-        dates=tuple(sorted(days - left_alone)),
+        dates=tuple(sorted(days - skipped)),
         ranges=tuple(sorted(ranges, reverse=True)),
-        left_alone=tuple(sorted(left_alone)),
+        skipped=tuple(sorted(skipped)),
         unread_rows=sum(row["unread_rows"] for row in rows),
         never=frozenset(never),
         failed=frozenset(failed),
@@ -157,9 +156,9 @@ def find(context: Context, known: tenants.Known, template: templates.Template) -
 
 
 def _before(store: Store, known: tenants.Known, pipeline: str, exports: str) -> _Before:
-    """What is known before; dead runs are closed first, so that they are known, too."""
+    """Read the state before the comparison; dead runs are closed first, so that they count."""
     tenant = known.id
-    landing = next(iter(known.landings), "")  # a tenant that reads one has no other export
+    landing = next(iter(known.landings), "")  # a landing is a tenant's only export
     statement = sql.RUNS_AND_MARK.format(tenant=tenant, dataset=landing or tenant)
     landed_by = landings.pipeline_of(landing) if landing else ""
 
@@ -175,54 +174,54 @@ def _before(store: Store, known: tenants.Known, pipeline: str, exports: str) -> 
         rows, own = read()
     ended = (r for r in own if r["pipeline_id"] == pipeline and r["status"] not in runs.ACTIVE)
     landed = [row for row in rows if row["tenant_id"] not in (None, tenant)]
-    times = [row["end_time"] for row in landed] + [rows[0]["landing_looked_at"]]
+    times = [row["end_time"] for row in landed] + [rows[0]["landing_checked_at"]]
     mark = rows[0] if rows[0]["exports"] == exports else None
-    if mark and known.exports_updated_at and mark["looked_at"] <= known.exports_updated_at:
+    if mark and known.exports_updated_at and mark["checked_at"] <= known.exports_updated_at:
         mark = None
     return _Before(tuple(ended), tuple(landed), max(filter(None, times), default=None), mark)
 
 
-def _landed_since(moment: datetime, landed: Iterable[Row]) -> set[date]:
+def _landed_since(since: datetime, landed: Iterable[Row]) -> set[date]:
     """The dates of the landing's runs that completed since then.
 
-    A row's end may be written some hours after it, so this is before the last catch-up.
+    `since`: some time before the last catch-up, because an end may be written hours later.
     """
     return {
         day
         for row in landed
-        if row["end_time"] is None or row["end_time"] >= moment
+        if row["end_time"] is None or row["end_time"] >= since
         for day in DateRange(row["run_date"], row["to_date"])
     }
 
 
 def _never_ran(landed: Iterable[Row], ends: dict[date, bool]) -> set[date]:
-    """The landed dates since the tenant's first that no run of the tenant ever had."""
+    """The landed dates after the tenant's first run date that no run of the tenant ever had."""
     first = min(ends, default=date.max)
     days = _landed_since(datetime.min.replace(tzinfo=UTC), landed)
     return {day for day in days if day > first and day not in ends}
 
 
 def _refs(store: Store, known: tenants.Known) -> set[str]:
-    """The exports that the loaded rows may be from: of a landing those that it lands."""
+    """The ids of the exports from which rows may have been loaded, also through a landing."""
     landed = (one for name in known.landings for one in tenants.exports(store, name))
     return {one.id for one in (*known.exports, *landed)}
 
 
 def has_stopped(known: tenants.Known, newest: datetime) -> str:
-    """What to report where `stopped_at` is the newest row's or the landing's last run's time."""
+    """The error for a `stopped_at`: the time of the newest row or of the landing's last run."""
     for landing in known.landings:
         return (
             f"The landing {landing}, which {known.id} reads, has not been run since"
             f" {newest:%Y-%m-%d %H:%M} UTC: run `runner catch-up --tenant {landing}` every night."
         )
     return (
-        f"The export of {known.id} has stopped: its newest row is of {newest:%Y-%m-%d %H:%M} UTC."
-        " See in the Cloud console, Billing, Billing export, whether it is still on."
+        f"The export of {known.id} has stopped: its newest row is from {newest:%Y-%m-%d %H:%M} UTC."
+        " Check in the Cloud console, under Billing > Billing export, that it is still enabled."
     )
 
 
 def _never_loaded(rows: Iterable[Row], since: date | None, ends: dict[date, bool]) -> set[date]:
-    """Dates without a charge that no run ever had: only a run makes them known."""
+    """Dates without a charge that no run ever had; a run of them records that they are loaded."""
     exported = [
         row["usage_date"] for row in rows if row["exported_rows"] and row["usage_date"] >= EARLIEST
     ]

@@ -1,4 +1,4 @@
-"""Which run published which table and date: a run's own record of it, and what stands now."""
+"""Which run published which table and date: in a run's record, and what is published now."""
 
 import json
 from collections.abc import Collection, Iterable, Iterator
@@ -21,7 +21,7 @@ from runner.sql import Row
 
 
 def of_rows(rows: Iterable[Row]) -> tuple[Publication, ...]:
-    """Rows of x_meta_publications, each of one table and date, as they are."""
+    """Publications from rows of x_meta_publications, each of one table and date."""
     return tuple(
         _publication(
             {**row, "rows": row["row_count"] or 0},
@@ -62,7 +62,7 @@ def _publication(one: Row, run_id: str, table: str, dates: DateRange) -> Publica
 
 
 def per_table(published: Iterable[Publication]) -> tuple[Publication, ...]:
-    """One run's publications as one of each table: it publishes all its dates of one, or none."""
+    """One run's publications merged to one for each table, with all dates of the run."""
     tables: dict[str, list[Publication]] = {}
     for one in published:
         tables.setdefault(one.table, []).append(one)
@@ -91,7 +91,7 @@ def _sum(nets: Iterable[dict[str, Decimal] | None]) -> dict[str, Decimal] | None
 
 
 def as_text(published: Iterable[Publication] | None) -> str | None:
-    """Publications of one run as JSON text for its record; None where they are not known."""
+    """Publications of one run as JSON text for its record; None when they are unknown."""
     if published is None:
         return None
     document = [
@@ -113,10 +113,10 @@ def as_text(published: Iterable[Publication] | None) -> str | None:
 def disagreeing(
     dataset: Dataset, tenant: str, complete: Collection[str], bill: str = ""
 ) -> tuple[list[Row], set[date]]:
-    """Tables that are, on a date, older than one that they read, by the tenant's data.
+    """The tables that are, on a date, older than a table that they read; and the dates that the
+    table `bill` has published.
 
-    Without those behind a run of `complete`, which built all that runs build: the table is none of
-    it. And the dates that the table `bill` has published.
+    Tables older than a run of `complete` are left out: that run built all that runs build.
     """
     statement = publications_sql.DISAGREEING.format(tenant=tenant)
     rows = dataset.read(tenant, statement, from_date=ALL.first, to_date=ALL.last, bill=bill)
@@ -125,14 +125,14 @@ def disagreeing(
 
 
 def of_data(dataset: Dataset, tenant: str, complete: Collection[str]) -> list[standing.Standing]:
-    """What stands for all dates by the tenant's data."""
+    """What is published now for all dates, by the tenant's data."""
     statement = publications_sql.PUBLICATIONS.format(tenant=tenant)
     rows = dataset.read(tenant, statement, from_date=ALL.first, to_date=ALL.last)
     return standing.standing(of_rows(rows), complete)
 
 
 def published_dates(store: Store, run: Run) -> tuple[list[Row], list[standing.Standing]]:
-    """The records of the runs that share dates with this one, and what stands by them."""
+    """The records of the runs that share dates with this one, and what is published by them."""
     rows = _records(store, run)
     complete = {row["pipeline_logging_id"] for row in rows if row["status"] == "COMPLETED"}
     return rows, standing.standing(_recorded(rows), complete, run.dates)
@@ -151,20 +151,20 @@ def _recorded(records: Iterable[Row]) -> Iterator[Publication]:
 def readers_see_by_record(store: Store, run: Run, is_known: bool) -> str:
     """What readers of a failed run's dates see now, by the records of runs instead of the data.
 
-    `is_known`: whether it is known what the run itself published. Never raises RunnerError.
+    `is_known`: whether the run's own publications are known. Never raises RunnerError.
     """
     if not is_known:
         return (
-            "It is not recorded what this run published before it ended: see"
+            "What this run published before it ended was not recorded: run"
             f" runner doctor --tenant {run.tenant_id}."
         )
     try:
         published = _recorded(_records(store, run))
     except RunnerError as error:
-        return f"It could not be looked up: {error.message}"
+        return f"What is published could not be read: {error.message}"
     return standing.readers_see(run.id, list(standing.by_date(published, run.dates)))
 
 
 def unrecorded(rows: Iterable[Row]) -> tuple[str, ...]:
-    """Runs whose process was killed before they recorded what they published."""
+    """The ids of runs whose process was killed before they recorded what they published."""
     return tuple(row["pipeline_logging_id"] for row in rows if row["publications"] is None)

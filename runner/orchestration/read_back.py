@@ -1,4 +1,4 @@
-"""What a run reads back from the tenant's data once dbt has ended, while it still holds it."""
+"""What a run reads from the tenant's data after dbt has ended, before it releases the data."""
 
 import logging
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def published(dataset: Dataset, run: Run) -> tuple[Publication, ...] | None:
-    """What the run published, one of each table; None when it cannot be read. Never raises."""
+    """What the run published, merged by table; None when it cannot be read. Never raises."""
     rows = _rows(dataset, run, sql.PUBLICATIONS_OF_RUN)
     return None if rows is None else publications.per_table(publications.of_rows(rows))
 
@@ -77,7 +77,7 @@ def _worded(node: Node, found: list[Finding], dated: set[str]) -> Node:
     if node.type == "model":
         before = f"{node.name} was not published: "
     elif table and table not in dated and node.failed:
-        before = f"The published tables are proved, and {table} is wrong: "
+        before = f"The published tables passed their proofs, but {table} is wrong: "
     else:
         before = f"{table}: " if table else ""
     rows = [one.rows for one in found if one.rows is not None]
@@ -97,6 +97,6 @@ def _rows(dataset: Dataset, run: Run, statement: str) -> list[Row] | None:
             from_date=run.run_date,
             to_date=run.to_date,
         )
-    except Exception as error:  # a record with less in it is better than none
+    except Exception as error:  # an incomplete record is better than none
         log.warning("run %s: its data cannot be read: %s", run.id, error)
         return None

@@ -9,7 +9,7 @@ from runner.engine.job import Outcome
 
 @dataclass(frozen=True)
 class Total:
-    """What the loaded dates cost in one currency: rows, and money before, of and after credits."""
+    """The loaded dates in one currency: charge rows, cost before credits, credits, net cost."""
 
     currency: str
     rows: int
@@ -20,9 +20,9 @@ class Total:
 
 @dataclass(frozen=True)
 class Report:
-    """How a run ended, for people and for machines. `interrupted`: the signal, 0 for none.
+    """How a run ended, for people and for machines. `interrupted`: the signal's number, or 0.
 
-    `covered`: whether the run has all dates asked for; else nothing was started.
+    `covered`: whether the run has all requested dates; if not, no run was started.
     """
 
     run: runs.Run
@@ -36,5 +36,5 @@ class Report:
 
     @property
     def rows(self) -> int:
-        """Charge rows loaded for the dates; for another's run by its record."""
+        """Charge rows loaded for the dates; of another command's run, by its record."""
         return sum(total.rows for total in self.totals) or self.run.row_count or 0

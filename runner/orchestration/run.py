@@ -18,13 +18,13 @@ from runner.pipelines.templates import Template
 
 log = logging.getLogger(__name__)
 
-# How much more often than the others the run checks whose turn is next: each check is a query.
+# The next run checks its turn this many times as often as the others; each check is a query.
 NEXT_CHECKS = 3
 
 
 @dataclass(frozen=True)
 class _End:
-    """How a run ended, before that is recorded. `error`: what ended it, to be raised again."""
+    """How a run ended, before it is recorded. `error`: the exception to raise afterwards."""
 
     status: str
     outcome: Outcome
@@ -34,34 +34,35 @@ class _End:
 
 
 def run_dates(context: Context, request: claim.Request, template: Template) -> Report:
-    """Build and test the requested dates and record what happened.
+    """Build and test the requested dates, and record the result.
 
-    Raises Refused before dbt starts, with the refusal recorded; WarehouseProblem when the end
-    could not be written (it is then in the spool). A failed or interrupted run is a report.
+    Raises Refused before dbt starts, with the refusal recorded, and WarehouseProblem when the end
+    could not be written and was spooled. A failed or interrupted run returns a report.
     """
-    _ = context.settings.mail  # what is wrong with it is said before anything is claimed
+    _ = context.settings.mail  # raises for invalid settings before anything is claimed
     run_id = str(uuid.uuid4())
     try:
         try:
             run = claiming.claimed(context, request, run_id)
         except WarehouseUnreachable:
-            # Only the answer may be lost: then no other run is to wait for the lease of this one.
+            # The claim may be committed: other runs must not wait for its lease.
             with contextlib.suppress(WarehouseProblem):
-                runs.cancel(context.store, request.tenant_id, run_id, "its claim was not answered")
+                why = "the claim got no answer from the warehouse"
+                runs.cancel(context.store, request.tenant_id, run_id, why)
             raise
         if run.deduplicated:
             return claiming.report_of_active_run(context.store, run, request)
         with logs.of_run(context.settings, run.id, run.tenant_id):
             return execute(context, template, request, run)
     except Interrupted as stop:
-        # While the claim was made, or right after it: execute handles its own.
+        # During the claim or right after it; execute handles later signals.
         context.store.hurry()
         with signals_ignored():
             why = _stopped_by(stop)
             try:
                 cancelled = runs.cancel(context.store, request.tenant_id, run_id, why)
             except WarehouseUnreachable:
-                cancelled = None  # closed with its process, by the next command
+                cancelled = None  # the next command closes it as dead
         if cancelled is None:
             raise
         outcome = Outcome(False, why)
@@ -69,16 +70,16 @@ def run_dates(context: Context, request: claim.Request, template: Template) -> R
 
 
 def execute(context: Context, template: Template, request: claim.Request, run: runs.Run) -> Report:
-    """What follows a claim of our own: dbt, the record, the alert.
+    """Execute a claimed run: dbt, the record, the alerts.
 
-    A queued run that is stopped goes back to the queue, for the next service.
+    A queued run that is stopped is requeued, for the next service.
     """
     log.info("run of %s by %s began", run.dates, run.trigger_by)
     steps = step_log.StepLog(context.store, run)
     steps.open("claim", "Claim the dates", "claim")
     steps.close("claim", "COMPLETED")
     try:
-        if not request.queued:  # it was dequeued in its turn
+        if not request.queued:  # a queued run is dequeued in its turn
             _await_turn(context, run, template)
         outcome, totals = build.build_dates(context, request, run, template, steps)
         end = _End("COMPLETED" if outcome.success else "FAILED", outcome, totals)
@@ -94,7 +95,7 @@ def execute(context: Context, template: Template, request: claim.Request, run: r
     except ClosedElsewhere:
         end = _End("CANCELLED", Outcome(False, "closed by another command"))
     except (Exception, KeyboardInterrupt) as error:
-        # The runner's or the warehouse's: recorded like any other end before it is raised.
+        # An error of the runner or the warehouse: recorded before it is raised.
         log.exception("run %s failed", run.id)
         why = getattr(error, "message", f"{type(error).__name__}: {error}")
         status = "FAILED" if isinstance(error, Exception) else "CANCELLED"
@@ -118,9 +119,9 @@ def _requeued(context: Context, run: runs.Run, why: str, number: int = 0) -> Rep
 
 
 def _await_turn(context: Context, run: runs.Run, template: Template) -> None:
-    """Wait until no other run of the tenant builds and none that waits is older.
+    """Wait until no other run of the tenant builds and no older one waits.
 
-    Raises ClosedElsewhere, and Interrupted once there is a signal.
+    Raises ClosedElsewhere, and Interrupted after a signal.
     """
     store, minutes, first = context.store, template.step.timeout_minutes, ""
     turn = turns.start(store, run, minutes)
@@ -147,7 +148,7 @@ def _finish(
     steps: step_log.StepLog,
     end: _End,
 ) -> Report:
-    """Record the end and its alerts in one transaction, then send what is due."""
+    """Record the end and its alerts in one transaction, then send due alerts."""
     run, outcome = steps.run, replace(end.outcome, at_work=steps.at_work)
     mailed = _with_what_readers_see(context, steps, outcome, end.error)
     raised = alerts.raised(
@@ -159,7 +160,7 @@ def _finish(
             log.warning("%s: %s", node.status, node.message, extra={"step": node.unique_id})
     log.info("run ended %s%s", end.status, f": {outcome.error}" if outcome.error else "")
     if outcome.readers_see:
-        # After the alert: the same failure is mailed once, whatever readers see meanwhile.
+        # Not in the alert's fingerprint: the same failure is mailed once, whatever readers see.
         error = f"{(outcome.error or '').rstrip('.')}. {outcome.readers_see}"
         outcome = replace(outcome, error=error)
     rows = sum(total.rows for total in end.totals) if end.status == "COMPLETED" else None
@@ -171,15 +172,15 @@ def _finish(
             _send_unrecorded(context, run, raised)
         if not raised or not isinstance(problem, StatementRefused):
             raise
-        # The outbox may be what fails: the end is written without it.
+        # The outbox may be the reason: write the end without it.
         ended, outbox = step_log.finish(context, steps, recorded, [])
         recorded = replace(recorded, warnings=(*recorded.warnings, problem.message))
     alerts.deliver(context, run.tenant_id, outbox)
     if (ended.status, ended.error_message) != (end.status, outcome.error):
-        # Another command closed it meanwhile: that record stands.
+        # Another command has closed the run meanwhile: its record is kept.
         outcome = Outcome(False, ended.error_message, outcome.nodes)
         if steps.published:
-            with contextlib.suppress(WarehouseProblem):  # the data has them, too
+            with contextlib.suppress(WarehouseProblem):  # the data has them too
                 step_log.keep_publications(context.store, steps)
     duration_ms, warnings = ended.duration_ms or 0, recorded.warnings
     return Report(
@@ -190,11 +191,12 @@ def _finish(
 def _with_what_readers_see(
     context: Context, steps: step_log.StepLog, outcome: Outcome, error: BaseException | None
 ) -> Outcome:
-    """The outcome with what readers see now, by the records where the data has nothing of it."""
+    """The outcome with what readers see now, by the records of runs if the data was not read."""
     if outcome.success or outcome.readers_see:
         return outcome
-    if isinstance(error, WarehouseUnreachable):  # asking again would wait as long again
-        return replace(outcome, readers_see="It could not be looked up: the warehouse is down.")
+    if isinstance(error, WarehouseUnreachable):  # another query would time out too
+        seen = "What is published could not be read: the warehouse cannot be reached."
+        return replace(outcome, readers_see=seen)
     is_known = not steps.has_begun_a_model
     seen = publications.readers_see_by_record(context.store, steps.run, is_known)
     return replace(outcome, readers_see=seen)
@@ -203,14 +205,14 @@ def _with_what_readers_see(
 def _warnings(outcome: Outcome, totals: tuple[Total, ...]) -> tuple[str, ...]:
     warned = [node.message or node.name for node in outcome.nodes if node.status == "warn"]
     if outcome.success and not totals:
-        warned.insert(0, "0 rows: the export has no usage for this date yet.")
+        warned.insert(0, "0 rows: the export has no usage for these dates yet.")
     return tuple(warned)
 
 
 def _send_unrecorded(context: Context, run: runs.Run, raised: list[alerts.Alert]) -> None:
-    """Mail though the warehouse, and so the outbox, is down; the spool keeps that it was sent."""
+    """Mail without the outbox, while the warehouse is down; the spool marks the alert as sent."""
     for alert in raised:
-        sent = alerts.send(context, run.id, alert.letter)
-        if sent.went:
-            with contextlib.suppress(OSError):  # it is sent again then: better twice than never
+        sent = alerts.send(context, run.id, alert.content)
+        if sent.is_sent:
+            with contextlib.suppress(OSError):  # then a later command sends the mail twice
                 spool.keep(context.settings, run.tenant_id, *alerts.mark_sent(alert, sent.error))

@@ -1,4 +1,4 @@
-"""What stands for usage dates: the latest publication of each table and date."""
+"""What is published now for usage dates: the latest publication of each table and date."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from runner.dates import ALL, DAY, DateRange
 
 @dataclass(frozen=True)
 class Publication:
-    """A table's usage dates from `first` to `last` as one run published them.
+    """A table's usage dates from `first` to `last`, published by one run.
 
     `net`: exact, by currency; None where the table's rows do not add up to the bill.
     """
@@ -29,9 +29,9 @@ class Publication:
 
 @dataclass(frozen=True)
 class Standing:
-    """What stands for usage dates that are alike: the tables that each run published last.
+    """What is published now for a range of dates: the tables that each run published last.
 
-    `behind`: tables that are older than one that they read.
+    `behind`: tables that are older than a table that they read.
     """
 
     first: date
@@ -45,9 +45,9 @@ def standing(
     complete: Collection[str] = (),
     dates: DateRange = ALL,
 ) -> list[Standing]:
-    """What stands for the dates, oldest first: the latest publication per table and date wins.
+    """What is published now, oldest date first: the latest publication of each table and date.
 
-    A table is not behind what a run of `complete` published, see `disagreeing`.
+    A table is never behind a run of `complete`, see `publications.disagreeing`.
     """
     days: dict[date, dict[str, Publication]] = {}
     for one in sorted(by_date(published, dates), key=lambda one: one.published_at):
@@ -64,7 +64,7 @@ def standing(
 
 
 def by_date(published: Iterable[Publication], dates: DateRange) -> Iterator[Publication]:
-    """Each publication once for each of its dates that is one of these."""
+    """Each publication, once for each of its dates that is in `dates`."""
     for one in published:
         for day in DateRange(max(one.first, dates.first), min(one.last, dates.last)):
             yield replace(one, first=day, last=day)
@@ -86,30 +86,30 @@ def _of_day(day: date, latest: dict[str, Publication], complete: Collection[str]
 
 def readers_see(run_id: str, published: Collection[Publication]) -> str:
     """What readers of a failed run's dates see now, from the publications of these dates."""
-    ours = sorted({one.table for one in published if one.run_id == run_id})
+    own = sorted({one.table for one in published if one.run_id == run_id})
     in_order = sorted(published, key=lambda one: one.published_at)
     latest = {(one.table, one.first): one for one in in_order}
     older = [one for one in latest.values() if one.run_id != run_id]
-    if not ours and not older:
+    if not own and not older:
         return "Nothing is published for these dates."
-    before = f"Published before that: {few(ours)}. " if ours else ""
+    before = f"Published before the failure: {few(own)}. " if own else ""
     if not older:
         return f"{before}No other table has these dates."
     oldest = min(older, key=lambda one: one.published_at)
     more = len({one.run_id for one in older}) - 1
     by = f"run {oldest.run_id} of {oldest.published_at:%Y-%m-%d %H:%M} UTC"
     by += f" and {more} later" if more else ""
-    return f"{before}{'The other tables' if ours else 'All tables'} still have the rows of {by}."
+    return f"{before}{'The other tables' if own else 'All tables'} still have the rows of {by}."
 
 
 def few(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
+    """The first three names, and the number of others."""
     more = len(names) - 3
     return ", ".join(names[:3]) + (f" and {more} more" if more > 0 else "")
 
 
 def standing_lines(found: Sequence[Standing], run_id: str = "") -> list[str]:
-    """A line for each range of dates: which run published which tables; `run_id` is this run."""
+    """A line for each range: which run published which tables; `run_id` is shown as this run."""
     lines = []
     for one in found:
         by = [
@@ -118,7 +118,7 @@ def standing_lines(found: Sequence[Standing], run_id: str = "") -> list[str]:
             for run, tables in one.tables_of
         ]
         if one.behind:
-            by.append(f"older than what they read: {few(one.behind)}")
+            by.append(f"older than the tables that they read: {few(one.behind)}")
         lines.append(f"{DateRange(one.first, one.last)}: {'; '.join(by)}")
     return lines
 
@@ -128,7 +128,7 @@ def _count(tables: Sequence[str]) -> str:
 
 
 def standing_document(found: Sequence[Standing]) -> list[dict[str, Any]]:
-    """The same as `status --json` and the API have it."""
+    """What is published now, as `status --json` and the API return it."""
     return [
         {
             "from_date": one.first,

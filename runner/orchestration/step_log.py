@@ -1,4 +1,4 @@
-"""What happened, written down: the steps of a run, and how it ended."""
+"""The record of a run: its steps, and how it ended."""
 
 import json
 import logging
@@ -54,9 +54,9 @@ class Step:
 
 
 class StepLog:
-    """The steps of one run in order. Kept here, written by `flush`, several at a time.
+    """The steps of one run in order, kept in memory and written by `flush`.
 
-    A step is opened RUNNING and closed with its end; both are one row, rewritten.
+    A step is opened as RUNNING and closed at its end; it is one row, which is replaced.
     """
 
     def __init__(self, store: Store, run: Run) -> None:
@@ -65,36 +65,36 @@ class StepLog:
         self._steps: dict[str, Step] = {}
         self._unwritten: set[str] = set()
         self._began = time.monotonic()
-        # What the run published, one of each table; None where that cannot be read.
+        # What the run published, merged by table; None when it cannot be read.
         self.published: tuple[Publication, ...] | None = ()
 
     @property
     def elapsed_ms(self) -> int:
-        """Since the claim, by a clock that never jumps."""
+        """Milliseconds since the claim, by the monotonic clock."""
         return int((time.monotonic() - self._began) * 1000)
 
     @property
     def at_work(self) -> tuple[str, ...]:
-        """The names of the steps that have begun and not ended."""
+        """The names of the running steps."""
         return tuple(one.step_name for one in self._steps.values() if one.status == "RUNNING")
 
     @property
     def has_begun_a_model(self) -> bool:
-        """Whether dbt got so far that something may have been published."""
+        """Whether dbt has started a model, so that something may be published."""
         return any(step.step_type == "model" for step in self._steps.values())
 
     def open(self, step_id: str, name: str, kind: str) -> None:
-        """Begin a step, RUNNING from now."""
+        """Start a step now."""
         place, now = len(self._steps), datetime.now(UTC)
         self._keep(Step(str(uuid.uuid4()), step_id, name, kind, place, "RUNNING", now))
 
     def close(self, step_id: str, status: str, error: str | None = None) -> None:
-        """End a step, now."""
+        """End a step now."""
         step, now = self._steps[step_id], datetime.now(UTC)
         self._keep(replace(step, status=status, end_time=now, error_message=error))
 
     def follow(self, event: Event) -> None:
-        """Open and close steps as dbt goes; `close_node` adds later what only the result has."""
+        """Open or close the step of dbt's event; `close_node` adds what only the result has."""
         if event.kind == "started":
             self.open(event.unique_id, event.name, event.type)
         elif event.kind == "finished" and event.unique_id in self._steps:
@@ -126,7 +126,7 @@ class StepLog:
         self._keep(step)
 
     def close_all(self, outcome: Outcome, status: str) -> None:
-        """End dbt's nodes, and with this status what is still RUNNING: dbt may have died."""
+        """End the steps of dbt's nodes, and with this status those still RUNNING after a crash."""
         for node in outcome.nodes:
             self.close_node(node)
         for step in list(self._steps.values()):
@@ -134,9 +134,9 @@ class StepLog:
                 self.close(step.step_id, status, outcome.error)
 
     def flush(self) -> str | None:
-        """Write the steps that changed; the run's status then, None when nothing was written.
+        """Write the changed steps; returns the run's status, None when nothing was written.
 
-        What cannot be written now goes with the next flush.
+        Steps that cannot be written now are written by the next flush.
         """
         if not self._unwritten:
             return None
@@ -146,7 +146,7 @@ class StepLog:
         try:
             rows = self._store.write(*statements, status, **values)
         except WarehouseProblem as error:
-            log.warning("steps of run %s wait: %s", self.run.id, error.message)
+            log.warning("steps of run %s cannot be written now: %s", self.run.id, error.message)
             return None
         self._unwritten.clear()
         return str(rows[0]["status"]) if rows else None
@@ -170,7 +170,7 @@ class StepLog:
 
 @dataclass(frozen=True)
 class End:
-    """How a run ended, as its row has it."""
+    """How a run ended, as recorded in its row."""
 
     status: str
     error: str | None = None
@@ -183,9 +183,9 @@ def finish(
 ) -> tuple[Run, Row | None]:
     """End the run with its last steps and its alerts, in one transaction.
 
-    Returns the run as it is now; where it raises an alert, also a row of OUTBOX.
-    A run that another command has closed meanwhile stays as that command left it. Raises
-    WarehouseProblem when the end could not be written; it is then in the spool.
+    Returns the run as recorded; with alerts, also a row of OUTBOX. A run that another command has
+    closed meanwhile is not changed. Raises WarehouseProblem when the end could not be written and
+    was spooled.
     """
     named, values = steps.pending(
         ("FINISH", 0),
@@ -202,14 +202,14 @@ def finish(
         values |= alert.values
     # After the steps: a mail's step is the last.
     named += tuple(one for alert in alerts for one in alert.named)
-    # Without an alert nothing is asked of the outbox: it may be what is broken.
+    # Without alerts the outbox is not read: it may be the reason why the first attempt failed.
     named += (("ENDED" if alerts else "RUN", 0),)
     (row,) = _write_or_spool(context, steps.run.tenant_id, named, values)
     return run_from_row(row), row if alerts else None
 
 
 def keep_publications(store: Store, steps: StepLog) -> None:
-    """Record what a run published that another command has closed. Raises WarehouseProblem."""
+    """Record the publications of a run that another command has closed. Raises WarehouseProblem."""
     store.write(
         runs_sql.KEEP_PUBLICATIONS.format(tenant=steps.run.tenant_id),
         run_id=steps.run.id,
@@ -218,29 +218,30 @@ def keep_publications(store: Store, steps: StepLog) -> None:
 
 
 def requeue(context: Context, run: Run) -> Run:
-    """Put a run that was dequeued back; as it is now, such as cancelled meanwhile.
+    """Requeue a run; returns it as recorded, such as cancelled meanwhile.
 
-    What cannot be written is kept in the spool, and the run counts as queued.
+    When it cannot be written, it is spooled and the run counts as queued.
     """
     named, values = requeueing(run.id, run.worker_instance)
     try:
         return run_from_row(_write_or_spool(context, run.tenant_id, named, values)[0])
     except WarehouseProblem as error:
-        log.warning("run %s is put back later: %s", run.id, error.message)
+        log.warning("run %s will be requeued later: %s", run.id, error.message)
         return replace(run, status="PENDING")
 
 
 def _write_or_spool(
     context: Context, tenant: str, named: tuple[spooled.Named, ...], values: dict[str, Value]
 ) -> list[Row]:
-    """Write now, or keep for the next command and raise WarehouseProblem."""
+    """Write now; if that fails, spool it for a later command and raise WarehouseProblem."""
     try:
         return context.store.write(*spooled.texts(tenant, named), **values)
     except WarehouseProblem as error:
         try:
             path = spool.keep(context.settings, tenant, named, values)
-            kept = f"What happened is kept in {path} and written by the next command."
+            kept = f"The run's record was saved in {path}, and the next command writes it."
         except OSError as full:
-            log.error("lost, as neither warehouse nor disk takes it: %s %s", named, values)
-            kept = f"It could not be kept in {spool.folder(context.settings)} either ({full})."
+            log.error("the record could not be written or saved, and is lost: %s %s", named, values)
+            folder = spool.folder(context.settings)
+            kept = f"The run's record could not be saved in {folder} either ({full})."
         raise type(error)(f"{error.message} {kept}") from error

@@ -1,4 +1,4 @@
-"""Many tenants at once, a thread each; and which of them are one task's of a job array."""
+"""Many tenants at once, each in a thread; and shards of tenants for job arrays."""
 
 import hashlib
 import logging
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Done(Generic[Result]):
-    """What became of one name: a result, or the error that ended it."""
+    """The result of one name, or the error that ended it."""
 
     name: str
     result: Result | None = None
@@ -31,10 +31,10 @@ def each(
     stop: Stop,
     on_done: Callable[[Done[Result]], None] = lambda done: None,
 ) -> list[Done[Result]]:
-    """The task done for each name, `workers` at a time; in the order of the names.
+    """Do the task for each name, `workers` at a time; returns results in the order of the names.
 
-    What one raises does not end the others. Ctrl-C or SIGTERM stops those at work, which the task
-    sees by `stop`, and begins no other: only those that began are returned then.
+    An error of one does not end the others. After Ctrl-C or SIGTERM, running tasks are stopped by
+    `stop` and no other is started: only the results of started tasks are returned.
     """
 
     def one(name: str) -> Done[Result]:
@@ -63,7 +63,7 @@ def each(
                 at_work.add(threads.submit(one, name))
             if not at_work:
                 break
-            # In short waits: a signal's handler runs only between them.
+            # Short waits, because a signal's handler runs only between them.
             ended, at_work = wait(at_work, timeout=0.2, return_when=FIRST_COMPLETED)
             for future in ended:
                 done.append(future.result())
@@ -72,16 +72,16 @@ def each(
 
 
 def shard(names: Sequence[str], part: str) -> list[str]:
-    """Those of the names that are part i of n, such as 0/4: by the name alone.
+    """The names in part i of n, such as 0/4, by a hash of the name.
 
-    So every task of a job array that was given the same n agrees on which it has, though tenants
-    come and go between their starts. Raises UsageProblem for what is not i/n.
+    So the tasks of a job array agree on their parts, even when tenants are added or removed
+    between their starts. Raises UsageProblem for a text that is not i/n.
     """
     found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", part)
     if not found or not int(found.group(1)) < int(found.group(2)):
         raise UsageProblem(
-            f"--shard is '{part}': name it i/n with i from 0 to n-1, such as 0/4 for the"
-            " first of 4."
+            f"--shard '{part}' is not valid: write i/n with i from 0 to n-1, such as 0/4 for the"
+            " first of 4 parts."
         )
     i, n = int(found.group(1)), int(found.group(2))
 

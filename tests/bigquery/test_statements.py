@@ -126,7 +126,7 @@ TYPES = {
         "loaded_from_time",
         "loaded_end_time",
         "before_time",
-        "looked_at",
+        "checked_at",
         "ended_at",
     ),
     "INT64": (

@@ -136,7 +136,7 @@ def test_what_to_run_next_names_the_pipeline_and_the_target() -> None:
 
 
 def test_an_empty_dates_summary_has_no_rows_and_the_warning() -> None:
-    warning = "0 rows: the export has no usage for this date yet"
+    warning = "0 rows: the export has no usage for these dates yet"
     text = reports.summary(Report(a_run(), "COMPLETED", 10, PASSED, (), (warning,)), "x")
     assert "no rows" in text and warning in text
 

@@ -393,7 +393,7 @@ def test_the_steps_of_a_run_that_was_closed_have_their_durations(
     assert duration is not None and abs(duration - 3_600_000) < 60_000
 
 
-def test_a_lease_that_is_still_good_is_left_alone(control: Control) -> None:
+def test_a_run_with_a_valid_lease_is_not_closed(control: Control) -> None:
     alive = control.add_run("RUNNING", leased_for=timedelta(minutes=1))
     control.take()
     status = control.value(

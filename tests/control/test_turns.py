@@ -446,6 +446,10 @@ def test_a_cancelled_transaction_is_told_in_plain_words(control: Control, dbt) -
     dbt.outcome = Outcome(False, f"{node.name}: {told}", (node,))
     run(control)
     ((_, error),) = control.runs()
-    assert error.startswith(f"another dbt run of this tenant is writing ({node.name}: {told})")
+    assert error.startswith(
+        f"another dbt run of this tenant is writing the same table ({node.name}: {told})"
+    )
     step = "select error_message from acme.x_meta_step_logs where step_type = 'model'"
-    assert control.value(step) == f"another dbt run of this tenant is writing ({told})"
+    assert (
+        control.value(step) == f"another dbt run of this tenant is writing the same table ({told})"
+    )

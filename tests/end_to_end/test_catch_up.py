@@ -68,7 +68,7 @@ class Scene:
     def marks(self) -> list[tuple[Any, ...]]:
         return self.world.control(
             "select partitions_from, newest_partition, moved_dates, is_complete"
-            " from late.x_meta_catch_ups order by looked_at"
+            " from late.x_meta_catch_ups order by checked_at"
         )
 
 
@@ -156,7 +156,7 @@ def test_a_date_whose_layers_disagree_is_run_again_once(scene: Scene) -> None:
 
 
 @pytest.mark.usefixtures("by_partitions")
-def test_a_date_whose_layers_disagree_is_left_alone_when_the_export_has_dropped_it(
+def test_a_date_whose_layers_disagree_is_skipped_when_the_export_has_dropped_it(
     scene: Scene,
 ) -> None:
     scene.write([*ROWS[2:], charge("2024-11-06", 1.0)])
@@ -169,7 +169,7 @@ def test_a_date_whose_layers_disagree_is_left_alone_when_the_export_has_dropped_
         FIRST,
     )
     document = scene.catch_up()
-    assert document["runs"] == [] and document["left_alone"] == ["2024-11-01"]
+    assert document["runs"] == [] and document["skipped"] == ["2024-11-01"]
     assert "layers disagree on 2024-11-01" in scene.world("doctor", "--tenant", "late").stdout
     assert "`dbt build --select gcp_silver_cost+`" in document["notes"][0]
     assert SharedWorker.process is not None
@@ -193,8 +193,8 @@ def test_what_the_export_has_dropped_is_left_as_it_was_loaded(scene: Scene) -> N
     """Partitions expire. A late row must not cost the date all its others."""
     scene.write([*ROWS[2:], LATE])
     document = scene.catch_up()
-    assert document["runs"] == [] and document["left_alone"] == ["2024-11-01"]
-    told = "2024-11-01: skipped, for the export no longer has all that was loaded of it."
+    assert document["runs"] == [] and document["skipped"] == ["2024-11-01"]
+    told = "2024-11-01: skipped, because the export no longer has all rows that were loaded."
     assert document["notes"][0].startswith(told)
     assert scene.costs() == {1: 1, 2: 2, 3: 3, 5: 5}
 
@@ -211,7 +211,7 @@ def test_a_row_of_a_file_is_loaded_whatever_its_partition_label_is(scene: Scene)
     assert scene.costs()[8] == 10 and scene.ran() == []
 
 
-def test_other_accounts_of_the_export_have_all_of_it_looked_at_anew(scene: Scene) -> None:
+def test_after_a_change_of_accounts_the_complete_export_is_compared(scene: Scene) -> None:
     other = [
         charge(f"2024-11-0{n}", 10.0, billing_account_id="01DDDD-EEEEEE-FFFFFF") for n in (1, 2)
     ]
@@ -302,7 +302,7 @@ def test_an_export_without_partitions_is_read_whole_each_time(tmp_path: Path) ->
     write_ndjson(export, [*ROWS[1:], charge("2024-11-02", 1.0)])
     document = scene.catch_up()
     assert [run["run_date"] for run in document["runs"]] == ["2024-11-02"]
-    assert document["left_alone"] == ["2024-11-01"], "the file has the last months only"
+    assert document["skipped"] == ["2024-11-01"], "the file has the last months only"
 
 
 def test_one_tenants_failure_leaves_the_others_alone(scene: Scene, tmp_path: Path) -> None:
@@ -328,7 +328,7 @@ def test_a_partition_that_is_yet_to_come_does_not_end_catch_up(scene: Scene) -> 
     assert scene.marks()[-1][1] == datetime.now(UTC).date()
     # A mark of before that was kept is no bound either.
     scene.world.control(
-        "update late.x_meta_catch_ups set newest_partition = '2099-01-01', looked_at = ?"
+        "update late.x_meta_catch_ups set newest_partition = '2099-01-01', checked_at = ?"
         " where newest_partition > '2025-01-01'",
         datetime(2024, 11, 10),
     )

@@ -146,7 +146,7 @@ def test_a_date_without_rows_completes_with_the_warning(shop: World) -> None:
     assert answer.exit_code == 0, answer.output
     document = json.loads(answer.stdout)
     assert (document["status"], document["rows"]) == ("COMPLETED", 0)
-    assert document["warnings"] == ["0 rows: the export has no usage for this date yet."]
+    assert document["warnings"] == ["0 rows: the export has no usage for these dates yet."]
     assert date(2024, 11, 4) not in shop.bill("shop")
 
 

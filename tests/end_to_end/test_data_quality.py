@@ -236,9 +236,9 @@ def test_an_account_that_changes_its_currency_from_date_to_date_fails_the_later_
     one = failures(row)["accounts_have_one_currency"]
     assert json.loads(one["samples"][0])["another_currency"] == "USD"
     assert document["error"].startswith(
-        "The published tables are proved, and invoice_reconciliation is wrong: "
+        "The published tables passed their proofs, but invoice_reconciliation is wrong: "
     )
-    assert "Published before that: " in document["error"]
+    assert "Published before the failure: " in document["error"]
 
 
 # -- What no run of ours could write

@@ -216,7 +216,7 @@ def age(world: World, days: int = 5, *tenants: str) -> None:
     for tenant in tenants or ("shared", "mine"):
         for table, key, *columns in (
             ("x_meta_pipeline_runs", "pipeline_logging_id", "start_time", "end_time"),
-            ("x_meta_catch_ups", "catch_up_id", "looked_at"),
+            ("x_meta_catch_ups", "catch_up_id", "checked_at"),
         ):
             for name in columns:
                 for id, at in world.control(f"select {key}, {name} from {tenant}.{table}"):
@@ -265,7 +265,7 @@ def test_of_a_landing_only_dates_that_its_runs_completed_since_the_last_look_are
     assert catch_up(night, "mine")["dates"] == ["2024-11-03", "2024-11-04"]
     # Other rows of the landing are the tenant's now: all of it is looked at anew.
     night.add("mine", "tenant:shared", *MINE, "--project", "proj-a", "--with-unallocated")
-    assert "2024-11-01" in catch_up(night, "mine", "--dry-run")["left_alone"]
+    assert "2024-11-01" in catch_up(night, "mine", "--dry-run")["skipped"]
 
 
 def test_what_changed_on_the_tenants_own_side_is_found_by_its_next_catch_up(
@@ -342,7 +342,7 @@ def test_a_date_that_a_landing_has_emptied_is_emptied_and_what_the_export_droppe
     assert days_of(night) == {1: 1, 2: 2, 3: 3, 5: 5, 6: 6}
     night.run("shared", "2024-11-01", "2024-11-01")
     told = catch_up(night, "mine")
-    assert (told["dates"], told["left_alone"]) == ([], ["2024-11-01"])
+    assert (told["dates"], told["skipped"]) == ([], ["2024-11-01"])
     assert days_of(night)[1] == 1
 
 

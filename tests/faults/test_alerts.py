@@ -344,7 +344,9 @@ def test_a_run_that_died_without_a_word_is_told_by_who_closes_it(
     look(scene, **to(inbox))
     assert scene.last_run()["status"] == "FAILED"
     assert subjects(inbox) == [SUBJECT]
-    assert readers_see(inbox.letters[0]).startswith("It is not recorded what this run published")
+    assert readers_see(inbox.letters[0]).startswith(
+        "What this run published before it ended was not recorded"
+    )
 
 
 def restore(scene: Scene) -> None:
@@ -355,7 +357,7 @@ def restore(scene: Scene) -> None:
 def test_the_mail_goes_when_the_warehouse_is_down_at_the_end(scene: Scene, inbox: Inbox) -> None:
     done = scene.run(at=f"{FAILS},lost:runner.orchestration.alerts.raised", **to(inbox))
     assert done.returncode == 4
-    assert "is kept in" in done.stderr and "written by the next command" in done.stderr
+    assert "was saved in" in done.stderr and "the next command writes it" in done.stderr
     assert subjects(inbox) == [SUBJECT]
     assert inbox.letters[0].rcpt_tos[0] == "admin@acme.example"
     restore(scene)
@@ -373,7 +375,7 @@ def test_the_admin_hears_even_when_the_warehouse_went_down_while_dbt_ran(
     assert done.returncode == 4 and subjects(inbox) == [SUBJECT], "to ALERT_TO, at least"
     restore(scene)
     assert "admin@acme.example" in inbox.letters[0].rcpt_tos
-    assert readers_see(inbox.letters[0]).startswith("It could not be looked up")
+    assert readers_see(inbox.letters[0]).startswith("What is published could not be read")
 
 
 def test_a_mail_that_went_while_the_warehouse_was_down_does_not_go_again(
@@ -395,7 +397,7 @@ def test_an_address_that_is_none_keeps_nobody_else_from_hearing(scene: Scene, in
     assert letter.rcpt_tos == ["ops@ours.example", "oncall@ours.example"]
     assert alerts(scene)[0][:2] == ("failure", "SENT") and "a@[.c" in alerts(scene)[0][3]
     failed(scene, **to(inbox, ALERT_TO="", ALERT_QUIET_HOURS="0"))
-    assert alerts(scene)[1][1] == "PENDING" and "no mail address" in alerts(scene)[1][3]
+    assert alerts(scene)[1][1] == "PENDING" and "no valid mail address" in alerts(scene)[1][3]
 
 
 def test_the_mail_names_what_was_at_work_when_dbt_died(scene: Scene, inbox: Inbox) -> None:

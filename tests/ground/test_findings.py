@@ -131,7 +131,9 @@ def test_a_view_that_is_wrong_leaves_the_tables_proved() -> None:
         outcome(view, a_node("t", "fail", failures=1)),
         findings.of_rows([row("cost_daily", failed)]),
     )
-    assert told.error == (f"The published tables are proved, and cost_daily is wrong: {SENTENCE}.")
+    assert told.error == (
+        f"The published tables passed their proofs, but cost_daily is wrong: {SENTENCE}."
+    )
 
 
 def test_dbts_count_of_results_is_never_what_people_read() -> None:

@@ -61,11 +61,11 @@ class Nights:
         control.sql("delete from acme.x_meta_catch_ups")
 
     def past(self, days_ago: int, looks_back: int | None, lag_days: int = 0) -> "Nights":
-        """A complete catch-up of so many days ago, that looked back so far; None: at all."""
+        """A complete catch-up of so many days ago, and how far back it compared; None: all."""
         at = NOW - timedelta(days=days_ago)
         self._control.sql(
             "insert into acme.x_meta_catch_ups by name select ? as catch_up_id, 'one' as tenant_id,"
-            " ? as pipeline_id, ? as looked_at, ? as partitions_from, ? as newest_partition,"
+            " ? as pipeline_id, ? as checked_at, ? as partitions_from, ? as newest_partition,"
             " ? as exports, ? as partition_lag_days, 1 as is_complete",
             str(uuid.uuid4()),
             TEMPLATE.pipeline_of("one"),

@@ -102,8 +102,8 @@ def test_a_failed_run_keeps_what_it_published_and_says_what_readers_see(
     report = run(control)
     told = (
         "gcp_silver_cost was not published: keeps_every_charge failed for 2 rows, for example"
-        ' {"rows": 1}. Published before that: billing_cost_daily. The other tables still have the'
-        " rows of run before of 2024-11-08 00:00 UTC."
+        ' {"rows": 1}. Published before the failure: billing_cost_daily. The other tables still'
+        " have the rows of run before of 2024-11-08 00:00 UTC."
     )
     assert control.runs() == [("FAILED", told)] and report.outcome.error == told
     (kept,) = json.loads(control.value("select publications from acme.x_meta_pipeline_runs"))
@@ -166,7 +166,7 @@ def test_only_the_dates_asked_for_are_told() -> None:
 def test_readers_of_a_first_failed_run_see_nothing() -> None:
     assert standing.readers_see("r", []) == "Nothing is published for these dates."
     assert standing.readers_see("r", [one("r", BILL)]) == (
-        "Published before that: billing_cost_daily. No other table has these dates."
+        "Published before the failure: billing_cost_daily. No other table has these dates."
     )
     assert standing.readers_see("r", [one("a", BILL, DAY), one("b", SILVER, DAY, 1)]) == (
         "All tables still have the rows of run a of 2024-11-08 00:00 UTC and 1 later."

@@ -172,7 +172,7 @@ def test_an_address_that_no_header_can_hold_is_recorded(control, dbt, inbox: Inb
     run(control, inbox.port, admin_email="ops@ours.example\nBcc: evil@x.example")
     assert control.runs() == [("FAILED", FAILURE)]
     ((status, error),) = mail_steps(control)
-    assert status == "FAILED" and "no mail address" in error and inbox.letters == []
+    assert status == "FAILED" and "no valid mail address" in error and inbox.letters == []
 
 
 def test_the_mail_goes_even_when_the_failure_cannot_be_recorded(
@@ -258,7 +258,7 @@ def test_a_date_without_rows_completes_with_the_warning(control, dbt) -> None:
     with duckdb.connect(str(control.path.parent / "tenant_acme.duckdb")) as connection:
         connection.execute("delete from acme.billing_cost_daily")
     report = run(control)
-    warning = "0 rows: the export has no usage for this date yet."
+    warning = "0 rows: the export has no usage for these dates yet."
     assert (report.status, report.rows, report.warnings) == ("COMPLETED", 0, (warning,))
     assert control.runs() == [("COMPLETED", None)]
     assert control.sql("select warnings->>0 from acme.x_meta_pipeline_runs") == [(warning,)]

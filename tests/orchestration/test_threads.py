@@ -103,5 +103,5 @@ def test_a_name_stays_in_its_shard_when_others_come() -> None:
 
 @pytest.mark.parametrize("part", ["", "1", "3/3", "-1/3", "a/b", "1/0", "0/0", "1/3/4", "1 / 3"])
 def test_what_is_no_shard_is_one_sentence(part: str) -> None:
-    with pytest.raises(UsageProblem, match="name it i/n"):
+    with pytest.raises(UsageProblem, match="write i/n"):
         threads.shard(NAMES, part)

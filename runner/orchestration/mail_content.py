@@ -1,4 +1,4 @@
-"""The text of the mails of a run."""
+"""The content of the mails about a run."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from runner.pipelines.templates import Alert, fill
 
 
 @dataclass(frozen=True)
-class Letter:
-    """A mail before it is one: addresses, subject, and the same words as text and as HTML."""
+class MailContent:
+    """A mail's recipients and subject, and its content as text and as HTML."""
 
     to: tuple[str, ...]
     subject: str
@@ -22,10 +22,10 @@ class Letter:
     html: str
 
 
-def of_end(alert: Alert, run: Run, outcome: Outcome, values: Mapping[str, str]) -> Letter:
-    """The mail about a run that failed, or completed after a failure that was reported.
+def of_end(alert: Alert, run: Run, outcome: Outcome, values: Mapping[str, str]) -> MailContent:
+    """The mail about a run that failed, or that completed after a reported failure.
 
-    What failed, why, and what readers of the data see now.
+    It has the failed step, its error, and what readers of the data see now.
     """
     company = values.get("company_name")
     facts = {
@@ -42,19 +42,19 @@ def of_end(alert: Alert, run: Run, outcome: Outcome, values: Mapping[str, str]) 
         node = outcome.failed_node
         failing = [one for one in outcome.findings if one.status != "warn"]
         facts |= {
-            "Failing step": f"{node.type} {node.name}"
+            "Failed step": f"{node.type} {node.name}"
             if node
             else ", ".join(outcome.at_work) or "dbt",
             "First error": outcome.error or "unknown",
             "Readers see now": outcome.readers_see,
-            "Look closer": f"runner status {run.id} --tenant {run.tenant_id}",
+            "Show details": f"runner status {run.id} --tenant {run.tenant_id}",
             "Run again": run.rerun_command,
         }
     subject = alert.recovered_subject if run.status == "COMPLETED" else alert.subject
-    # Each address once; a variable may hold several, or none.
+    # Each address once; a variable may have several addresses, or none.
     filled = ",".join(fill(entry, values) for entry in alert.to).split(",")
     to = tuple(dict.fromkeys(address.strip() for address in filled if address.strip()))
-    return Letter(to, fill(subject, values), _text(facts, failing), _html(facts, failing))
+    return MailContent(to, fill(subject, values), _text(facts, failing), _html(facts, failing))
 
 
 def _text(facts: Mapping[str, str], failing: list[Finding]) -> str:
@@ -80,16 +80,16 @@ def _html(facts: Mapping[str, str], failing: list[Finding]) -> str:
     return f"<html><body>{html}</body></html>"
 
 
-def message(letter: Letter, sender: str, run_id: str) -> EmailMessage:
-    """A letter as a mail."""
+def message(content: MailContent, sender: str, run_id: str) -> EmailMessage:
+    """The mail with this content."""
     mail = EmailMessage()
-    mail["Subject"] = letter.subject
+    mail["Subject"] = content.subject
     mail["From"] = sender
-    mail["To"] = ", ".join(letter.to)
+    mail["To"] = ", ".join(content.to)
     mail["Date"] = localtime()
     mail["Message-ID"] = make_msgid(domain=parseaddr(sender)[1].partition("@")[2] or None)
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Pipeline-Logging-Id"] = run_id
-    mail.set_content(letter.text)
-    mail.add_alternative(letter.html, subtype="html")
+    mail.set_content(content.text)
+    mail.add_alternative(content.html, subtype="html")
     return mail

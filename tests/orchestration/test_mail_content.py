@@ -16,7 +16,7 @@ from runner import mailing
 from runner.control.runs import Run
 from runner.engine.job import Outcome
 from runner.findings import Finding
-from runner.orchestration.letters import message, of_end
+from runner.orchestration.mail_content import message, of_end
 from runner.pipelines import templates
 
 ALERT = templates.load(templates.DEFAULT).alerts[0]
