@@ -97,7 +97,7 @@ def access(settings: Settings) -> Access:
     text = environ.get("RUNNER_RATE_LIMIT") or "50"
     if not re.fullmatch("[0-9]{1,7}", text):
         raise UsageProblem(
-            f"RUNNER_RATE_LIMIT is '{text}': set it to calls a minute, such as 50, or 0 for no limit."
+            f"RUNNER_RATE_LIMIT is '{text}': set it to calls a minute, such as 50, or 0 for none."
         )
     is_open = environ.get("DISABLE_AUTH", "").lower() in ("1", "true", "yes")
     return Access(is_open, admin, int(text))
