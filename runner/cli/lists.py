@@ -50,8 +50,7 @@ def run_with_steps(
         *(("published", line) for line in standing_lines(standing, run.id)),
     ]
     if any(one.behind for one in standing):
-        fix = f"to rebuild them: runner catch-up --tenant {run.tenant_id}"
-        head.append(("", f"some tables are older than the tables that they read; {fix}"))
+        head.append(("", f"rebuild older tables with: runner catch-up --tenant {run.tenant_id}"))
     if unrecorded:
         lost = f"run {unrecorded[0]} ended before it recorded what it published; for details:"
         head.append(("", f"{lost} runner doctor --tenant {run.tenant_id}"))

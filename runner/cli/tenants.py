@@ -182,8 +182,9 @@ def remove_tenant(config: Settings, tenant_id: str, yes: bool) -> str:
     """Delete a tenant with its dataset, its bill and its records. There is no backup."""
     context = options.opened(config)
     if not yes:
-        warning = f"This deletes all data of tenant {tenant_id}."
-        typed = click.prompt(f"{warning} To confirm, type its id", err=True)
+        typed = click.prompt(
+            f"This deletes all data of {tenant_id}. Type its id to confirm", err=True
+        )
         if typed != tenant_id:
             raise UsageProblem(f"'{typed}' is not '{tenant_id}': nothing was deleted.")
     remove.remove(context, tenant_id)
