@@ -86,8 +86,7 @@ def access(settings: Settings) -> Access:
     admin = environ.get(keys.ADMIN_HASH, "").strip().lower()
     if admin and not re.fullmatch("[0-9a-f]{64}", admin):
         raise UsageProblem(
-            f"{keys.ADMIN_HASH} is not a SHA-256 in hex: set it to the value that"
-            " `runner admin-key create` prints."
+            f"{keys.ADMIN_HASH} is not a SHA-256: set it to the value of `runner admin-key create`."
         )
     if admin in BLANKS:
         raise UsageProblem(
