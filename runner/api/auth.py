@@ -86,8 +86,7 @@ def access(settings: Settings) -> Access:
     admin = environ.get(keys.ADMIN_HASH, "").strip().lower()
     if admin and not re.fullmatch("[0-9a-f]{64}", admin):
         raise UsageProblem(
-            f"{keys.ADMIN_HASH} is not a SHA-256 in hex: set it to the value that"
-            " `runner admin-key create` prints."
+            f"{keys.ADMIN_HASH} is not a SHA-256: set it to the value of `runner admin-key create`."
         )
     if admin in BLANKS:
         raise UsageProblem(
@@ -97,7 +96,7 @@ def access(settings: Settings) -> Access:
     text = environ.get("RUNNER_RATE_LIMIT") or "50"
     if not re.fullmatch("[0-9]{1,7}", text):
         raise UsageProblem(
-            f"RUNNER_RATE_LIMIT is '{text}': set it to calls a minute, such as 50, or 0 for no limit."
+            f"RUNNER_RATE_LIMIT is '{text}': set it to calls a minute, such as 50, or 0 for none."
         )
     is_open = environ.get("DISABLE_AUTH", "").lower() in ("1", "true", "yes")
     return Access(is_open, admin, int(text))

@@ -42,9 +42,7 @@ class Metrics:
             registry=registry,
         )
         self._waiting = Gauge("runner_queue_length", "Runs in the queue.", registry=registry)
-        self._active = Gauge(
-            "runner_runs_active", "Runs that this process builds.", registry=registry
-        )
+        self._active = Gauge("runner_runs_active", "Runs active here.", registry=registry)
 
     def watch_queue(self, waiting: Callable[[], int], active: Callable[[], int]) -> None:
         """Have the gauges read the queue."""

@@ -1,4 +1,4 @@
-"""The command line: its commands, and how what they raise ends the process."""
+"""The command line: its commands, and how their errors end the process."""
 
 import contextlib
 import importlib
@@ -15,12 +15,12 @@ from runner.cli.command import COMMANDS, Group, as_typed
 from runner.errors import Interrupted, RunnerError, UsageProblem
 from runner.text import to_json
 
-# Their effect lasts, whether or not their output could be read.
+# Lost output does not change the exit code of these commands: their work is done.
 KEEP_THEIR_EXIT_CODE = ("run", "catch-up", "serve")
 
 
 class CommandLine(Group):
-    """All commands. What goes wrong is one sentence on stderr; with --json a document, too."""
+    """All commands. An error is one sentence on stderr; with --json also a document on stdout."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -38,7 +38,7 @@ class CommandLine(Group):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
     def main(self, *args: Any, **named: Any) -> NoReturn:
-        """Run one command and exit as it did."""
+        """Run one command, and exit with its exit code."""
         words = list(sys.argv[1:] if named.get("args") is None else named["args"])
         try:
             for word in words:
@@ -46,7 +46,7 @@ class CommandLine(Group):
                 names.line(" ".join(word.split()) if "query" in words[:1] else word)
             sys.exit(super().main(*args, **{**named, "standalone_mode": False}) or 0)
         except click.Abort:
-            # Ctrl-C is Interrupted, see main(): here a prompt came to the end of its input.
+            # From a prompt at the end of its input; Ctrl-C raises Interrupted, see main().
             error: click.ClickException = UsageProblem("Aborted: no input was given.")
         except click.ClickException as problem:
             error = problem
@@ -57,7 +57,7 @@ class CommandLine(Group):
 @click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="runner")
 def cli() -> None:
-    """What each tenant spends on Google Cloud: run, record and watch the dbt project.
+    """Load, test and report what each tenant spends on Google Cloud, with dbt.
 
     Exit codes: 0 done, 1 the run failed, 2 usage or configuration, 3 refused by quota,
     4 the warehouse could not be reached, 130 and 143 stopped by Ctrl-C and SIGTERM.
@@ -65,9 +65,9 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; a command whose output was lost on a full disk has failed.
+    """Run the command line; a command whose output was lost, such as on a full disk, fails.
 
-    Not so what runs or serves.
+    Except KEEP_THEIR_EXIT_CODE.
     """
     try:
         _main()
@@ -80,9 +80,9 @@ def main() -> None:
 
 
 def _main() -> None:
-    """Run the command line; an internal error goes to the log in full, to people in one line.
+    """Run the command line; the trace of an internal error is logged, and one line is printed.
 
-    Exits 130 and 143 when stopped by Ctrl-C and SIGTERM, whatever the command.
+    Exits 130 after Ctrl-C and 143 after SIGTERM.
     """
     try:
         with _signals_raised():
@@ -102,7 +102,7 @@ def _main() -> None:
 
 @contextlib.contextmanager
 def _signals_raised() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end a command in order: dbt is stopped and its run recorded."""
+    """Raise Interrupted on Ctrl-C and SIGTERM, so that dbt is stopped and its run recorded."""
 
     def stop(number: int, frame: object) -> None:
         raise Interrupted(number)
@@ -116,7 +116,7 @@ def _signals_raised() -> Iterator[None]:
 
 
 def _show(error: click.ClickException, words: Sequence[str]) -> None:
-    """Print an error on stderr, after its table if it has one, or with a document for --json."""
+    """Print an error on stderr, after its text if it has one; with --json also a document."""
     text = getattr(error, "text", "")
     if text and "--json" not in words:
         click.echo(text)

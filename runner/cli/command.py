@@ -1,4 +1,4 @@
-"""What a command is here: common options, a result to print, near matches for a mistyped name."""
+"""The commands' base classes: common options, a result to print, hints for a mistyped name."""
 
 import os
 import re
@@ -19,23 +19,23 @@ COMMANDS = {
     "init": ("service", "Make profiles.yml, and locally a sample export and a tenant."),
     "tenant": ("tenants", "Add, show, change and remove tenants, their keys and accounts."),
     "run": ("run", "Load, test and reconcile bills for one date or a range."),
-    "catch-up": ("run", "Run the dates that moved, are missing or failed: to be scheduled."),
-    "status": ("history", "Show one run, its steps and what is published of its dates."),
+    "catch-up": ("run", "Run the dates that changed, are missing or failed; schedule this one."),
+    "status": ("history", "Show one run, its steps, and which runs published its dates."),
     "runs": ("history", "List a tenant's runs, newest first."),
     "cancel": ("history", "Stop an active run."),
     "quota": ("history", "Show what a tenant has used of its limits."),
     "query": ("history", "Run one SELECT over bills, runs and quotas."),
-    "doctor": ("service", "Check all that a run needs, and print what fixes it."),
+    "doctor": ("service", "Check everything that a run needs, and print remedies."),
     "serve": ("service", "Serve the REST API, its page and its metrics."),
-    "admin-key": ("keys", "Make the key that opens all tenants of the REST service."),
+    "admin-key": ("keys", "Create the REST service's key for all tenants."),
 }
 _NAMED = re.compile(rf"(?<![\w/.-])runner (?=(?:{'|'.join(COMMANDS)}|--help)\b)")
 
 
 def as_typed(text: str) -> str:
-    """The text with its commands as the caller can type them: `runner` as the caller did.
+    """The text, with `runner` in its commands as the caller typed it.
 
-    On PATH it is `runner`; after `make run`, which leaves PATH as it is, `.venv/bin/runner`.
+    That is `runner` on PATH; after `make run`, which does not change PATH, `.venv/bin/runner`.
     """
     typed, on_path = sys.argv[0], shutil.which("runner")
     if os.path.basename(typed) != "runner" or (on_path and os.path.samefile(typed, on_path)):
@@ -45,7 +45,7 @@ def as_typed(text: str) -> str:
 
 @dataclass(frozen=True)
 class Result:
-    """What a command prints: the document with --json, else the text; then notes on stderr."""
+    """What a command prints: the document with --json, else the text; and notes on stderr."""
 
     document: Any
     text: str | None
@@ -54,9 +54,9 @@ class Result:
 
 
 class Command(click.Command):
-    """Calls its function with the settings that the common options make; prints what it returns.
+    """Calls its function with the settings of the common options, and prints what it returns.
 
-    The function returns a Result, or just a text.
+    The function returns a Result or a text.
     """
 
     def __init__(self, *args: Any, **named: Any) -> None:
@@ -75,7 +75,7 @@ class Command(click.Command):
         result = returned if isinstance(returned, Result) else Result(None, returned)
         text = to_json(result.document) if as_json else result.text
         if text is not None:
-            # What a query returns is the warehouse's text, and stays as it is.
+            # The result of a query is the warehouse's text and must not be changed.
             click.echo(text if as_json or ctx.info_name == "query" else as_typed(text))
         for note in result.notes:
             click.echo(as_typed(note), err=True)
@@ -83,7 +83,7 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """Answers a mistyped command with the nearest one."""
+    """A group that suggests the nearest name for a mistyped command."""
 
     command_class = Command
 

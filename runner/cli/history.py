@@ -1,4 +1,4 @@
-"""Runs that there were: `status`, `runs`, `cancel`, `quota` and `query`."""
+"""Recorded runs: `status`, `runs`, `cancel`, `quota` and `query`."""
 
 import re
 from dataclasses import replace
@@ -29,7 +29,7 @@ from runner.text import to_json
 @options.tenant()
 @click.argument("run_id")
 def status(config: Settings, tenant: str, run_id: str) -> Result:
-    """Show one run, which run published each of its dates last, and its steps."""
+    """Show one run, its steps, and which runs published its dates last."""
     store = opened(config, tenant).store
     row = _row(store, tenant, run_id)
     run = control_runs.run_from_row(row)
@@ -51,10 +51,10 @@ def status(config: Settings, tenant: str, run_id: str) -> Result:
 @options.command()
 @options.as_json
 @options.tenant()
-@value("--limit", "N", "How many at most.", type=IntRange(1), default=20, show_default=True)
-@value("--status run_status", "S", "Only runs of this status.", str.upper)
-@value("--date day", "D", "Only runs that cover this date.", names.day)
-@value("--pipeline", "P", "Only this pipeline or template.", default="")
+@value("--limit", "N", "Maximum number of runs.", type=IntRange(1), default=20, show_default=True)
+@value("--status run_status", "S", "Only runs with this status.", str.upper)
+@value("--date day", "D", "Only runs with this usage date.", names.day)
+@value("--pipeline", "P", "Only runs of this pipeline or template.", default="")
 def runs(
     config: Settings,
     tenant: str,
@@ -86,11 +86,11 @@ def runs(
 @options.tenant()
 @click.argument("run_id")
 def cancel(config: Settings, tenant: str, run_id: str) -> str:
-    """Stop an active run: it is CANCELLED at once, its process ends within seconds."""
+    """Cancel an active run: its status changes at once, its process ends within seconds."""
     store = opened(config, tenant).store
     row = _row(store, tenant, run_id)
     if not control_runs.cancel(store, tenant, run_id, f"cancelled by {options.user_name()}"):
-        raise UsageProblem(f"Run {run_id} has ended already: it is {row['status']}.")
+        raise UsageProblem(f"Run {run_id} cannot be cancelled: it ended as {row['status']}.")
     return f"Run {run_id} was cancelled."
 
 
@@ -98,25 +98,25 @@ def cancel(config: Settings, tenant: str, run_id: str) -> str:
 @options.as_json
 @options.tenant()
 def quota(config: Settings, tenant: str) -> Result:
-    """Show what a tenant has used of its limits, what is left and when it resets."""
+    """Show what a tenant has used of its limits, what is left, and when they reset."""
     result = quotas.of(opened(config, tenant).store, tenant)
     return Result(result.document(), lists.quota(result))
 
 
 @options.command()
 @click.argument("sql")
-@options.tenant("Whose tables are named without a dataset.", required=False)
+@options.tenant("The tenant whose tables need no dataset in the SQL.", required=False)
 @flag("--json is_json", "One JSON document, an object for each row.")
 @flag("--csv is_csv", "Comma-separated values with a header line.")
 def query(config: Settings, sql: str, tenant: str | None, is_json: bool, is_csv: bool) -> str:
     """Run one SELECT over bills, runs and quotas.
 
-    Tables are named as in BigQuery, such as acme1281.cost_daily, acme1281.x_meta_pipeline_runs or
-    tenants.tenant_usage_quotas, and may be joined. Nothing can be changed. The functions are the
-    engine's own: DuckDB's on the local target.
+    Tables have the names of BigQuery, such as acme1281.cost_daily, acme1281.x_meta_pipeline_runs
+    or tenants.tenant_usage_quotas, and can be joined. Nothing can be changed. Functions are those
+    of the engine: DuckDB's on the local target.
     """
     if is_json and is_csv:
-        raise UsageProblem("Name one form: either --json or --csv.")
+        raise UsageProblem("--json and --csv exclude each other: use one of them.")
     context = opened(config)
     known = list(tenants.registered(context.store)) if context.store.exists() else []
     if tenant is not None:
@@ -129,7 +129,7 @@ def query(config: Settings, sql: str, tenant: str | None, is_json: bool, is_csv:
     if not is_json:
         return text.query_result(columns, rows)
     if len(set(columns)) < len(columns):
-        raise UsageProblem("Two columns have one name: give them names of their own with AS.")
+        raise UsageProblem("Two columns have the same name: rename one of them with AS.")
     return to_json([dict(zip(columns, row, strict=True)) for row in rows])
 
 

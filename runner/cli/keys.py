@@ -14,7 +14,7 @@ from runner.settings import Settings
 
 @click.group(cls=Group)
 def key() -> None:
-    """Make, list and revoke the keys with which a tenant calls the REST service."""
+    """Create, list and revoke a tenant's keys for the REST service."""
 
 
 @key.command("create")
@@ -23,19 +23,19 @@ def key() -> None:
 @value(
     "--scope scopes",
     "S",
-    "What it allows: runs:read, runs:write (may be given again; default: both).",
+    "Scope of the key: runs:read or runs:write (repeatable; default: both).",
     multiple=True,
 )
 @value(
     "--days",
     "N",
-    "Until it ends by itself.",
+    "Days until it expires.",
     type=IntRange(1, 3650),
     default=365,
     show_default=True,
 )
-@flag("--never-expires", "It does not end by itself.")
-@value("--description", "W", "What it is for.", default="")
+@flag("--never-expires", "It is valid until it is revoked.")
+@value("--description", "TEXT", "The purpose of the key.", default="")
 def create_key(
     config: Settings,
     tenant: str,
@@ -44,7 +44,7 @@ def create_key(
     never_expires: bool,
     description: str,
 ) -> Result:
-    """Make a key and show it, this once: only its hash is kept."""
+    """Create a key and print it. Only its hash is stored, so it cannot be shown again."""
     lasts = None if never_expires else days
     made, secret = keys.create(
         options.opened(config).store, tenant, scopes, lasts, options.user_name(), description
@@ -52,7 +52,7 @@ def create_key(
     ends = f"until {made.expires_at:%Y-%m-%d}" if made.expires_at else "until it is revoked"
     notes = (
         f"Key {made.id} of {tenant} for {', '.join(made.scopes)}, {ends}.",
-        "Keep it now: it is not shown again.",
+        "Save it now: it cannot be shown again.",
     )
     return Result({**made.document(), "api_key": secret}, secret, notes)
 
@@ -61,7 +61,7 @@ def create_key(
 @options.as_json
 @options.tenant()
 def list_keys(config: Settings, tenant: str) -> Result:
-    """List a tenant's keys: what each allows, until when, and when it was last used."""
+    """List a tenant's keys with their scopes, expiry and last use."""
     found = keys.of_tenant(options.opened(config).store, tenant)
     rows = [
         (
@@ -77,9 +77,9 @@ def list_keys(config: Settings, tenant: str) -> Result:
         for one in found
     ]
     text = table(
-        ("key", "state", "scopes", "made", "ends", "last used (UTC)", "by", "for"),
+        ("key", "state", "scopes", "created", "expires", "last used (UTC)", "by", "description"),
         rows,
-        "No keys yet. Make one with: runner tenant key create --tenant ID",
+        "No keys yet. Create one with: runner tenant key create --tenant ID",
     )
     return Result([one.document() for one in found], text)
 
@@ -88,27 +88,27 @@ def list_keys(config: Settings, tenant: str) -> Result:
 @options.tenant()
 @click.argument("key_id", metavar="KEY_ID")
 def revoke_key(config: Settings, tenant: str, key_id: str) -> str:
-    """End a key for good; a running service accepts it for some seconds more."""
+    """Revoke a key for ever; a running service may still accept it for up to 5 seconds."""
     keys.revoke(options.opened(config).store, tenant, key_id)
-    return f"Key {key_id} of {tenant} is revoked."
+    return f"Key {key_id} of {tenant} was revoked."
 
 
 @click.group(cls=Group)
 def admin_key() -> None:
-    """Make the key that opens all tenants of the REST service."""
+    """Create the REST service's key for all tenants."""
 
 
 @admin_key.command("create")
 @options.as_json
 def create_admin_key(config: Settings) -> Result:
-    """Make an admin key and show it, this once, with the setting for the service.
+    """Create an admin key and print it, and its hash as a setting of the service.
 
-    Nothing is stored: the service takes the one key whose hash is in its environment.
+    Nothing is stored: the service accepts the key whose hash is in its environment.
     """
     secret = keys.new(keys.ADMIN_PREFIX)
     hashed = keys.hash_of(secret)
     notes = (
-        "Keep it now: it is not shown again. Start `runner serve` with this setting:",
+        "Save it now: it cannot be shown again. Start `runner serve` with this setting:",
         f"export {keys.ADMIN_HASH}={hashed}",
     )
     return Result({"api_key": secret, keys.ADMIN_HASH: hashed}, secret, notes)
@@ -116,7 +116,7 @@ def create_admin_key(config: Settings) -> Result:
 
 @click.group(cls=Group)
 def credentials() -> None:
-    """Name the service account as which a tenant's data is read and written on BigQuery."""
+    """Set the service account that reads and writes a tenant's data on BigQuery."""
 
 
 @credentials.command("set")
@@ -130,10 +130,10 @@ def credentials() -> None:
     required=True,
 )
 def set_credentials(config: Settings, tenant: str, account: str) -> Result:
-    """Act as this service account for the tenant's data, from the next command on.
+    """Use this service account for the tenant's data, from the next command on.
 
-    Only its address is kept. dbt, costs and whatever else reads the tenant's data act as it; the
-    control tables stay with the process's own account.
+    Only its address is stored. dbt and all queries of the tenant's data use it; the control tables
+    are read and written by the process's own account.
     """
     store = options.opened(config).store
     return _result(config, accounts.put(store, tenant, account, options.user_name()))
@@ -143,7 +143,7 @@ def set_credentials(config: Settings, tenant: str, account: str) -> Result:
 @options.as_json
 @options.tenant()
 def show_credentials(config: Settings, tenant: str) -> Result:
-    """Show which service account a tenant has, and who set it when."""
+    """Show a tenant's service account, and when and by whom it was set."""
     return _result(config, accounts.of(options.opened(config).store, tenant))
 
 
@@ -151,20 +151,20 @@ def show_credentials(config: Settings, tenant: str) -> Result:
 @options.as_json
 @options.tenant()
 def clear_credentials(config: Settings, tenant: str) -> Result:
-    """Go back to the process's own account for the tenant's data."""
+    """Use the process's own account for the tenant's data."""
     store = options.opened(config).store
     return _result(config, accounts.clear(store, tenant, options.user_name()))
 
 
 def _result(config: Settings, found: accounts.Credentials) -> Result:
-    """Which account a tenant's data is read and written as, and how to try it."""
+    """The account of a tenant's data, and how to test it."""
     tenant = found.tenant_id
     if found.impersonate is None:
-        text = f"Tenant {tenant} has no account of its own: the process's own is used."
+        text = f"Tenant {tenant} has no service account: the process's own account is used."
         return Result(found, text)
     when = f", set {found.set_at:%Y-%m-%d %H:%M} UTC by {found.set_by}" if found.set_at else ""
-    note = f"Try it: runner doctor --tenant {tenant}"
+    note = f"Test it with: runner doctor --tenant {tenant}"
     if config.target({"tenant_id": "none"}).type == "duckdb":
-        note = "On this local (DuckDB) target it is kept and not used: no Google account is asked."
-    text = f"Tenant {tenant} is read and written as {found.impersonate}{when}."
+        note = "This local (DuckDB) target stores the account but does not use it."
+    text = f"The data of tenant {tenant} is read and written as {found.impersonate}{when}."
     return Result(found, text, (note,))

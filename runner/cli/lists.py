@@ -32,7 +32,7 @@ def run_list(found: Sequence[Run]) -> str:
 def run_with_steps(
     run: Run, steps: Sequence[Row], standing: Sequence[Standing], unrecorded: Sequence[str]
 ) -> str:
-    """One run, what is published of its dates, and its steps; passed tests are only counted.
+    """One run, which runs published its dates, and its steps; passed tests are only counted.
 
     `unrecorded`: runs of these dates that died before they recorded what they published.
     """
@@ -50,9 +50,9 @@ def run_with_steps(
         *(("published", line) for line in standing_lines(standing, run.id)),
     ]
     if any(one.behind for one in standing):
-        head.append(("", f"the layers disagree: runner catch-up --tenant {run.tenant_id}"))
+        head.append(("", f"rebuild older tables with: runner catch-up --tenant {run.tenant_id}"))
     if unrecorded:
-        lost = f"run {unrecorded[0]} ended before it recorded what it published: see"
+        lost = f"run {unrecorded[0]} ended before it recorded what it published; for details:"
         head.append(("", f"{lost} runner doctor --tenant {run.tenant_id}"))
     shown = [step for step in steps if not _has_passed(step) and step["status"] != "SKIPPED"]
     names = ("step_name", "step_type", "status", "row_count", "duration_ms")
@@ -65,7 +65,7 @@ def run_with_steps(
     if passed := sum(map(_has_passed, steps)):
         lines.append(f"and {passed} tests that passed")
     if skipped := sum(step["status"] == "SKIPPED" for step in steps):
-        lines.append(f"and {skipped} steps that were skipped, because what they need failed")
+        lines.append(f"and {skipped} steps that were skipped, because a step before them failed")
     return "\n".join(lines)
 
 
@@ -94,7 +94,7 @@ def quota(found: Quota) -> str:
 
 
 def checks(found: Sequence[CheckResult]) -> str:
-    """The checks of `runner doctor`; under each problem its remedy, to be copied."""
+    """The checks of `runner doctor`, each problem with its remedy in a line of its own."""
     names = [f"{one.name} {one.tenant or ''}".rstrip() for one in found]
     width = max(map(len, names))
     lines = []

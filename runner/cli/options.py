@@ -1,4 +1,4 @@
-"""What commands share: options, and how the stores are opened."""
+"""Options that commands share, and the opening of the stores."""
 
 import functools
 import getpass
@@ -25,7 +25,7 @@ command = functools.partial(click.command, cls=Command)
 
 
 def _converting(convert: Callable[[str], Any] | None) -> Any:
-    """A callback that converts a value, if there is one, or refuses it with UsageProblem."""
+    """A callback that converts a value if it is given; None without a conversion."""
     if convert is None:
         return None
     return lambda context, parameter, text: None if text is None else convert(text)
@@ -38,7 +38,7 @@ def value(
     convert: Callable[[str], Any] | None = None,
     **more: Any,
 ) -> Callable[[Function], Function]:
-    """An option with a value. `named`: the option, and its parameter if that has another name."""
+    """An option with a value. `named`: the option, and its parameter if the names differ."""
     callback = _converting(convert)
     return click.option(*named.split(), metavar=metavar, help=help, callback=callback, **more)
 
@@ -61,7 +61,7 @@ def tenant(
 
 @dataclass(frozen=True)
 class Selection:
-    """One tenant; or, with None, each active one of the shard, `workers` at once."""
+    """One tenant; or, if None, all active tenants of the shard, `workers` at once."""
 
     tenant: str | None
     workers: int
@@ -70,15 +70,15 @@ class Selection:
 
 
 def selection(function: Function) -> Callable[..., Any]:
-    """Whose dates are run and who starts the runs; the command gets a Selection."""
+    """Options that select tenants and name the user; the command gets a Selection."""
 
     @tenant(required=False)
     @flag("--all-tenants", "Every active tenant, several at once.")
-    @value("--trigger-by", "W", "Who or what starts it (default: you).")
+    @value("--trigger-by", "NAME", "The person or program that starts it (default: your user).")
     @value(
         "--workers",
         "N",
-        "With --all-tenants: how many at once (default: one a core).",
+        "With --all-tenants: number of runs at once (default: one for each core).",
         type=IntRange(1, 64),
     )
     @value("--shard", "i/n", "With --all-tenants: only part i of n, from 0, for job arrays.")
@@ -92,9 +92,9 @@ def selection(function: Function) -> Callable[..., Any]:
         **rest: Any,
     ) -> Any:
         if (tenant is None) != all_tenants:
-            raise UsageProblem("Name the tenants: either --tenant ID, or --all-tenants.")
+            raise UsageProblem("Name the tenants with either --tenant ID or --all-tenants.")
         if tenant is not None and (workers or shard):
-            raise UsageProblem("--workers and --shard go with --all-tenants: leave them out.")
+            raise UsageProblem("--workers and --shard need --all-tenants: remove them.")
         chosen = Selection(tenant, workers or cores(), shard, trigger_by or user_name())
         return function(selection=chosen, **rest)
 
@@ -104,10 +104,10 @@ def selection(function: Function) -> Callable[..., Any]:
 def opened(
     config: Settings, tenant: str | None = None, sends_mail: bool = False, drains_spool: bool = True
 ) -> Context:
-    """The stores, with what earlier commands left undone done first: the spool is written.
+    """The stores, after writing what earlier commands have spooled.
 
-    For a tenant dead runs are closed, and its due alerts are sent at the end. `sends_mail`: raises
-    UsageProblem for wrong mail settings, before a run is claimed.
+    For a tenant, dead runs are closed, and due alerts are sent at the end. `sends_mail`: raises
+    UsageProblem for invalid mail settings, before a run is claimed.
     """
     context = replace(open_context(config), echo=echo)
     if tenant is not None or sends_mail:
@@ -128,12 +128,12 @@ def deliver_at_the_end(context: Context, tenant: str) -> None:
 
 
 def echo(text: str) -> None:
-    """Print what is not the result on stderr."""
+    """Print a text on stderr: on stdout is only the result."""
     click.echo(text, err=True)
 
 
 def user_name() -> str:
-    """Who calls the command, for the record."""
+    """The user that calls the command, for its records."""
     try:
         return names.line(getpass.getuser())  # LOGNAME may be anything
     except (KeyError, OSError, UsageProblem):

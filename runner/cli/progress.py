@@ -1,4 +1,4 @@
-"""What dbt is doing, on stderr, so that stdout stays clean."""
+"""dbt's progress, on stderr, as stdout is for the result."""
 
 import sys
 import time
@@ -10,21 +10,21 @@ from runner.context import Context
 from runner.engine.job import Event
 
 CLEAR_LINE = "\r\033[K"
-# Without a terminal a log is read later: it has no line for these.
+# Nodes without a line when stderr is not a terminal.
 NOT_LOGGED = (("test", "pass"), ("test", "success"), ("test", "skipped"))
 
 
 @contextmanager
 def shown(context: Context) -> Iterator[Context]:
-    """The context with its progress on stderr; ends its dbt processes at the end."""
+    """The context with progress on stderr; its dbt processes end with the block."""
     with Progress() as progress, context:
         yield replace(context, on_event=progress.follow, echo=progress.echo)
 
 
 class Progress:
-    """The current model, done of total and seconds: one line on a terminal, else plain lines.
+    """The current node, nodes done of all, and seconds: one line on a terminal, else many lines.
 
-    Use as a context manager.
+    Used as a context manager.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Progress:
             sys.stderr.write(CLEAR_LINE)
 
     def echo(self, text: str) -> None:
-        """Show a text that is not about a dbt node."""
+        """Show a text."""
         if self._is_live:
             line = f"{time.monotonic() - self._began:5.1f} s  {text}"
             sys.stderr.write(f"{CLEAR_LINE}{line[:100]}")

@@ -1,4 +1,4 @@
-"""How runs, estimates and catch-ups ended: a document for machines, a text for people."""
+"""The results of runs, estimates and catch-ups: a document for machines, a text for people."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -40,7 +40,7 @@ def report_document(report: Report) -> dict[str, Any]:
 
 
 def parts_document(tenant: str, reports: Sequence[Report]) -> dict[str, Any]:
-    """The runs of a range in several parts as `run --json` prints them; none: all were loaded."""
+    """The runs of a range in parts as `run --json` prints them; none if all parts were skipped."""
     return {
         "tenant_id": tenant,
         "status": reports[-1].status if reports else "COMPLETED",
@@ -50,7 +50,7 @@ def parts_document(tenant: str, reports: Sequence[Report]) -> dict[str, Any]:
 
 
 def all_document(ended: Sequence[Done[list[Report]]]) -> dict[str, Any]:
-    """How every tenant's runs ended, as `run --all-tenants --json` prints it."""
+    """The results of all tenants as `run --all-tenants --json` prints them."""
     statuses = [batch.status_of(done) for done in ended]
     return {
         "statuses": {status: statuses.count(status) for status in sorted(set(statuses))},
@@ -67,7 +67,7 @@ def all_document(ended: Sequence[Done[list[Report]]]) -> dict[str, Any]:
 
 
 def all_tenants(ended: Sequence[Done[list[Report]]]) -> str:
-    """A line a tenant, and how many ended how."""
+    """A line for each tenant, and the number of tenants by status."""
     rows = []
     statuses = [batch.status_of(done) for done in ended]
     for done, status in zip(ended, statuses, strict=True):
@@ -91,14 +91,14 @@ def all_tenants(ended: Sequence[Done[list[Report]]]) -> str:
 
 
 def refusal_document(refusal: Refused) -> dict[str, Any]:
-    """A refusal as `run --json` prints it: the same keys, nothing loaded."""
+    """A refusal as `run --json` prints it, with the keys of a run."""
     assert isinstance(refusal.run, Run)
     outcome = Outcome(False, refusal.message)
     return report_document(Report(refusal.run, refusal.run.status, 0, outcome))
 
 
 def test_counts(report: Report) -> tuple[int, int, int]:
-    """Expectations that held, that warned, and that failed or could not be checked."""
+    """The number of expectations that passed, that warned, and that failed or had an error."""
     if report.outcome is None:
         return 0, 0, 0
     warned = sum(one.status == "warn" for one in report.outcome.findings)
@@ -114,7 +114,7 @@ def location(settings: Settings, tenant: str) -> str:
 
 
 def summary(report: Report, where: str, target: str | None = None) -> str:
-    """The end of a run for people. `target`: as the caller named it, for the next command."""
+    """A run's result for people. `target`: as the caller named it, for the next command."""
     run = report.run
     on = f" --target {target}" if target else ""
     status_command = f"runner status {run.id} --tenant {run.tenant_id}{on}"
@@ -142,13 +142,13 @@ def summary(report: Report, where: str, target: str | None = None) -> str:
 
 
 def _active_run(report: Report, status_command: str, on: str) -> str:
-    """What an active run that covers the dates means for the caller, and the next command."""
+    """An active run that covers the dates, and the next command."""
     run = report.run
     covers = f"Run {run.id} of {run.tenant_id} covers {run.dates} and"
     if run.is_queued and report.status == "PENDING":
         return (
-            f"{covers} waits for `runner serve` since {run.start_time:%Y-%m-%d %H:%M} UTC: nothing"
-            f" was started.\nStart `runner serve`{on}, or end it with: runner cancel {run.id}"
+            f"{covers} has waited for `runner serve` since {run.start_time:%Y-%m-%d %H:%M} UTC:"
+            f" nothing was started.\nStart `runner serve`{on}, or cancel it: runner cancel {run.id}"
             f" --tenant {run.tenant_id}{on}"
         )
     state = f"waits for {run.waits_for}" if run.waits_for else f"is {run.status}"
@@ -197,13 +197,13 @@ def estimate_document(result: Estimate) -> dict[str, Any]:
 
 
 def catch_up(result: CatchUp, is_dry_run: bool = False) -> str:
-    """How the catch-up of one tenant ended: a line for it, and one for each range."""
+    """The result of one tenant's catch-up: a line for it, and one for each range."""
     if result.found is None:
         return f"{result.tenant_id}: {result.error}"
     dates = result.found.dates
-    head = "nothing to run: no date has moved since it was loaded."
+    head = "nothing to run: no date has changed since it was loaded."
     if dates:
-        verb = "would be run" if is_dry_run else "had to be run"
+        verb = "to run" if is_dry_run else "were to be run"
         head = f"{len(dates)} date{'s' if len(dates) > 1 else ''} {verb}: {in_words(dates)}"
     rows = [
         (

@@ -32,7 +32,7 @@ EXIT_CODES = {"REFUSED": Refused.exit_code, "FAILED": 1, "CANCELLED": 1}
 @value("--to last", "B", "Last usage date, included.", names.usage_date)
 @value("--pipeline", "P", "Template (default: the tenant's own).")
 @flag("--wait", "If another run has some of the dates, wait for it.")
-@flag("--resume", "Leave out the parts of a range that were loaded within a day.")
+@flag("--resume", "Skip the parts of a long range that were loaded within the last day.")
 @flag("--dry-run", "Only print what it would read and cost; write nothing.")
 def run(
     config: Settings,
@@ -47,10 +47,10 @@ def run(
 ) -> Result:
     """Extract, build, test and reconcile a tenant's bill for one usage date or a range.
 
-    A range is one scan and one run; one of over a year is done in parts of a year.
+    A range is one scan and one run; a range of over a year is run in parts of 366 days.
     """
     if dry_run and selection.tenant is None:
-        raise UsageProblem("--dry-run goes with --tenant: name one.")
+        raise UsageProblem("--dry-run needs --tenant ID: name one tenant.")
     dates = _dates(day, first, last)
     trigger = claim.Trigger("manual", selection.trigger_by)
     order = batch.Order(pipeline, dates, trigger, wait, resume)
@@ -83,10 +83,10 @@ def run(
 @options.selection
 @flag("--dry-run", "Only print the dates; run and write nothing.")
 def catch_up(config: Settings, selection: Selection, dry_run: bool) -> Result:
-    """Run the dates that moved since they were loaded, those never loaded and those that failed.
+    """Run the dates whose export has changed, that were never loaded or that failed.
 
     The one command to schedule: a new tenant's first catch-up is its backfill, a later one reads
-    only the export's newest partitions. Exit 0 when nothing moved.
+    only the export's newest partitions. Exits with 0 when there is nothing to run.
     """
     context = opened(config, sends_mail=True)
 
@@ -114,11 +114,11 @@ def _dates(day: date | None, first: date | None, last: date | None) -> DateRange
         return DateRange(day, day)
     if first and last and not day:
         return claiming.date_range(first, last)
-    raise UsageProblem("Name the dates: either --date D, or --from A and --to B.")
+    raise UsageProblem("Name the dates with either --date D, or --from A and --to B.")
 
 
 def _run_all(context: Context, selection: Selection, order: batch.Order) -> Result:
-    """The order for every tenant; a table at the end."""
+    """Run the order for every tenant; the result is a table."""
 
     def task(own: Context, known: tenants.Known) -> list[Report]:
         return batch.load(own, known, order)
@@ -135,7 +135,7 @@ def _for_all(
     status: Callable[[Done[T]], str],
     message: Callable[[Done[T]], str],
 ) -> list[Done[T]]:
-    """The task for every tenant; a line on stderr as each ends, with how many of all have."""
+    """Do the task for every tenant, with a line on stderr when each ends."""
     waves = batch.active_tenants(context.store, selection.shard)
     count, total = itertools.count(1), sum(map(len, waves))
 
@@ -146,27 +146,27 @@ def _for_all(
     with context:
         ended = batch.for_all(context, waves, task, selection.workers, on_done)
     if context.stop.number:
-        echo(f"Stopped: {total - len(ended)} tenants were not begun.")
+        echo(f"Stopped: {total - len(ended)} tenants were not started.")
     return ended
 
 
 def _code(context: Context, code: int) -> int:
-    """The exit code: this one, or that of a process that a signal stopped, if one came."""
+    """The exit code: 128 plus the signal's number after a signal, else `code`."""
     return 128 + context.stop.number if context.stop.number else code
 
 
 def _estimate(
     context: Context, tenant: str, template: templates.Template, dates: DateRange
 ) -> Result:
-    """What a run would read; Refused when a query of it is over the cap."""
+    """What a run would read. Raises Refused when one of its queries is over the cap."""
     with progress.shown(context) as context:
         found = estimate.of(context, tenant, template, dates)
     document, text = reports.estimate_document(found), reports.estimate(found)
     if not found.over_the_cap:
         return Result(document, text)
     refusal = Refused(
-        f"{found.over_the_cap[0].model} would read more than maximum_bytes_billed"
-        f" ({found.maximum_bytes_billed:,} bytes): name fewer dates, or raise"
+        f"The query of {found.over_the_cap[0].model} would read more than maximum_bytes_billed"
+        f" ({found.maximum_bytes_billed:,} bytes): use fewer dates, or raise"
         " BIGQUERY_MAXIMUM_BYTES_BILLED."
     )
     refusal.document, refusal.text = document, text
@@ -177,7 +177,7 @@ def _result(context: Context, tenant: str, dates: DateRange, done: Sequence[Repo
     """How the runs of a tenant ended. Raises RunnerError when another run has some of the dates."""
     last = done[-1] if done else None
     if last is None:
-        note = "Every part was loaded within a day: nothing was left to do."
+        note = "All parts were loaded within the last day: nothing was run."
         return Result(reports.parts_document(tenant, done), None, (note,))
     has_parts = len(dates.chunks()) > 1
     document = reports.parts_document(tenant, done) if has_parts else reports.report_document(last)
@@ -190,6 +190,6 @@ def _result(context: Context, tenant: str, dates: DateRange, done: Sequence[Repo
     text = "\n".join(reports.summary(one, where, settings.target_name) for one in done)
     notes: tuple[str, ...] = ()
     if has_parts and last.status != "COMPLETED":
-        notes = ("Completed parts are kept: the same command with --resume goes on from there.",)
+        notes = ("Completed parts are kept. To continue, run the same command with --resume.",)
     code = 128 + last.interrupted if last.interrupted else EXIT_CODES.get(last.status, 0)
     return Result(document, text, notes, code)

@@ -16,13 +16,13 @@ from runner.settings import Settings
 @value(
     "--sample-rows",
     "N",
-    "About how many rows the sample export has (default 750,000).",
+    "Approximate number of rows of the sample export (default 750,000).",
     type=IntRange(1),
 )
 def init(config: Settings, sample_rows: int | None) -> str:
-    """Make profiles.yml, and on the local target a sample export and the tenant acme1281.
+    """Create profiles.yml, and on the local target a sample export and the tenant acme1281.
 
-    Existing files are kept: run it as often as you like.
+    It can be repeated: existing files are not changed.
     """
     profile = demo.make_profile(config)
     return "\n".join(
@@ -32,12 +32,12 @@ def init(config: Settings, sample_rows: int | None) -> str:
 
 @options.command()
 @options.as_json
-@options.tenant("Only this tenant, and its data tables, too.", required=False)
-@flag("--send-mail", "Send a test to ALERT_TO and the tenant's admin.")
+@options.tenant("Check only this tenant, including its data tables.", required=False)
+@flag("--send-mail", "Send a test mail to ALERT_TO and the tenant's admin.")
 def doctor(config: Settings, tenant: str | None, send_mail: bool) -> Result:
-    """Check all that a run needs, and print for each problem the command that fixes it.
+    """Check everything that a run needs, and print the command that fixes each problem.
 
-    Changes nothing. Exit 0 when nothing failed (warnings are fine), else 1.
+    Changes nothing. Exits with 1 when a check failed, else with 0, also after warnings.
     """
     checks = examine.examine(config, tenant, send_mail)
     has_failed = any(one.status == check.FAIL for one in checks)
@@ -47,11 +47,11 @@ def doctor(config: Settings, tenant: str | None, send_mail: bool) -> Result:
 @options.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @value("--port", "N", "Port.", type=IntRange(0, 65535), default=8080, show_default=True)
-@value("--workers", "N", "How many runs at once (default: one a core).", type=IntRange(1, 64))
+@value("--workers", "N", "Runs at once (default: one for each core).", type=IntRange(1, 64))
 @value(
     "--grace",
     "S",
-    "Seconds in which runs can end once the service is stopped; others are queued again.",
+    "Seconds that active runs have to end when the service stops; then they are requeued.",
     type=IntRange(0),
     default=60,
     show_default=True,

@@ -18,11 +18,11 @@ from runner.settings import Settings
 plan_option = value(
     "--plan",
     None,
-    "Limits: 6, 25 or 100 runs a day; 3, 5 or 10 at once (default for a new one: starter).",
+    "Limits: 6, 25 or 100 runs a day; 3, 5 or 10 at once (default for a new tenant: starter).",
     tenants.PLANS.__getitem__,
     type=click.Choice(list(tenants.PLANS)),
 )
-company_option = value("--company company_name", "N", "Company's name.")
+company_option = value("--company company_name", "NAME", "Name of the company.")
 
 
 @click.group(cls=Group)
@@ -36,46 +36,46 @@ tenant.add_command(keys.credentials)
 
 @tenant.command()
 @options.tenant_id
-@value("--admin-email", "E", "Where its alerts go.", names.email, required=True)
+@value("--admin-email", "E", "Address for alerts.", names.email, required=True)
 @company_option
 @plan_option
 @value(
     "--export refs",
     "REF",
-    "BigQuery table project.dataset.table, locally a Parquet, NDJSON or CSV path or glob; or"
-    " tenant:ID, the landing of that id.",
+    "BigQuery table project.dataset.table; locally a path or glob of Parquet, NDJSON or CSV files;"
+    " or tenant:ID, a landing. Repeatable.",
     required=True,
     multiple=True,
 )
 @value(
     "--billing-account accounts",
     "A",
-    "Only this billing account of the export (may be given again).",
+    "Only this billing account of the export (repeatable).",
     multiple=True,
 )
 @value(
     "--project projects",
     "P",
-    "Only this project (may be given again). Leaves out charges without a project.",
+    "Only this project (repeatable). Excludes charges without a project.",
     multiple=True,
 )
 @click.option(
     "--with-unallocated/--without-unallocated",
     default=None,
-    help="With --project: charges without a project (tax, support) are the tenant's, too.",
+    help="With --project: include charges without a project (tax, support).",
 )
 @flag(
     "--landing is_landing",
-    "Read the export once for other tenants, whose --export is then tenant:ID.",
+    "Load the export once for other tenants, whose --export is then tenant:ID.",
 )
 @flag(
     "--all-accounts",
-    "Drop the earlier accounts and projects: only those named now limit the tenant.",
+    "Remove the earlier accounts and projects: only those named now limit the tenant.",
 )
 def add(config: Settings, **named: Any) -> str:
-    """Add a tenant, or bring one up to date: what is not named stays. Safe to run again."""
+    """Add or update a tenant. What is not named is not changed, and it can be repeated."""
     spec = records.TenantSpec(**named)
-    exports.named_exports(config, spec)  # a wrong one is refused before the warehouse is asked
+    exports.named_exports(config, spec)  # an invalid one is refused before the warehouse is opened
     named_exports = onboard.onboard(options.opened(config), spec, on_private=options.echo)
     ready = f"Tenant {spec.tenant_id} is ready. Next:"
     ready += f" runner run --tenant {spec.tenant_id} --date D"
@@ -90,7 +90,7 @@ def add(config: Settings, **named: Any) -> str:
 @tenant.command("list")
 @options.as_json
 def list_tenants(config: Settings) -> Result:
-    """List the tenants."""
+    """List all tenants."""
     found = tenants.every(options.opened(config).store)
     text = table(
         ("tenant", "status", "plan", "admin", "company"),
@@ -113,19 +113,19 @@ def show(config: Settings, tenant_id: str) -> Result:
         rows.append(("export", one.ref))
         rows.append(("  accounts", ", ".join(one.billing_accounts) or "all"))
         rows.append(("  projects", ", ".join(one.projects) or "all"))
-        rows.append(("  unallocated", "included" if one.has_unallocated else "left out"))
+        rows.append(("  unallocated", "included" if one.has_unallocated else "excluded"))
     return Result({**profile, "exports": found}, "\n".join(columns(rows)))
 
 
 @tenant.command()
 @options.tenant_id
-@value("--admin-email", "E", "Where its alerts go.", names.email)
+@value("--admin-email", "E", "Address for alerts.", names.email)
 @company_option
 @plan_option
 @value(
     "--subscription status",
     None,
-    "Standing of the subscription; only the first two may run.",
+    "Status of the subscription; runs need active or trial.",
     str.upper,
     type=click.Choice(["active", "trial", "expired", "cancelled"]),
 )
@@ -135,14 +135,14 @@ def show(config: Settings, tenant_id: str) -> Result:
 @value(
     "--trial-ends trial_end_date", "D", "Last day of a trial, YYYY-MM-DD, or never.", names.last_day
 )
-@value("--daily-limit", "N", "Runs a day.", type=IntRange(0))
-@value("--monthly-limit", "N", "Runs a month.", type=IntRange(0))
-@value("--concurrent-limit", "N", "Runs at once.", type=IntRange(0))
+@value("--daily-limit", "N", "Maximum runs a day.", type=IntRange(0))
+@value("--monthly-limit", "N", "Maximum runs a month.", type=IntRange(0))
+@value("--concurrent-limit", "N", "Maximum runs at once.", type=IntRange(0))
 def update(config: Settings, tenant_id: str, **named: Any) -> str:
-    """Change what is named, and nothing else. Exports are changed by `tenant add`."""
+    """Change only the named values. To change exports, use `tenant add`."""
     changes = tenants.Changes(**named)
     if changes == tenants.Changes():
-        raise UsageProblem("Nothing to change: name at least one option; see --help.")
+        raise UsageProblem("Nothing to change: use at least one option, see --help.")
     tenants.update(options.opened(config).store, tenant_id, changes)
     return f"Tenant {tenant_id} was changed: see `runner tenant show {tenant_id}`."
 
@@ -150,7 +150,7 @@ def update(config: Settings, tenant_id: str, **named: Any) -> str:
 @tenant.command()
 @options.tenant_id
 def suspend(config: Settings, tenant_id: str) -> str:
-    """Refuse the tenant's runs until it is resumed; an active run ends by itself."""
+    """Refuse new runs of the tenant until it is resumed; active runs continue."""
     tenants.set_status(options.opened(config).store, tenant_id, "SUSPENDED")
     return f"Tenant {tenant_id} is suspended. Undo with: runner tenant resume {tenant_id}"
 
@@ -158,7 +158,7 @@ def suspend(config: Settings, tenant_id: str) -> str:
 @tenant.command()
 @options.tenant_id
 def resume(config: Settings, tenant_id: str) -> str:
-    """Let a suspended tenant run again."""
+    """Allow runs of a suspended tenant."""
     tenants.set_status(options.opened(config).store, tenant_id, "ACTIVE")
     return f"Tenant {tenant_id} is active."
 
@@ -166,24 +166,26 @@ def resume(config: Settings, tenant_id: str) -> str:
 @tenant.command("repair")
 @options.tenant_id
 def repair_tenant(config: Settings, tenant_id: str) -> str:
-    """Make what a tenant's tables lack, from its own rows; no row is changed.
+    """Create missing tables, columns and rows of a tenant; existing rows are not changed.
 
-    On BigQuery a column that the models no longer have is dropped, one of another type is changed.
+    On BigQuery, columns that the models do not have are dropped, and types are corrected.
     """
-    # The spool is not drained first: its entries may need the very tables that are made here.
+    # The spool is not drained: its entries may need the tables that are created here.
     repair.repair(options.opened(config, drains_spool=False), tenant_id)
     return f"Tenant {tenant_id} is complete. Check with: runner doctor --tenant {tenant_id}"
 
 
 @tenant.command("remove")
 @options.tenant_id
-@flag("--yes", "Do not ask for the id again.")
+@flag("--yes", "Do not ask for confirmation.")
 def remove_tenant(config: Settings, tenant_id: str, yes: bool) -> str:
-    """Delete one tenant's dataset, its bill and its records. Nothing is exported first."""
+    """Delete a tenant with its dataset, its bill and its records. There is no backup."""
     context = options.opened(config)
     if not yes:
-        again = click.prompt(f"This deletes all of tenant {tenant_id}. Type its id again", err=True)
-        if again != tenant_id:
-            raise UsageProblem(f"'{again}' is not '{tenant_id}': nothing was deleted.")
+        typed = click.prompt(
+            f"This deletes all data of {tenant_id}. Type its id to confirm", err=True
+        )
+        if typed != tenant_id:
+            raise UsageProblem(f"'{typed}' is not '{tenant_id}': nothing was deleted.")
     remove.remove(context, tenant_id)
     return f"Tenant {tenant_id} was removed."

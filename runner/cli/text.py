@@ -13,7 +13,7 @@ NUMBER = int | float | Decimal
 
 
 def cell(value: Any) -> str:
-    """A value in a table for people: nothing for None, counts with separators, money exact."""
+    """A value in a table for people: empty for None, numbers with separators, money exact."""
     if isinstance(value, Decimal):
         return money(value)
     if isinstance(value, int | float):
@@ -29,7 +29,7 @@ def exact(value: Any) -> str:
 
 
 def columns(rows: Sequence[Sequence[Any]], text: Callable[[Any], str] = cell) -> list[str]:
-    """Rows as aligned lines, two blanks between; a column with numbers is aligned right."""
+    """Rows as aligned lines, with columns two blanks apart; numbers are aligned right."""
     right = [
         any(isinstance(value, NUMBER) for value in column) for column in zip(*rows, strict=True)
     ]
@@ -51,7 +51,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], empty: str = "") -
 
 
 def query_result(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A query's rows as a table, and how many they are."""
+    """A query's rows as a table, and their number."""
 
     def text(value: Any) -> str:
         return "-" if value is None else exact(value)
@@ -61,7 +61,7 @@ def query_result(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def as_csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A header and a line for each row, no line end after the last; nothing for null."""
+    """CSV with a header and no line end after the last row; null is empty."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)
@@ -75,6 +75,6 @@ def seconds(duration_ms: int | None) -> float | None:
 
 
 def short(text: str | None, width: int) -> str:
-    """The text in one line of at most so many characters."""
+    """The text in one line of at most `width` characters."""
     line = " ".join((text or "").split())
     return line if len(line) <= width else line[: width - 1] + "…"

@@ -1,1 +1,1 @@
-"""What is wrong, and the command that fixes it."""
+"""The checks of `runner doctor`, each with the command that fixes a problem."""

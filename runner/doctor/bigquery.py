@@ -1,4 +1,4 @@
-"""Checks on BigQuery alone: of what no emulator proves of a real project."""
+"""Checks of a real BigQuery project, for what tests on the emulator cannot show."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,7 @@ def is_used(scope: Scope) -> bool:
 
 
 def reads_a_table(scope: Scope) -> bool:
-    """Whether it is BigQuery and no landing, which has other partitions and is checked itself."""
+    """Whether the tenant reads a table on BigQuery: a landing is checked as a tenant of its own."""
     return is_used(scope) and not tenants.landing_of(scope.exports[0].ref)
 
 
@@ -26,7 +26,7 @@ def credentials(scope: Scope) -> CheckResult:
     try:
         account = scope.dataset.account_of(scope.tenant)
         if not account:
-            return ok("no account of its own: the process's is used")
+            return ok("no service account is set: the process's own account is used")
         scope.dataset.bytes_read(scope.tenant, sql.PROBE)
     except WarehouseProblem as error:
         show = f"runner tenant credentials show --tenant {scope.tenant}"
@@ -41,17 +41,17 @@ def pruning(scope: Scope) -> CheckResult:
     now, show = datetime.now(UTC), f"runner tenant show {scope.tenant}"
     export = doctor_sql.EXPORT_BYTES.format(tenant=tenant)
     day = dataset.bytes_read(tenant, export, since=now - DAY) or 0
-    whole = dataset.bytes_read(tenant, export, since=datetime(1970, 1, 1, tzinfo=UTC)) or 0
+    total = dataset.bytes_read(tenant, export, since=datetime(1970, 1, 1, tzinfo=UTC)) or 0
     try:
         bill = doctor_sql.BILL_BYTES.format(tenant=tenant)
         dataset.bytes_read(tenant, bill, day=(now - DAY).date())
     except StatementRefused as error:
         if type(error.__cause__).__name__ != "NotFound":  # before the first run
             return fail(f"a date of the bill cannot be queried: {error.message}", show)
-    detail = f"a day of the export reads {day:,} bytes, all of it {whole:,}"
-    if whole == 0:
-        return warn(f"{detail}: nothing to judge pruning by", show)
-    if day >= whole:
+    detail = f"one day of the export reads {day:,} bytes, the complete export {total:,}"
+    if total == 0:
+        return warn(f"{detail}: an empty export cannot show whether pruning works", show)
+    if day >= total:
         ref = scope.exports[0].ref.replace(".", ":", 1)
         detail += ": every run reads every partition"
         return fail(detail, f"bq show --format=prettyjson {ref}")
@@ -59,21 +59,21 @@ def pruning(scope: Scope) -> CheckResult:
 
 
 def partitions(scope: Scope) -> CheckResult:
-    """Google's partition labels are where the extraction reads a date's rows."""
+    """The rows of a date are in the partitions that a run reads."""
     statement = doctor_sql.PARTITION_LABELS.format(tenant=scope.tenant)
     since = datetime.now(UTC) - 7 * DAY
     (row,) = scope.dataset.read(scope.tenant, statement, since=since)
     if not row["charge_rows"]:
-        return warn("no row in 7 days", f"runner tenant show {scope.tenant}")
+        return warn("no row in the last 7 days", f"runner tenant show {scope.tenant}")
     detail = f"labels are {row['least_lag']} to {row['most_lag']} days after the export's UTC date"
     seen = scope.store.read(doctor_sql.LAG.format(tenant=scope.tenant))[0]["lag_days"] or 0
     seen = max(seen, -row["least_lag"])
     detail += f"; a partition stood at most {seen} days before a row's export so far, and catch-up"
     detail += f" looks {moved.margin(seen).days} days before its mark"
     if row["unread_rows"]:
-        detail += f"; {row['unread_rows']} rows stand more than a day before their usage"
+        detail += f"; {row['unread_rows']} rows are in partitions over a day before their usage"
         run = f"runner run --tenant {scope.tenant} --date D"
-        return fail(detail, f"{run}  # its reconciliation names them")
+        return fail(detail, f"{run}  # its reconciliation lists them")
     return ok(detail)
 
 
@@ -86,19 +86,19 @@ def permissions(scope: Scope) -> CheckResult:
 
 
 def time_zone(scope: Scope) -> CheckResult:
-    """A note: the zone of times that name none, of which no statement of ours has any."""
+    """The session's time zone, for information: the project's statements do not depend on it."""
     (row,) = scope.store.read(doctor_sql.TIME_ZONE)
     zone = row["time_zone"]
-    detail = f"the session's time zone is {zone}; every statement of the project names UTC itself"
-    return ok(detail if zone == "UTC" else f"{detail}, and your own queries must do so, too")
+    detail = f"the session's time zone is {zone}; all statements of the project name UTC"
+    return ok(detail if zone == "UTC" else f"{detail}, and your own queries must do so too")
 
 
 def refused_jobs(scope: Scope) -> CheckResult:
-    """None of our writing jobs of a day was refused for a rate or a quota."""
+    """No writing job of the runner was refused for a rate or a quota in 24 hours."""
     fields = scope.target.fields
     region = str(fields.get("location") or "US").lower()
     if not all(part.isalnum() for part in region.split("-")):
-        raise UsageProblem(f"'{region}' is no BigQuery location: set BIGQUERY_LOCATION.")
+        raise UsageProblem(f"'{region}' is not a valid location: set BIGQUERY_LOCATION.")
     statement = doctor_sql.REFUSED_JOBS.format(dataset=f"region-{region}")
     (row,) = scope.store.read(statement, since=datetime.now(UTC) - DAY)
     refused = f"{row['refused']} refused for a rate or a quota"

@@ -1,4 +1,4 @@
-"""What a check is and works with, and how checks are run in order."""
+"""Checks, their results, and the runner that runs them in order."""
 
 import logging
 import re
@@ -20,7 +20,7 @@ from runner.settings import Settings, Target
 log = logging.getLogger(__name__)
 
 OK, WARN, FAIL = "ok", "warn", "fail"
-# A need beside checks: every check before it had an answer of the warehouse.
+# A need that is not a check: the warehouse has answered all checks so far.
 ANSWER = "an answer"
 
 
@@ -76,7 +76,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check found, and the command that fixes it. The runner adds name and tenant."""
+    """The result of a check and the command that fixes it. CheckRunner adds name and tenant."""
 
     status: str
     detail: str
@@ -90,10 +90,10 @@ ok, warn, fail = partial(CheckResult, OK), partial(CheckResult, WARN), partial(C
 
 @dataclass(frozen=True)
 class Check:
-    """One check as declared.
+    """The declaration of a check.
 
-    `needs`: checks that must not have failed, or ANSWER. `when`: whether it applies. `remedy`: of a
-    failure that names no other, such as an error; `{}` is the tenant.
+    `needs`: checks that must not have failed, or ANSWER. `when`: whether it applies. `remedy`: for
+    a failure without its own remedy, such as an exception; `{}` is the tenant.
     """
 
     name: str
@@ -104,17 +104,17 @@ class Check:
 
 
 class CheckRunner:
-    """Runs checks in order, and remembers which of them failed or were skipped."""
+    """Runs checks in order, and records which of them failed or were skipped."""
 
     def __init__(self, tenant: str | None = None) -> None:
-        """`tenant`: the one that all checks are about, if they are about one."""
+        """`tenant`: the tenant of all checks, None for checks of no single tenant."""
         self._tenant = tenant
         self.unmet: set[str] = set()
 
     def run(self, checks: Iterable[Check], scope: Scope) -> list[CheckResult]:
         """The results of the checks that apply.
 
-        A check whose need failed is skipped: a warning, or of one tenant's checks no result.
+        A check whose need failed is skipped: with a warning, or among a tenant's checks silently.
         """
         results = []
         for check in checks:
@@ -140,13 +140,13 @@ class CheckRunner:
             result = check.function(scope)
             has_remedy = result.remedy or result.status != FAIL
             return result if has_remedy else replace(result, remedy=remedy)
-        except Exception as error:  # whatever it is, the other checks go on
-            log.exception("the check '%s' broke off", check.name)
+        except Exception as error:  # any error: the other checks continue
+            log.exception("the check '%s' raised an exception", check.name)
             text = f"{type(error).__name__}: {error}".strip().splitlines()[0]
             detail = error.message if isinstance(error, RunnerError) else text
             if isinstance(error, WarehouseUnreachable):
                 self.unmet.add(ANSWER)
-                # Else the message itself names what to do.
+                # Other messages have their remedy in their text.
                 return fail(detail, remedy_for(detail, (r"\(process (\d+)\)", "ps -fp {0}")))
             return fail(detail, remedy)
 
@@ -160,7 +160,7 @@ def document(results: list[CheckResult]) -> dict[str, Any]:
 
 
 def remedy_for(message: str, *pairs: tuple[str, str]) -> str | None:
-    """The remedy of the first pattern that is in the message, the pattern's groups filled in."""
+    """The remedy of the first pattern that matches the message, filled with its groups."""
     for pattern, remedy in pairs:
         if found := re.search(pattern, message):
             return remedy.format(*found.groups()) if found.groups() else remedy
@@ -168,7 +168,7 @@ def remedy_for(message: str, *pairs: tuple[str, str]) -> str | None:
 
 
 def quoted(path: Path | str) -> str:
-    """A path as a shell takes it."""
+    """A path quoted for a shell."""
     return shlex.quote(str(path))
 
 

@@ -1,4 +1,4 @@
-"""Which tables and columns of the contracts in models/ a warehouse lacks."""
+"""The tables and columns of the contracts in models/ that a warehouse lacks."""
 
 from collections.abc import Mapping, Set
 from functools import cache
@@ -11,7 +11,7 @@ def lacking(
     *folders: str,
     besides: Set[str] = frozenset(),
 ) -> str:
-    """What the contracts in these folders of models/ declare and is not there; empty if all is."""
+    """A text of what the contracts in these folders declare and `found` lacks; empty if nothing."""
     lacks = []
     for folder in folders:
         for table, columns in _contracts(project_dir / "models" / folder).items():
@@ -26,7 +26,7 @@ def lacking(
 
 @cache
 def _contracts(folder: Path) -> dict[str, set[str]]:
-    """The columns of each model of a folder, as its YAML declares them."""
+    """The declared columns of each model of a folder."""
     import yaml
 
     return {

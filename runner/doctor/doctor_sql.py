@@ -1,10 +1,10 @@
-"""Statements of the doctor's checks."""
+"""Statements of the checks."""
 
 NOW = "select current_timestamp as now_at"
 
-# -- What doctor asks of BigQuery alone; the two of bytes are dry runs.
+# -- Only for BigQuery; the two of bytes are dry runs.
 
-# A project may set another than UTC (`default_time_zone`).
+# A project can set another time zone than UTC (`default_time_zone`).
 TIME_ZONE = "select @@time_zone as time_zone"
 
 EXPORT_BYTES = """
@@ -13,7 +13,7 @@ from `{tenant}`.stg_gcp_billing__export
 where export_partition_time >= @since or export_partition_time is null
 """
 
-# The operators' own way to ask for a date, which a partition filter must recognise.
+# As operators filter by date: BigQuery must accept it as a partition filter.
 BILL_BYTES = """
 select sum(cost) as cost from `{tenant}`.billing_cost_daily where date(ingestion_date) = @day
 """
@@ -23,7 +23,7 @@ insert into `{tenant}.x_meta_lock` (lock_name)
 select lock_name from `{tenant}.x_meta_lock` where false
 """
 
-# Where Google's partition label stands against the times in the row, in days.
+# The days between the partition of a row and the times in the row.
 PARTITION_LABELS = """
 select
     count(*) as charge_rows,

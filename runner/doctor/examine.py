@@ -10,7 +10,7 @@ from runner.doctor import bigquery, machine, mail, tenant, warehouse
 from runner.doctor.check import ANSWER, Check, CheckResult, CheckRunner, Scope
 from runner.settings import Settings
 
-# No command of ours holds a file for so long: a program that does is found here.
+# The runner's commands hold a file for a shorter time: another program is reported.
 PATIENCE_SECONDS = 5.0
 REPAIR = "runner tenant repair {}"
 
@@ -27,7 +27,7 @@ WAREHOUSE_CHECKS = (
     Check("overlaps", warehouse.no_overlaps, needs=("tenants",), remedy=REPAIR),
 )
 
-# Without the tenant's account, or an answer, each check of its data would report the same again.
+# Without these, each check of the tenant's data would report the same problem.
 DATA = ("credentials", ANSWER)
 EXPORT = ("export", ANSWER)
 
@@ -59,7 +59,7 @@ TEST_MAIL = (Check("test mail", mail.test_message, needs=("mail",)),)
 def examine(
     settings: Settings, named: str | None = None, send_mail: bool = False
 ) -> list[CheckResult]:
-    """The results of all checks; with a tenant named of no other, but of its data tables, too."""
+    """The results of all checks. `named`: check only this tenant, including its data tables."""
     opened = cache(lambda: open_context(settings, PATIENCE_SECONDS))
     scope, runner = Scope(settings, opened, named or "", named is not None), CheckRunner()
     results = runner.run(WAREHOUSE_CHECKS, scope)
@@ -71,7 +71,7 @@ def examine(
                 results += CheckRunner(one).run(TENANT_CHECKS, of_tenant)
     results += runner.run(MACHINE_CHECKS, scope)
     if send_mail:
-        # Where no tenant can be read, ALERT_TO alone gets the mail.
+        # When tenants cannot be read, only ALERT_TO gets the mail.
         mailed = scope if are_known else replace(scope, tenant="")
         results += runner.run(TEST_MAIL, mailed)
     return results

@@ -1,4 +1,4 @@
-"""Checks of the machine: packages, templates, the spool, who may read what is there, disk space."""
+"""Checks of the machine: packages, templates, the spool, permissions of files, disk space."""
 
 import contextlib
 import shlex
@@ -20,7 +20,7 @@ LITTLE_SPACE, NO_SPACE = 5e9, 5e8
 
 
 def versions(scope: Scope) -> CheckResult:
-    """Python and the packages are those that pyproject.toml asks for; none is imported."""
+    """Python and the packages are as pyproject.toml requires; no package is imported."""
     text = (scope.settings.project_dir / "pyproject.toml").read_text(encoding="utf-8")
     project = tomllib.loads(text)["project"]
     wanted = [*map(Requirement, (f"Python{project['requires-python']}", *project["dependencies"]))]
@@ -32,7 +32,7 @@ def versions(scope: Scope) -> CheckResult:
     ]
     if not wrong:
         return ok(", ".join(f"{one.name} {version}" for one, version in found.items()))
-    detail = "; ".join(f"{one.name} {found[one]}, wanted {one.specifier}" for one in wrong)
+    detail = "; ".join(f"{one.name} {found[one]}, required {one.specifier}" for one in wrong)
     if wrong[0].name == "Python":
         return fail(detail, "python3.12 -m venv .venv && .venv/bin/pip install -e .")
     return fail(detail, shlex.join([sys.executable, "-m", "pip", "install", *map(str, wrong)]))
@@ -48,7 +48,7 @@ def _version(package: str) -> str:
 
 
 def templates(scope: Scope) -> CheckResult:
-    """Every template loads, and dbt has its selectors."""
+    """Every template can be loaded, and its selectors exist."""
     import yaml
 
     project, folder = scope.settings.project_dir, quoted(pipelines.FOLDER)
@@ -69,34 +69,34 @@ def templates(scope: Scope) -> CheckResult:
 
 
 def spooled(scope: Scope) -> CheckResult:
-    """Nothing waits on disk to be written, and nothing of it is damaged or put there by others."""
+    """The spool has no entries, and none that is damaged or belongs to another user."""
     folder, waiting = spool.folder(scope.settings), spool.waiting(scope.settings)
     for path in waiting:
         if why := spool.refusal(path.lstat()):
-            return fail(f"{path} is refused: {why}", f"rm -i {quoted(path)}")
+            return fail(f"{path} is not a valid entry: {why}", f"rm -i {quoted(path)}")
     if damaged := sorted(folder.glob("*.damaged")):
         names = shlex.join(map(str, damaged))
-        return fail(f"{len(damaged)} damaged in {folder}", f"cat {names}; rm -i {names}")
+        return fail(f"{len(damaged)} damaged entries in {folder}", f"cat {names}; rm -i {names}")
     if waiting:
-        return warn(f"{len(waiting)} wait to be written in {folder}", "runner tenant list")
-    return ok("nothing waits")
+        return warn(f"{len(waiting)} entries to be written in {folder}", "runner tenant list")
+    return ok("empty")
 
 
 def privacy(scope: Scope) -> CheckResult:
-    """No other user of this machine may read what commands left there, or replace it."""
+    """No other user of this machine may read or replace the runner's files."""
     local = [scope.control_path.parent] if scope.engine == "duckdb" else []
     for folder in filter(_is_open, (*local, scope.settings.log_dir)):
-        # What is in a folder that lets nobody in need not be checked.
+        # In a folder that other users cannot open, files need no check.
         is_writable = folder.stat().st_mode & 0o022
         wide = folder if is_writable else next(filter(_is_open, folder.rglob("*")), None)
         if wide:
             mode = stat.S_IMODE(wide.stat().st_mode)
-            return warn(f"others may use {wide} (mode {mode:o})", f"chmod -R go= {quoted(folder)}")
-    return ok("nobody else may read the warehouse and the logs")
+            return warn(f"others may read {wide} (mode {mode:o})", f"chmod -R go= {quoted(folder)}")
+    return ok("no other user may read the warehouse and the logs")
 
 
 def _is_open(path: Path) -> bool:
-    """Whether its mode lets other users in; not for a link, which has none, or what is gone."""
+    """Whether its mode gives other users access; False for links and missing files."""
     with contextlib.suppress(OSError):
         mode = path.lstat().st_mode
         return not stat.S_ISLNK(mode) and bool(mode & 0o077)
@@ -104,7 +104,7 @@ def _is_open(path: Path) -> bool:
 
 
 def disk(scope: Scope) -> CheckResult:
-    """There is room for the logs and, locally, for the warehouse."""
+    """The disk has space for the logs and, locally, for the warehouse."""
     warehouse = scope.settings.warehouse_dir
     free = {}
     for folder in (scope.settings.log_dir, *([warehouse] if warehouse.is_dir() else [])):

@@ -1,4 +1,4 @@
-"""Checks of the mail server, which is sent a mail only where that is asked for."""
+"""Checks of the mail server; a test mail is only sent on request."""
 
 import smtplib
 
@@ -12,15 +12,15 @@ EXPORT_TO = "export ALERT_TO=ops@example.com"
 
 
 def server(scope: Scope) -> CheckResult:
-    """The mail server takes us, encrypted and logged in as the settings say. Nothing is sent."""
+    """The mail server accepts a connection with these settings. No mail is sent."""
     mail = scope.settings.mail
     if not mail.host:
-        return warn("SMTP_HOST is not set: no alert is sent", EXPORT_HOST)
+        return warn("SMTP_HOST is not set: no alert can be sent", EXPORT_HOST)
     place = f"{mail.host}:{mail.port}"
     try:
         with connected(mail) as connection:
             connection.noop()
-    except OSError as error:  # smtplib's and ssl's own are OSErrors, too
+    except OSError as error:  # smtplib's and ssl's errors are OSErrors too
         detail = f"{place}: {type(error).__name__}: {error}"
         remedy = remedy_for(
             detail,
@@ -30,13 +30,13 @@ def server(scope: Scope) -> CheckResult:
         )
         return fail(detail, remedy)
     if not mail.alert_to:
-        detail = f"{place} takes mail; ALERT_TO is not set: alerts go to the tenant's admin alone"
+        detail = f"{place} accepts mail; without ALERT_TO, only the tenant's admin gets alerts"
         return warn(detail, EXPORT_TO)
-    return ok(f"{place} takes mail; alerts go to {', '.join(mail.alert_to)}")
+    return ok(f"{place} accepts mail; alerts go to {', '.join(mail.alert_to)}")
 
 
 def test_message(scope: Scope) -> CheckResult:
-    """A test mail goes to everyone to whom a failure would be mailed."""
+    """A test mail is sent to all recipients of failure mails."""
     mail, tenant = scope.settings.mail, scope.tenant
     admin = tenants.find(scope.store, tenant).admin_email if tenant else ""
     to = tuple(dict.fromkeys(address for address in (*mail.alert_to, admin) if address))
@@ -56,5 +56,5 @@ def test_message(scope: Scope) -> CheckResult:
     if not refused:
         return ok(f"sent to {', '.join(to)}")
     update = f"runner tenant update {tenant} --admin-email name@example.com"
-    detail = f"the server refuses {', '.join(sorted(refused))}"
+    detail = f"the mail server refuses {', '.join(sorted(refused))}"
     return fail(detail, update if refused == {admin} else EXPORT_TO)

@@ -16,13 +16,13 @@ from runner.pipelines import templates
 from runner.sql import Row
 
 STALE, TOO_OLD = timedelta(hours=24), timedelta(hours=48)
-GIVEN_UP_LATELY = timedelta(days=7)
-# A run that was asked for over the API waits for no longer where a service runs and is not busy.
+ABANDONED_RECENTLY = timedelta(days=7)
+# A queued run waits longer than this only when no service is running or all are busy.
 QUEUED_LONG = timedelta(minutes=15)
 
 
 def tables(scope: Scope) -> CheckResult:
-    """The tenant's control tables, its dataset and the view over its export are as declared."""
+    """The tenant's control tables, dataset and view over its export are as declared."""
     tenant, store, project = scope.tenant, scope.store, scope.settings.project_dir
     lacking = contracts.lacking(project, store.columns(tenant), "control/runs")
     if not lacking and not store.read(claim_sql.LOCK.format(tenant=tenant)):
@@ -38,13 +38,13 @@ def tables(scope: Scope) -> CheckResult:
 
 
 def data(scope: Scope) -> CheckResult:
-    """The tables of the bill are as declared; runs make and fill them."""
+    """The tables of the bill, which runs create and fill, are as declared."""
     tenant, store = scope.tenant, scope.store
     loaded = store.read(runs_sql.LOADED_DATES.format(tenant=tenant))[0]
     first, last = loaded["first_date"], loaded["last_date"]
     if first is None:
         yesterday = datetime.now(UTC).date() - timedelta(days=1)
-        return warn("nothing was loaded yet", f"runner run --tenant {tenant} --date {yesterday}")
+        return warn("no date was loaded yet", f"runner run --tenant {tenant} --date {yesterday}")
     if in_use := _in_use(scope):
         return in_use
     is_landing = tenants.find(store, tenant).pipeline == templates.LANDING
@@ -52,14 +52,14 @@ def data(scope: Scope) -> CheckResult:
     columns = scope.dataset.columns(tenant)
     if lacking := contracts.lacking(scope.settings.project_dir, columns, *folders):
         remedy = f"runner run --tenant {tenant} --from {first} --to {last}"
-        if " lacks " in lacking:  # runs add columns only where the project was not deployed before
+        if " lacks " in lacking:  # a run adds columns only when it deploys the project
             remedy = f"runner tenant repair {tenant} && {remedy}"
         return fail(lacking, remedy)
     return ok(f"as declared; loaded from {first} to {last}")
 
 
 def layers(scope: Scope) -> CheckResult:
-    """Each date of each table is as new as what the table reads, and each was built."""
+    """Each date of each table was built, and is not older than the tables that it reads."""
     if in_use := _in_use(scope):
         return in_use
     tenant, dataset = scope.tenant, scope.dataset
@@ -71,13 +71,13 @@ def layers(scope: Scope) -> CheckResult:
     behind, _ = publications.disagreeing(dataset, tenant, complete)
     if behind:
         names, days = _tables_and_days(behind)
-        detail = f"layers disagree on {in_words(days)}: {names} older than what they read"
+        detail = f"layers disagree on {in_words(days)}: {names} are older than what they read"
         return warn(detail, f"runner catch-up --tenant {tenant}")
     missing = dataset.read(tenant, publications_sql.NOT_BUILT.format(tenant=tenant))
     if missing := [row for row in missing if row["target_table"] in columns]:
         names, days = _tables_and_days(missing)
         detail = f"not built: {names} on {in_words(days)}"
-        detail += "; a table that no model makes any more can be dropped"
+        detail += "; a table without a model can be dropped"
         return warn(detail, f"runner run --tenant {tenant} --from {days[0]} --to {days[-1]}")
     newest_first = standing.standing_lines(publications.of_data(dataset, tenant, complete))[::-1]
     more = f"; and {len(newest_first) - 3} ranges before" if len(newest_first) > 3 else ""
@@ -91,7 +91,7 @@ def _tables_and_days(rows: list[Row]) -> tuple[str, list[date]]:
 
 
 def limits(scope: Scope) -> CheckResult:
-    """A run of the tenant would not be refused now, in the claim's own words if it would."""
+    """A run of the tenant would not be refused now; else the message is that of the claim."""
     tenant, store, now = scope.tenant, scope.store, datetime.now(UTC)
     update = f"runner tenant update {tenant}"
     refusal = store.read(
@@ -111,19 +111,19 @@ def limits(scope: Scope) -> CheckResult:
             (r"^(\w+) limit.* of (\d+)", f"{update} --{{0}}-limit {{1}}0"),
             ("", f"runner quota --tenant {tenant}"),
         )
-        # Where all are checked, one may be suspended on purpose.
+        # When all tenants are checked, one may be suspended intentionally.
         return (fail if scope.is_named else warn)(refusal, remedy)
     found = quota.of(store, tenant)
     if not found.subscription_status:
         return fail("its subscription has no status")
     if "@" not in (tenants.find(store, tenant).admin_email or ""):
-        return fail("its admin has no address", f"{update} --admin-email name@example.com")
+        return fail("its admin email is not valid", f"{update} --admin-email name@example.com")
     left = ", ".join(f"{one.remaining} of {one.limit} {one.name}" for one in found.limits)
     return ok(f"active, plan {found.plan}; left: {left}")
 
 
 def export(scope: Scope) -> CheckResult:
-    """The tenant's exports can be opened and have the columns that a bill needs."""
+    """The tenant's exports can be opened and have the required columns."""
     tenant, store = scope.tenant, scope.store
     if not scope.exports:
         is_known = bool(records.exports_on_record(scope.opened(), tenant))
@@ -136,14 +136,14 @@ def export(scope: Scope) -> CheckResult:
         return ok(f"{', '.join(refs)}: opens, no column is missing")
     if scope.engine == "bigquery":
         return fail(outcome.error or "", f"bq show --schema {refs[0].replace('.', ':', 1)}")
-    # What is not named stays as it is: company, plan, accounts and projects.
+    # Values that are not named are kept: company, plan, accounts and projects.
     email = tenants.find(store, tenant).admin_email or "E"
     add = shlex.join(("runner", "tenant", "add", tenant, "--admin-email", email))
     return fail(outcome.error or "", f"{add} --export NEW_EXPORT")
 
 
 def _opened(scope: Scope) -> Outcome:
-    """How opening the exports in dbt ended, as `tenant add` does it, in an empty warehouse."""
+    """The outcome of opening the exports in dbt, as `tenant add` does, in an empty warehouse."""
     job = Job(
         "none",
         exports.check_command(scope.exports),
@@ -159,7 +159,7 @@ def _opened(scope: Scope) -> Outcome:
 
 
 def freshness(scope: Scope) -> CheckResult:
-    """The newest of the tenant's rows in the export is not old; in a file it may be."""
+    """The newest of the tenant's rows in the export is recent; for files, only a warning."""
     if in_use := _in_use(scope):
         return in_use
     tenant, now = scope.tenant, datetime.now(UTC)
@@ -167,7 +167,7 @@ def freshness(scope: Scope) -> CheckResult:
     since = now - timedelta(days=7)
     newest = scope.dataset.read(tenant, statement, since=since)[0]["newest"]
     age = now - newest if newest else timedelta.max
-    detail = f"the newest row was exported {minute(newest)}" if newest else "no row in 7 days"
+    detail = f"the newest row was exported {minute(newest)}" if newest else "no row for 7 days"
     if age <= STALE:
         return ok(detail)
     if scope.engine == "duckdb":
@@ -177,36 +177,36 @@ def freshness(scope: Scope) -> CheckResult:
 
 
 def runs(scope: Scope) -> CheckResult:
-    """No run counts as active without a process; any command on the tenant's runs closes it."""
+    """No active run is dead; commands for the tenant's runs close dead runs."""
     now, active = datetime.now(UTC), _active_runs(scope)
     for row in active:
         run = f"run {row['pipeline_logging_id']}"
         if not _is_alive(row, now):
-            detail = f"{run} of {row['worker_instance']} is active, but its lease is over or its"
-            return warn(f"{detail} process is gone", f"runner runs --tenant {scope.tenant}")
+            detail = f"{run} of {row['worker_instance']} is active, but its lease has expired or"
+            return warn(f"{detail} its process has exited", f"runner runs --tenant {scope.tenant}")
         is_queued = row["worker_instance"] == QUEUE
         if is_queued and now - row["start_time"] > QUEUED_LONG:
-            detail = f"{run} waits for a service since {minute(row['start_time'])}"
+            detail = f"{run} has waited for a service since {minute(row['start_time'])}"
             return warn(detail, "runner serve")
-    return ok(f"{len(active)} active, no orphan")
+    return ok(f"{len(active)} active, none dead")
 
 
 def alerts(scope: Scope) -> CheckResult:
-    """Every alert was sent; one that was given up long ago is a warning, no failure."""
+    """Every alert was sent; one that was abandoned over 7 days ago is only a warning."""
     now = datetime.now(UTC)
     statement = outbox_sql.UNSENT_ALERTS.format(tenant=scope.tenant)
     rows = scope.store.read(statement, since=now - timedelta(days=30))
     if not rows:
-        return ok("none waits")
-    given_up = [row for row in rows if row["status"] == "ABANDONED"]
-    row = (given_up or rows)[-1]
+        return ok("no alert is unsent")
+    abandoned = [row for row in rows if row["status"] == "ABANDONED"]
+    row = (abandoned or rows)[-1]
     detail = f"'{row['subject']}' of {minute(row['created_at'])} was not sent"
     detail += f" after {row['attempts']} attempts: {row['last_error']}"
-    if not given_up:
+    if not abandoned:
         return warn(detail, f"runner runs --tenant {scope.tenant}")
-    is_new = now - row["created_at"] < GIVEN_UP_LATELY
+    is_new = now - row["created_at"] < ABANDONED_RECENTLY
     remedy = f"runner doctor --tenant {scope.tenant} --send-mail"
-    return (fail if is_new else warn)(f"{detail}; given up", remedy)
+    return (fail if is_new else warn)(f"{detail}; it was abandoned", remedy)
 
 
 def _active_runs(scope: Scope) -> list[Row]:
@@ -214,13 +214,13 @@ def _active_runs(scope: Scope) -> list[Row]:
 
 
 def _is_alive(row: Row, now: datetime) -> bool:
-    """Whether an active run has a lease, and its process is not known to have ended."""
+    """Whether an active run has a valid lease, and its process has not exited on this host."""
     has_ended = processes.process_exited(row["worker_instance"], row["start_time"])
     return row["lease_expires_at"] > now and not has_ended
 
 
 def _in_use(scope: Scope) -> CheckResult | None:
-    """A warning while a run has the tenant's local file, which one process at a time can open."""
+    """A warning while a run has the tenant's local file, which only one process can open."""
     now = datetime.now(UTC)
     for row in _active_runs(scope) if scope.engine == "duckdb" else []:
         if _is_alive(row, now):

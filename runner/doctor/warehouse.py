@@ -18,7 +18,7 @@ CLOCK_TOLERANCE = timedelta(seconds=60)
 
 
 def profile(scope: Scope) -> CheckResult:
-    """profiles.yml names a target that can be used, on BigQuery its project and location."""
+    """profiles.yml has a valid target, on BigQuery with project and location."""
     path = quoted(scope.settings.profiles_path)
     try:
         target = scope.target
@@ -41,7 +41,7 @@ def profile(scope: Scope) -> CheckResult:
 
 
 def answers(scope: Scope) -> CheckResult:
-    """The warehouse answers, has control tables and, if it is files, may be written."""
+    """The warehouse answers, has control tables and, if it consists of files, can be written."""
     path, is_local = scope.control_path, scope.engine == "duckdb"
     folder = quoted(path.parent)
     place = quoted(path) if is_local else scope.target.fields["project"]
@@ -51,7 +51,7 @@ def answers(scope: Scope) -> CheckResult:
         elif path.parent.exists():
             scope.dataset.prepare("none")
         if not scope.store.exists():
-            return fail("no tenant was ever added", "runner init" if is_local else scope.add)
+            return fail("no tenant was added yet", "runner init" if is_local else scope.add)
         (scope.store.write if is_local else scope.store.read)(sql.PROBE)
     except WarehouseProblem as error:
         set_aside = f"mkdir {folder}/damaged && mv {place}* {folder}/damaged/ && runner init"
@@ -61,7 +61,7 @@ def answers(scope: Scope) -> CheckResult:
             (r"folder (\S+) cannot be written", "chmod u+rwx {0}; df -h {0}"),
             (r"process (\d+)", "ps -fp {0}"),
             ("is damaged", set_aside),
-            (r"^(\S+) does not take", "curl -sSI {0}"),
+            (r"^(\S+) cannot be reached", "curl -sSI {0}"),
             ("credentials", "gcloud auth application-default login"),
             (r"cannot be (used|written)", f"chmod u+rw {place}; df -h {place}"),
             ("", f"bq --project_id={place} query --use_legacy_sql=false 'select 1'"),
@@ -71,7 +71,7 @@ def answers(scope: Scope) -> CheckResult:
 
 
 def _require_connection(target: Target) -> None:
-    """Raises WarehouseUnreachable at once where BigQuery's client would try for ten minutes."""
+    """Raises WarehouseUnreachable at once, while BigQuery's client would retry for ten minutes."""
     url = urlsplit(target.fields.get("api_endpoint") or "https://bigquery.googleapis.com")
     if getproxies().get(url.scheme):
         return
@@ -79,55 +79,55 @@ def _require_connection(target: Target) -> None:
         port = url.port or (443 if url.scheme == "https" else 80)
         socket.create_connection((url.hostname, port), timeout=10).close()
     except OSError as error:
-        raise WarehouseUnreachable(f"{url.geturl()} does not take a call ({error}).") from error
+        raise WarehouseUnreachable(f"{url.geturl()} cannot be reached ({error}).") from error
 
 
 def tables(scope: Scope) -> CheckResult:
     """The tables of all tenants have the columns that their contracts declare."""
     found = scope.store.columns("tenants")
-    # Locally the view of quotas is made for each query.
+    # Locally the view of quotas is created for each query.
     views = {"tenant_usage_quotas"} if scope.engine == "duckdb" else set()
     folder = "control/tenants"
     lacking = contracts.lacking(scope.settings.project_dir, found, folder, besides=views)
     if not lacking:
         return ok("as declared")
     has_profiles = "tenant_id" in found.get("tenant_profiles", ())
-    anyone = next(iter(tenants.registered(scope.store)), None) if has_profiles else None
-    return fail(lacking, f"runner tenant repair {anyone}" if anyone else scope.add)
+    first = next(iter(tenants.registered(scope.store)), None) if has_profiles else None
+    return fail(lacking, f"runner tenant repair {first}" if first else scope.add)
 
 
 def clock(scope: Scope) -> CheckResult:
-    """Our clock is the warehouse's, and no row is from the future."""
+    """The clocks of this machine and of the warehouse agree, and no row is from the future."""
     now, set_clock = datetime.now(UTC), "sudo timedatectl set-ntp true"
-    theirs = scope.store.read(doctor_sql.NOW)[0]["now_at"]
-    if abs(theirs - now) > CLOCK_TOLERANCE:
-        both = f"the warehouse's clock is at {minute(theirs)}, ours at {minute(now)}"
+    warehouse_now = scope.store.read(doctor_sql.NOW)[0]["now_at"]
+    if abs(warehouse_now - now) > CLOCK_TOLERANCE:
+        both = f"the warehouse's clock is {minute(warehouse_now)}, this machine's {minute(now)}"
         return warn(both, set_clock)
     newest = scope.store.read(runs_sql.NEWEST_EVENT)[0]["newest_at"]
     if newest and newest > now + CLOCK_TOLERANCE:
-        return fail(f"the newest event is of {minute(newest)}, now is {minute(now)}", set_clock)
-    return ok(f"{minute(now)}, no event is later")
+        return fail(f"an event is from {minute(newest)}, and it is {minute(now)} now", set_clock)
+    return ok(f"{minute(now)}, and no event is later")
 
 
 def registered(scope: Scope) -> CheckResult:
-    """There are tenants, and the one asked for is among them."""
+    """There are tenants, including the named one."""
     known, tenant = tenants.registered(scope.store), scope.tenant
     if tenant and tenant not in known:
-        detail = f"there is no tenant '{tenant}', there is {', '.join(known) or 'none'}"
+        detail = f"tenant '{tenant}' does not exist; tenants: {', '.join(known) or 'none'}"
         return fail(detail, scope.add)
     if not known:
-        return warn("there are none yet", scope.add)
+        return warn("no tenants yet", scope.add)
     return ok(tenant or f"{len(known)}: {', '.join(known)}")
 
 
 def no_overlaps(scope: Scope) -> CheckResult:
-    """No charge is billed to two tenants; a parent company may mean it."""
+    """No charge is billed to two tenants, which may be intended, such as for a parent company."""
     store, tenant = scope.store, scope.tenant
     found = [pair for pair in overlaps.overlaps(store) if tenant in ("", *pair[:2])]
     if not found:
         return ok("no charge is billed to two tenants")
     one, other, ref = found[0]
-    more = f", and {len(found) - 1} more pairs of tenants share charges" if found[1:] else ""
+    more = f"; {len(found) - 1} more pairs of tenants share charges" if found[1:] else ""
     detail = f"charges of the export {ref} are billed to both {one} and {other}{more}"
     filtered = tenant or other
     email = tenants.find(store, filtered).admin_email or "E"

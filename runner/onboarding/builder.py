@@ -90,5 +90,4 @@ class Builder:
 
 def _require(outcome: Outcome, what: str) -> None:
     if not outcome.success:
-        problem = f"The {what} could not be made: {outcome.error}"
-        raise RunnerError(f"{problem.rstrip('.')}. Run the same command again.")
+        raise RunnerError(f"The {what} could not be made: {outcome.error}. Run it again.")

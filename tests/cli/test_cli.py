@@ -476,7 +476,7 @@ def test_a_run_that_waits_for_a_service_is_reported_with_what_to_do(
 ) -> None:
     waits = control.take(DAY, DAY + timedelta(days=3), queued=True).id
     answer = runner(*RUN, "--date", "2024-11-02")
-    assert answer.exit_code == 0 and "waits for `runner serve` since 20" in answer.stdout
+    assert answer.exit_code == 0 and "has waited for `runner serve` since 20" in answer.stdout
     assert f"runner cancel {waits} --tenant acme" in answer.stdout
     some = runner(*RUN, "--from", "2024-11-02", "--to", "2024-11-30")
     assert some.exit_code == 1 and "waiting for `runner serve`" in some.output

@@ -34,15 +34,17 @@ def kept(control: Control) -> list[tuple[object, ...]]:
 
 def test_an_account_is_set_shown_and_cleared(control: Control, runner: Runner) -> None:
     none = runner("tenant", "credentials", "show", "--tenant", "acme")
-    assert none.exit_code == 0 and "the process's own is used" in none.stdout
+    assert none.exit_code == 0 and "the process's own account is used" in none.stdout
     done = runner("tenant", "credentials", "set", "--tenant", "acme", "--impersonate", SA)
     assert done.exit_code == 0, done.output
-    assert SA in done.stdout and "is kept and not used" in done.stderr, "it is a DuckDB target"
+    assert SA in done.stdout and "stores the account but does not use it" in done.stderr, (
+        "it is a DuckDB target"
+    )
     shown = json.loads(runner("tenant", "credentials", "show", "--tenant", "acme", "--json").stdout)
     assert (shown["tenant_id"], shown["impersonate"]) == ("acme", SA)
     assert shown["set_at"] and shown["set_by"]
     assert runner("tenant", "credentials", "show", "--tenant", "globex").stdout == (
-        "Tenant globex has no account of its own: the process's own is used.\n"
+        "Tenant globex has no service account: the process's own account is used.\n"
     )
     for _ in range(2):
         cleared = runner("tenant", "credentials", "clear", "--tenant", "acme", "--json")

@@ -62,8 +62,8 @@ def test_a_hidden_file_of_a_glob_is_checked(tmp_path: Path) -> None:
         (PACKED[:3], "it ends before its end marker"),
         (PACKED + b"\0" * 512, "bytes that are not gzip follow its end"),
         (PACKED * 3 + b"more", "bytes that are not gzip follow its end"),
-        (PACKED[:3] + b"\xe0" + PACKED[4:], "its header has flags that DuckDB does not read: 0xe0"),
-        (PACKED + PACKED[:3] + b"\x01" + PACKED[4:], "flags that DuckDB does not read: 0x01"),
+        (PACKED[:3] + b"\xe0" + PACKED[4:], "its header has flags that DuckDB refuses: 0xe0"),
+        (PACKED + PACKED[:3] + b"\x01" + PACKED[4:], "flags that DuckDB refuses: 0x01"),
         (PACKED[:2] + b"\7" + PACKED[3:], "unknown compression method"),
     ],
 )
@@ -72,7 +72,7 @@ def test_a_damaged_gzip_file_is_told_with_its_name(
 ) -> None:
     path = write(tmp_path / "a.json.gz", content)
     told = refused(path)
-    assert told.startswith(f"The export's file {path} is damaged (") and why in told
+    assert told.startswith(f"The export file {path} is damaged (") and why in told
 
 
 def test_gzip_that_duckdb_reads_is_good(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_file_that_cannot_be_read_is_told_in_one_sentence(
         return real(name, *args, **options)
 
     monkeypatch.setattr(builtins, "open", forbidden)
-    assert f"{path} cannot be read (Permission denied): fix its permissions" in refused(path)
+    assert f"{path} cannot be read (Permission denied): check its permissions" in refused(path)
     monkeypatch.setattr(builtins, "open", real)
     monkeypatch.setattr(export_files, "files_of", lambda ref: [ref])
     path.unlink()

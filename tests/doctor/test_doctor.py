@@ -120,7 +120,7 @@ def test_a_package_of_another_version_than_pinned(find_check: FindCheck, tmp_pat
     pins = (ROOT / "pyproject.toml").read_text().replace('"click>=8.1"', '"click>=99"')
     (project / "pyproject.toml").write_text(pins.replace('"pyyaml>=6"', '"no-such-package>=1"'))
     check = find_check("versions", RUNNER_PROJECT_DIR=str(project))
-    assert "click 8." in check["detail"] and "wanted >=99" in check["detail"]
+    assert "click 8." in check["detail"] and "required >=99" in check["detail"]
     assert ends(check) == (
         "fail",
         f"{sys.executable} -m pip install 'click>=99' 'no-such-package>=1'",
@@ -209,7 +209,7 @@ def test_what_other_users_may_read(find_check: FindCheck, control: Control, umas
     for path in context.iterdir():
         path.chmod(0o640)
     check = find_check("privacy")
-    assert f"others may use {control.path}" in check["detail"] and "(mode 640)" in check["detail"]
+    assert f"others may read {control.path}" in check["detail"] and "(mode 640)" in check["detail"]
     assert ends(check) == ("warn", f"chmod -R go= {context}")
     subprocess.run(["chmod", "-R", "go=", str(context)], check=True)
     assert find_check("privacy")["status"] == "ok"
@@ -469,7 +469,7 @@ ENDED = "'2024-01-31'"
         ("subscriptions set status = null", "its subscription has no status", "repair acme"),
         (
             "profiles set admin_email = null",
-            "its admin has no address",
+            "its admin email is not valid",
             "update acme --admin-email name@example.com",
         ),
     ],
@@ -602,7 +602,7 @@ def test_an_export_that_cannot_be_opened_does_not_spoil_the_next(
 
 
 def test_runs_that_nobody_runs(find_check: FindCheck, control: Control) -> None:
-    assert find_check("runs", "--tenant", "acme")["detail"] == "0 active, no orphan"
+    assert find_check("runs", "--tenant", "acme")["detail"] == "0 active, none dead"
     run_id = control.add_run("RUNNING", leased_for=timedelta(minutes=-1))
     check = find_check("runs", "--tenant", "acme")
     assert run_id in check["detail"]
@@ -699,7 +699,7 @@ def test_without_alert_to_the_admin_hears_and_can_be_written_to(
     nobody, remedy = mail_to(inbox, ALERT_TO=""), "export ALERT_TO=ops@example.com"
     check = find_check("mail", **nobody)
     assert ends(check) == ("warn", remedy)
-    assert "the tenant's admin alone" in check["detail"]
+    assert "only the tenant's admin" in check["detail"]
     assert ends(find_check("test mail", "--tenant", "acme", "--send-mail", **nobody)) == (
         "ok",
         None,

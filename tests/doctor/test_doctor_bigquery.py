@@ -136,7 +136,7 @@ def test_the_time_zone_of_a_session_is_told_and_hurts_nobody(
     scope_of: ScopeOf, zone: str, is_said: bool
 ) -> None:
     result = bigquery.time_zone(scope_of(Answers({"time_zone": zone})))
-    assert result.status == OK and zone in result.detail and "names UTC itself" in result.detail
+    assert result.status == OK and zone in result.detail and "name UTC" in result.detail
     assert ("your own queries" in result.detail) is is_said
 
 
@@ -145,5 +145,5 @@ def test_a_location_is_a_name_before_it_is_sql(
 ) -> None:
     target = Target("bigquery", "bigquery", {"location": "us`.x; drop table y"})
     monkeypatch.setattr(Settings, "target", lambda *args: target)
-    with pytest.raises(UsageProblem, match="no BigQuery location"):
+    with pytest.raises(UsageProblem, match="is not a valid location"):
         bigquery.refused_jobs(scope_of(Answers()))

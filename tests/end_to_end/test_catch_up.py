@@ -108,7 +108,7 @@ def test_a_second_catch_up_reads_two_days_of_partitions_and_runs_nothing(scene: 
     assert scene.ran() == []
     assert scene.marks()[-1] == (THIRD, FIFTH, 0, True)
     answer = scene.world("catch-up", "--tenant", "late")
-    assert answer.stdout == "late: nothing to run: no date has moved since it was loaded.\n"
+    assert answer.stdout == "late: nothing to run: no date has changed since it was loaded.\n"
 
 
 def test_late_rows_of_an_old_date_are_loaded_and_no_other_date_is(scene: Scene) -> None:

@@ -31,4 +31,4 @@ def test_no_file_that_a_run_leaves_is_for_other_users(tmp_path: Path) -> None:
     assert {"partial_parse.msgpack", "dbt.log", "tenant_solo.gate"} <= names
     modes = {path: stat.S_IMODE(path.lstat().st_mode) for path in left}
     assert {path: f"{mode:o}" for path, mode in modes.items() if mode & 0o077} == {}
-    assert "others may use" not in done.stdout
+    assert "others may read" not in done.stdout

@@ -440,7 +440,7 @@ def test_a_record_that_cannot_be_written_is_written_by_the_next_command_once(
     done = scene.run(at="lost:runner.orchestration.alerts.raised")
     assert done.returncode == 4, "the bill is loaded, but nobody can see that it is"
     (entry,) = spool.waiting(scene.settings)
-    assert str(entry) in done.stderr and "written by the next command" in done.stderr
+    assert str(entry) in done.stderr and "the next command writes it" in done.stderr
     restore(scene)
     assert scene.last_run()["status"] == "RUNNING"
     kept = entry.read_bytes()

@@ -186,8 +186,8 @@ def test_status_says_which_run_published_each_date(control, runner) -> None:
     told = " ".join(runner("status", ids[0], "--tenant", "acme").output.split())
     assert "published 2024-11-01: 2 tables by this run" in told
     assert f"published 2024-11-02: {SILVER} by this run; {BILL} by run {ids[1]}" in told
-    assert f"older than what they read: {SILVER}" in told
-    assert "the layers disagree: runner catch-up --tenant acme" in told
+    assert f"older than the tables that they read: {SILVER}" in told
+    assert "rebuild older tables with: runner catch-up --tenant acme" in told
     assert f"run {dead} ended before it recorded what it published" in told
     document = json.loads(runner("status", ids[0], "--tenant", "acme", "--json").output)
     assert [one["table"] for one in document["publications"]] == [BILL, SILVER]

@@ -344,7 +344,7 @@ def test_a_quota_refusal_names_the_command_that_raises_it_and_that_helps(
     control.subscribe(**{f"{name}_limit": 0})
     with pytest.raises(Refused) as caught:
         run(control)
-    (command,) = re.findall(r"`(runner tenant update .*?)`, which is 0 now", caught.value.message)
+    (command,) = re.findall(r"now 0, with `(runner tenant update .*?)`", caught.value.message)
     assert command == f"runner tenant update acme --{name}-limit N"
     done = runner(*shlex.split(command.replace("N", "9"))[1:])
     assert done.exit_code == 0, done.output
