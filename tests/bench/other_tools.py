@@ -1,8 +1,8 @@
-"""What other tools' ways of adding up make of one adversarial date.
+"""What one difficult date adds up to in other tools' ways.
 
 Reads the sample export that `runner init --sample-rows 20000` made (WAREHOUSE_DIR, default
 ./warehouse), the demo tenant's two accounts, 2024-11-01. Each way is written from the tool's own
-published code, named beside it; the figures stand in docs/verification.md.
+published code, named beside it; docs/verification.md has the figures.
 """
 
 import os
@@ -24,7 +24,7 @@ WAYS = {
     # project-koku/koku, gcp_post_processor.py, process_gcp_credits: the first credit of a row is
     # kept, and summed as credit_amount by reporting_gcpcostentrylineitem_daily_summary.sql. All
     # invoice months are counted here; koku reads those of the summarised range.
-    "koku: the first credit of a row": f"""
+    "koku: only the first credit of each row": f"""
         select currency,
             sum(cast(cost as {MONEY}) + coalesce(cast(credits[1].amount as {MONEY}), 0))
         from charges""",
@@ -35,7 +35,7 @@ WAYS = {
         where _PARTITIONTIME >= '2024-11-01' and _PARTITIONTIME < '2024-11-04'""",
     # llooker/gcp_billing_block, views/gcp_billing_export.view.lkml: credits summed by the key
     # concat(id, row), so one of each id in a row.
-    "Looker block: one credit of an id in a row": f"""
+    "Looker block: one credit per credit id in each row": f"""
         select currency, sum(cast(cost as {MONEY}) + coalesce((
             select sum(amount) from (
                 select any_value(cast(c.amount as {MONEY})) as amount
@@ -43,7 +43,7 @@ WAYS = {
             )), 0)) from charges""",
     # gitlab-analytics, detailed_gcp_billing_source.sql: equal rows grouped, cost and usage
     # multiplied by their number, credits not.
-    "GitLab: equal rows are one, but for cost": f"""
+    "GitLab: credits of identical rows count once": f"""
         select currency, sum(cost * n) + sum(credit) from (
             select alike, currency, any_value(cast(cost as {MONEY})) as cost, count(*) as n,
                 any_value({CREDITS}) as credit
