@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 from runner.control.runs import Run
 from runner.engine.job import Node, Outcome
-from runner.findings import Finding
+from runner.expectations import FailedExpectation
 from runner.orchestration import read_back
 from runner.pipelines import templates
 from runner.settings import Mail
@@ -51,11 +51,11 @@ FAILED = Outcome(
         a_node("gcp_silver_cost", "skipped", "model"),
     ),
 )
-# The same once its findings have been read.
-TOLD = read_back.with_findings(
+# The same once its failed expectations have been read.
+TOLD = read_back.with_failed_expectations(
     FAILED,
     [
-        Finding(
+        FailedExpectation(
             *("test.p.cost_type_is_known", "billing_cost_daily", "cost_type_is_known", "fail", 3),
             "cost_type is one that Google names.",
             ('{"cost_type": "surprise"}', '{"cost_type": "another"}'),

@@ -27,8 +27,8 @@
         {%- if export.form == 'text' -%}
             {%- do check_text_export(export) -%}
         {%- endif -%}
-        {%- for finding in lost_rows(export) -%}
-            {%- do exceptions.raise_compiler_error(finding) -%}
+        {%- for failure in lost_rows(export) -%}
+            {%- do exceptions.raise_compiler_error(failure) -%}
         {%- endfor -%}
         {%- do exports.append(export) -%}
     {%- endfor -%}

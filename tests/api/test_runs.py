@@ -320,7 +320,7 @@ def test_a_failed_run_shows_its_error_and_the_rows_that_failed(scene: Scene) -> 
 
 
 def test_no_answer_about_a_failed_run_has_a_path_of_the_server(scene: Scene) -> None:
-    """As findings, messages of tests, models and steps have them; an admin reads all of it."""
+    """As expectations, messages of tests, models and steps have them; an admin reads all of it."""
     import duckdb
     from given import a_node
 

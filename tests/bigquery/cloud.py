@@ -311,7 +311,7 @@ def play(client: bigquery.Client, script: str, meanwhile: Callable[[], None]) ->
     """Run a publication's script once more, in two halves: something happens before the proof."""
     parts = parts_of(script)
     begin = parts.index("begin transaction")
-    proof = next(n for n, part in enumerate(parts) if part.startswith("set findings"))
+    proof = next(n for n, part in enumerate(parts) if part.startswith("set failures"))
     # Each half is a block of its own, with the script's variables.
     declared = parts[:begin]
     opened = bigquery.QueryJobConfig(create_session=True)

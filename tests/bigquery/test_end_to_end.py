@@ -294,12 +294,12 @@ def test_a_failing_proof_of_silver_leaves_its_old_rows(story: Story) -> None:
         " where usage_date > '2000-01-01';"
     )
     script = story.script("beta", "gcp_silver_cost")
-    script = script.replace("set findings", f"{spoil} set findings", 1)
+    script = script.replace("set failures", f"{spoil} set failures", 1)
     with pytest.raises(
-        BadRequest, match=r"not published <findings>.*keeps_every_charge"
+        BadRequest, match=r"not published <failures>.*keeps_every_charge"
     ) as refused:
         story.client.query_and_wait(script)
-    found = re.search("<findings>(.*)</findings>", str(refused.value))
+    found = re.search("<failures>(.*)</failures>", str(refused.value))
     assert found is not None
     [failure] = json.loads(found.group(1))
     sample = json.loads(failure["samples"][0])

@@ -16,7 +16,7 @@ from runner.cli.progress import Progress
 from runner.cli.text import columns
 from runner.control.quota import Limit, Quota
 from runner.engine.job import Event, Outcome
-from runner.findings import Finding
+from runner.expectations import FailedExpectation
 from runner.orchestration.report import Report, Total
 from runner.text import money, to_json
 
@@ -28,7 +28,7 @@ PASSED = Outcome(
         *(a_node(f"t{n}", "pass") for n in range(3)),
         a_node("freshness", "warn", failures=1),
     ),
-    findings=(Finding("test.p.freshness", "stg", "freshness", "warn", 1),),
+    failed_expectations=(FailedExpectation("test.p.freshness", "stg", "freshness", "warn", 1),),
     expectations_passed=3,
 )
 TOTALS = (

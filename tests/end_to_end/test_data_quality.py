@@ -139,7 +139,7 @@ def weeks() -> list[dict[str, Any]]:
 ODD = {
     "invoice_is_not_before_the_usage": [
         charge("2024-11-01", 1.0, invoice={"month": "202410"}),
-        # Still October in the Pacific: no finding.
+        # Still October in the Pacific: no failure.
         charge(
             *("2024-11-01", 1.5),
             usage_start_time="2024-11-01 06:30:00+00",

@@ -53,7 +53,7 @@ def test_a_failing_test_fails_the_run_records_it_and_mails_it(broken: World, inb
         body = message.get_body((kind,)).get_content()
         assert run_id in body and DAY in body and EXPECTATION in body
         assert "surprise" in body, "the rows are named"
-        assert "Got " not in body and "findings" not in body
+        assert "Got " not in body and "<failures>" not in body
 
     assert broken.control(
         "select status, error_message from mini.x_meta_pipeline_runs where pipeline_logging_id = ?",

@@ -135,7 +135,7 @@ def test_an_account_that_two_exports_bill_for_one_date_fails_the_run_and_is_name
     document = json.loads(answer.stdout)
     assert (answer.exit_code, document["status"]) == (1, "FAILED")
     assert ONE_EXPORT in document["error"]
-    found = moved.findings("mini", "billing_cost_daily__error", ONE_EXPORT)[-1]
+    found = moved.failed_expectations("mini", "billing_cost_daily__error", ONE_EXPORT)[-1]
     (row,) = found["samples"]
     assert found["status"] == "fail" and found["failing_rows"] == 2, "one account, two charges"
     assert row["ingestion_date"] == DAY

@@ -258,7 +258,7 @@ def test_a_failed_proof_leaves_the_old_rows_and_one_plain_rerun_makes_all_layers
     results = place.results(f"failed-{layer}")
     for table in tables:
         message = node(failed, table).message
-        assert node(failed, table).status == "error" and "not published <findings>" in message
+        assert node(failed, table).status == "error" and "not published <failures>" in message
         assert TABLES[table] in message
         status, passed, failures, text = results[f"{table}__error"]
         found = json.loads(text)
@@ -351,8 +351,8 @@ def test_what_a_proof_says_is_at_most_8_kilobytes_and_has_samples(place: Place) 
     rows = [charge(DAY, 1.0 + n, **wide) for n in range(50)]
     write_parquet(place.world.folder / "exports" / "a.parquet", rows)
     failed = place.build("wide")
-    (text,) = re.findall("<findings>.*</findings>", node(failed, "billing_cost_daily").message)
-    found = json.loads(text.removeprefix("<findings>").removesuffix("</findings>"))
+    (text,) = re.findall("<failures>.*</failures>", node(failed, "billing_cost_daily").message)
+    found = json.loads(text.removeprefix("<failures>").removesuffix("</failures>"))
     assert len(text) <= 8_192 and len(found) >= 7
     assert all(one["failing_rows"] == 50 and 1 <= len(one["samples"]) <= 5 for one in found)
     place.export(1.0)

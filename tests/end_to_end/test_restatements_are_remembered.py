@@ -72,7 +72,7 @@ def test_a_run_adds_no_row_to_a_date_it_did_not_load(told) -> None:
 
 def test_a_restatement_of_a_closed_month_warns_with_before_and_after(told) -> None:
     world, _ = told
-    found = world.findings("mini", "restatement_ledger__warn", DRIFTED)
+    found = world.failed_expectations("mini", "restatement_ledger__warn", DRIFTED)
     assert [one.get("status") for one in found] == [None, "warn", None]
     assert found[1]["failing_rows"] == 2
     moved = {row["usage_date"]: row for row in found[1]["samples"]}

@@ -52,7 +52,7 @@ def test_a_new_column_is_told_once_and_changes_nothing(drift: World, mini: World
         ("carbon.grams", "DOUBLE", "mini"),
         ("service.tier", "VARCHAR", "mini"),
     ]
-    found = drift.findings("mini", WARNINGS, NEW_COLUMN)
+    found = drift.failed_expectations("mini", WARNINGS, NEW_COLUMN)
     assert [one.get("status") for one in found] == [None, "warn", None]
     assert {row["column_name"] for row in found[1]["samples"]} == {"carbon.grams", "service.tier"}
     assert drift.rows("mini", without="export_ref") == before
@@ -116,7 +116,7 @@ def test_an_optional_column_that_goes_is_told_once_by_name_and_again_should_it_r
     assert warned(drift, LOST_COLUMN) == [], "there, and remembered"
     write(drift, without)
     assert len(warned(drift, LOST_COLUMN)) == 1
-    found = [one for one in drift.findings("mini", WARNINGS, LOST_COLUMN) if one]
+    found = [one for one in drift.failed_expectations("mini", WARNINGS, LOST_COLUMN) if one]
     assert [one["status"] for one in found] == ["warn"]
     lost = {row["column_name"] for row in found[0]["samples"]}
     assert lost == {"system_labels.key", "system_labels.value"}

@@ -141,7 +141,7 @@ class World:
         """Ask the control file."""
         return ask(self.warehouse / "control.db", sql, values)
 
-    def findings(self, tenant: str, row: str, expectation: str) -> list[dict[str, Any]]:
+    def failed_expectations(self, tenant: str, row: str, expectation: str) -> list[dict[str, Any]]:
         """What an expectation found in each call, in order, its samples as objects; {} if it held.
 
         `row` is that of the table and severity in x_meta_dq_results.

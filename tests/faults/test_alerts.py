@@ -147,7 +147,7 @@ def test_a_failure_is_told_with_all_that_is_needed_and_so_is_its_end(
             "-1.0",  # of a sample row
         ):
             assert needed in words, f"{needed} is not in the {kind} part:\n{words}"
-        assert "Got " not in words and "findings" not in words
+        assert "Got " not in words and "<failures>" not in words
     text = mail.get_body(("plain",))
     listed = text.get_content().split("Failed expectations")[1] if text else ""
     assert f"  billing_cost_daily: {failing}" in listed, "the expectation with its count"

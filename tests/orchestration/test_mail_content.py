@@ -15,7 +15,7 @@ from support import Inbox, free_port
 from runner import mailing
 from runner.control.runs import Run
 from runner.engine.job import Outcome
-from runner.findings import Finding
+from runner.expectations import FailedExpectation
 from runner.orchestration.mail_content import message, of_end
 from runner.pipelines import templates
 
@@ -117,8 +117,12 @@ def test_a_range_is_told_with_both_dates(inbox: Inbox) -> None:
 def test_the_html_part_escapes_what_it_is_told(inbox: Inbox) -> None:
     evil = "<script>alert('x')</script> & \"more\""
     nodes = (a_node("<b>bold</b>", "fail", failures=1),)
-    found = (Finding("test.p.b", "t", "<b>bold</b>", "fail", 1, evil, (evil,)),)
-    send(inbox, outcome=Outcome(False, evil, nodes, findings=found), company="A & <i>B</i>")
+    found = (FailedExpectation("test.p.b", "t", "<b>bold</b>", "fail", 1, evil, (evil,)),)
+    send(
+        inbox,
+        outcome=Outcome(False, evil, nodes, failed_expectations=found),
+        company="A & <i>B</i>",
+    )
     html = part(inbox, "html")
     for tag in ("<script>", "<b>bold", "<i>B"):
         assert tag not in html

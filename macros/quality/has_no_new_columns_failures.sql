@@ -2,12 +2,12 @@
     Columns of the exports that Google had not documented when export_columns was written, each until a
     call has told it: remember_export_columns takes them from between the comments and keeps them.
 #}
-{% macro has_no_new_columns_findings(name, exports) -%}
+{% macro has_no_new_columns_failures(name, exports) -%}
     {%- if execute and not own_exports(exports) -%}
-        {{ return(no_findings(name)) }}
+        {{ return(no_failures(name)) }}
     {%- endif -%}
     select
-        {{ one_finding(name, ['export_ref', 'column_name', 'column_type']) }}
+        {{ one_failure(name, ['export_ref', 'column_name', 'column_type']) }}
     from (
         /* new columns: */
         select found.*

@@ -4,16 +4,16 @@
     come back and go; remember_export_columns takes from between the comments what it keeps. A required
     column that is gone stops the call; see export_faults.
 #}
-{% macro has_lost_no_columns_findings(name, exports) -%}
+{% macro has_lost_no_columns_failures(name, exports) -%}
     {%- if execute and not own_exports(exports) -%}
-        {{ return(no_findings(name)) }}
+        {{ return(no_failures(name)) }}
     {%- endif -%}
     {%- set refs = [] -%}
     {%- for export in exports -%}
         {%- do refs.append(quote_text(export.ref)) -%}
     {%- endfor -%}
     select
-        {{ one_finding(name, ['export_ref', 'column_name']) }}
+        {{ one_failure(name, ['export_ref', 'column_name']) }}
     from (
         /* lost columns: */
         select
