@@ -1,7 +1,7 @@
 {#
     Stops the call when one of the exports cannot be opened, has not the columns that it must
     have, or when two of them carry the same account. `accounts`, `projects` and
-    `has_unallocated` say which rows are the tenant's, as in x_meta_exports.
+    `has_unallocated` define which rows are the tenant's, as in x_meta_exports.
     `runner tenant add` calls it before it writes anything:
     dbt run-operation check_exports --args '{refs: [...]}'.
 #}

@@ -1,8 +1,8 @@
 {#
-    Optional columns that an earlier call has seen in the exports and that are gone: each is a typed null
-    from now on, in labels or prices that somebody reads. Told once, by name, and again should it
-    come back and go; remember_export_columns takes from between the comments what it keeps. A required
-    column that is gone stops the call; see export_faults.
+    Optional columns that an earlier call has seen in the exports and that are missing now: each is a
+    typed null from now on, such as in labels or prices. Each is reported once, and again if it comes
+    back and disappears; remember_export_columns reads what it keeps from between the comments. A
+    required column that is missing stops the call; see export_faults.
 #}
 {% macro has_lost_no_columns_failures(name, exports) -%}
     {%- if execute and not own_exports(exports) -%}

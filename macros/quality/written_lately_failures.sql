@@ -14,7 +14,7 @@
     {%- set days = [shift_date(first_date, -38), first_date] -%}
     {%- set bounds = [] -%}
     {%- for day in days -%}
-        {%- do bounds.append(midnight(day) if meta.get('slice_as') == 'moment' else "date '" ~ day ~ "'") -%}
+        {%- do bounds.append(midnight(day) if meta.get('slice_as') == 'timestamp' else "date '" ~ day ~ "'") -%}
     {%- endfor -%}
     {%- if execute and not own_exports(exports) -%}
         {{ return(no_failures(name)) }}

@@ -28,7 +28,7 @@ TABLES = {
     "billing_cost_daily": "matches_the_export",
     "gcp_silver_cost": "keeps_every_charge",
     "cost_by_service_daily": "sums_to_net",
-    "focus_cost_and_usage": "tells_the_same_bill",
+    "focus_cost_and_usage": "has_the_same_bill",
     "loaded_dates": "has_every_date_of_the_call",
     "restatement_ledger": "changes_add_up_to_the_bill",
     OWN: "sums_to_silver",
