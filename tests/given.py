@@ -36,8 +36,8 @@ def a_node(name: str, status: str, kind: str = "test", failures: int | None = No
         ("rows", "bytes_processed", "bytes_billed", "job_id", "started_at", "completed_at")
     )
     built = "incremental" if kind == "model" else ""
-    told = (f"{kind}.p.{name}", name, kind, status, "Got it", failures, "error")
-    return Node(*told, **none, materialized=built)
+    reported = (f"{kind}.p.{name}", name, kind, status, "Got it", failures, "error")
+    return Node(*reported, **none, materialized=built)
 
 
 FAILED = Outcome(
@@ -52,7 +52,7 @@ FAILED = Outcome(
     ),
 )
 # The same once its failed expectations have been read.
-TOLD = read_back.with_failed_expectations(
+REPORTED = read_back.with_failed_expectations(
     FAILED,
     [
         FailedExpectation(

@@ -366,7 +366,7 @@ def test_costs_are_exact_and_per_service(scene: Scene) -> None:
     assert {row["layers_agree"] for row in rows} == {None}, "no publication is recorded"
 
 
-def test_costs_name_the_oldest_run_of_their_layers_and_say_where_these_disagree(
+def test_costs_name_the_oldest_run_of_their_layers_and_where_these_disagree(
     scene: Scene,
 ) -> None:
     import duckdb
@@ -422,7 +422,7 @@ def test_a_queued_run_waits_while_its_landing_is_active(scene: Scene) -> None:
     landing = read_landing(scene)
     busy = scene.control.add_run("RUNNING", day=november(1), **landing)
     queued = scene.post(RUN, {"date": "2024-11-01"}).json()["pipeline_logging_id"]
-    time.sleep(3)  # the service has looked at it, and swept
+    time.sleep(3)  # the service has checked it, and swept
     scene.until(queued, "PENDING")
     assert scene.dbt.jobs == []
     scene.control.sql(
@@ -453,7 +453,7 @@ def test_a_run_has_a_message_as_the_predecessors_had(scene: Scene) -> None:
     assert result["message"] == "Templated pipeline cost_billing is COMPLETED for acme"
 
 
-def test_errors_of_the_deprecated_path_say_so_too(scene: Scene) -> None:
+def test_errors_of_the_deprecated_path_have_its_header_too(scene: Scene) -> None:
     path = "/api/v1/pipelines/run/acme-gcp-cost-billing"
     for answer, status in (
         (scene.post(path, DAY, "gtc_wrong"), 401),

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from given import FAILED, TOLD, a_node, a_run
+from given import FAILED, REPORTED, a_node, a_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,9 +89,9 @@ def test_the_documents_money_is_exact_text() -> None:
 
 
 def test_a_failures_document_has_its_error_and_counts() -> None:
-    document = reports.report_document(Report(a_run(), "FAILED", 10, TOLD))
+    document = reports.report_document(Report(a_run(), "FAILED", 10, REPORTED))
     assert set(document) >= DESIGNED
-    assert document["error"] == TOLD.error and document["rows"] == 0
+    assert document["error"] == REPORTED.error and document["rows"] == 0
     assert document["tests"] == {"passed": 0, "warned": 0, "failed": 2}
 
 

@@ -208,7 +208,7 @@ def project_in(folder: Path) -> Path:
         )
         assert changed == 1, table
         path.write_text(text)
-    # A file that joins the export after it was looked at, as an upload in parts does.
+    # A file that joins the export after it was checked, as an upload in parts does.
     bill = folder / "models" / "billing" / "billing_cost_daily.sql"
     hook = (
         "{% if var('upload', '') %}copy (from read_parquet('{{ var('upload') }}/a.parquet'))"
@@ -339,7 +339,7 @@ def test_an_export_that_changes_while_it_is_read_is_not_published(place: Place) 
     )
 
 
-def test_what_a_proof_says_is_at_most_8_kilobytes_and_has_samples(place: Place) -> None:
+def test_what_a_proof_reports_is_at_most_8_kilobytes_and_has_samples(place: Place) -> None:
     wide = {
         "currency_conversion_rate": 0.0,
         "cost_type": 'a "quoted" type ' * 500,
@@ -469,7 +469,7 @@ def test_the_selector_leaves_out_the_proofs_and_nothing_else(
     assert {one["name"] for one in manifest["nodes"].values()} >= NODES
 
 
-def test_every_table_that_is_published_is_proved_and_says_so_in_one_place(
+def test_every_table_that_is_published_is_proved_and_reports_so_in_one_place(
     manifest: dict[str, Any],
 ) -> None:
     for name, table in dated(manifest).items():

@@ -113,7 +113,7 @@ class World:
         return end
 
     def add(self, tenant: str, export: Path | str, *options: str) -> str:
-        """Onboarding that must succeed; what it said."""
+        """Onboarding that must succeed; what it printed."""
         answer = self(
             *("tenant", "add", tenant, "--admin-email", EMAIL, "--plan", "scale"),
             *("--export", str(export), *options),
