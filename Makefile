@@ -113,7 +113,7 @@ faults: .venv/.tests
 # Google's analyzer. Makes an environment for each in .venvs; the emulator's wants Python 3.13.
 bigquery: bigquery-story bigquery-rest
 
-# One story is looked at by two files; the others have emulators of their own.
+# Two files test one scenario; the others have emulators of their own.
 STORY = tests/bigquery/test_end_to_end.py tests/bigquery/test_statements.py
 bigquery-story: environments
 	$(BIN)/python -m pytest $(STORY) -s --timeout 3600

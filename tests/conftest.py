@@ -13,7 +13,7 @@ from aiosmtpd.controller import Controller
 from hypothesis.configuration import set_hypothesis_home_dir
 from support import ROOT, Inbox, free_port
 
-# What a shell may have set, and would lead a test to somebody's warehouse or mail server.
+# What a shell may have set, and would lead a test to another warehouse or mail server.
 OURS = ("WAREHOUSE_", "RUNNER_", "DBT_", "SMTP_", "ALERT_", "BIGQUERY_", "GOOGLE_", "GCP_")
 
 sys.dont_write_bytecode = True

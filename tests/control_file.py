@@ -40,7 +40,7 @@ def dataset_tables(tenant: str) -> Iterator[str]:
 def at_once(
     control: "Control", script: str, calls: Iterable[Sequence[str]], ready: str = "ready"
 ) -> "list[subprocess.Popen[str]]":
-    """Processes that run a script, one per list of arguments, let go when each has said `ready`."""
+    """Processes that run a script, one per list of arguments, started once all print `ready`."""
     paths = ":".join(map(str, (ROOT, ROOT / "tests", ROOT / "tests" / "onboarding")))
     processes = [
         subprocess.Popen(
@@ -141,7 +141,7 @@ def write_control_file(path: Path, tenants: tuple[str, ...] = TENANTS) -> None:
 
 
 class Control:
-    """A control file with two tenants, and short ways to look at it and to write into it."""
+    """A control file with two tenants, and short ways to read and write it."""
 
     def __init__(self, folder: Path, environ: dict[str, str]) -> None:
         self.folder = folder

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # environment.sh PYTHON DIR ARGS...: makes the virtual environment DIR if it is not there, and has
 # `pip install ARGS` done in it. uv, which `make` puts into .venvs/uv, does that in a third of pip's
-# time. Where there is none or it fails, and where pip has settings that it cannot be told, pip does.
+# time. Where there is none or it fails, and where pip has settings that cannot be passed on, pip does.
 set -euo pipefail
 python=$1 dir=$2
 shift 2

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 from runner.control.runs import Run
 from runner.engine.job import Node, Outcome
-from runner.findings import Finding
+from runner.expectations import FailedExpectation
 from runner.orchestration import read_back
 from runner.pipelines import templates
 from runner.settings import Mail
@@ -36,8 +36,8 @@ def a_node(name: str, status: str, kind: str = "test", failures: int | None = No
         ("rows", "bytes_processed", "bytes_billed", "job_id", "started_at", "completed_at")
     )
     built = "incremental" if kind == "model" else ""
-    told = (f"{kind}.p.{name}", name, kind, status, "Got it", failures, "error")
-    return Node(*told, **none, materialized=built)
+    reported = (f"{kind}.p.{name}", name, kind, status, "Got it", failures, "error")
+    return Node(*reported, **none, materialized=built)
 
 
 FAILED = Outcome(
@@ -51,11 +51,11 @@ FAILED = Outcome(
         a_node("gcp_silver_cost", "skipped", "model"),
     ),
 )
-# The same once its findings have been read.
-TOLD = read_back.with_findings(
+# The same once its failed expectations have been read.
+REPORTED = read_back.with_failed_expectations(
     FAILED,
     [
-        Finding(
+        FailedExpectation(
             *("test.p.cost_type_is_known", "billing_cost_daily", "cost_type_is_known", "fail", 3),
             "cost_type is one that Google names.",
             ('{"cost_type": "surprise"}', '{"cost_type": "another"}'),

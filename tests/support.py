@@ -48,7 +48,7 @@ def environment_in(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def only(selector: str) -> Iterator[None]:
-    """Runs of this process leave the marts out: what such a test looks at is the same."""
+    """Runs of this process leave the marts out: what such a test checks is the same."""
     load = templates.load
 
     def load_with_selector(name: str) -> templates.Template:
@@ -77,7 +77,7 @@ class Inbox:
     """A mail server in this process. `refuses` are addresses it will not take."""
 
     port: int
-    letters: list[Envelope] = field(default_factory=list)
+    mails: list[Envelope] = field(default_factory=list)
     refuses: set[str] = field(default_factory=set)
 
     async def handle_RCPT(
@@ -89,12 +89,12 @@ class Inbox:
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        self.letters.append(envelope)
+        self.mails.append(envelope)
         return "250 OK"
 
 
 def free_port() -> int:
-    """A port on which nobody listens."""
+    """A port on which no process listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

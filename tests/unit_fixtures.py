@@ -46,7 +46,7 @@ def runner(control: Control) -> Callable[..., Result]:
 
 @pytest.fixture
 def dbt(control: Control, monkeypatch: pytest.MonkeyPatch):
-    """A dbt that ends as told, and notes which jobs it was given."""
+    """A dbt that ends as reported, and notes which jobs it was given."""
 
     class Dbt:
         jobs: ClassVar[list[Any]] = []

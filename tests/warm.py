@@ -20,7 +20,7 @@ SERVER = Path(__file__).with_name("warm_server.py")
 TESTS = SERVER.parent
 FOLDERS = (TESTS.parent, TESTS, TESTS / "faults", TESTS / "bigquery")
 PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
-# The name of a fork's process says who asked for it (Linux has room for 15 characters).
+# The name of a fork's process has the name of its caller (Linux has room for 15 characters).
 NAME = "of {}"
 
 START = subprocess.Popen

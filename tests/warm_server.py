@@ -71,7 +71,7 @@ def serve(listener: socket.socket) -> dict[str, Any]:
             sys.exit()
         if woken in events:
             os.read(woken, 1024)
-            tell_who_ended(started)
+            report_ended(started)
         if listener not in events:
             continue
         client, _ = listener.accept()
@@ -95,7 +95,7 @@ def serve(listener: socket.socket) -> dict[str, Any]:
         warm.send(pid, client)
 
 
-def tell_who_ended(started: dict[int, socket.socket]) -> None:
+def report_ended(started: dict[int, socket.socket]) -> None:
     """Give those who wait for a fork its status."""
     while started:
         pid, status = os.waitpid(-1, os.WNOHANG)
@@ -104,7 +104,7 @@ def tell_who_ended(started: dict[int, socket.socket]) -> None:
         with started.pop(pid) as client:
             try:
                 warm.send(status, client)
-            except OSError:  # nobody waits any more
+            except OSError:  # no process waits any more
                 continue
 
 

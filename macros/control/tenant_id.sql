@@ -1,5 +1,5 @@
 {#
-    The tenant of this call, from the vars: a slug, so that it can stand as a dataset name.
+    The tenant of this call, from the vars: a valid tenant id, which is also the name of its dataset.
     Anything else stops the call before a statement is sent.
 #}
 {% macro tenant_id() -%}

@@ -1,6 +1,6 @@
 {#
     A text field of a charge's commitment credits; null without such a credit. Where a charge
-    has several, the last in order of the alphabet, so that a rerun says the same.
+    has several, the last in order of the alphabet, so that a rerun gives the same.
 #}
 {% macro commitment_credit(field) -%}
     {{ adapter.dispatch('commitment_credit')(

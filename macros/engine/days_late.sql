@@ -1,4 +1,4 @@
-{# Whole days, of 24 hours, from one UTC timestamp to a later one. #}
+{# Complete days, of 24 hours, from one UTC timestamp to a later one. #}
 {% macro days_late(since, until) -%}
     {{ adapter.dispatch('days_late')(since, until) }}
 {%- endmacro %}

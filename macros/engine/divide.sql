@@ -7,7 +7,7 @@
     {{ adapter.dispatch('divide')(money(dividend), money(divisor)) }}
 {%- endmacro %}
 
-{#- DuckDB divides decimals in floating point: so in whole billionths. The half of twice the quotient, plus one, rounds. -#}
+{#- DuckDB divides decimals in floating point: so in integer billionths. The half of twice the quotient, plus one, rounds. -#}
 {% macro duckdb__divide(dividend, divisor) -%}
     (sign({{ dividend }}) * sign({{ divisor }}) * {{ money_of_nanos(
         '((cast(abs(' ~ dividend ~ ') * 1000000000 as hugeint) * 2000000000 // '

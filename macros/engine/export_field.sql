@@ -1,6 +1,6 @@
 {#
     One scalar field of an opened export by its dotted path, cast to a type; a typed null
-    where this export has no such field. Types: text, money, number, flag, moment (UTC).
+    where this export has no such field. Types: text, money, float, boolean, timestamp (UTC).
 #}
 {% macro export_field(export, path, type='text') -%}
     {%- if export.form == 'landed' -%}
@@ -21,7 +21,7 @@
     {%- else -%}
         {%- set value = text_field(export, parts[0], '"' ~ parts[0] ~ '"', parts[1:] | join('.')) -%}
     {%- endif -%}
-    {%- if type == 'moment' and export.form == 'typed' and modules.re.search('TZ|TIME ZONE', export.fields[path]) -%}
+    {%- if type == 'timestamp' and export.form == 'typed' and modules.re.search('TZ|TIME ZONE', export.fields[path]) -%}
         cast({{ value }} as timestamptz) at time zone 'UTC'
     {%- elif type == 'money' and export.form == 'typed' and is_float(export, path) -%}
         {%- set number = 'cast(' ~ value ~ ' as double)' -%}

@@ -16,7 +16,7 @@
         {%- if type == 'money' and is_float(export, path ~ '.' ~ name) -%}
             {%- do floats.append(name) -%}
         {%- endif -%}
-        {%- do read.append((name, 'number' if name in floats else type)) -%}
+        {%- do read.append((name, 'float' if name in floats else type)) -%}
     {%- endfor -%}
     {%- set type -%}
         struct({% for name, type in read %}"{{ name }}" {{ engine_type(type) }}{{ ', ' if not loop.last }}{% endfor %})[]

@@ -12,7 +12,7 @@
     {{ rows }}
 {%- endmacro %}
 
-{# One statement, so that a run beside this one never finds the table gone or filled twice. #}
+{# One statement, so that another run never finds the table missing or filled twice. #}
 {% macro bigquery__load_seed_rows(model, rows, names) -%}
     create or replace table {{ this }}
     {{ bigquery_table_options(config, model) }}

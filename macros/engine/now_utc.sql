@@ -1,4 +1,4 @@
-{# The moment the statement runs, as a UTC timestamp. #}
+{# The time at which the statement runs, as a UTC timestamp. #}
 {% macro now_utc() -%}
     {{ adapter.dispatch('now_utc')() }}
 {%- endmacro %}

@@ -8,7 +8,7 @@
 {%- endmacro %}
 
 {% macro duckdb__publish_in_hook() -%}
-    {%- set findings = proof_findings() -%}
+    {%- set failures = proof_failures() -%}
     {%- set reads_export = 'model.' ~ project_name ~ '.stg_gcp_billing__export' in model.depends_on.nodes -%}
     {#- a first build: later ones are judged before they are inserted -#}
     select error({{ quote_text(foreign_rows()) }})
@@ -23,11 +23,11 @@
 
     {{ export_files_unchanged() }}
     {%- endif %}
-    {%- if findings is not none %}
+    {%- if failures is not none %}
 
-    select error('not published <findings>' || found.findings || '</findings>')
-    from ({{ findings_text(findings) }}) as found (findings)
-    where found.findings is not null;
+    select error('not published <failures>' || found.failures || '</failures>')
+    from ({{ failures_text(failures) }}) as found (failures)
+    where found.failures is not null;
     {%- endif %}
     {%- if reads_export %}
 

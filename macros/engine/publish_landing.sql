@@ -2,9 +2,9 @@
     What a landing does so that other tenants can read it, after the commit of its table: nothing of
     a run that is rolled back is ever in a file. On DuckDB, where one process at a time opens a file,
     each date of the call becomes a Parquet file, an empty one when the date is empty, renamed into
-    place when it is complete. It names the run that wrote it. The last file says which run published
+    place when it is complete. It names the run that wrote it. The last file names the run that published
     each date: a run that was killed before has left files that it does not name, see
-    must_have_files. On BigQuery the table itself is read.
+    require_landed_files. On BigQuery the table itself is read.
 #}
 {% macro publish_landing() -%}
     {{ adapter.dispatch('publish_landing')() if execute }}

@@ -7,7 +7,7 @@
     landing (see read_landing); `fields` maps every field's dotted path to its type, for text the names of
     the columns alone; `shapes` are the different {files, fields} among the files; `has_partitions` is
     false for a BigQuery table that is not partitioned by day of ingestion, as Google's exports are.
-    Of files there is `files_relation` as well: the relation with the column `x_meta_file_name`: DuckDB's own
+    Of files there is also `files_relation`: the relation with the column `x_meta_file_name`: DuckDB's own
     name for it, `filename`, may be a column of the export.
     Raises what the engine raises when the export cannot be opened.
 #}
@@ -37,7 +37,7 @@
         else read_csv_export(pattern, files) -%}
     {%- for shape in opened.shapes if found[0] != 'json' and 'x_meta_file_name' in shape.fields | map('lower') -%}
         {%- do exceptions.raise_compiler_error(
-            "The export's file " ~ shape.files[0] ~ " has a column x_meta_file_name, which is this tool's own"
+            "The export file " ~ shape.files[0] ~ " has a column x_meta_file_name, which is this tool's own"
             ~ " name for where a row is from: rename or drop it."
         ) -%}
     {%- endfor -%}

@@ -1,12 +1,12 @@
 {# The UTC date of a timestamp: BigQuery's cast gives that of the project's `default_time_zone`. #}
-{% macro utc_date(moment) -%}
-    {{ adapter.dispatch('utc_date')(moment) }}
+{% macro utc_date(timestamp) -%}
+    {{ adapter.dispatch('utc_date')(timestamp) }}
 {%- endmacro %}
 
-{% macro duckdb__utc_date(moment) -%}
-    cast({{ moment }} as date)
+{% macro duckdb__utc_date(timestamp) -%}
+    cast({{ timestamp }} as date)
 {%- endmacro %}
 
-{% macro bigquery__utc_date(moment) -%}
-    date({{ moment }}, 'UTC')
+{% macro bigquery__utc_date(timestamp) -%}
+    date({{ timestamp }}, 'UTC')
 {%- endmacro %}

@@ -1,7 +1,7 @@
 {#
     A query for the billing accounts of which several opened exports have usage of one date:
     account, first and last such date, two of the exports. Only rows that are the tenant's, and
-    on BigQuery only the partitions of the last week, for nobody asked to scan years.
+    on BigQuery only the partitions of the last week, so that it does not scan years.
 #}
 {% macro accounts_in_two_exports(exports) -%}
     select
@@ -20,7 +20,7 @@
             {%- for export in exports %}
             select
                 {{ export_field(export, 'billing_account_id') }} as billing_account_id,
-                {{ utc_date(export_field(export, 'usage_start_time', 'moment')) }} as usage_date,
+                {{ utc_date(export_field(export, 'usage_start_time', 'timestamp')) }} as usage_date,
                 {{ quote_text(export.ref) }} as export_ref
             from {{ export.relation }}
             where {{ of_tenant(export) }} and {{ exported_lately() }}

@@ -30,7 +30,7 @@
         {%- do run_query('drop table ' ~ rejects ~ '_scan') -%}
         {%- for row in rejected -%}
             {%- do exceptions.raise_compiler_error(
-                "The export's file " ~ row[0] ~ " has in line " ~ row[1] ~ " " ~ (
+                "The export file " ~ row[0] ~ " has in line " ~ row[1] ~ " " ~ (
                     'a second header: files of different columns were joined' if 'billing_account_id' in (row[3] or '')
                     else 'fewer values than its header has columns: the file was cut' if row[2] == 'MISSING COLUMNS'
                     else 'more values than its header has columns' if row[2] == 'TOO MANY COLUMNS'
@@ -49,7 +49,7 @@
     {%- endfor -%}
     {%- for file in counted -%}
         {%- do exceptions.raise_compiler_error(
-            "The export's file " ~ file ~ " has rows that are not read: its lines do not all end alike."
+            "The export file " ~ file ~ " has rows that are not read: its lines do not all end alike."
         ) -%}
     {%- endfor -%}
 {%- endmacro %}

@@ -1,7 +1,7 @@
 {#
     Stops the call when one of the exports cannot be opened, has not the columns that it must
     have, or when two of them carry the same account. `accounts`, `projects` and
-    `has_unallocated` say which rows are the tenant's, as in x_meta_exports.
+    `has_unallocated` define which rows are the tenant's, as in x_meta_exports.
     `runner tenant add` calls it before it writes anything:
     dbt run-operation check_exports --args '{refs: [...]}'.
 #}
@@ -27,8 +27,8 @@
         {%- if export.form == 'text' -%}
             {%- do check_text_export(export) -%}
         {%- endif -%}
-        {%- for finding in lost_rows(export) -%}
-            {%- do exceptions.raise_compiler_error(finding) -%}
+        {%- for failure in lost_rows(export) -%}
+            {%- do exceptions.raise_compiler_error(failure) -%}
         {%- endfor -%}
         {%- do exports.append(export) -%}
     {%- endfor -%}

@@ -1,7 +1,7 @@
 {#
     DuckDB, text: stops the call when a file has a row that is not read, or read as something else: a
     row cut short, a second header, a column under another name. Reads all of each file; Parquet and
-    tables say all of it by their columns, see export_faults.
+    tables are checked by their columns, see export_faults.
 #}
 {% macro check_rows(export) -%}
     {%- if export.kind == 'csv' -%}

@@ -21,7 +21,7 @@
             {%- do lacks.append('count(try(json_extract_string("' ~ top ~ '", \'$.' ~ name ~ '\'))) = 0') -%}
         {%- endif -%}
     {%- endfor -%}
-    {#- a CSV row without any value is one of nobody, see lost_rows -#}
+    {#- a CSV row without any value has no account, see lost_rows -#}
     {%- set is_empty = 'coalesce("' ~ columns.known | join('", "') ~ '") is null' if export.kind == 'json' else 'false' -%}
     {%- set rows = run_query(
         'select x_meta_file_name, count_if("billing_account_id" = \'billing_account_id\'), ' ~ lacks | join(', ')
@@ -32,13 +32,13 @@
         {%- set broken = broken_json_line(row[0]) if row[columns.required | length + 2] else none -%}
         {%- if broken -%}
             {%- do exceptions.raise_compiler_error(
-                "The export's file " ~ row[0] ~ " has in line " ~ broken
+                "The export file " ~ row[0] ~ " has in line " ~ broken
                 ~ " what is not one JSON object in UTF-8: was the file cut, or joined without a line end?"
             ) -%}
         {%- endif -%}
         {%- if (row[1] or 0) > 0 -%}
             {%- do exceptions.raise_compiler_error(
-                "The export's file " ~ row[0] ~ " has in line " ~ second_header_line(row[0])
+                "The export file " ~ row[0] ~ " has in line " ~ second_header_line(row[0])
                 ~ " a second header: files were joined."
             ) -%}
         {%- endif -%}
@@ -51,13 +51,13 @@
         {%- endfor -%}
         {%- if valueless -%}
             {%- do exceptions.raise_compiler_error(
-                "The export's file " ~ row[0] ~ " lacks " ~ valueless | join(', ') ~ ": no row has a value."
+                "The export file " ~ row[0] ~ " lacks " ~ valueless | join(', ') ~ ": no row has a value."
             ) -%}
         {%- elif lacking -%}
             {%- set unknown = unknown_keys(export, row[0], lacking) -%}
             {%- if unknown -%}
                 {%- do exceptions.raise_compiler_error(
-                    "The export's file " ~ row[0] ~ " lacks " ~ lacking | join(', ') ~ ", and has "
+                    "The export file " ~ row[0] ~ " lacks " ~ lacking | join(', ') ~ ", and has "
                     ~ unknown | join(', ') ~ ", which Google's export does not have: was it renamed?"
                 ) -%}
             {%- endif -%}

@@ -14,7 +14,7 @@
     {%- set names = [] -%}
     {%- for file in files -%}
         {%- if file[1] == 0 -%}
-            {%- do exceptions.raise_compiler_error("The export's file " ~ file[0] ~ " is empty.") -%}
+            {%- do exceptions.raise_compiler_error("The export file " ~ file[0] ~ " is empty.") -%}
         {%- endif -%}
         {%- do names.append(file[0]) -%}
     {%- endfor -%}

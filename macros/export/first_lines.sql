@@ -25,7 +25,7 @@
     {%- endfor -%}
     {%- for file in files if file not in lines -%}
         {%- do exceptions.raise_compiler_error(
-            "The export's file " ~ file ~ " has no line of text below 2 MB: one charge per line is"
+            "The export file " ~ file ~ " has no line of text below 2 MB: one charge per line is"
             ~ " wanted, and no JSON array (with jq: `jq -c .[]`)."
         ) -%}
     {%- endfor -%}

@@ -1,6 +1,6 @@
 {#
     True when an opened export can have a value in a field, by its dotted path: the column is there,
-    and it is not null throughout (Parquet's null type). Of text the column tells, of NDJSON every known
+    and it is not null throughout (Parquet's null type). Of text the column decides, of NDJSON every known
     one, for a key is left out where it has no value.
 #}
 {% macro has_column(export, path) -%}

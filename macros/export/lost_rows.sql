@@ -3,9 +3,9 @@
     {%- set sentences = [] -%}
     {%- for row in run_query(rows_without_owner(export, exported_lately())).rows -%}
         {%- do sentences.append(
-            "The export's file " ~ row[1] ~ " has " ~ row[2] ~ (' row' if row[2] == 1 else ' rows') ~ ' without '
+            "The export file " ~ row[1] ~ " has " ~ row[2] ~ (' row' if row[2] == 1 else ' rows') ~ ' without '
             ~ ("a usage start" if not row[3] else "a valid billing account" if not row[4] else "a valid billing account or a usage start")
-            ~ ", which nobody can be billed for."
+            ~ ", which cannot be billed to any tenant."
         ) -%}
     {%- endfor -%}
     {{ return(sentences) }}

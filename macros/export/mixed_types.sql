@@ -20,7 +20,7 @@
         {%- endfor -%}
         {%- if losing and other -%}
             {%- do sentences.append(
-                "The export's file " ~ losing[0].files[0] ~ " has the column " ~ path ~ " as "
+                "The export file " ~ losing[0].files[0] ~ " has the column " ~ path ~ " as "
                 ~ losing[0].fields[path] ~ ", and " ~ other[0].files[0] ~ " as " ~ other[0].fields[path]
                 ~ ": read together, digits are lost, so write it in one type."
             ) -%}

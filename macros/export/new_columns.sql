@@ -1,7 +1,7 @@
 {#
     The columns of an opened export that Google did not document when this was written, as
-    (path, type). They are read by nobody, so they change no bill; somebody should look at them.
-    Of a record, its fields are told, not the record.
+    (path, type). No model reads them, so they change no bill; they should be reviewed.
+    Of a record, its fields are listed, not the record.
 #}
 {% macro new_columns(export) -%}
     {%- set columns = export_columns() -%}

@@ -1,7 +1,7 @@
 {#
     True for the rows of an opened export that are this tenant's. Charges of an account that
     belong to no project (tax, support, rounding, a project's first day) are the tenant's when
-    the tenant has the whole account, or when onboarding said so (has_unallocated): two
+    the tenant has the complete account, or when onboarding chose it (has_unallocated): two
     tenants that split one account by project must not both be billed for them.
 #}
 {% macro of_tenant(export) -%}

@@ -1,6 +1,6 @@
 {#
-    DuckDB: CSV files, opened as read_export says. The first line of each file is its header, and the
-    delimiter is the one that the headers have. DuckDB is told all of it: it would guess, and skip
+    DuckDB: CSV files, opened as in read_export. The first line of each file is its header, and the
+    delimiter is the one that the headers have. DuckDB gets all of it as options: it would guess, and skip
     the lines that do not fit its guess.
 #}
 {% macro read_csv_export(pattern, files) -%}
@@ -21,16 +21,16 @@
         {%- endfor -%}
         {%- if '"' in unquoted -%}
             {%- do exceptions.raise_compiler_error(
-                "The export's file " ~ file ~ " has a quote in its header that does not end in the same line."
+                "The export file " ~ file ~ " has a quote in its header that does not end in the same line."
             ) -%}
         {%- elif not export_columns().known | select('in', names) | list -%}
             {%- do exceptions.raise_compiler_error(
-                "The export's file " ~ file ~ " has no header: its first line names none of the export's"
+                "The export file " ~ file ~ " has no header: its first line names none of the export's"
                 ~ " columns (a compressed file must end in .gz)."
             ) -%}
         {%- elif delimiters | length > 1 -%}
             {%- do exceptions.raise_compiler_error(
-                "The export's file " ~ file ~ " has another delimiter than " ~ files[0] ~ "."
+                "The export file " ~ file ~ " has another delimiter than " ~ files[0] ~ "."
             ) -%}
         {%- endif -%}
         {%- set columns, lower_names = {}, [] -%}
@@ -38,7 +38,7 @@
             {#- DuckDB would read the first of `Cost` and `cost` as both -#}
             {%- if name | lower in lower_names -%}
                 {%- do exceptions.raise_compiler_error(
-                    "The export's file " ~ file ~ " has the column " ~ name ~ " twice"
+                    "The export file " ~ file ~ " has the column " ~ name ~ " twice"
                     ~ ('.' if name in columns else ' (names that differ only in case).')
                 ) -%}
             {%- endif -%}

@@ -1,12 +1,12 @@
 {#
-    DuckDB: NDJSON files, opened as read_export says. BigQuery leaves null fields out of JSON, so every
+    DuckDB: NDJSON files, opened as in read_export. BigQuery leaves null fields out of JSON, so every
     known column is asked for by its name. In `lenient_relation` a line that is no object is a row of
     nulls, for check_text_values: DuckDB's own error shows the line, which may be another tenant's row.
 #}
 {% macro read_json_export(pattern, files) -%}
     {%- for file, line in first_lines(files).items() if not (line | trim or '{').startswith('{') -%}
         {%- do exceptions.raise_compiler_error(
-            "The export's file " ~ file ~ " is "
+            "The export file " ~ file ~ " is "
             ~ ('a JSON array: newline-delimited JSON is wanted, one charge per line (with jq: `jq -c .[]`).'
                 if (line | trim).startswith('[')
                 else 'not newline-delimited JSON: its first line is not an object (a compressed file must end in .gz).')

@@ -1,5 +1,5 @@
 {#
-    DuckDB: Parquet files, opened as read_export says. Files that have the same columns of the same
+    DuckDB: Parquet files, opened as in read_export. Files that have the same columns of the same
     types are one shape, so that a glob of many files is described once.
 #}
 {% macro read_parquet_export(pattern, files) -%}

@@ -1,7 +1,7 @@
 {#
     A query for the rows of an opened export that no tenant can be billed for, before any filter: per
     file (on BigQuery for the export) the rows, and how many have no valid billing account and no usage start.
-    On BigQuery `exported_since`, a condition, bounds the partitions. No rows when all is well.
+    On BigQuery `exported_since`, a condition, bounds the partitions. No rows when each row has an owner.
 #}
 {% macro rows_without_owner(export, exported_since='1 = 1') -%}
     select

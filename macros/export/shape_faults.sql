@@ -1,7 +1,7 @@
 {#
-    What is wrong with the columns of files of one shape, as the end of a sentence; none when all is
-    well. Text has no types: there a column as a whole can be missing, and each value is judged where
-    it is read (text_value). NDJSON has no columns either, see check_text_values.
+    What is wrong with the columns of files of one shape, as the end of a sentence; none when there
+    is no fault. Text has no types: there a column can be missing from all rows, and each value is
+    checked where it is read (text_value). NDJSON has no columns either, see check_text_values.
 #}
 {% macro shape_faults(fields, kind) -%}
     {%- set columns = export_columns() -%}

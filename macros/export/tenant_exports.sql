@@ -4,8 +4,8 @@
     x_meta_exports, so that bare dbt needs no vars but the tenant and the dates, and no
     request can name another tenant's account.
 
-    are_checked: every row of text files is read first, and the operator is told of accounts that do
-    not occur.
+    are_checked: every row of text files is read first, and accounts that do not occur are reported
+    to the operator.
 #}
 {% macro tenant_exports(registered, are_checked=false) -%}
     {%- set exports = [] -%}
@@ -35,7 +35,7 @@
             {%- do check_rows(export) if are_checked -%}
             {%- do exports.append(export) -%}
         {%- endfor -%}
-        {%- do tell_of_accounts(exports) if are_checked -%}
+        {%- do report_accounts(exports) if are_checked -%}
     {%- endif -%}
     {{ return(exports) }}
 {%- endmacro %}

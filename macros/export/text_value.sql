@@ -7,7 +7,7 @@
 #}
 {% macro text_value(export, path, value, type) -%}
     coalesce(
-        {%- if type == 'moment' %}
+        {%- if type == 'timestamp' %}
         {#- as a timestamp DuckDB drops an offset, and without one a timestamptz is of the session #}
         case
             when not isfinite(try_cast({{ value }} as timestamp)) then null
@@ -16,7 +16,7 @@
                 then try_cast({{ value }} as timestamptz) at time zone 'UTC'
             else try_cast({{ value }} as timestamp)
         end,
-        {%- elif type == 'number' %}
+        {%- elif type == 'float' %}
         case when isfinite(try_cast({{ value }} as double)) then cast({{ value }} as double) end,
         {%- elif type == 'money' and is_float(export, path) %}
         {{ numeric_of_float('try_cast(' ~ value ~ ' as double)', amount_fault(export, path)) }},

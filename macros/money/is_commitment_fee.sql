@@ -1,7 +1,7 @@
 {#
     True for a charge of `charges`, a CTE with the columns of gcp_silver_cost (others where named),
-    that is the fee of a commitment, not usage. The export has no column that says so. Either the
-    charge says it by itself (is_named_a_fee), or it is of a subscription that on the same date is
+    that is the fee of a commitment, not usage. The export has no column for it. Either the
+    charge is named a fee (is_named_a_fee), or it is of a subscription that on the same date is
     known for a commitment: by such a fee, by Google's label for the SKU that drew on it, or by
     usage priced by it. So a subscription of Google's to something else, such as Workspace, is
     none, and an empty id names none. Tax and rounding are no fee; what takes a fee back is one,

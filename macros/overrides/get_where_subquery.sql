@@ -1,7 +1,7 @@
 {#
     Allows `in_slice(<date column>)` in the `where` of a test, see rows_where.
 
-    Shadows get_where_subquery of dbt because that macro knows only what the YAML said when dbt parsed,
+    Shadows get_where_subquery of dbt because that macro has only the YAML's text as dbt parsed it,
     and the dates of a call are known later.
 #}
 {% macro get_where_subquery(relation) -%}

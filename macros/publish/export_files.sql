@@ -1,6 +1,6 @@
 {#
     A query for the name, size and time of last change (to the second) of each file of the export; of a
-    landing only those of this call's dates, which must_have_landed has seen.
+    landing only those of this call's dates, which require_landed_dates has seen.
 #}
 {% macro export_files(exports) -%}
     {%- set paths = [] -%}

@@ -1,6 +1,6 @@
 {#
     Renders a test's arguments as dbt does: Jinja in a text is rendered, and a text that is a call
-    of ref becomes the relation. Looks at the whole first: most arguments have neither.
+    of ref becomes the relation. Checks the complete text first: most arguments have neither.
 #}
 {% macro rendered(value) -%}
     {%- if not modules.re.search('[{][{%#]|"\\s*(ref|source|var|env_var)\\s*[(]', tojson(value)) -%}

@@ -8,9 +8,9 @@
         {{ return('select 1 as nothing_to_replace') }}
     {%- endif -%}
     {%- set names = columns | join(', ') -%}
-    {%- set findings = proof_findings() -%}
+    {%- set failures = proof_failures() -%}
     begin
-        declare findings string;
+        declare failures string;
         declare inserted int64;
 
         begin transaction;
@@ -21,13 +21,13 @@
         if inserted <> (select count(*) from {{ target }} where {{ is_replaced() }}) then
             raise using message = {{ quote_text(foreign_rows()) }};
         end if;
-        {%- if findings is not none %}
+        {%- if failures is not none %}
 
-        set findings = (
-            {{ findings_text(findings) }}
+        set failures = (
+            {{ failures_text(failures) }}
         );
-        if findings is not null then
-            raise using message = concat('not published <findings>', findings, '</findings>');
+        if failures is not null then
+            raise using message = concat('not published <failures>', failures, '</failures>');
         end if;
         {%- endif %}
 

@@ -3,10 +3,10 @@
     was tested. It comes from the results of tests, and from those of dated tables, whose proofs run
     while they are published. A published table has passed all its proofs. The error of a table that
     was not published names the expectations that failed. After any other error, and for a table
-    that was skipped, nothing was tested. `findings`: by unique id, what failing tests found, as far
+    that was skipped, nothing was tested. `failures`: by unique id, what failing tests found, as far
     as known.
 #}
-{% macro dq_rows(results, findings={}) -%}
+{% macro dq_rows(results, failures={}) -%}
     {%- set rows, built = {}, [] -%}
     {%- for result in results if result.node.resource_type == 'model' -%}
         {%- set node = graph.nodes[result.node.unique_id] -%}
@@ -15,7 +15,7 @@
             {%- do built.append(node.unique_id) -%}
             {%- do add_to_dq_row(
                 rows, node.name, 'error', node.unique_id, expected, result,
-                findings_of_error(result.message)
+                failures_of_error(result.message)
             ) -%}
         {%- endif -%}
     {%- endfor -%}
@@ -25,7 +25,7 @@
         {%- if not is_proved or result.status | string in ('fail', 'error') -%}
             {%- do add_to_dq_row(
                 rows, tested_table(node), node.config.severity | lower, node.unique_id,
-                expectations_of_test(node), result, findings.get(node.unique_id), is_proved
+                expectations_of_test(node), result, failures.get(node.unique_id), is_proved
             ) -%}
         {%- endif -%}
     {%- endfor -%}

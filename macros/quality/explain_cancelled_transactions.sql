@@ -1,5 +1,5 @@
 {#
-    Says in plain words what BigQuery's "aborted due to concurrent update" means: it cancels the
+    Explains BigQuery's "aborted due to concurrent update": it cancels the
     later of two transactions that change one table. dbt's own message cannot be changed from here.
     No hook of its own, for each costs a node.
 #}

@@ -1,4 +1,4 @@
-{# The amount and currency of a finding that is not about money. #}
+{# The amount and currency of a failure that is not about money. #}
 {% macro no_amount() -%}
     cast(null as {{ engine_type('money') }}) as amount,
         cast(null as {{ engine_type('text') }}) as currency

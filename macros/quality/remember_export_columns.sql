@@ -3,7 +3,7 @@
     columns, so that the next call does not report them again, and the optional columns that exist,
     so that the loss of one can be reported. A call that did not run it sends nothing. When dbt is
     called once more for the same run, as a service may do, no column is kept twice. It opens no export:
-    one that was damaged since would stop the hook, and dbt would tell nothing of what the tests found.
+    one that was damaged since would stop the hook, and dbt would not report what the tests found.
 #}
 {% macro remember_export_columns(results) %}
     {#- ref stands outside the if: dbt must see it when it parses -#}

@@ -1,6 +1,6 @@
 {#
     Returns an engine's error without the row or value of an export that DuckDB quotes in it: they may
-    be another tenant's, and the error becomes text of a record. `without_rows` in runner/findings.py
+    be another tenant's, and the error becomes text of a record. `without_rows` in runner/expectations.py
     does the same with what the runner records.
 #}
 {% macro without_rows(error) -%}
@@ -15,6 +15,6 @@
     {%- set file = modules.re.findall('\n *file = (.*)\n', parts[1]) | last -%}
     {{ return(
         modules.re.sub('[ :]+$', '', parts[0]) ~ (' in file ' ~ file if file else '')
-        ~ ": a value does not fit, which dbt's log shows."
+        ~ ": a value does not fit; dbt's log shows it."
     ) }}
 {%- endmacro %}

@@ -10,7 +10,7 @@
     {%- set meta = (graph.nodes.get(unique_id) or {}).get('config', {}).get('meta') or {} -%}
     {%- if not is_dated(graph.nodes.get(unique_id)) -%}
         {{ return(none) }}
-    {%- elif meta.get('slice_as') == 'moment' -%}
+    {%- elif meta.get('slice_as') == 'timestamp' -%}
         {{ return(utc_date(meta.slice_by)) }}
     {%- endif -%}
     {{ return(meta.slice_by) }}

@@ -1,5 +1,5 @@
 {#
-    DuckDB's half of replacing whole dates: deletes the dates of this call and inserts the model's rows
+    DuckDB's half of replacing complete dates: deletes the dates of this call and inserts the model's rows
     for them, which must be of these dates. dbt-duckdb runs the statements in one transaction, which
     the post-hook publish_dates ends with the proof. BigQuery's half is replace_dates.
 #}

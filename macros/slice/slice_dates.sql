@@ -11,7 +11,7 @@
     {%- if model.resource_type == 'model' and is_deployed_once(graph.nodes.get(model.unique_id)) -%}
         {%- do exceptions.raise_compiler_error(
             "The view " ~ model.name ~ " uses the dates of a call, but it is built once for all dates: leave"
-            ~ " them to who reads it, or make it a table."
+            ~ " them to the model that reads it, or make it a table."
         ) -%}
     {%- endif -%}
     {%- set first = var('from_date', none) or var('date', none) -%}

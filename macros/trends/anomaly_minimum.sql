@@ -1,5 +1,5 @@
 {#
-    The least deviation that is worth a look, in the row's currency: the var anomaly_minimum,
+    The least deviation that is reported, in the row's currency: the var anomaly_minimum,
     amounts by currency code and `default` for the others.
 #}
 {% macro anomaly_minimum(currency) -%}

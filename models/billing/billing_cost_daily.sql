@@ -1,11 +1,11 @@
 {#
     One row per charge row of the export, for the tenant and the dates in the vars.
-    The whole date is replaced, so a retry, a backfill or late data leaves the same rows as
+    The complete date is replaced, so a retry, a backfill or late data leaves the same rows as
     one clean run, and a date that has become empty stays empty. On BigQuery all partitions from the day
     before the first date up to now are read: corrections come weeks later with the old
     usage date, and a window with an end would lose them.
 #}
-{{ must_have_landed() }}
+{{ require_landed_dates() }}
 with export_rows as (
 
     select * from {{ ref('stg_gcp_billing__export') }}

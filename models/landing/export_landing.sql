@@ -2,7 +2,7 @@
     One row per charge row of a shared export, for the dates in the vars: the staging view's rows, of
     all its tenants at once. Tenants whose export is `tenant:NAME` read this, so that the export is
     read once per night however many they are. Conformed already, not as Google nests it: a field
-    that Google adds to a record would not fit a table of older ones. Replaced whole by date.
+    that Google adds to a record would not fit a table of older ones. Replaced by complete dates.
 #}
 {{ config(post_hook=after_commit("{{ publish_landing() }}")) }}
 

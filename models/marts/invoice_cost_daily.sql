@@ -1,7 +1,7 @@
 {#
     One row per usage date, Pacific usage month, billing account, invoice month, cost type,
     publisher type and currency: what a day of usage adds to each invoice. The building block
-    of invoice_reconciliation, which cannot be replaced by date itself: an invoice spans dates.
+    of invoice_reconciliation, which cannot be replaced by date itself: an invoice has many dates.
 #}
 with charges as (
 

@@ -1,6 +1,6 @@
 {#
     One row per billing account, invoice month, currency, cost type and publisher type: what
-    the loaded dates say of each invoice, to be held against the invoice itself. Only
+    the loaded dates show of each invoice, to be compared with the invoice itself. Only
     invoice_month reconciles: late usage rolls into a later invoice, so the part whose usage
     lies in another (Pacific) month stands apart.
 #}

@@ -1,6 +1,6 @@
 {#
     One row per charge row: billing_cost_daily cleaned and conformed for analysis. Gross,
-    credits by class and net stand side by side, what belongs to no project says so, and
+    credits by class and net stand side by side, what belongs to no project is marked, and
     each charge has its UTC usage date and its Pacific one (Google's console and invoices).
     Row for row, so that no roll-up can hide a charge: the nine classes of credit sum to
     credits_total, and gross_cost + credits_total is billed_cost.

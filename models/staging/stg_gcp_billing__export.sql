@@ -30,7 +30,7 @@ select
     {{ export_list(export, 'labels', key_value) }} as labels,
     {{ export_list(export, 'system_labels', key_value) }} as system_labels,
     {{ export_list(
-        export, 'tags', key_value + [('inherited', 'flag'), ('namespace', 'text')]
+        export, 'tags', key_value + [('inherited', 'boolean'), ('namespace', 'text')]
     ) }} as tags,
     {{ export_field(export, 'location.location') }} as location_location,
     {{ export_field(export, 'location.country') }} as location_country,
@@ -55,7 +55,7 @@ select
 
     -- measures
     {{ export_field(export, 'currency') }} as currency,
-    {{ export_field(export, 'currency_conversion_rate', 'number') }} as currency_conversion_rate,
+    {{ export_field(export, 'currency_conversion_rate', 'float') }} as currency_conversion_rate,
     {{ export_field(export, 'cost', 'money') }} as cost,
     {{ export_list(export, 'credits', [
         ('name', 'text'), ('amount', 'money'), ('full_name', 'text'), ('id', 'text'), ('type', 'text')
@@ -67,10 +67,10 @@ select
     {{ export_field(
         export, 'cost_at_list_consumption_model', 'money'
     ) }} as cost_at_list_consumption_model,
-    {{ export_field(export, 'usage.amount', 'number') }} as usage_amount,
+    {{ export_field(export, 'usage.amount', 'float') }} as usage_amount,
     {{ export_field(export, 'usage.unit') }} as usage_unit,
     {{ export_field(
-        export, 'usage.amount_in_pricing_units', 'number'
+        export, 'usage.amount_in_pricing_units', 'float'
     ) }} as usage_amount_in_pricing_units,
     {{ export_field(export, 'usage.pricing_unit') }} as usage_pricing_unit,
     {{ export_field(export, 'price.effective_price', 'money') }} as price_effective_price,
@@ -88,10 +88,10 @@ select
     ) }} as price_list_price_consumption_model,
 
     -- time
-    {{ export_field(export, 'usage_start_time', 'moment') }} as usage_start_time,
-    {{ export_field(export, 'usage_end_time', 'moment') }} as usage_end_time,
-    {{ export_field(export, 'export_time', 'moment') }} as export_time,
-    {{ export_field(export, '_PARTITIONTIME', 'moment') }} as export_partition_time,
+    {{ export_field(export, 'usage_start_time', 'timestamp') }} as usage_start_time,
+    {{ export_field(export, 'usage_end_time', 'timestamp') }} as usage_end_time,
+    {{ export_field(export, 'export_time', 'timestamp') }} as export_time,
+    {{ export_field(export, '_PARTITIONTIME', 'timestamp') }} as export_partition_time,
 
     -- lineage
     {{ 'export_ref' if is_landed else quote_text(export_id(export.ref)) }} as export_ref

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
-from runner import findings
+from runner import expectations
 from runner.api import schemas
 from runner.api.bodies import UsageDate
 from runner.api.errors import Problem
@@ -53,7 +53,7 @@ def run(call: Reader, run_id: RunId) -> dict[str, Any]:
     _, found = publications.published_dates(call.store, control_runs.run_from_row(row))
     return {
         **_run(call, row),
-        "publications": findings.parsed(row["publications"]),
+        "publications": expectations.parsed(row["publications"]),
         "published_dates": standing_document(found),
     }
 
@@ -85,7 +85,7 @@ def quality(call: Reader, run_id: RunId) -> list[dict[str, Any]]:
                     **call.principal.readable({**vars(one), "sentence": one.sentence}),
                     "severity": row["severity"],
                 }
-                for one in findings.of_rows([row])
+                for one in expectations.of_rows([row])
             ],
         }
         for row in rows
@@ -125,7 +125,7 @@ def _messages(call: Call, row: Row) -> dict[str, Any]:
     """The error and the warnings of a run or a step, as the principal may read them."""
     messages = {
         "error_message": row["error_message"],
-        "warnings": findings.parsed(row["warnings"]) or [],
+        "warnings": expectations.parsed(row["warnings"]) or [],
     }
     return dict(call.principal.readable(messages))
 

@@ -7,7 +7,7 @@ from datetime import date
 import click
 from click import IntRange
 
-from runner import findings, names
+from runner import expectations, names
 from runner.cli import lists, options, text
 from runner.cli.command import Result
 from runner.cli.options import flag, opened, value
@@ -40,7 +40,7 @@ def status(config: Settings, tenant: str, run_id: str) -> Result:
         **row,
         "warnings": run.warnings,
         "waits_for": run.waits_for,
-        "publications": findings.parsed(row["publications"]),
+        "publications": expectations.parsed(row["publications"]),
         "published_dates": standing_document(standing),
         "steps": steps,
     }

@@ -101,8 +101,9 @@ def test_counts(report: Report) -> tuple[int, int, int]:
     """The number of expectations that passed, that warned, and that failed or had an error."""
     if report.outcome is None:
         return 0, 0, 0
-    warned = sum(one.status == "warn" for one in report.outcome.findings)
-    return report.outcome.expectations_passed, warned, len(report.outcome.findings) - warned
+    failed = report.outcome.failed_expectations
+    warned = sum(one.status == "warn" for one in failed)
+    return report.outcome.expectations_passed, warned, len(failed) - warned
 
 
 def location(settings: Settings, tenant: str) -> str:

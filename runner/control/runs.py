@@ -11,7 +11,7 @@ from runner.control import runs_sql as sql
 from runner.control.store import Store
 from runner.dates import DateRange
 from runner.errors import WarehouseProblem
-from runner.findings import parsed
+from runner.expectations import parsed
 from runner.pipelines.templates import DEFAULT
 from runner.sql import Row, Value
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import StatementRefused, UsageProblem, WarehouseUnreachable
-from runner.findings import without_rows
+from runner.expectations import without_rows
 from runner.sql import Row, Value, lacking
 
 if TYPE_CHECKING:

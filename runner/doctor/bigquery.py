@@ -69,7 +69,7 @@ def partitions(scope: Scope) -> CheckResult:
     seen = scope.store.read(doctor_sql.LAG.format(tenant=scope.tenant))[0]["lag_days"] or 0
     seen = max(seen, -row["least_lag"])
     detail += f"; a partition stood at most {seen} days before a row's export so far, and catch-up"
-    detail += f" looks {moved.margin(seen).days} days before its mark"
+    detail += f" starts {moved.margin(seen).days} days before its mark"
     if row["unread_rows"]:
         detail += f"; {row['unread_rows']} rows are in partitions over a day before their usage"
         run = f"runner run --tenant {scope.tenant} --date D"

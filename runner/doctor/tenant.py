@@ -71,7 +71,7 @@ def layers(scope: Scope) -> CheckResult:
     behind, _ = publications.disagreeing(dataset, tenant, complete)
     if behind:
         names, days = _tables_and_days(behind)
-        detail = f"layers disagree on {in_words(days)}: {names} are older than what they read"
+        detail = f"layers disagree on {in_words(days)}: {names} older than what they read"
         return warn(detail, f"runner catch-up --tenant {tenant}")
     missing = dataset.read(tenant, publications_sql.NOT_BUILT.format(tenant=tenant))
     if missing := [row for row in missing if row["target_table"] in columns]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from runner.findings import Finding
+from runner.expectations import FailedExpectation
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,15 @@ class Node:
 class Outcome:
     """How a job ended. `error` is its first error, None if it has none.
 
-    `at_work`: what was running when dbt was killed. `findings`: the expectations that
-    did not hold. `readers_see`: which rows stand after a failure. Both are read back from the data.
+    `at_work`: what was running when dbt was killed. `failed_expectations`, with those that only
+    warned, and `readers_see`, what readers see after a failure, are read from the tenant's data.
     """
 
     success: bool
     error: str | None
     nodes: tuple[Node, ...] = ()
     at_work: tuple[str, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    failed_expectations: tuple[FailedExpectation, ...] = ()
     expectations_passed: int = 0
     readers_see: str = ""
 

@@ -21,7 +21,7 @@ from queue import Queue
 from typing import Any
 
 from runner import streams
-from runner.findings import without_rows
+from runner.expectations import without_rows
 
 # Prefixes of what macros log for people: warnings, and lines for the operator's terminal only.
 LOGGED = ("WARNING: ", "TERMINAL: ")

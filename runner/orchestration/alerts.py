@@ -110,7 +110,7 @@ def fingerprint(run: Run, outcome: Outcome) -> str:
     node = outcome.failed_node
     failing = sorted(
         {one.name for one in outcome.nodes if one.failed}
-        | {one.expectation for one in outcome.findings if one.status != "warn"}
+        | {one.expectation for one in outcome.failed_expectations if one.status != "warn"}
     )
     how = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d+", "#", outcome.error or "")
     what = "/".join(failing) if node else how

@@ -8,7 +8,7 @@ from html import escape
 
 from runner.control.runs import Run
 from runner.engine.job import Outcome
-from runner.findings import Finding
+from runner.expectations import FailedExpectation
 from runner.pipelines.templates import Alert, fill
 
 
@@ -35,12 +35,12 @@ def of_end(alert: Alert, run: Run, outcome: Outcome, values: Mapping[str, str]) 
         "Usage dates (UTC)": str(run.dates),
         "Started": f"{run.start_time:%Y-%m-%d %H:%M:%S} UTC by {run.trigger_by}",
     }
-    failing: list[Finding] = []
+    failing: list[FailedExpectation] = []
     if run.status == "COMPLETED":
         facts["Readers see now"] = "this run's rows, tested and reconciled"
     else:
         node = outcome.failed_node
-        failing = [one for one in outcome.findings if one.status != "warn"]
+        failing = [one for one in outcome.failed_expectations if one.status != "warn"]
         facts |= {
             "Failed step": f"{node.type} {node.name}"
             if node
@@ -57,7 +57,7 @@ def of_end(alert: Alert, run: Run, outcome: Outcome, values: Mapping[str, str]) 
     return MailContent(to, fill(subject, values), _text(facts, failing), _html(facts, failing))
 
 
-def _text(facts: Mapping[str, str], failing: list[Finding]) -> str:
+def _text(facts: Mapping[str, str], failing: list[FailedExpectation]) -> str:
     lines = [f"{name + ':':<19} {value}" for name, value in facts.items()]
     if failing:
         lines += ["", "Failed expectations, with an example of each:"]
@@ -65,7 +65,7 @@ def _text(facts: Mapping[str, str], failing: list[Finding]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _html(facts: Mapping[str, str], failing: list[Finding]) -> str:
+def _html(facts: Mapping[str, str], failing: list[FailedExpectation]) -> str:
     def rows(pairs: Iterable[tuple[str, str]], first: str) -> str:
         return "".join(
             f"<tr><{first} align='left' valign='top'>{escape(name)}</{first}>"

@@ -14,7 +14,7 @@ from runner.dataset import publications_sql
 from runner.dataset.dataset import Dataset
 from runner.dates import ALL, DateRange
 from runner.errors import RunnerError
-from runner.findings import parsed
+from runner.expectations import parsed
 from runner.orchestration import standing
 from runner.orchestration.standing import Publication
 from runner.sql import Row

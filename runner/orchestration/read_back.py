@@ -4,12 +4,12 @@ import logging
 from collections.abc import Iterable
 from dataclasses import replace
 
-from runner import findings
+from runner import expectations
 from runner.control.runs import Run
 from runner.dataset import publications_sql as sql
 from runner.dataset.dataset import Dataset
 from runner.engine.job import Node, Outcome
-from runner.findings import Finding
+from runner.expectations import FailedExpectation
 from runner.orchestration import publications, standing
 from runner.orchestration.standing import Publication
 from runner.sql import Row
@@ -24,13 +24,13 @@ def published(dataset: Dataset, run: Run) -> tuple[Publication, ...] | None:
 
 
 def explained(dataset: Dataset, run: Run, outcome: Outcome) -> Outcome:
-    """The outcome with its findings, and of a failure what readers of the data see now.
+    """The outcome with its failed expectations, and after a failure what readers see now.
 
-    Each node's message and row count are those of its findings. What cannot be read is taken from
-    dbt's own result. Never raises.
+    A node's message and row count are those of its failed expectations. What cannot be read is
+    taken from dbt's own result. Never raises.
     """
     rows = _rows(dataset, run, sql.DQ_RESULTS)
-    read = with_findings(outcome, findings.of_rows(rows or ()))
+    read = with_failed_expectations(outcome, expectations.of_rows(rows or ()))
     read = replace(read, expectations_passed=sum(r["expectations_passed"] or 0 for r in rows or ()))
     if outcome.success:
         return read
@@ -40,39 +40,39 @@ def explained(dataset: Dataset, run: Run, outcome: Outcome) -> Outcome:
     return replace(read, readers_see=standing.readers_see(run.id, publications.of_rows(seen)))
 
 
-def with_findings(outcome: Outcome, recorded: Iterable[Finding]) -> Outcome:
-    """The outcome with the findings that the hook recorded, else those of dbt's own messages."""
-    by_node: dict[str, list[Finding]] = {}
+def with_failed_expectations(outcome: Outcome, recorded: Iterable[FailedExpectation]) -> Outcome:
+    """The outcome with the failed expectations of the hook's record, else of dbt's messages."""
+    by_node: dict[str, list[FailedExpectation]] = {}
     for one in recorded:
         by_node.setdefault(one.node, []).append(one)
     dated = {node.name for node in outcome.nodes if node.materialized == "incremental"}
     nodes: list[Node] = []
-    found: list[Finding] = []
+    found: list[FailedExpectation] = []
     for node in outcome.nodes:
         its = (by_node.get(node.unique_id) or _by_dbt(node)) if node.is_reported else []
         found += its
         nodes.append(_worded(node, its, dated))
     error = outcome.error
     before = outcome.failed_node
-    worded = replace(outcome, nodes=tuple(nodes), findings=tuple(found))
+    worded = replace(outcome, nodes=tuple(nodes), failed_expectations=tuple(found))
     after = worded.failed_node
     if before and after and before.message != after.message:
         error = after.message
     return replace(worded, error=error)
 
 
-def _by_dbt(node: Node) -> list[Finding]:
-    """The findings in dbt's own result: of a model by its message, of a test its failing rows."""
+def _by_dbt(node: Node) -> list[FailedExpectation]:
+    """The failed expectations by dbt: of a model by its message, of a test its failing rows."""
     if node.type == "model":
-        return findings.of_message(node.unique_id, node.name, node.message)
+        return expectations.of_message(node.unique_id, node.name, node.message)
     if node.type == "test" and node.status in ("fail", "warn"):
-        return [Finding(node.unique_id, "", node.name, node.status, node.failures)]
+        return [FailedExpectation(node.unique_id, "", node.name, node.status, node.failures)]
     return []
 
 
-def _worded(node: Node, found: list[Finding], dated: set[str]) -> Node:
+def _worded(node: Node, found: list[FailedExpectation], dated: set[str]) -> Node:
     if not found:
-        return replace(node, message=findings.without_findings(node.message))
+        return replace(node, message=expectations.without_failures(node.message))
     table = found[0].table
     if node.type == "model":
         before = f"{node.name} was not published: "
@@ -83,7 +83,7 @@ def _worded(node: Node, found: list[Finding], dated: set[str]) -> Node:
     rows = [one.rows for one in found if one.rows is not None]
     return replace(
         node,
-        message=before + findings.joined(found),
+        message=before + expectations.joined(found),
         failures=sum(rows) if rows else node.failures,
     )
 

@@ -61,5 +61,5 @@ def test_another_tenants_account_and_an_unknown_tenant_are_refused(scene: Scene)
     taken = send(scene, "PUT", ADMIN_KEY, body={"impersonate": SA})
     assert taken.status_code == 422 and "another tenant" in taken.json()["message"]
     for method in ("GET", "PUT", "DELETE"):
-        answer = send(scene, method, ADMIN_KEY, "nobody", {"impersonate": SA})
+        answer = send(scene, method, ADMIN_KEY, "unknown", {"impersonate": SA})
         assert (answer.status_code, answer.json()["error"]) == (404, "unknown_tenant")

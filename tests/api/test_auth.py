@@ -97,7 +97,7 @@ OTHER_FORMS = {
     "beside an empty one": lambda key: [("X-API-Key", key), ("X-API-Key", "")],
     "as a list": lambda key: [("X-API-Key", f"{key}, {key}")],
     "quoted": lambda key: [("X-API-Key", f'"{key}"')],
-    "in other letters": lambda key: [("X-API-Key", key.upper())],
+    "in other case": lambda key: [("X-API-Key", key.upper())],
     "more": lambda key: [("X-API-Key", f"{key}x")],
     "as a bearer token": lambda key: [("Authorization", f"Bearer {key}")],
     "as a password": lambda key: [("Authorization", f"Basic {key}")],
@@ -192,12 +192,12 @@ def test_the_admin_key_sees_all_tenants(scene: Scene) -> None:
     assert {run["tenant_id"] for run in scene.get(RUNS, ADMIN_KEY, tenant_id="acme").json()} == {
         "acme"
     }
-    assert scene.get(RUNS, ADMIN_KEY, tenant_id="nobody").status_code == 404
+    assert scene.get(RUNS, ADMIN_KEY, tenant_id="unknown").status_code == 404
 
 
 @pytest.fixture
 def hasty(control: Control, dbt, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    """A service that looks keys up again after 0.2 seconds."""
+    """A service that reads keys again after 0.2 seconds."""
     monkeypatch.setattr(auth, "CACHE_SECONDS", 0.2)
     with Scene(control, dbt) as made:
         yield made
@@ -240,7 +240,7 @@ def test_the_command_line_makes_lists_and_refuses(scene: Scene) -> None:
     ):
         assert secret not in words and keys.hash_of(secret) not in words
     for args in (
-        ("create", "--tenant", "nobody"),
+        ("create", "--tenant", "unknown"),
         ("create", "--tenant", "acme", "--scope", "all"),
         ("revoke", "--tenant", "acme", "no-such-key"),
     ):
@@ -421,12 +421,12 @@ def test_a_landing_that_is_none_is_an_invalid_request(scene: Scene, ref: str, me
     assert answer.json()["error"] == "invalid_request" and message in answer.json()["message"]
 
 
-def test_guessing_is_refused_before_it_is_looked_up(control, dbt, monkeypatch) -> None:
-    looked: list[str] = []
+def test_guessing_is_refused_before_it_is_read(control, dbt, monkeypatch) -> None:
+    checked: list[str] = []
     find = keys.find
 
     def noted(context: Any, secret: str) -> Any:
-        looked.append(secret)
+        checked.append(secret)
         return find(context, secret)
 
     monkeypatch.setattr(keys, "find", noted)
@@ -434,15 +434,15 @@ def test_guessing_is_refused_before_it_is_looked_up(control, dbt, monkeypatch) -
         assert scene.get(RUNS).status_code == 200
         result = list(many.map(lambda n: scene.get(RUNS, guess(n)).status_code, range(60)))
         assert set(result) == {401, 429}
-        assert 1 < len(looked) <= 1 + 5 + 2 * auth.GUESSES_AT_ONCE
+        assert 1 < len(checked) <= 1 + 5 + 2 * auth.GUESSES_AT_ONCE
         assert scene.get(RUNS).status_code == 200, "a key that was good is not a guess"
 
 
 def test_a_deleted_key_becomes_a_guess(control, dbt, monkeypatch) -> None:
-    looked, find = [], keys.find
+    checked, find = [], keys.find
 
     def noted(store: Any, secret: str) -> Any:
-        looked.append(secret)
+        checked.append(secret)
         return find(store, secret)
 
     with Scene(control, dbt, RUNNER_RATE_LIMIT="5") as scene:
@@ -451,29 +451,29 @@ def test_a_deleted_key_becomes_a_guess(control, dbt, monkeypatch) -> None:
         scene.app.state.service.authenticator._keys.clear()
         monkeypatch.setattr(keys, "find", noted)
         statuses = [scene.get(RUNS).status_code for _ in range(9)]
-    assert statuses == [401] * 5 + [429] * 4 and len(looked) == 5
+    assert statuses == [401] * 5 + [429] * 4 and len(checked) == 5
 
 
 @pytest.mark.parametrize("is_known", [False, True])
-def test_calls_with_one_key_at_once_look_it_up_once(
+def test_calls_with_one_key_at_once_read_it_once(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, is_known: bool
 ) -> None:
-    """On BigQuery each look-up is a job."""
+    """On BigQuery each lookup is a job."""
     authenticator = scene.app.state.service.authenticator
     if is_known:
         assert scene.get(RUNS).status_code == 200
         authenticator._keys.clear()
-    looked, find = [], keys.find
+    checked, find = [], keys.find
 
     def slow(store: Any, secret: str) -> Any:
-        looked.append(secret)
+        checked.append(secret)
         time.sleep(0.5)
         return find(store, secret)
 
     monkeypatch.setattr(keys, "find", slow)
     with ThreadPoolExecutor(20) as many:
         result = [one.status_code for one in many.map(lambda _: scene.get(RUNS), range(20))]
-    assert result == [200] * 20 and looked == [scene.key]
+    assert result == [200] * 20 and checked == [scene.key]
     assert not authenticator._pending
 
 
@@ -492,7 +492,7 @@ def test_wrong_keys_hold_up_no_good_one_and_push_none_out(hasty: Scene, monkeypa
         guesses = [many.submit(scene.get, RUNS, guess(n)) for n in range(60)]
         time.sleep(0.5)
         try:
-            assert scene.get(RUNS).status_code == 200, "looked up again meanwhile"
+            assert scene.get(RUNS).status_code == 200, "read again meanwhile"
         finally:
             slow.set()
         assert {guess.result().status_code for guess in guesses} == {401}

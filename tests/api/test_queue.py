@@ -88,7 +88,7 @@ def test_a_full_disk_of_the_logs_is_no_failed_run(
 def test_a_run_that_was_requeued_though_its_service_died_is_not_taken_for_dead(
     control: Control, dbt
 ) -> None:
-    """What waits in the spool is written before dead runs are looked for."""
+    """What waits in the spool is written before dead runs are checked for."""
     run_id = claimed(control)
     gone = f"{this_host()}:999999@{datetime.now(UTC).timestamp():.6f}"
     assert queue.dequeue(control.context.store, "acme", run_id, 20, gone)

@@ -320,12 +320,12 @@ def test_a_failed_run_shows_its_error_and_the_rows_that_failed(scene: Scene) -> 
 
 
 def test_no_answer_about_a_failed_run_has_a_path_of_the_server(scene: Scene) -> None:
-    """As findings, messages of tests, models and steps have them; an admin reads all of it."""
+    """As expectations, messages of tests, models and steps have them; an admin reads all of it."""
     import duckdb
     from given import a_node
 
     folder = "/srv/exports of all, (really)"
-    fault = "The export's file /srv/exports of all/e.csv has in line 3 a second header."
+    fault = "The export file /srv/exports of all/e.csv has in line 3 a second header."
     node = replace(a_node("billing_cost_daily", "error", "model"), message=fault)
     scene.dbt.outcome = Outcome(False, f"billing_cost_daily: {fault}", (node,))
     run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]
@@ -366,7 +366,7 @@ def test_costs_are_exact_and_per_service(scene: Scene) -> None:
     assert {row["layers_agree"] for row in rows} == {None}, "no publication is recorded"
 
 
-def test_costs_name_the_oldest_run_of_their_layers_and_say_where_these_disagree(
+def test_costs_name_the_oldest_run_of_their_layers_and_where_these_disagree(
     scene: Scene,
 ) -> None:
     import duckdb
@@ -422,7 +422,7 @@ def test_a_queued_run_waits_while_its_landing_is_active(scene: Scene) -> None:
     landing = read_landing(scene)
     busy = scene.control.add_run("RUNNING", day=november(1), **landing)
     queued = scene.post(RUN, {"date": "2024-11-01"}).json()["pipeline_logging_id"]
-    time.sleep(3)  # the service has looked at it, and swept
+    time.sleep(3)  # the service has checked it, and swept
     scene.until(queued, "PENDING")
     assert scene.dbt.jobs == []
     scene.control.sql(
@@ -453,7 +453,7 @@ def test_a_run_has_a_message_as_the_predecessors_had(scene: Scene) -> None:
     assert result["message"] == "Templated pipeline cost_billing is COMPLETED for acme"
 
 
-def test_errors_of_the_deprecated_path_say_so_too(scene: Scene) -> None:
+def test_errors_of_the_deprecated_path_have_its_header_too(scene: Scene) -> None:
     path = "/api/v1/pipelines/run/acme-gcp-cost-billing"
     for answer, status in (
         (scene.post(path, DAY, "gtc_wrong"), 401),

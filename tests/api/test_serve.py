@@ -72,7 +72,7 @@ def test_claims_of_many_threads_stay_exact(control: Control) -> None:
 
 
 def test_one_writes_at_a_time(control: Control) -> None:
-    """Or of two runs that end at once each would find the other's failure untold."""
+    """Or of two runs that end at once each would find the other's failure unreported."""
     at_work: list[str] = []
 
     def write(n: int) -> None:

@@ -37,7 +37,7 @@ ADMIN = {"X-API-Key": ADMIN_KEY, "Content-Type": "application/json"}
 
 
 def serve(folder: Path) -> None:
-    """The service, with its dbt replaced; says its port on stderr as ever."""
+    """The service, with its dbt replaced; reports its port on stderr as ever."""
     from runner import settings
     from runner.api import server
     from runner.engine import pool
@@ -99,8 +99,8 @@ def main(at_once: int, requests: int) -> None:
         except (ConnectionError, HTTPException):  # it had been idle for long
             del local.line
             return call(method, path, body)
-        told = json.loads(answer.read() or b"{}")
-        return answer.status, time.perf_counter() - began, told
+        reported = json.loads(answer.read() or b"{}")
+        return answer.status, time.perf_counter() - began, reported
 
     def post(n: int) -> tuple[int, float, dict[str, object]]:
         path = f"/api/v1/pipelines/run/{TENANTS[n % len(TENANTS)]}/gcp/cost/cost_billing"

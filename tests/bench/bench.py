@@ -51,8 +51,8 @@ def compare(title: str, *ways: Way, times: int = TIMES) -> None:
             way.call(n)
             cpu[way.name].append((_cpu_seconds() - began_cpu) / way.per)
             wall[way.name].append((time.perf_counter() - began) / way.per)
-            told = f"  {way.name}: CPU {cpu[way.name][-1]:.2f}, wall {wall[way.name][-1]:.2f}"
-            print(told, file=sys.stderr, flush=True)
+            reported = f"  {way.name}: CPU {cpu[way.name][-1]:.2f}, wall {wall[way.name][-1]:.2f}"
+            print(reported, file=sys.stderr, flush=True)
     base_cpu = statistics.median(cpu[ways[0].name])
     base_wall = min(wall[ways[0].name])
     print(f"\n### {title}\n")
@@ -289,7 +289,7 @@ def money(folder: Path) -> None:
             f"2 million floats made money, {title}",
             Way("DuckDB's cast, not exact", largest(macros.money(x))),
             Way("numeric_of_float", largest(macros.numeric_of_float(x))),
-            # It takes minutes: a hundredth of the rows tells it.
+            # It takes minutes: a hundredth of the rows shows it.
             Way("by text, 40 decimals", largest(by_text.format(x=x), "limit 20_000"), per=0.01),
         )
     compare(

@@ -1,4 +1,4 @@
-"""Runs a command; the last line tells the memory of the largest of its processes, in MB."""
+"""Runs a command; the last line is the memory of the largest of its processes, in MB."""
 
 import resource
 import subprocess

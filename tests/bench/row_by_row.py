@@ -1,4 +1,4 @@
-"""The predecessor's manner: fetch rows, look at each in Python, insert it by itself.
+"""The predecessor's manner: fetch rows, process each in Python, insert it by itself.
 
 row_by_row.py EXPORT DATE    copies one date's rows; no silver table, no mart, no test
 """

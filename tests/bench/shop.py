@@ -109,7 +109,7 @@ class Shop:
         return path
 
     def add(self, tenant: str, export: Path, account: int | None = None) -> None:
-        """A tenant of the whole export, or of one of its accounts."""
+        """A tenant of the complete export, or of one of its accounts."""
         of = () if account is None else ("--billing-account", f"{account:06d}-AAAAAA-BBBBBB")
         self.runner(
             *("tenant", "add", tenant, "--admin-email", "bench@example.com", "--plan", "scale"),

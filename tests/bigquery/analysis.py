@@ -1,4 +1,4 @@
-"""Ask the analyzer what BigQuery would say to statements, from the project's environment."""
+"""Ask the analyzer whether BigQuery would accept statements, from the project's environment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Verdict:
     """Whether BigQuery would take one statement, and the tables it reads and writes.
 
     `statements` are those of a script, each alone; SET as the INSERT that it is checked as.
-    `zoned`: what means another moment or date where the project's default time zone is another.
+    `zoned`: what means another time or date where the project's default time zone is another.
     """
 
     sql: str

@@ -88,7 +88,7 @@ VALUE = re.compile(r"\b(\d{4}-\d{2}-\d{2})\b|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0
 
 @dataclass
 class Verdict:
-    """What is said about one SQL text."""
+    """What is printed about one SQL text."""
 
     id: str
     ok: bool = True

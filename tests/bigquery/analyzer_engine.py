@@ -102,7 +102,7 @@ KEPT_CATALOGS = 32
 
 
 class Refused(Exception):
-    """BigQuery would not take this statement; the message says why."""
+    """BigQuery would not take this statement; the message reports why."""
 
 
 class _CachedModule:
@@ -235,7 +235,7 @@ class Engine:
         return language
 
     def _declare_environment(self) -> None:
-        # Types are looked up before the options are used, for type_of analyzes with them.
+        # Types are read before the options are used, for type_of analyzes with them.
         variables = {name: self.type_of(kind) for name, kind in SYSTEM_VARIABLES.items()}
         pseudo = {name: self.type_of(kind) for name, kind in PSEUDO_COLUMNS.items()}
         options = {name: self.type_of(kind) for name, kind in OPTIONS.items()}

@@ -71,10 +71,10 @@ WITH_OFFSET = re.compile(r"(?i):\d\d(?:\.\d+)?\s*(?:[+-]\d\d(?::\d\d)?|Z|UTC)$")
 
 
 def zone_dependent_literals(sql: str) -> Iterator[str]:
-    """The timestamp literals that mean another moment where the project's zone is another."""
+    """The timestamp literals that mean another time where the project's zone is another."""
     for literal in LITERAL.finditer(sql):
-        is_moment = "timestamp" in literal.group().lower().replace(literal.group(1).lower(), "")
-        if is_moment and not WITH_OFFSET.search(literal.group(1)):
+        is_timestamp = "timestamp" in literal.group().lower().replace(literal.group(1).lower(), "")
+        if is_timestamp and not WITH_OFFSET.search(literal.group(1)):
             yield literal.group()
 
 

@@ -1,6 +1,6 @@
-"""One story on the emulator, told once for the session: what a month with two tenants is like.
+"""One scenario on the emulator, run once for the session: what a month with two tenants is like.
 
-Each command costs seconds there, so the story is lived first and looked at by many tests.
+Each command costs seconds there, so the scenario is run first and checked by many tests.
 """
 
 import json
@@ -79,8 +79,8 @@ class Story:
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return [tuple(row.values()) for row in self.client.query_and_wait(sql)]
 
-    def tell(self, name: str, tenant: str, command: str) -> Step:
-        """Give a command and keep how it ended, exceptions that nobody caught excepted."""
+    def run(self, name: str, tenant: str, command: str) -> Step:
+        """Give a command and keep how it ended, except uncaught exceptions."""
         since = _now()
         result = CliRunner().invoke(
             cli, shlex.split(command), env=self.environ, catch_exceptions=False
@@ -121,7 +121,7 @@ class Story:
         return sent[-1].sql
 
     def rows_of(self, day: date) -> list[str]:
-        """Every row of a date, whole but for what differs from run to run."""
+        """Every row of a date, complete but for what differs from run to run."""
         return sorted(
             repr(row)
             for row in self.rows(
@@ -155,20 +155,20 @@ def live(emulator: Emulator, folder: Path) -> Story:
     with one_dbt():
         _onboard(story)
         story.remember("add alpha")
-        # The bill alone, for a node costs a second there; gamma's run is the whole one.
+        # The bill alone, for a node costs a second there; gamma's run is the complete one.
         with only("bill_run"):
-            story.tell("dry run", "alpha", f"run --tenant alpha --date {AGAIN} --dry-run --json")
-            story.tell("run", "alpha", f"run --tenant alpha --from {FIRST} --to {LAST} --json")
+            story.run("dry run", "alpha", f"run --tenant alpha --date {AGAIN} --dry-run --json")
+            story.run("run", "alpha", f"run --tenant alpha --from {FIRST} --to {LAST} --json")
             story.remember("run")
             story.rows_again.append(story.rows_of(AGAIN))
             _correct_the_export(client)
             # One run of some of its dates: unchanged, corrected and emptied ones.
-            story.tell("again", "alpha", f"run --tenant alpha --from {AGAIN} --to {EMPTIED} --json")
+            story.run("again", "alpha", f"run --tenant alpha --from {AGAIN} --to {EMPTIED} --json")
             story.remember("again")
-            story.tell("catch-up", "alpha", "catch-up --tenant alpha --json")
-            story.tell("caught up", "alpha", "catch-up --tenant alpha --json")
+            story.run("catch-up", "alpha", "catch-up --tenant alpha --json")
+            story.run("caught up", "alpha", "catch-up --tenant alpha --json")
             story.rows_again.append(story.rows_of(AGAIN))
-            story.tell("doctor", "alpha", "doctor --tenant alpha --json")
+            story.run("doctor", "alpha", "doctor --tenant alpha --json")
             _refuse(story)
             _meet_an_active_run(story)
             _prove(story)
@@ -216,7 +216,7 @@ def _make_exports(client: bigquery.Client) -> None:
     )
     retyped = [{**one, "type": "INT64"} if one["name"] == "cost" else one for one in fields]
     client.query_and_wait(ddl("local.billing.retyped", retyped))
-    # One account in two exports, written today: what onboarding looks at is the last week.
+    # One account in two exports, written today: what onboarding checks is the last week.
     for table in TWICE:
         client.query_and_wait(ddl(table, fields))
         row, today = lines([charge(BETA, 1.0)], "beta"), "timestamp_trunc(current_timestamp(), day)"
@@ -227,16 +227,16 @@ def _onboard(story: Story) -> None:
     to = "--admin-email admin@acme.example --plan scale --export"
     # One name for all that are refused: dbt parses for each tenant.
     for name in ("gone", "flat", "narrow", "retyped"):
-        story.tell(name, NEWCOMER, f"tenant add {NEWCOMER} {to} local.billing.{name}")
-    # The dataset of the exports is nobody's tenant; and jobs in Europe do not reach it.
-    story.tell("add billing", "billing", f"tenant add billing {to} {EXPORT} --all-accounts")
+        story.run(name, NEWCOMER, f"tenant add {NEWCOMER} {to} local.billing.{name}")
+    # The dataset of the exports is not a tenant's; and jobs in Europe do not reach it.
+    story.run("add billing", "billing", f"tenant add billing {to} {EXPORT} --all-accounts")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(story.environ, "BIGQUERY_LOCATION", "EU")
-        story.tell("elsewhere", "elsewhere", f"tenant add elsewhere {to} {EXPORT}")
-    story.tell("twice", NEWCOMER, f"tenant add {NEWCOMER} {to} {' --export '.join(TWICE)}")
+        story.run("elsewhere", "elsewhere", f"tenant add elsewhere {to} {EXPORT}")
+    story.run("twice", NEWCOMER, f"tenant add {NEWCOMER} {to} {' --export '.join(TWICE)}")
     for tenant, account in ACCOUNTS.items():
         command = f"tenant add {tenant} {to} {EXPORT} --billing-account {account}"
-        story.tell(f"add {tenant}", tenant, command)
+        story.run(f"add {tenant}", tenant, command)
 
 
 def _land(story: Story) -> None:
@@ -244,20 +244,20 @@ def _land(story: Story) -> None:
     to = "--admin-email admin@acme.example --plan scale --export"
     dates = f"--from {AGAIN} --to {EMPTIED} --json"
     account = f"--billing-account {ACCOUNTS['alpha']}"
-    story.tell("add shared", "shared", f"tenant add shared {to} {EXPORT} --landing")
-    story.tell("land", "shared", f"run --tenant shared {dates}")
-    story.tell("add gamma", "gamma", f"tenant add gamma {to} tenant:shared {account}")
-    story.tell("gamma", "gamma", f"run --tenant gamma {dates}")
+    story.run("add shared", "shared", f"tenant add shared {to} {EXPORT} --landing")
+    story.run("land", "shared", f"run --tenant shared {dates}")
+    story.run("add gamma", "gamma", f"tenant add gamma {to} tenant:shared {account}")
+    story.run("gamma", "gamma", f"run --tenant gamma {dates}")
     story.remember("gamma", "gamma")
     # What every night is like: the project is the one that was deployed.
-    story.tell("gamma again", "gamma", f"run --tenant gamma {dates}")
-    story.tell("gamma caught up", "gamma", "catch-up --tenant gamma --json")
+    story.run("gamma again", "gamma", f"run --tenant gamma {dates}")
+    story.run("gamma caught up", "gamma", "catch-up --tenant gamma --json")
 
 
 def _prove(story: Story) -> None:
     """Beta's charges of BROKEN are not to be published, and later one of BETA is not."""
     asked = f"run --tenant beta --from {BETA}"
-    story.tell("beta", "beta", f"{asked} --to {BROKEN} --json")
+    story.run("beta", "beta", f"{asked} --to {BROKEN} --json")
     story.remember("beta", "beta")
     # As an older version of the project had it.
     for change in (
@@ -266,15 +266,15 @@ def _prove(story: Story) -> None:
         "add column usage_amount int64",
     ):
         story.client.query_and_wait(f"alter table beta.gcp_silver_cost {change}")
-    story.tell("reshaped", "beta", f"{asked} --to {BETA} --json")
+    story.run("reshaped", "beta", f"{asked} --to {BETA} --json")
     story.remember("reshaped", "beta")
-    story.tell("repair", "beta", "tenant repair beta")
+    story.run("repair", "beta", "tenant repair beta")
     story.remember("repair", "beta")
-    story.tell("good", "beta", f"{asked} --to {BETA} --json")
+    story.run("good", "beta", f"{asked} --to {BETA} --json")
     story.remember("good", "beta")
     surprise = lines([charge(BETA, 7.0, cost_type="surprise")], "beta")
     append_rows(story.client, EXPORT, SCHEMA, surprise)
-    story.tell("bad", "beta", f"{asked} --to {BETA} --json")
+    story.run("bad", "beta", f"{asked} --to {BETA} --json")
     story.remember("bad", "beta")
 
 
@@ -293,7 +293,7 @@ def _append_while_it_is_published(story: Story) -> None:
     assert _OneDbt.process is not None
     test = ("test", "--select", "billing_cost_daily_expectations")
     story.tested = _OneDbt.process.run(Job("alpha", test, {"date": AGAIN.isoformat()}))
-    story.tell("late", "alpha", "catch-up --tenant alpha --json")
+    story.run("late", "alpha", "catch-up --tenant alpha --json")
     story.remember("late")
 
 
@@ -311,7 +311,7 @@ def play(client: bigquery.Client, script: str, meanwhile: Callable[[], None]) ->
     """Run a publication's script once more, in two halves: something happens before the proof."""
     parts = parts_of(script)
     begin = parts.index("begin transaction")
-    proof = next(n for n, part in enumerate(parts) if part.startswith("set findings"))
+    proof = next(n for n, part in enumerate(parts) if part.startswith("set failures"))
     # Each half is a block of its own, with the script's variables.
     declared = parts[:begin]
     opened = bigquery.QueryJobConfig(create_session=True)
@@ -341,9 +341,9 @@ def _correct_the_export(client: bigquery.Client) -> None:
 
 
 def _refuse(story: Story) -> None:
-    story.tell("limit", "alpha", "tenant update alpha --daily-limit 1")
-    story.tell("refused", "alpha", f"run --tenant alpha --date {AGAIN} --json")
-    story.tell("no limit", "alpha", "tenant update alpha --daily-limit 100")
+    story.run("limit", "alpha", "tenant update alpha --daily-limit 1")
+    story.run("refused", "alpha", f"run --tenant alpha --date {AGAIN} --json")
+    story.run("no limit", "alpha", "tenant update alpha --daily-limit 100")
 
 
 def _meet_an_active_run(story: Story) -> None:
@@ -365,7 +365,7 @@ def _meet_an_active_run(story: Story) -> None:
         ),
     )
     story.active_id = active.id
-    step = story.tell("active", "alpha", f"run --tenant alpha --date {AGAIN} --json")
+    step = story.run("active", "alpha", f"run --tenant alpha --date {AGAIN} --json")
     runs.cancel(context.store, "alpha", active.id, "another")
     story.steps["active"] = Step("alpha", since, _now(), step.result)
 

@@ -1,4 +1,4 @@
-"""The two environments of their own, made once, and one emulator for the whole session."""
+"""The two environments of their own, made once, and one emulator for the complete session."""
 
 from __future__ import annotations
 

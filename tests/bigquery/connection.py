@@ -7,7 +7,7 @@ from google.cloud import bigquery
 
 
 def connect(emulator: Emulator) -> bigquery.Client:
-    """A client without credentials that talks to nobody else."""
+    """A client without credentials that talks to no other host."""
     return bigquery.Client(
         project=emulator.project,
         credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]

@@ -81,7 +81,7 @@ class Emulator:
             found += page["jobs"]
             # The emulator writes the token of the page after the last as null.
             if not page.get("nextPageToken"):
-                return sorted(found, key=_moment)
+                return sorted(found, key=_time_of)
             query["pageToken"] = page["nextPageToken"]
 
     def statements(self, since_ms: int = 0) -> list[Statement]:
@@ -104,7 +104,7 @@ class Emulator:
         return sorted(events, key=lambda event: event.at)
 
 
-def _moment(job: dict[str, Any]) -> tuple[int, int]:
+def _time_of(job: dict[str, Any]) -> tuple[int, int]:
     statistics = job["statistics"]
     created = int(statistics["creationTime"])
     return created, int(statistics.get("endTime", created))
@@ -196,9 +196,9 @@ def _wait(process: subprocess.Popen[bytes], emulator: Emulator, port: int, log: 
     try:
         emulator.get("datasets")
     except OSError as error:
-        said = error.read().decode() if isinstance(error, urllib.error.HTTPError) else ""
+        printed = error.read().decode() if isinstance(error, urllib.error.HTTPError) else ""
         tail = log.read_text()[-4000:]
-        raise EmulatorFailed(f"the emulator answers {error}: {said}\n{tail}") from error
+        raise EmulatorFailed(f"the emulator answers {error}: {printed}\n{tail}") from error
 
 
 def _listens(port: int) -> bool:

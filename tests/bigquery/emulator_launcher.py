@@ -105,7 +105,7 @@ def merge_partition_filter() -> None:
 
     Symptom without: an insert_overwrite into a table with require_partition_filter fails,
     "Cannot query over table ... without a filter over column(s)", for the emulator runs the
-    MERGE as several statements and looks for a WHERE in each. A MERGE that names the partition
+    MERGE as several statements and searches each for a WHERE. A MERGE that names the partition
     column nowhere is still refused.
     """
     run, check = merge.run, tables._check
@@ -243,7 +243,7 @@ def record_schemas(path: Path) -> None:
     """Note every schema that was set by REST and not by SQL, one JSON line each.
 
     dbt adds columns (on_schema_change) and loads seeds that way; the job list, from which the
-    analyzer learns what tables look like, does not show it.
+    analyzer learns the columns of tables, does not show it.
     """
     create, update, load = catalog.create, catalog.update, runner.HANDLERS["load"]
 
@@ -266,7 +266,7 @@ def record_schemas(path: Path) -> None:
 
 
 class _Fresh:
-    """A cursor that was just made: it has no temporary tables, however long one may look."""
+    """A cursor that was just made: it has no temporary tables, however long one may search."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
@@ -342,7 +342,7 @@ def keep_jobs_in_memory() -> None:
                 and (since or 0) <= created <= (until or created)
             )
 
-        # Sorting keeps the order in which those of one moment were sent.
+        # Sorting keeps the order in which those of one time were sent.
         newest_first = [job for job in reversed(list(jobs.values())) if is_meant(job)]
         return sorted(newest_first, key=lambda job: -int(job.statistics.creationTime))
 
@@ -365,7 +365,7 @@ def keep_jobs_in_memory() -> None:
 
 
 def copy_trees_quickly() -> None:
-    """Copies of a statement's tree share the types of its nodes, which nobody changes in place.
+    """Copies of a statement's tree share the types of its nodes, which are never changed in place.
 
     Each statement is copied several times, and copies of types are most of a copy.
     """
@@ -388,15 +388,15 @@ class Known:
         self._answers: dict[tuple[Any, ...], tuple[Any]] = {}
         self._changes = 0
 
-    def remembered(self, look: Callable[..., Any]) -> Callable[..., Any]:
-        """The same look-up, done once for the same arguments. An error is not remembered."""
+    def remembered(self, read: Callable[..., Any]) -> Callable[..., Any]:
+        """The same lookup, done once for the same arguments. An error is not remembered."""
 
         def answer(*args: Any) -> Any:
-            key = (look, *map(str, args))
+            key = (read, *map(str, args))
             with self._free:
                 began, known = self._changes, self._answers.get(key)
             if known is None:
-                known = (look(*args),)
+                known = (read(*args),)
                 with self._free:
                     if began == self._changes:
                         self._answers[key] = known
@@ -423,10 +423,10 @@ class Known:
 
 
 def remember_the_catalog() -> None:
-    """Look a table up by its name, and once until the catalog changes.
+    """Find a table by its name, and once until the catalog changes.
 
-    The emulator looks each table of a statement up several times, and each time goes through every
-    table of every dataset and every query's kept result: half of the story's time.
+    The emulator searches for each table of a statement several times, each time among all tables
+    of all datasets and all kept results of queries: half of the scenario's time.
     """
     known = Known()
     listed, fetch, write = database.objects, database.fetch, catalog.write
@@ -525,9 +525,9 @@ def main(argv: list[str]) -> None:
     remember_the_catalog()
     do_not_list_temporary_tables()
     copy_trees_quickly()
-    # Trees of statements are many objects that live for a moment.
+    # Trees of statements are many objects that live for a short time.
     gc.set_threshold(100_000)
-    # The engine looks for pandas at each statement, and where there is none on all of sys.path.
+    # The engine searches for pandas at each statement, and where there is none on all of sys.path.
     sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
     record_schemas(ours.schemas)
     cli.main(theirs)

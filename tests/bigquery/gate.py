@@ -1,4 +1,4 @@
-"""A gate before the emulator that knows who asks, as Google does, and lets each see its own.
+"""A gate before the emulator that knows the caller, as Google does, and lets each see its own.
 
 It mints tokens as Google's IAM does, and refuses an account whatever is not granted to it.
 """
@@ -28,7 +28,7 @@ MISSING = {
 }
 
 
-# Descriptions and values, which may say any name.
+# Descriptions and values, which may contain any name.
 TEXTS = re.compile(r'""".*?"""|"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'', re.DOTALL)
 
 
@@ -44,8 +44,8 @@ class Asked:
 
 @dataclass
 class Gate:
-    """`granted`: the datasets of each account. `refuses`: those nobody may act as, after so many
-    times that somebody did."""
+    """`granted`: the datasets of each account. `refuses`: accounts that may not be impersonated,
+    after so many times."""
 
     emulator: Emulator
     url: str = ""
@@ -66,7 +66,7 @@ class Gate:
         named = set(re.findall(r"/datasets/([^/?]+)", asked.path))
         named |= set(re.findall(r"\b(tenants|alpha|beta|billing)`?\.", TEXTS.sub("", asked.sql)))
         makes_a_dataset = asked.path.endswith("/datasets?POST")
-        # Where Google, too, keeps the rows of a query for who asked it.
+        # Where Google, too, keeps the rows of a query for its caller.
         named.discard("_results")
         return named <= self.granted.get(asked.account, set()) and not makes_a_dataset
 

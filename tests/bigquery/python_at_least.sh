@@ -1,5 +1,5 @@
 # Sourced by the setup scripts: `python_at_least 3.13` prints the first Python of that version
-# or newer (and `python_at_least 3.12 3.13` one that is older than the second), looked for on PATH,
+# or newer (and `python_at_least 3.12 3.13` one that is older than the second), checked for on PATH,
 # among pyenv's versions and with uv; fails loudly without one.
 python_at_least() {
     local wanted=$1 below=${2:-3.99} minor candidate

@@ -16,7 +16,7 @@ rm -rf "$dir"
 bash "$here/../environment.sh" "$python" "$dir" --no-deps \
     -r "$here/requirements-emulator.txt"
 
-# DuckDB looks for extensions under HOME: a HOME inside DIR keeps the user's own untouched.
+# DuckDB searches for extensions under HOME: a HOME inside DIR keeps the user's own untouched.
 mkdir "$dir/home"
 HOME="$dir/home" "$dir/bin/python" - <<'PYTHON'
 import duckdb_extensions

@@ -1,6 +1,6 @@
 """A stack without its lines of source, for a dbt process that sees thousands of Google's modules.
 
-At each job dbt looks for who made each of its adapter's flags, and takes the whole stack for it:
+At each job dbt searches for the code that made each of its adapter's flags, in the complete stack:
 Python then goes through all modules for each frame, which is more than half of the process's time.
 """
 

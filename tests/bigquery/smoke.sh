@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# smoke.sh PROJECT EXPORT ACCOUNT DATE: onboard, look, estimate, run and rerun one date for a
+# smoke.sh PROJECT EXPORT ACCOUNT DATE: onboard, check, estimate, run and rerun one date for a
 # tenant of its own on a real project, then remove it. Fails when a run loads nothing or the two
 # differ. Costs six reads of the export's partitions from the day before DATE up to now.
 set -euo pipefail

@@ -37,7 +37,7 @@ SA = {name: f"{name}-billing@acme-iam.iam.gserviceaccount.com" for name in ACCOU
 SET = {name: f"tenant credentials set --tenant {name} --impersonate {SA[name]}" for name in SA}
 
 
-# Fails for tests of tables that such a run does not build; what is looked at is who asked.
+# Fails for tests of tables that such a run does not build; what is checked is the caller.
 few_nodes = only("dataset")
 
 
@@ -60,7 +60,7 @@ class World:
         return result.stdout
 
     def askers(self, command: str, code: int = 0) -> tuple[set[str], set[str], set[str]]:
-        """Who asked as what meanwhile: dbt; the runner for data; the runner for control tables."""
+        """The accounts used by dbt, by the runner for data, and by it for control tables."""
         self.gate.asked.clear()
         result = self.give(command)
         assert result.exit_code == code, result.output
@@ -97,10 +97,10 @@ def world(emulator_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         for tenant in ACCOUNTS:
             append_rows(client, EXPORT, SCHEMA, lines([charge(BETA, 1.5)], tenant))
         profile = folder / "profiles" / "profiles.yml"
-        told = profile.read_text().splitlines()
-        [n] = [n for n, line in enumerate(told) if "api_endpoint:" in line]
-        told[n] = f"      api_endpoint: {gate.url}"
-        profile.write_text("\n".join(told))
+        reported = profile.read_text().splitlines()
+        [n] = [n for n, line in enumerate(reported) if "api_endpoint:" in line]
+        reported[n] = f"      api_endpoint: {gate.url}"
+        profile.write_text("\n".join(reported))
         environ["GATE_URL"] = gate.url
         patch.setattr(google.auth, "default", None)
         patch.setattr(iam, "_IAM_ENDPOINT", "")
@@ -130,7 +130,7 @@ def alphas_own(world: World) -> Iterator[None]:
     world.done(SET["alpha"])
 
 
-def test_a_whole_bill_needs_no_more_than_the_grants_of_one_account_per_tenant(
+def test_a_complete_bill_needs_no_more_than_the_grants_of_one_account_per_tenant(
     world: World,
 ) -> None:
     """Else the gate refuses what names more than the tenant's dataset and the export's."""
@@ -156,7 +156,7 @@ def test_tenants_one_after_the_other_in_one_dbt_process_share_no_account(
 def test_a_run_as_another_tenants_account_is_refused_by_bigquery(
     world: World, alphas_own: None
 ) -> None:
-    """Somebody wrote beta's account into alpha's profile: it opens nothing of alpha."""
+    """Another program wrote beta's account into alpha's profile: it opens nothing of alpha."""
     world.client.query_and_wait(
         f"update tenants.tenant_profiles set service_account = '{SA['beta']}'"
         " where tenant_id = 'alpha'"
@@ -167,7 +167,7 @@ def test_a_run_as_another_tenants_account_is_refused_by_bigquery(
 
 
 @few_nodes
-def test_what_the_tenants_dataset_says_of_its_account_is_not_obeyed(world: World) -> None:
+def test_the_account_in_the_tenants_dataset_is_not_used(world: World) -> None:
     """Its own account may write there: it must not choose as whom the process acts."""
     world.client.query_and_wait(
         f"update alpha.x_meta_cloud_credentials set secret_ref = '{SA['beta']}' where true"
@@ -213,31 +213,33 @@ def test_an_account_that_cannot_be_acted_as_fails_the_run_in_one_sentence(
     world.gate.refuses[SA["alpha"]] = mints
     mail = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(inbox.port), "ALERT_QUIET_HOURS": "0"}
     result = world.give(f"run --tenant alpha --date {BETA} --json", **mail)
-    told = json.loads(result.stdout)
-    assert (result.exit_code, told["status"]) == (1, "FAILED")
-    assert told["error"].startswith(f"The runner cannot act as the service account {SA['alpha']}")
-    assert f"`gcloud iam service-accounts add-iam-policy-binding {SA['alpha']}" in told["error"]
+    reported = json.loads(result.stdout)
+    assert (result.exit_code, reported["status"]) == (1, "FAILED")
+    assert reported["error"].startswith(
+        f"The runner cannot act as the service account {SA['alpha']}"
+    )
+    assert f"`gcloud iam service-accounts add-iam-policy-binding {SA['alpha']}" in reported["error"]
     assert "Traceback" not in result.output
-    letter = message_from_bytes(inbox.letters[-1].original_content, policy=default)
-    text = letter.get_body(("plain",)).get_content()
-    assert told["error"].split(": run `")[0] in " ".join(text.split())
+    mail = message_from_bytes(inbox.mails[-1].original_content, policy=default)
+    text = mail.get_body(("plain",)).get_content()
+    assert reported["error"].split(": run `")[0] in " ".join(text.split())
     assert "Traceback" not in text
 
 
 def test_doctor_tries_the_account_and_names_what_is_not_granted(world: World) -> None:
-    def looks() -> dict[str, dict[str, str]]:
+    def checks() -> dict[str, dict[str, str]]:
         result = world.give("doctor --tenant alpha --json")
         return {one["name"]: one for one in json.loads(result.stdout)["checks"]}
 
-    found = looks()
+    found = checks()
     assert found["credentials"]["detail"] == f"acts as {SA['alpha']}, which may run jobs"
     assert {"tables", "export", "permissions"} <= set(found)
     world.gate.refuses[SA["alpha"]] = 0
-    found = looks()
+    found = checks()
     assert found["credentials"]["status"] == "fail"
     assert "serviceAccountTokenCreator" in found["credentials"]["detail"]
     assert found["credentials"]["remedy"].startswith("gcloud iam service-accounts add-iam-policy")
-    assert "export" not in found, "it would only say so again"
+    assert "export" not in found, "it would only repeat that"
 
 
 def test_a_dry_run_and_catch_up_ask_as_the_tenants_account(world: World) -> None:

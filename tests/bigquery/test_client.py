@@ -240,7 +240,7 @@ def test_a_busy_bigquery_is_asked_again_with_growing_pauses(
     assert pauses[-1] <= 0.4 * 2**ATTEMPTS and sum(pauses) < 120
 
 
-def test_a_network_that_is_down_is_told_soon(pauses: list[float]) -> None:
+def test_a_network_that_is_down_is_reported_soon(pauses: list[float]) -> None:
     client = Scripted(ConnectionLost("refused"))
     with pytest.raises(WarehouseUnreachable, match="check the network"):
         a_store(client).read("select 1")
@@ -349,15 +349,15 @@ def test_what_a_tenants_account_lacks_is_granted_to_that_account(pauses: list[fl
         (RefreshError("expired"), ("expired", "gcloud auth application-default login")),
     ],
 )
-def test_a_refusal_is_one_sentence_with_the_command_that_mends_it(
+def test_a_refusal_is_one_sentence_with_the_command_that_fixes_it(
     error: Exception, words: tuple[str, ...], pauses: list[float]
 ) -> None:
     client = Scripted(error)
-    with pytest.raises(WarehouseProblem) as told:
+    with pytest.raises(WarehouseProblem) as reported:
         a_store(client).read("select 1")
     is_lacking = isinstance(error, exceptions.NotFound | exceptions.BadRequest)
-    assert type(told.value) is (StatementRefused if is_lacking else WarehouseUnreachable)
-    message = told.value.message
+    assert type(reported.value) is (StatementRefused if is_lacking else WarehouseUnreachable)
+    message = reported.value.message
     assert all(word in message for word in words), message
     assert "\n" not in message and "https://" not in message
     assert len(client.ids) == 1 and pauses == [], "asking again would not help"

@@ -1,4 +1,4 @@
-"""The whole path on BigQuery's side: the runner, dbt-bigquery and Google's client over HTTP."""
+"""The complete path on BigQuery's side: the runner, dbt-bigquery and Google's client over HTTP."""
 
 import gzip
 import json
@@ -75,7 +75,7 @@ def test_a_tenants_tables_are_there_before_its_first_run(story: Story) -> None:
     assert made == []
 
 
-def test_a_dry_run_tells_each_model_and_writes_nothing(story: Story) -> None:
+def test_a_dry_run_lists_each_model_and_writes_nothing(story: Story) -> None:
     step = story.steps["dry run"]
     assert step.result.exit_code == 0, step.result.output
     asked = {model["model"] for model in step.document["models"]}
@@ -132,8 +132,12 @@ def test_late_rows_are_picked_up_an_emptied_date_is_empty_and_no_other_is_touche
 
 
 def test_catch_up_finds_nothing_moved_and_then_reads_the_newest_partitions(story: Story) -> None:
-    whole, newest = (story.steps[name].document for name in ("catch-up", "caught up"))
-    assert (whole["dates"], whole["complete"], whole["partitions_from"]) == ([], True, None)
+    first, newest = (story.steps[name].document for name in ("catch-up", "caught up"))
+    assert (first["dates"], first["complete"], first["partitions_from"]) == (
+        [],
+        True,
+        None,
+    )
     assert newest["dates"] == [] and date.fromisoformat(newest["partitions_from"]) > LATE
 
 
@@ -143,7 +147,7 @@ def test_through_a_landing_the_bill_is_the_same_and_the_export_is_not_read(story
     days = [day for day in story.bills["again"] if AGAIN <= day <= EMPTIED]
     assert days and set(story.bills["gamma"]) == set(days)
     tests = story.steps["gamma"].document["tests"]
-    assert tests["failed"] == 0 and tests["passed"] > 20, "it is the whole run"
+    assert tests["failed"] == 0 and tests["passed"] > 20, "it is the complete run"
     for day in days:
         assert story.bills["gamma"][day][:3] == story.bills["again"][day][:3], day
     run = story.steps["gamma"]
@@ -165,14 +169,14 @@ def test_a_command_is_few_jobs_that_name_few_tables(
 ) -> None:
     """Each job takes a second or more, and each table that it reads is billed as 10 MB.
 
-    A table that a job only inserts into is named, but not read. How often a run looks whether
-    somebody cancelled it depends on how long it takes: not counted.
+    A table that a job only inserts into is named, but not read. How often a run checks whether
+    it was cancelled depends on how long it takes: not counted.
     """
     step = story.steps[name]
     assert step.result.exit_code == 0, step.result.output
-    look = runs_sql.RUN_STATUS.format(tenant=step.tenant).strip()
+    check = runs_sql.RUN_STATUS.format(tenant=step.tenant).strip()
     inside = [one for one in story.emulator.statements() if step.since <= one.at <= step.until]
-    sent = [one for one in inside if look not in one.sql]
+    sent = [one for one in inside if check not in one.sql]
     tables = sum(len(tables_of(one.sql)) for one in sent)
     read = sum(len(tables_of(re.sub(r"insert into \S+", "", one.sql))) for one in sent)
     print(f"{name}: {len(sent)} jobs, {tables} references to tables, {read} of them read")
@@ -192,14 +196,14 @@ def test_an_emptied_date_is_empty_downstream_too(story: Story) -> None:
     assert (EMPTIED,) not in days and (LATE,) in days
 
 
-def test_a_new_column_of_the_export_is_told_once_to_each_tenant(story: Story) -> None:
+def test_a_new_column_of_the_export_is_reported_once_to_each_tenant(story: Story) -> None:
     name = "stg_gcp_billing__export_has_no_new_columns"
-    told = story.rows(
+    reported = story.rows(
         f"select strpos(coalesce(to_json_string(failed_expectations), ''), '{name}') > 0"
         " from alpha.x_meta_dq_results where dq_config_id = 'stg_gcp_billing__export__warn'"
         " order by executed_at"
     )
-    assert told[:3] == [(False,), (True,), (False,)]
+    assert reported[:3] == [(False,), (True,), (False,)]
     assert story.rows(
         "select column_name, column_type from alpha.x_meta_export_columns"
         " where column_state = 'new'"
@@ -294,12 +298,12 @@ def test_a_failing_proof_of_silver_leaves_its_old_rows(story: Story) -> None:
         " where usage_date > '2000-01-01';"
     )
     script = story.script("beta", "gcp_silver_cost")
-    script = script.replace("set findings", f"{spoil} set findings", 1)
+    script = script.replace("set failures", f"{spoil} set failures", 1)
     with pytest.raises(
-        BadRequest, match=r"not published <findings>.*keeps_every_charge"
+        BadRequest, match=r"not published <failures>.*keeps_every_charge"
     ) as refused:
         story.client.query_and_wait(script)
-    found = re.search("<findings>(.*)</findings>", str(refused.value))
+    found = re.search("<failures>(.*)</failures>", str(refused.value))
     assert found is not None
     [failure] = json.loads(found.group(1))
     sample = json.loads(failure["samples"][0])
@@ -330,11 +334,11 @@ def test_a_column_that_silver_lacks_is_added_before_the_transaction(story: Story
 
 def test_a_column_that_is_gone_or_retyped_stops_the_run_until_it_is_repaired(story: Story) -> None:
     step = story.steps["reshaped"]
-    told = step.document["error"]
+    reported = step.document["error"]
     assert step.document["status"] == "FAILED"
-    assert "gone, which the model has no more" in told
-    assert "usage_amount as INT64 instead of float64" in told
-    assert "`runner tenant repair beta`" in told
+    assert "gone, which the model has no more" in reported
+    assert "usage_amount as INT64 instead of float64" in reported
+    assert "`runner tenant repair beta`" in reported
     published = {row[0] for row in story.publications["reshaped"]}
     assert published == {"billing_cost_daily"}
     assert story.steps["good"].document["status"] == "COMPLETED"

@@ -182,7 +182,7 @@ def test_streamed_rows_are_deduplicated_by_id(
     assert client.insert_rows_json(f"local.{runs}.runs", [{"nope": 1}]) != []
 
 
-def test_every_statement_that_was_sent_is_told(
+def test_every_statement_that_was_sent_is_reported(
     client: bigquery.Client, emulator: Emulator, runs: str
 ) -> None:
     client.query(CLAIM.format(runs), job_config=parameters()).result()
@@ -329,7 +329,7 @@ def _table(client: bigquery.Client, name: str) -> str:
 
 
 class Transaction:
-    """A transaction in a session of its own, that is open until it is told to end."""
+    """A transaction in a session of its own, that is open until it is asked to end."""
 
     def __init__(self, client: bigquery.Client) -> None:
         self._client = client
@@ -395,7 +395,7 @@ def test_inserts_never_conflict(client: bigquery.Client, dataset: str, rows: Row
     assert rows(f"select a from {table} order by a") == [(2,), (3,), (10,), (11,), (20,)]
 
 
-def test_a_transaction_that_is_rolled_back_is_in_nobodys_way(
+def test_a_transaction_that_is_rolled_back_blocks_no_other(
     client: bigquery.Client, dataset: str, rows: Rows
 ) -> None:
     """By itself, by the end of its session, or by the error that ended its script."""
@@ -501,9 +501,9 @@ GOOD = [
     " else select n; end if; assert n = 1 as 'one row'",
     "begin begin transaction; delete from d.lock where true; commit transaction;"
     " exception when error then rollback transaction; select @@error.message; end",
-    "begin declare told string; begin transaction; delete from d.runs where day = '2026-07-01';"
-    " set told = (select string_agg(id, ', ' order by id) from d.runs);"
-    " if told is not null then raise using message = concat('not published ', told); end if;"
+    "begin declare found string; begin transaction; delete from d.runs where day = '2026-07-01';"
+    " set found = (select string_agg(id, ', ' order by id) from d.runs);"
+    " if found is not null then raise using message = concat('not published ', found); end if;"
     " commit transaction; end",
     "create temp table t as select 1 as a; select a from t",
     "create table d.ingested (a int64) partition by _PARTITIONDATE;"
@@ -623,7 +623,7 @@ def test_a_statement_is_judged_once_with_whatever_dates_and_ids_but_not_with_a_w
     assert (one.ok, changed.ok, other.ok) == (True, True, False), "the table is another"
 
 
-def test_tables_read_and_written_are_told_apart(
+def test_tables_read_and_written_are_distinguished(
     judge: Callable[[list[str]], list[Verdict]],
 ) -> None:
     *_, claim, view, read = judge(

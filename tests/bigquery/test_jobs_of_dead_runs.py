@@ -24,12 +24,12 @@ OWN, TENANTS = "runner@ours", "acme@ours"
 
 @dataclass
 class Job:
-    """`looks`: how often it is still listed once it was cancelled."""
+    """`checks`: how often it is still listed once it was cancelled."""
 
     owner: str
     run: str
     state: str = "RUNNING"
-    looks: int = 1
+    checks: int = 1
     is_cancelled: bool = False
 
     def document(self, job_id: str, is_full: bool) -> dict[str, Any]:
@@ -67,8 +67,8 @@ class Google:
         listed = []
         for job_id, job in self.jobs.items():
             if job.is_cancelled:
-                job.looks -= 1
-                job.state = job.state if job.looks >= 0 else "DONE"
+                job.checks -= 1
+                job.state = job.state if job.checks >= 0 else "DONE"
             if job.state.lower() == query["stateFilter"] and (is_of_all or job.owner == account):
                 listed.append(job.document(job_id, query.get("projection") == "full"))
         return 200, {"jobs": listed}
@@ -87,7 +87,7 @@ def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
             "of_the_dead": Job(OWN, "dead"),
             "of_another": Job(OWN, "alive"),
             "of_before": Job(OWN, "dead", "DONE"),
-            "of_the_tenant": Job(TENANTS, "dead", "PENDING", looks=3),
+            "of_the_tenant": Job(TENANTS, "dead", "PENDING", checks=3),
         }
     )
 
@@ -142,7 +142,7 @@ def test_a_dead_runs_jobs_are_cancelled_by_their_label_and_waited_for(
     a_store(google, None, monkeypatch).cancel_jobs("acme", ["dead"])
     assert google.jobs["of_the_dead"].is_cancelled and google.jobs["of_the_dead"].state == "DONE"
     cancelled = [job_id for job_id, job in google.jobs.items() if job.is_cancelled]
-    assert cancelled == ["of_the_dead"], "nobody else's, and none that has ended"
+    assert cancelled == ["of_the_dead"], "no other process's, and none that has ended"
 
 
 def test_jobs_of_a_tenants_own_account_are_cancelled_as_that_account(
@@ -156,7 +156,7 @@ def test_jobs_of_a_tenants_own_account_are_cancelled_as_that_account(
     }
 
 
-def test_who_may_not_list_the_tenants_jobs_is_told_the_role(
+def test_an_account_that_may_not_list_the_tenants_jobs_gets_the_missing_role(
     google: Google, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     google.sees_all = False
@@ -166,7 +166,7 @@ def test_who_may_not_list_the_tenants_jobs_is_told_the_role(
 
 
 def test_a_job_that_does_not_end_is_named(google: Google, monkeypatch: pytest.MonkeyPatch) -> None:
-    google.jobs = {"stuck": Job(OWN, "dead", looks=1000)}
+    google.jobs = {"stuck": Job(OWN, "dead", checks=1000)}
     seconds = iter(range(0, 10_000, 30))
     monkeypatch.setattr(control_bigquery.time, "monotonic", lambda: float(next(seconds)))
     with pytest.raises(WarehouseUnreachable, match="`bq cancel stuck`"):

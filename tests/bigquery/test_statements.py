@@ -35,7 +35,7 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class Sent:
-    """A statement that a command of the story sent, and what the analyzer says of it."""
+    """A statement that a command of the story sent, and what the analyzer reports of it."""
 
     step: Step
     statement: Statement
@@ -54,7 +54,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Judged:
-    """What the analyzer says of all statements: those of the story, then those not sent in it."""
+    """The analyzer's results for all statements: those of the scenario, then the others."""
 
     sent: list[Sent]
     not_sent: dict[str, Verdict]
@@ -62,7 +62,7 @@ class Judged:
 
 @pytest.fixture(scope="module")
 def judged(story: Story, analyzer_venv: Path) -> Judged:
-    """In one go, for the analyzer has to follow the whole story to know the tables."""
+    """In one go, for the analyzer has to follow the complete story to know the tables."""
     history = story.emulator.history()
     asked = control_statements()
     verdicts = analyze(
@@ -259,7 +259,7 @@ def operands(comparison: exp.Expression) -> list[exp.Expression]:
 
 @functools.cache
 def parsed(sql: str) -> exp.Expression:
-    """The statement's tree, which nobody changes."""
+    """The statement's tree, which is never changed."""
     return sqlglot.parse_one(sql, read="bigquery")
 
 
@@ -312,12 +312,12 @@ def test_the_bounds_of_the_copy_and_of_its_proof_are_constants(sent: list[Sent])
     ]
     assert len(reads) >= 5, "a first run, reruns, another tenant's, a landing's"
     for read in reads:
-        # Copy and proof; the newest export_time is looked up by the partition alone.
+        # Copy and proof; the newest export_time is read by the partition alone.
         assert read.count(BOUNDED) == 2, read
         assert {str(found["export_partition_time"]) for found in read} == {"{'GTE'}"}, read
 
 
-def test_a_delete_is_of_whole_partitions_by_constants(sent: list[Sent]) -> None:
+def test_a_delete_is_of_complete_partitions_by_constants(sent: list[Sent]) -> None:
     """Such a DELETE reads no bytes. The ledger alone deletes rows: those of its own run."""
     for table, one in scripts(sent):
         [delete] = [sql for sql in one.verdict.statements if sql.startswith("delete")]

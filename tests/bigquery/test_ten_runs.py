@@ -73,9 +73,9 @@ def test_ten_runs_of_one_tenant_for_ten_dates_at_once_all_complete(
             run.kill()
     failed = [err for run, (_, err) in zip(runs, ends, strict=True) if run.returncode]
     assert failed == []
-    told = [json.loads(out) for out, _ in ends]
-    assert [one["status"] for one in told] == ["COMPLETED"] * 10
-    assert not any(one["deduplicated"] for one in told)
+    reported = [json.loads(out) for out, _ in ends]
+    assert [one["status"] for one in reported] == ["COMPLETED"] * 10
+    assert not any(one["deduplicated"] for one in reported)
     found = connect(emulator).query_and_wait(
         "select ingestion_date, sum(cost) as cost from alpha.billing_cost_daily"
         " where ingestion_date > '2000-01-01' group by ingestion_date order by ingestion_date"

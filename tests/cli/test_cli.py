@@ -199,7 +199,7 @@ ADD = ("tenant", "add", "newco", "--admin-email", "a@b.co")
             "not a valid tenant id",
         ),
         (("tenant", "add", "tenants", "--admin-email", "a@b.co", "--export", "x"), "reserved"),
-        (("tenant", "add", "newco", "--admin-email", "nobody", "--export", "x"), "mail address"),
+        (("tenant", "add", "newco", "--admin-email", "unknown", "--export", "x"), "mail address"),
         ((*ADD, "--export", "/no/such/file.parquet"), "no file matches /no/such/file.parquet"),
         ((*ADD, "--export", "p.d.t", "--target", "local"), "not found"),
         ((*ADD, "--export", "table", "--target", "bigquery"), "project.dataset.table"),

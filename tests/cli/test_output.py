@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from given import FAILED, TOLD, a_node, a_run
+from given import FAILED, REPORTED, a_node, a_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +16,7 @@ from runner.cli.progress import Progress
 from runner.cli.text import columns
 from runner.control.quota import Limit, Quota
 from runner.engine.job import Event, Outcome
-from runner.findings import Finding
+from runner.expectations import FailedExpectation
 from runner.orchestration.report import Report, Total
 from runner.text import money, to_json
 
@@ -28,7 +28,7 @@ PASSED = Outcome(
         *(a_node(f"t{n}", "pass") for n in range(3)),
         a_node("freshness", "warn", failures=1),
     ),
-    findings=(Finding("test.p.freshness", "stg", "freshness", "warn", 1),),
+    failed_expectations=(FailedExpectation("test.p.freshness", "stg", "freshness", "warn", 1),),
     expectations_passed=3,
 )
 TOTALS = (
@@ -89,9 +89,9 @@ def test_the_documents_money_is_exact_text() -> None:
 
 
 def test_a_failures_document_has_its_error_and_counts() -> None:
-    document = reports.report_document(Report(a_run(), "FAILED", 10, TOLD))
+    document = reports.report_document(Report(a_run(), "FAILED", 10, REPORTED))
     assert set(document) >= DESIGNED
-    assert document["error"] == TOLD.error and document["rows"] == 0
+    assert document["error"] == REPORTED.error and document["rows"] == 0
     assert document["tests"] == {"passed": 0, "warned": 0, "failed": 2}
 
 

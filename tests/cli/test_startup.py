@@ -30,7 +30,7 @@ def test_help_and_mistypes_import_nothing_heavy(control: Control, args, code: in
         (("quota", "--tenant", "acme"), 0),
     ],
 )
-def test_what_only_looks_imports_neither_dbt_nor_google(control: Control, args, code) -> None:
+def test_what_only_reads_imports_neither_dbt_nor_google(control: Control, args, code) -> None:
     exit_code, names = loaded(control, *args)
     assert exit_code == code and not names & FAR
 

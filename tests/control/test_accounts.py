@@ -1,4 +1,4 @@
-"""A tenant's service account: kept as a reference, of one tenant only, and told to dbt.
+"""A tenant's service account: kept as a reference, of one tenant only, and passed on to dbt.
 
 That both clients act as it is tested in tests/bigquery/test_accounts.py.
 """
@@ -56,8 +56,8 @@ def test_another_account_ends_the_one_before(control: Control) -> None:
     for account in (SA, OTHER):
         accounts.put(control.context.store, "acme", account, "me")
     assert [(row[0], row[4]) for row in kept(control)] == [(SA, False), (OTHER, True)]
-    told = accounts.of(control.context.store, "acme")
-    assert (told.impersonate, told.set_by) == (OTHER, "me")
+    reported = accounts.of(control.context.store, "acme")
+    assert (reported.impersonate, reported.set_by) == (OTHER, "me")
 
 
 def test_an_account_of_another_tenant_is_refused_and_changes_nothing(
@@ -108,12 +108,12 @@ def test_an_account_of_a_project_within_a_domain_is_taken(control: Control) -> N
 
 def test_an_unknown_tenant_has_none(runner: Runner) -> None:
     for words in (("set", "--impersonate", SA), ("show",), ("clear",)):
-        result = runner("tenant", "credentials", words[0], "--tenant", "nobody", *words[1:])
-        assert result.exit_code == 2 and "There is no tenant 'nobody'" in result.stderr
+        result = runner("tenant", "credentials", words[0], "--tenant", "unknown", *words[1:])
+        assert result.exit_code == 2 and "There is no tenant 'unknown'" in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("reported", "words"),
     [
         ("{'status': 'PERMISSION_DENIED'}", f"add-iam-policy-binding {SA} --member=M"),
         ("{'code': 404, 'status': 'NOT_FOUND'}", "the account does not exist"),
@@ -121,12 +121,12 @@ def test_an_unknown_tenant_has_none(runner: Runner) -> None:
         ("line one\nline two", "(line one line two)"),
     ],
 )
-def test_a_refusal_is_one_sentence_with_what_mends_it(told: str, words: str) -> None:
-    sentence = refusals.refusal(SA, told)
+def test_a_refusal_is_one_sentence_with_its_remedy(reported: str, words: str) -> None:
+    sentence = refusals.refusal(SA, reported)
     assert words in sentence and "\n" not in sentence and SA in sentence
 
 
-# -- What dbt is told
+# -- What dbt gets
 
 
 def on_bigquery(control: Control, **environ: str) -> Settings:
@@ -166,7 +166,7 @@ def test_a_profile_that_would_not_hand_the_account_on_is_refused(control: Contro
     assert config.environ_as("") == {"BIGQUERY_IMPERSONATE": ""}
 
 
-def test_bare_dbt_acts_as_the_variable_says_and_on_the_emulator_as_nobody(
+def test_bare_dbt_acts_as_the_variables_account_and_on_the_emulator_without_one(
     control: Control,
 ) -> None:
     def acts_as(**environ: str) -> object:

@@ -1,4 +1,4 @@
-"""The claim: one transaction that decides whether a run may start, and says why not."""
+"""The claim: one transaction that decides whether a run may start, and reports why not."""
 
 import subprocess
 import sys
@@ -17,15 +17,15 @@ from runner.errors import StatementRefused, UsageProblem, WarehouseUnreachable
 def clock(monkeypatch: pytest.MonkeyPatch):
     """Sets what the claim takes for now."""
 
-    def at(moment: datetime) -> datetime:
+    def at(time: datetime) -> datetime:
         class Clock(datetime):
             @classmethod
             def now(cls, tz=None) -> datetime:
-                return moment
+                return time
 
         for module in (claim, quota, runs, turns, queue):
             monkeypatch.setattr(module, "datetime", Clock)
-        return moment
+        return time
 
     return at
 
@@ -44,7 +44,7 @@ def refused(control: Control, **changes) -> str:
     return run.error_message or ""
 
 
-def test_a_first_claim_is_pending_and_written_whole(control: Control) -> None:
+def test_a_first_claim_is_pending_and_written_complete(control: Control) -> None:
     run = control.take(DAY, DAY + timedelta(days=2), trigger_by="cron", user_id="u1")
     assert (run.status, run.deduplicated) == ("PENDING", False)
     (row,) = control.sql(
@@ -67,7 +67,7 @@ def test_a_claim_is_leased_for_the_wait_and_not_for_the_timeout(control: Control
     assert lease_ends - start_time == turns.WAITING_LEASE
 
 
-def test_a_claim_of_who_builds_it_is_running_at_once_when_no_other_run_is_ahead(
+def test_a_claim_of_the_builder_is_running_at_once_when_no_other_run_is_ahead(
     control: Control,
 ) -> None:
     days = [DAY + timedelta(days=n) for n in range(3)]
@@ -181,7 +181,7 @@ def test_last_months_runs_are_not_counted_this_month(control: Control, clock) ->
     assert control.take().status == "PENDING"
 
 
-def test_a_run_at_the_first_moment_of_today_is_counted(control: Control, clock) -> None:
+def test_a_run_at_the_first_second_of_today_is_counted(control: Control, clock) -> None:
     midnight = clock(datetime(2024, 11, 20, tzinfo=UTC))
     control.subscribe(daily_limit=1)
     control.add_run("COMPLETED", started=midnight)
@@ -201,7 +201,7 @@ def test_refused_runs_are_not_counted(control: Control) -> None:
     assert control.take().status == "PENDING"
 
 
-def test_a_duplicate_is_looked_for_before_the_quota_and_not_counted(control: Control) -> None:
+def test_a_duplicate_is_searched_before_the_quota_and_not_counted(control: Control) -> None:
     control.subscribe(daily_limit=1, concurrent_limit=1)
     first = control.take()
     again = control.take()
@@ -279,7 +279,7 @@ def test_a_dead_lease_is_closed_and_its_slot_is_free(control: Control) -> None:
 def test_a_run_whose_process_on_this_host_is_gone_is_closed_before_its_lease(
     control: Control,
 ) -> None:
-    """After a kill or a crash nobody wants to wait half an hour (DESIGN 4)."""
+    """After a kill or a crash no user wants to wait half an hour (DESIGN 4)."""
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     killed = control.add_run("RUNNING", day=DAY)
@@ -362,7 +362,7 @@ def test_a_refusal_is_recorded_without_the_locks_row(control: Control) -> None:
     assert control.runs() == [("REFUSED", "there is no such template")]
 
 
-def test_a_dead_runs_duration_is_told(control: Control) -> None:
+def test_a_dead_runs_duration_is_reported(control: Control) -> None:
     began = datetime.now(UTC) - timedelta(hours=1)
     control.add_run("RUNNING", started=began, leased_for=timedelta(seconds=-1))
     control.take()
@@ -435,7 +435,7 @@ def test_a_duplicate_is_no_event(control: Control) -> None:
     assert control.value("select count(*) from tenants.tenant_usage_events") == 1
 
 
-def test_what_callers_say_is_stored_and_never_run(control: Control) -> None:
+def test_what_callers_send_is_stored_and_never_run(control: Control) -> None:
     words = "'); delete from tenants.tenant_profiles; --"
     run = control.take(trigger_by=words, user_id=words)
     assert run.trigger_by == words and run.user_id == words
@@ -456,9 +456,9 @@ def test_a_run_that_no_service_dequeued_fails_with_that_message(control: Control
     run = control.take(queued=True)
     control.sql("update acme.x_meta_pipeline_runs set lease_expires_at = ?", datetime(2024, 1, 1))
     assert queue.sweep(control.context.store, "acme") == queue.SweepResult((run.id,), 1)
-    ((status, told),) = control.runs()
-    assert status == "FAILED" and told.startswith("no service dequeued it within a day")
-    assert "runner serve" in told
+    ((status, reported),) = control.runs()
+    assert status == "FAILED" and reported.startswith("no service dequeued it within a day")
+    assert "runner serve" in reported
 
 
 def test_a_waiting_run_of_a_suspended_tenant_is_not_dequeued(control: Control) -> None:

@@ -56,11 +56,11 @@ class OneFile(SqliteStore):
 class Clock(datetime):
     """A clock that stands until it is moved; what is injected for `datetime`."""
 
-    moment = datetime(2024, 11, 28, 12, tzinfo=UTC)
+    time = datetime(2024, 11, 28, 12, tzinfo=UTC)
 
     @classmethod
     def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-        return cls.moment
+        return cls.time
 
 
 @dataclass
@@ -141,7 +141,7 @@ class Claims(RuleBasedStateMachine):
             Claims.shared = OneFile()
         self.store = Claims.shared
         self.dataset = DuckDBDataset(self.store.data_path, 60, self.store)
-        Clock.moment = datetime(2024, 11, 28, 12, tzinfo=UTC)
+        Clock.time = datetime(2024, 11, 28, 12, tzinfo=UTC)
         self.patches = contextlib.ExitStack()
         for module in (claim, control_runs, quota, turns):
             self.patches.enter_context(patch.object(module, "datetime", Clock))
@@ -195,7 +195,7 @@ class Claims(RuleBasedStateMachine):
         worker=st.sampled_from([HERE, ELSEWHERE]),
     )
     def take(self, tenant: str, pipeline: str, offset: int, length: int, worker: str) -> None:
-        now, model = Clock.moment, self.models[tenant]
+        now, model = Clock.time, self.models[tenant]
         first = DAY + timedelta(days=offset)
         last = first + timedelta(days=length)
         pipeline_id = f"{tenant}-{pipeline}"
@@ -208,7 +208,7 @@ class Claims(RuleBasedStateMachine):
         in_the_way = model.in_the_way(pipeline_id, first, last)
         assert run.deduplicated == bool(in_the_way)
         if in_the_way:
-            assert run.id in {one.id for one in in_the_way}, "a duplicate is told an active run"
+            assert run.id in {one.id for one in in_the_way}, "a duplicate returns an active run"
             return
         refusal = model.refusal(now)
         assert (run.status, run.error_message) == ("REFUSED" if refusal else "PENDING", refusal)
@@ -230,7 +230,7 @@ class Claims(RuleBasedStateMachine):
             *(text.format(tenant=tenant) for text in (sql.FINISH, sql.MISSING_EVENTS)),
             run_id=run_id,
             status=status,
-            now=Clock.moment,
+            now=Clock.time,
             duration_ms=1,
             error_message=None,
             warnings="[]",
@@ -259,7 +259,7 @@ class Claims(RuleBasedStateMachine):
             if one.status == "RUNNING" or (one.start, one.id) < (run.start, run.id)
         )
         if run.status == "PENDING" and not ahead:
-            run.status, run.lease = "RUNNING", Clock.moment + LEASE
+            run.status, run.lease = "RUNNING", Clock.time + LEASE
         if run.status == "PENDING":
             assert turn.ahead == tuple(run_id for *_, run_id in ahead)
         assert turn.status == run.status
@@ -275,7 +275,7 @@ class Claims(RuleBasedStateMachine):
     @rule(data=st.data())
     def wait(self, data: st.DataObject) -> None:
         tenant, run = self.an_active_run(data)
-        now, model = Clock.moment, self.models[tenant]
+        now, model = Clock.time, self.models[tenant]
         if run.status != "PENDING" or run.worker == DEAD_HERE:
             return  # only a living process waits
         turns.wait_for_turn(self.store, self.as_claimed(tenant, run))
@@ -286,7 +286,7 @@ class Claims(RuleBasedStateMachine):
     @precondition(has_active_runs)
     @rule(data=st.data())
     def crash(self, data: st.DataObject) -> None:
-        """The process is gone. Of another host nobody here can know, until the lease is over."""
+        """The process is gone. Of another host it is unknown until the lease is over."""
         tenant, run = self.an_active_run(data)
         if run.worker == HERE:
             run.worker = DEAD_HERE
@@ -309,13 +309,13 @@ class Claims(RuleBasedStateMachine):
                 run.status = "CANCELLED"
 
     @rule(tenant=st.sampled_from(TENANTS))
-    def look(self, tenant: str) -> None:
+    def sweep(self, tenant: str) -> None:
         control_runs.end_dead_leases(self.store, tenant)
-        self.models[tenant].close_dead(Clock.moment)
+        self.models[tenant].close_dead(Clock.time)
 
     @rule(minutes=st.sampled_from([1, 1, 2, 15, 29, 30, 31, 100, 700, 1440]))
     def time_passes(self, minutes: int) -> None:
-        Clock.moment += timedelta(minutes=minutes)
+        Clock.time += timedelta(minutes=minutes)
 
     @rule(tenant=st.sampled_from(TENANTS), status=st.sampled_from(["ACTIVE", "SUSPENDED"]))
     def suspend_or_resume(self, tenant: str, status: str) -> None:
@@ -328,7 +328,7 @@ class Claims(RuleBasedStateMachine):
         days=st.sampled_from([-1, 0, 1, 30, 30]),
     )
     def subscribe(self, tenant: str, subscription: str, days: int) -> None:
-        ends = Clock.moment.date() + timedelta(days=days)
+        ends = Clock.time.date() + timedelta(days=days)
         tenants.update(self.store, tenant, tenants.Changes(status=subscription, end_date=ends))
         model = self.models[tenant]
         model.subscription, model.ends = subscription, ends
@@ -373,13 +373,13 @@ class Claims(RuleBasedStateMachine):
 
     @rule()
     def quota_counts_what_was_run(self) -> None:
-        now = Clock.moment
+        now = Clock.time
         for tenant, model in self.models.items():
             today, month, _ = model.used(now)
             alive = sum(run.is_active() and run.lease > now for run in model.runs)
-            told = quota.of(self.store, tenant)
-            assert [one.used for one in told.limits] == [today, month, alive]
-            assert [one.remaining for one in told.limits] == [
+            reported = quota.of(self.store, tenant)
+            assert [one.used for one in reported.limits] == [today, month, alive]
+            assert [one.remaining for one in reported.limits] == [
                 max(model.daily - today, 0),
                 max(model.monthly - month, 0),
                 max(model.concurrent - alive, 0),

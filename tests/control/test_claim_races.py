@@ -1,4 +1,4 @@
-"""Many claims at the same moment: exactly one wins, and limits hold."""
+"""Many claims at the same time: exactly one wins, and limits hold."""
 
 import json
 import threading
@@ -27,22 +27,22 @@ print(json.dumps([run.id, run.status, run.deduplicated]), flush=True)
 
 
 def raced(control: Control, days: list[str]) -> list[tuple[str, str, bool]]:
-    """What processes that claim at the same moment are told, one per day given."""
+    """What processes that claim at the same time get, one for each given day."""
     claimants = at_once(control, CLAIM, [[day] for day in days])
     return [tuple(json.loads(one.communicate(timeout=60)[0])) for one in claimants]
 
 
 def test_of_processes_that_claim_one_date_exactly_one_gets_it(control: Control) -> None:
-    told = raced(control, ["2024-11-01"] * 4)
-    assert [deduplicated for *_, deduplicated in told].count(False) == 1
-    assert len({run_id for run_id, *_ in told}) == 1, "all are told the same run"
+    reported = raced(control, ["2024-11-01"] * 4)
+    assert [deduplicated for *_, deduplicated in reported].count(False) == 1
+    assert len({run_id for run_id, *_ in reported}) == 1, "all get the same run"
     assert control.runs() == [("PENDING", None)]
 
 
 def test_of_processes_that_race_for_the_last_slot_exactly_one_gets_it(control: Control) -> None:
     control.subscribe(concurrent_limit=1)
-    told = raced(control, [f"2024-11-0{day}" for day in range(1, 5)])
-    assert sorted(status for _, status, _ in told) == ["PENDING"] + ["REFUSED"] * 3
+    reported = raced(control, [f"2024-11-0{day}" for day in range(1, 5)])
+    assert sorted(status for _, status, _ in reported) == ["PENDING"] + ["REFUSED"] * 3
     assert sorted(status for status, _ in control.runs()) == ["PENDING"] + ["REFUSED"] * 3
 
 

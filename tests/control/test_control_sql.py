@@ -171,7 +171,7 @@ NOT_FOR_BOTH = {
 }
 
 
-def test_the_control_statements_were_told_from_those_over_data() -> None:
+def test_the_control_statements_are_distinguished_from_those_over_data() -> None:
     assert len(CONTROL) > 50 and "TOTALS" not in CONTROL and "CLAIM_INSERT" in CONTROL
 
 
@@ -189,7 +189,7 @@ BIGQUERY_TYPES = {
 
 @pytest.mark.parametrize("folder", ["tenants", "runs"])
 def test_a_null_is_bound_as_its_columns_type(folder: str) -> None:
-    """BigQuery is told the type of each parameter, and a null has none of its own."""
+    """BigQuery gets the type of each parameter, as a null has none."""
     bound = set(re.findall(r"@(\w+)", "\n".join(CONTROL.values())))
     for table in schema.tables(ROOT, folder):
         for column, kind in table.columns.items():

@@ -11,8 +11,8 @@ from runner.orchestration import step_log
 
 
 def used(control: Control) -> dict[str, tuple[int, int, int]]:
-    told = quota.of(control.context.store, "acme")
-    return {limit.name: (limit.used, limit.limit, limit.remaining) for limit in told.limits}
+    reported = quota.of(control.context.store, "acme")
+    return {limit.name: (limit.used, limit.limit, limit.remaining) for limit in reported.limits}
 
 
 def test_a_new_tenant_has_used_nothing(control: Control) -> None:
@@ -42,7 +42,7 @@ def test_what_remains_is_never_below_nothing(control: Control) -> None:
     assert used(control)["daily"] == (2, 1, 0)
 
 
-def test_limits_say_when_they_begin_anew(control: Control) -> None:
+def test_limits_have_the_time_of_their_reset(control: Control) -> None:
     now = datetime.now(UTC)
     daily, monthly, concurrent = quota.of(control.context.store, "acme").limits
     assert daily.resets_at == datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(1)
@@ -51,11 +51,11 @@ def test_limits_say_when_they_begin_anew(control: Control) -> None:
     assert concurrent.resets_at is None
 
 
-def test_what_is_left_is_told_with_when_there_is_more(control: Control) -> None:
+def test_what_is_left_is_reported_with_when_there_is_more(control: Control) -> None:
     control.subscribe(concurrent_limit=1)
     control.add_run("RUNNING")
-    told = quota.of(control.context.store, "acme").in_words()
-    daily, monthly, concurrent = told.removeprefix("Left: ").split(", ")
+    reported = quota.of(control.context.store, "acme").in_words()
+    daily, monthly, concurrent = reported.removeprefix("Left: ").split(", ")
     assert daily.startswith("24 daily (resets ") and monthly.startswith("749 monthly (resets ")
     assert concurrent == "0 concurrent (when a run ends)."
 

@@ -31,15 +31,15 @@ def keep(
 
 
 def test_what_waits_is_written_with_its_values_and_is_gone(control: Control) -> None:
-    moment, day = datetime(2024, 11, 1, 3, tzinfo=UTC), date(2024, 11, 1)
+    at, day = datetime(2024, 11, 1, 3, tzinfo=UTC), date(2024, 11, 1)
     run_id = control.add_run("RUNNING", day=day)
     control.sql("update acme.x_meta_pipeline_runs set worker_instance = 'us'")
-    path = keep(control, run_id=run_id, lease_expires_at=moment, day=day, nothing=None)
+    path = keep(control, run_id=run_id, lease_expires_at=at, day=day, nothing=None)
     assert path.stat().st_mode & 0o777 == 0o600
     assert spool.drain(control.settings, control.context.store) == 1
     assert spool.waiting(control.settings) == []
     rows = control.sql("select status, lease_expires_at from acme.x_meta_pipeline_runs")
-    assert rows == [("PENDING", moment.replace(tzinfo=None))]
+    assert rows == [("PENDING", at.replace(tzinfo=None))]
 
 
 def test_a_date_is_a_date_again(control: Control) -> None:
@@ -50,7 +50,7 @@ def test_a_date_is_a_date_again(control: Control) -> None:
 
 
 def test_what_lacks_its_table_waits_a_week_and_holds_up_no_other(control: Control) -> None:
-    path = keep(control, tenant="nobody")
+    path = keep(control, tenant="unknown")
     keep(control)
     assert spool.drain(control.settings, control.context.store) == 1
     assert spool.waiting(control.settings) == [path]
@@ -106,8 +106,8 @@ def test_what_another_user_put_there_is_refused_in_one_sentence_and_skipped(
         good.unlink()
     assert spool.drain(control.settings, control.context.store) == (how != "other owner")
     assert spool.waiting(control.settings) == [path]
-    (said,) = (one.getMessage() for one in caplog.records)
-    assert str(path) in said and "was skipped: it" in said
+    (printed,) = (one.getMessage() for one in caplog.records)
+    assert str(path) in printed and "was skipped: it" in printed
 
 
 def test_a_spooled_copy_to_reads_and_writes_no_file(control: Control, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_spooled_copy_to_reads_and_writes_no_file(control: Control, tmp_path: 
         path.write_text(json.dumps({**SQL, "statements": statements}))
         spool.drain(control.settings, control.context.store)
         path.touch(mode=0o600)
-    # Even if a statement of the runner's said so, the engine would not do it.
+    # Even if a statement of the runner did it, the engine would not do it.
     with pytest.raises(RunnerError, match="too many attached databases"):
         control.context.store.write(sql)
     assert not stolen.exists()

@@ -1,4 +1,4 @@
-"""The control tables on SQLite: bound values, whole transactions, files that others write."""
+"""The control tables on SQLite: bound values, complete transactions, files that others write."""
 
 import contextlib
 import json
@@ -52,8 +52,8 @@ HOSTILE = "'); drop table `tenants.tenant_profiles`; --"
     ],
 )
 def test_a_bound_value_comes_back_as_it_went_in(control: Control, value: object) -> None:
-    (row,) = control.context.store.read("select @value as told", value=value)
-    assert row["told"] == value and type(row["told"]) is type(value)
+    (row,) = control.context.store.read("select @value as reported", value=value)
+    assert row["reported"] == value and type(row["reported"]) is type(value)
     assert control.value("select count(*) from tenants.tenant_profiles") == 2
 
 
@@ -136,7 +136,7 @@ def test_a_table_or_column_that_is_missing_is_named_with_what_makes_it(
 
 
 @pytest.mark.parametrize("kind", ["read", "write"])
-def test_a_transaction_of_another_program_is_waited_for_by_who_writes(
+def test_a_transaction_of_another_program_is_waited_for_by_a_writer(
     control: Control, kind: str
 ) -> None:
     with contextlib.closing(
@@ -164,14 +164,14 @@ def test_a_missing_file_names_the_command_that_makes_it(control: Control) -> Non
     with pytest.raises(UsageProblem, match="runner init") as caught:
         control.context.store.read("select 1")
     assert caught.value.exit_code == 2
-    assert not control.path.exists(), "a look does not make the file"
+    assert not control.path.exists(), "a read does not make the file"
 
 
 def unreachable_soon(ask: Callable[[], object]) -> WarehouseUnreachable:
     began = time.monotonic()
     with pytest.raises(WarehouseUnreachable) as caught:
         ask()
-    assert time.monotonic() - began < 2, "what cannot mend itself is not waited for"
+    assert time.monotonic() - began < 2, "what cannot recover is not waited for"
     assert caught.value.exit_code == 4 and "\n" not in caught.value.message
     assert "in use" not in caught.value.message
     return caught.value
@@ -294,12 +294,12 @@ def test_a_row_twice_is_refused_by_the_grain_of_the_contract(control: Control) -
 
 def test_missing_tables_and_columns_are_added_and_rows_stay(control: Control) -> None:
     run_id = control.add_run()
-    whole = impatient(control).columns("acme")
+    complete = impatient(control).columns("acme")
     control.sql("drop table acme.x_meta_alerts")
     control.sql("alter table acme.x_meta_pipeline_runs drop column warnings")
-    assert impatient(control).columns("acme") != whole
+    assert impatient(control).columns("acme") != complete
     control.context.store.complete("acme")
-    assert impatient(control).columns("acme") == whole
+    assert impatient(control).columns("acme") == complete
     assert control.value("select pipeline_logging_id from acme.x_meta_pipeline_runs") == run_id
 
 
@@ -315,19 +315,21 @@ control.take(DAY - timedelta(days=1))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 size = control.path.with_name("control.db-wal").stat().st_size + int(sys.argv[4])
 resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-told = []
+reported = []
 for n in range(30):
     try:
-        told.append(control.take(DAY + timedelta(days=n)).id)
+        reported.append(control.take(DAY + timedelta(days=n)).id)
     except WarehouseUnreachable as error:
-        told.append(None)
-print(json.dumps(told))
+        reported.append(None)
+print(json.dumps(reported))
 """
 
 
 @pytest.mark.parametrize("more", [0, 100_000, 300_000])
-def test_what_was_committed_is_told_so_though_no_file_may_grow(control: Control, more: int) -> None:
-    """Such as on a full disk: a claim is made whole or not at all, and its caller knows which."""
+def test_what_was_committed_is_reported_as_such_though_no_file_may_grow(
+    control: Control, more: int
+) -> None:
+    """Such as on a full disk: a claim is complete or not made, and its caller knows which."""
     control.subscribe(daily_limit=100, concurrent_limit=100)
     paths = (str(ROOT), str(ROOT / "tests"), str(control.folder))
     run = subprocess.run(
@@ -338,12 +340,12 @@ def test_what_was_committed_is_told_so_though_no_file_may_grow(control: Control,
         timeout=120,
     )
     assert run.returncode == 0, run.stderr
-    told = {run_id for run_id in json.loads(run.stdout) if run_id}
+    reported = {run_id for run_id in json.loads(run.stdout) if run_id}
     runs = control.sql(
         "select pipeline_logging_id from acme.x_meta_pipeline_runs where run_date >= '2024-11-01'"
     )
-    assert told == {run_id for (run_id,) in runs}
-    assert (None in json.loads(run.stdout)) and bool(told) == (more > 0)
+    assert reported == {run_id for (run_id,) in runs}
+    assert (None in json.loads(run.stdout)) and bool(reported) == (more > 0)
 
 
 MAKE = """

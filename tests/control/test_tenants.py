@@ -39,7 +39,7 @@ def test_a_tenant_like_no_other_is_answered_with_the_list(control: Control) -> N
         tenants.find(control.context.store, "zzz")
 
 
-def test_an_invalid_id_is_told_before_the_warehouse_is_asked(control: Control) -> None:
+def test_an_invalid_id_is_reported_before_the_warehouse_is_asked(control: Control) -> None:
     control.path.unlink()
     with pytest.raises(UsageProblem, match="is not a valid tenant id"):
         tenants.find(control.context.store, "Acme'; --")
@@ -59,7 +59,7 @@ def test_a_local_export_is_an_absolute_path_or_glob(
     assert export_files.local_export("*.parquet") == str(tmp_path / "*.parquet")
 
 
-def test_an_export_that_is_not_there_is_named_with_where_it_was_looked_for(tmp_path: Path) -> None:
+def test_an_export_that_is_not_there_is_named_with_where_it_was_searched(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match=rf"not found: no file matches {tmp_path}/a\.parquet"):
         export_files.local_export(f"{tmp_path}/a.parquet")
 
@@ -140,12 +140,12 @@ def test_an_end_can_be_set_and_cleared(control: Control, runner: Callable[..., R
     assert control.sql(acme) == [(None, None)]
 
 
-def test_without_a_subscription_none_is_said_to_be_changed(
+def test_without_a_subscription_none_is_reported_as_changed(
     control: Control, runner: Callable[..., Result]
 ) -> None:
     control.sql("delete from tenants.tenant_subscriptions where tenant_id = 'acme'")
-    told = runner("tenant", "update", "acme", "--plan", "scale")
-    assert told.exit_code == 2 and "runner tenant repair acme" in told.output
+    reported = runner("tenant", "update", "acme", "--plan", "scale")
+    assert reported.exit_code == 2 and "runner tenant repair acme" in reported.output
     assert runner("tenant", "update", "acme", "--company", "New").exit_code == 0
 
 

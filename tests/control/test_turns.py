@@ -92,11 +92,11 @@ def test_the_oldest_builds_and_the_others_follow_by_age(control: Control) -> Non
     assert start(control, runs[1]).status == "RUNNING"
 
 
-def test_of_runs_of_one_moment_the_id_decides(control: Control) -> None:
+def test_of_runs_of_one_time_the_id_decides(control: Control) -> None:
     runs = sorted((control.take(day) for day in dates(2)), key=lambda run: run.id)
-    moment = datetime.now(UTC)
-    control.sql("update acme.x_meta_pipeline_runs set start_time = ?", moment.replace(tzinfo=None))
-    first, second = (replace(run, start_time=moment) for run in runs)
+    at = datetime.now(UTC)
+    control.sql("update acme.x_meta_pipeline_runs set start_time = ?", at.replace(tzinfo=None))
+    first, second = (replace(run, start_time=at) for run in runs)
     assert start(control, second) == Turn("PENDING", (first.id,))
     assert start(control, first).status == "RUNNING"
 
@@ -122,7 +122,7 @@ def test_another_pipeline_of_the_tenant_is_waited_for(control: Control) -> None:
     assert start(control, control.take()) == Turn("PENDING", (first.id,))
 
 
-def test_of_runs_that_ask_at_the_same_moment_one_builds(control: Control) -> None:
+def test_of_runs_that_ask_at_the_same_time_one_builds(control: Control) -> None:
     runs = [control.take(day) for day in dates(5)]
     turns: list[Turn] = []
     together = threading.Barrier(len(runs))
@@ -171,7 +171,7 @@ def test_a_turn_that_does_not_come_changes_no_lease(control: Control) -> None:
 def test_a_waiting_run_renews_its_lease_when_half_of_it_is_over(
     control: Control, left: int, is_renewed: bool
 ) -> None:
-    """Also when it is all over, such as after the machine slept, and nobody has closed it."""
+    """Also when it is all over, such as after the machine slept, and no command has closed it."""
     first, waits = control.take(), control.take(DAY + timedelta(days=1))
     set_lease(control, waits, timedelta(seconds=left))
     before = row(control, waits)[1]
@@ -195,7 +195,9 @@ def test_a_run_that_builds_is_not_given_a_shorter_lease(control: Control) -> Non
 
 @pytest.mark.parametrize("was", ["PENDING", "RUNNING"])
 @pytest.mark.parametrize("by", ["process", "lease"])
-def test_a_dead_run_is_closed_by_who_waits_for_it(control: Control, was: str, by: str) -> None:
+def test_a_dead_run_is_closed_by_the_command_that_waits_for_it(
+    control: Control, was: str, by: str
+) -> None:
     dead, waits = control.take(), control.take(DAY + timedelta(days=1))
     if was == "RUNNING":
         start(control, dead)
@@ -253,16 +255,18 @@ def test_a_run_waits_for_what_a_service_has_dequeued(control: Control) -> None:
     assert start(control, control.take(DAY + timedelta(days=1))).ahead == (queued.id,)
 
 
-def test_a_sweep_tells_what_waits_for_a_service_from_what_a_process_has(control: Control) -> None:
+def test_a_sweep_distinguishes_what_waits_for_a_service_from_what_a_process_has(
+    control: Control,
+) -> None:
     queued, own = control.take(queued=True), control.take(DAY + timedelta(days=1))
     found = queue.sweep(control.context.store, "acme")
     assert (found.waiting, found.owned) == ((queued.id,), frozenset({own.id}))
 
 
-# -- What is said of it
+# -- What is printed of it
 
 
-def test_messages_tell_a_turn_from_the_queue(control: Control, runner) -> None:
+def test_messages_distinguish_a_turn_from_the_queue(control: Control, runner) -> None:
     first, waits = control.take(), control.take(DAY + timedelta(days=1))
     queued = control.take(DAY + timedelta(days=2), queued=True)
     start(control, first)
@@ -276,7 +280,7 @@ def test_messages_tell_a_turn_from_the_queue(control: Control, runner) -> None:
     assert status(queued).endswith("PENDING, waits for `runner serve`")
 
 
-def test_who_asks_for_the_dates_of_a_waiting_run_is_told_what_that_waits_for(
+def test_a_request_for_the_dates_of_a_waiting_run_shows_what_that_waits_for(
     control: Control, runner
 ) -> None:
     first, waits = control.take(), control.take(DAY + timedelta(days=1))
@@ -288,21 +292,21 @@ def test_who_asks_for_the_dates_of_a_waiting_run_is_told_what_that_waits_for(
     assert some.exit_code == 1 and f"waiting for run {first.id} since" in some.output
 
 
-def test_who_follows_a_waiting_run_is_told_what_that_waits_for(
+def test_following_a_waiting_run_shows_what_that_waits_for(
     control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, waits = control.take(), control.take(DAY + timedelta(days=1))
-    said: list[str] = []
+    printed: list[str] = []
 
-    def say(line: str) -> None:
-        said.append(line)
+    def echo(line: str) -> None:
+        printed.append(line)
         end(control, waits)
 
-    follow.to_its_end(replace(control.context, echo=say), waits)
-    assert said == [f"run {waits.id} waits for run {first.id}"]
+    follow.to_its_end(replace(control.context, echo=echo), waits)
+    assert printed == [f"run {waits.id} waits for run {first.id}"]
 
 
-# -- A whole run
+# -- A complete run
 
 
 @pytest.fixture
@@ -328,15 +332,15 @@ def run(
 
 
 class Waiting:
-    """Calls `act` once a run says that it waits; keeps what it said."""
+    """Calls `act` once a run reports that it waits; keeps what it printed."""
 
     def __init__(self, act: Callable[[], None]) -> None:
-        self.said: list[str] = []
+        self.printed: list[str] = []
         self._act = act
 
     def __call__(self, event: Event) -> None:
         if event.kind == "waiting" and "waits for run" in event.name:
-            self.said.append(event.name)
+            self.printed.append(event.name)
             self._act()
 
 
@@ -348,13 +352,13 @@ def before(control: Control) -> Iterator[control_runs.Run]:
     yield first
 
 
-def test_a_run_waits_for_its_turn_says_for_whom_and_then_builds(
+def test_a_run_waits_for_its_turn_reports_the_run_before_it_and_then_builds(
     control: Control, dbt, quick, before: control_runs.Run
 ) -> None:
     waiting = Waiting(lambda: end(control, before))
     report = run(control, waiting)
     assert report.status == "COMPLETED" and len(dbt.jobs) == 1
-    assert waiting.said == [f"run {report.run.id} waits for run {before.id}"]
+    assert waiting.printed == [f"run {report.run.id} waits for run {before.id}"]
 
 
 def test_a_run_that_waits_is_pending_and_starts_no_dbt(
@@ -362,15 +366,15 @@ def test_a_run_that_waits_is_pending_and_starts_no_dbt(
 ) -> None:
     seen: list[Any] = []
 
-    def look() -> None:
+    def check() -> None:
         seen.append((control.runs()[-1][0], list(dbt.jobs)))
         end(control, before)
 
-    run(control, Waiting(look))
+    run(control, Waiting(check))
     assert seen == [("PENDING", [])]
 
 
-def test_a_run_that_was_cancelled_while_it_waited_says_so_and_does_not_build(
+def test_a_run_that_was_cancelled_while_it_waited_reports_it_and_does_not_build(
     control: Control, dbt, quick, before: control_runs.Run
 ) -> None:
     def cancel() -> None:
@@ -440,16 +444,17 @@ def test_the_timeout_begins_with_the_turn(
     assert run(control, Waiting(wait)).status == "COMPLETED"
 
 
-def test_a_cancelled_transaction_is_told_in_plain_words(control: Control, dbt) -> None:
-    told = "Transaction is aborted due to concurrent update against table local:acme.t."
-    node = replace(GOOD.nodes[0], status="error", message=told)
-    dbt.outcome = Outcome(False, f"{node.name}: {told}", (node,))
+def test_a_cancelled_transaction_is_reported_in_plain_words(control: Control, dbt) -> None:
+    reported = "Transaction is aborted due to concurrent update against table local:acme.t."
+    node = replace(GOOD.nodes[0], status="error", message=reported)
+    dbt.outcome = Outcome(False, f"{node.name}: {reported}", (node,))
     run(control)
     ((_, error),) = control.runs()
     assert error.startswith(
-        f"another dbt run of this tenant is writing the same table ({node.name}: {told})"
+        f"another dbt run of this tenant is writing the same table ({node.name}: {reported})"
     )
     step = "select error_message from acme.x_meta_step_logs where step_type = 'model'"
     assert (
-        control.value(step) == f"another dbt run of this tenant is writing the same table ({told})"
+        control.value(step)
+        == f"another dbt run of this tenant is writing the same table ({reported})"
     )

@@ -49,7 +49,7 @@ def test_a_file_that_another_process_holds_is_waited_for(
         assert time.monotonic() - began > 0.2
 
 
-def test_a_file_held_beyond_patience_is_unreachable_and_names_who_holds_it(
+def test_a_file_held_beyond_patience_is_unreachable_and_names_the_process_that_holds_it(
     control: Control, path: Path
 ) -> None:
     with held(path, 30) as holder, pytest.raises(WarehouseUnreachable) as caught:
@@ -59,15 +59,15 @@ def test_a_file_held_beyond_patience_is_unreachable_and_names_who_holds_it(
     assert str(path) in caught.value.message and "\n" not in caught.value.message
 
 
-def test_who_waits_for_another_program_hears_of_it_at_once_and_again(
+def test_a_wait_for_another_program_is_reported_at_once_and_repeatedly(
     control: Control, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     patient = open_context(control.settings, 30)
     monkeypatch.setattr(dataset.DuckDBDataset, "poll_seconds", 0.2)
-    with held(path, 2) as holder, patient.dataset.exclusive("acme", told.append):
+    with held(path, 2) as holder, patient.dataset.exclusive("acme", reported.append):
         pass
-    assert len(told) > 2 and set(told) == {
+    assert len(reported) > 2 and set(reported) == {
         f"{path} is open in another program (process {holder.pid}): waiting up to 30 s"
     }
 
@@ -78,7 +78,7 @@ def test_who_waits_for_another_program_hears_of_it_at_once_and_again(
         raise AssertionError("it was not waited for")
 
 
-def test_who_waits_in_the_middle_of_something_else_is_told_once(
+def test_a_wait_within_another_operation_is_reported_once(
     control: Control, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     patient = open_context(control.settings, 30)
@@ -89,7 +89,7 @@ def test_who_waits_in_the_middle_of_something_else_is_told_once(
     )
 
 
-def test_a_deleted_file_of_a_tenant_is_told_with_what_brings_it_back(control: Control) -> None:
+def test_a_deleted_file_of_a_tenant_is_reported_with_what_brings_it_back(control: Control) -> None:
     for ask in (
         lambda: control.context.dataset.read("acme", "select 1"),
         lambda: control.context.dataset.write("acme", "select 1"),
@@ -107,7 +107,7 @@ def test_a_file_that_is_no_database_is_damaged_at_once(
     began = time.monotonic()
     with pytest.raises(WarehouseUnreachable, match=f"{path} is damaged") as caught:
         open_context(control.settings, 3).dataset.read("acme", "select 1")
-    assert time.monotonic() - began < 2, "what cannot mend itself is not waited for"
+    assert time.monotonic() - began < 2, "what cannot recover is not waited for"
     assert caught.value.exit_code == 4 and "\n" not in caught.value.message
 
 

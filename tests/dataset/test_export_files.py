@@ -67,12 +67,12 @@ def test_a_hidden_file_of_a_glob_is_checked(tmp_path: Path) -> None:
         (PACKED[:2] + b"\7" + PACKED[3:], "unknown compression method"),
     ],
 )
-def test_a_damaged_gzip_file_is_told_with_its_name(
+def test_a_damaged_gzip_file_is_reported_with_its_name(
     tmp_path: Path, content: bytes, why: str
 ) -> None:
     path = write(tmp_path / "a.json.gz", content)
-    told = refused(path)
-    assert told.startswith(f"The export file {path} is damaged (") and why in told
+    reported = refused(path)
+    assert reported.startswith(f"The export file {path} is damaged (") and why in reported
 
 
 def test_gzip_that_duckdb_reads_is_good(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_gzip_that_duckdb_reads_is_good(tmp_path: Path) -> None:
     assert "is empty" in refused(write(tmp_path / "a.json.gz", gzip.compress(b"")))
 
 
-def test_a_file_that_cannot_be_read_is_told_in_one_sentence(
+def test_a_file_that_cannot_be_read_is_reported_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path / "a.json", ROW)

@@ -601,7 +601,7 @@ def test_an_export_that_cannot_be_opened_does_not_spoil_the_next(
     assert events == ["made", "stopped", "made"]
 
 
-def test_runs_that_nobody_runs(find_check: FindCheck, control: Control) -> None:
+def test_runs_without_a_process(find_check: FindCheck, control: Control) -> None:
     assert find_check("runs", "--tenant", "acme")["detail"] == "0 active, none dead"
     run_id = control.add_run("RUNNING", leased_for=timedelta(minutes=-1))
     check = find_check("runs", "--tenant", "acme")
@@ -683,7 +683,7 @@ def mail_to(box: Inbox, **more: str) -> dict[str, str]:
 
 def test_a_mail_server_that_takes_mail_gets_none(find_check: FindCheck, inbox: Inbox) -> None:
     assert ends(find_check("mail", **mail_to(inbox))) == ("ok", None)
-    assert inbox.letters == []
+    assert inbox.mails == []
 
 
 def test_a_mail_server_that_is_not_named(find_check: FindCheck, inbox: Inbox) -> None:
@@ -693,19 +693,17 @@ def test_a_mail_server_that_is_not_named(find_check: FindCheck, inbox: Inbox) ->
     assert ends(check) == ("fail", remedy)
 
 
-def test_without_alert_to_the_admin_hears_and_can_be_written_to(
-    find_check: FindCheck, inbox: Inbox
-) -> None:
-    nobody, remedy = mail_to(inbox, ALERT_TO=""), "export ALERT_TO=ops@example.com"
-    check = find_check("mail", **nobody)
+def test_without_alert_to_the_admin_is_mailed(find_check: FindCheck, inbox: Inbox) -> None:
+    without, remedy = mail_to(inbox, ALERT_TO=""), "export ALERT_TO=ops@example.com"
+    check = find_check("mail", **without)
     assert ends(check) == ("warn", remedy)
     assert "only the tenant's admin" in check["detail"]
-    assert ends(find_check("test mail", "--tenant", "acme", "--send-mail", **nobody)) == (
+    assert ends(find_check("test mail", "--tenant", "acme", "--send-mail", **without)) == (
         "ok",
         None,
     )
-    assert [letter.rcpt_tos for letter in inbox.letters] == [["admin@acme.example"]]
-    result = find_check("test mail", "--send-mail", **nobody)
+    assert [envelope.rcpt_tos for envelope in inbox.mails] == [["admin@acme.example"]]
+    result = find_check("test mail", "--send-mail", **without)
     assert ends(result) == ("fail", remedy)
 
 
@@ -741,7 +739,7 @@ def test_a_mail_server_without_the_encryption_that_is_asked_for(
 
 @pytest.fixture
 def guarded() -> Iterator[Inbox]:
-    """A mail server that lets nobody in."""
+    """A mail server that refuses every login."""
     box = Inbox(free_port())
     controller = Controller(
         box,
@@ -766,12 +764,14 @@ def test_a_port_that_is_no_number_is_a_failed_check(find_check: FindCheck) -> No
     assert check["status"] == "fail" and "SMTP_PORT is 'smtp'" in check["detail"]
 
 
-def test_a_test_mail_goes_to_all_who_hear_of_failures(find_check: FindCheck, inbox: Inbox) -> None:
+def test_a_test_mail_goes_to_all_recipients_of_failures(
+    find_check: FindCheck, inbox: Inbox
+) -> None:
     check = find_check("test mail", "--tenant", "acme", "--send-mail", **mail_to(inbox))
     assert ends(check) == ("ok", None)
-    (letter,) = inbox.letters
-    assert sorted(letter.rcpt_tos) == ["admin@acme.example", "ops@example.com"]
-    assert b"[TEST] runner doctor" in letter.content
+    (envelope,) = inbox.mails
+    assert sorted(envelope.rcpt_tos) == ["admin@acme.example", "ops@example.com"]
+    assert b"[TEST] runner doctor" in envelope.content
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from runner.settings import Settings, Target
 class Answers:
     """A dataset that answers dry runs with bytes by the value asked for, reads with one row."""
 
-    def __init__(self, row: dict[str, Any] | None = None, day: int = 0, whole: int = 0) -> None:
-        self.row, self.day, self.whole = row or {}, day, whole
+    def __init__(self, row: dict[str, Any] | None = None, day: int = 0, complete: int = 0) -> None:
+        self.row, self.day, self.complete = row or {}, day, complete
         self.bill: Exception | None = None
         self.asked: list[str] = []
 
@@ -32,10 +32,10 @@ class Answers:
         if isinstance(values.get("day"), date) and self.bill:
             raise self.bill
         since = values.get("since")
-        return self.whole if isinstance(since, datetime) and since.year == 1970 else self.day
+        return self.complete if isinstance(since, datetime) and since.year == 1970 else self.day
 
     def cancel_jobs(self, tenant: str, run_ids: tuple[str, ...]) -> None:
-        assert not run_ids, "a look, by which none is cancelled"
+        assert not run_ids, "only listed: none is cancelled"
         self.asked.append("jobs")
 
     def read(self, *texts: str, **values: Any) -> list[dict[str, Any]]:
@@ -62,10 +62,10 @@ def test_a_day_that_costs_as_much_as_all_is_a_failure(
 ) -> None:
     export = tenants.Export("p.billing.export")
     monkeypatch.setattr(tenants, "exports", lambda *args: [export])
-    result = bigquery.pruning(scope_of(Answers(day=10, whole=1000)))
+    result = bigquery.pruning(scope_of(Answers(day=10, complete=1000)))
     assert (result.status, result.remedy) == (OK, None)
     assert "10 bytes" in result.detail and "1,000" in result.detail
-    result = bigquery.pruning(scope_of(Answers(day=1000, whole=1000)))
+    result = bigquery.pruning(scope_of(Answers(day=1000, complete=1000)))
     assert result.status == FAIL and "every partition" in result.detail
     assert result.remedy == "bq show --format=prettyjson p:billing.export"
 
@@ -75,7 +75,7 @@ def test_pruning_that_nothing_is_known_of_is_no_good_news(scope_of: ScopeOf) -> 
 
 
 def test_a_bill_that_operators_cannot_ask_for_is_a_failure(scope_of: ScopeOf) -> None:
-    answers = Answers(day=1, whole=2)
+    answers = Answers(day=1, complete=2)
     answers.bill = StatementRefused("Cannot query without a filter over ingestion_date")
     assert bigquery.pruning(scope_of(answers)).status == FAIL
 
@@ -98,13 +98,13 @@ def test_rows_that_the_extraction_would_not_read_are_a_failure(
     ("least", "seen", "far", "margin"),
     [(-1, None, 1, 2), (-1, 5, 5, 5), (-7, 5, 7, 7), (1, 0, 0, 2), (0, 300, 300, 90)],
 )
-def test_the_farthest_that_a_partition_was_from_its_rows_is_told(
+def test_the_farthest_that_a_partition_was_from_its_rows_is_reported(
     scope_of: ScopeOf, least: int, seen: int | None, far: int, margin: int
 ) -> None:
     row = {"charge_rows": 5, "least_lag": least, "most_lag": 1, "unread_rows": 0, "lag_days": seen}
     result = bigquery.partitions(scope_of(Answers(row)))
     assert result.status == OK and f"at most {far} days before" in result.detail, result
-    assert f"looks {margin} days before its mark" in result.detail, result
+    assert f"starts {margin} days before its mark" in result.detail, result
 
 
 def test_a_tenants_dataset_is_asked_for_with_an_insert_that_is_not_run(scope_of: ScopeOf) -> None:
@@ -130,14 +130,15 @@ def test_jobs_refused_for_a_quota_are_a_warning(
 
 
 @pytest.mark.parametrize(
-    ("zone", "is_said"), [("UTC", False), ("America/Los_Angeles", True), ("Europe/Berlin", True)]
+    ("zone", "is_reported"),
+    [("UTC", False), ("America/Los_Angeles", True), ("Europe/Berlin", True)],
 )
-def test_the_time_zone_of_a_session_is_told_and_hurts_nobody(
-    scope_of: ScopeOf, zone: str, is_said: bool
+def test_the_time_zone_of_a_session_is_reported_and_has_no_effect(
+    scope_of: ScopeOf, zone: str, is_reported: bool
 ) -> None:
     result = bigquery.time_zone(scope_of(Answers({"time_zone": zone})))
     assert result.status == OK and zone in result.detail and "name UTC" in result.detail
-    assert ("your own queries" in result.detail) is is_said
+    assert ("your own queries" in result.detail) is is_reported
 
 
 def test_a_location_is_a_name_before_it_is_sql(

@@ -29,7 +29,7 @@ def shared_worker(clean_environment: None) -> Iterator[None]:
 def only_the_bill(mini: World) -> Iterator[None]:
     """Runs of the file's tests leave the marts out, which takes a third of the time.
 
-    The session's warehouse that they copy is made before, and whole.
+    The session's warehouse that they copy is made before, and complete.
     """
     with only("bill_run"):
         yield
@@ -37,7 +37,7 @@ def only_the_bill(mini: World) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """The warehouse of the session. Tests that read it in whole take a tenant of their own."""
+    """The warehouse of the session. Tests that only read it take a tenant of their own."""
     return a_world(tmp_path_factory.mktemp("world"))
 
 
@@ -60,15 +60,15 @@ def shop(world: World) -> World:
 def split(shop: World) -> World:
     """Tenant `split`, beside shop on the same export: one project of the other account."""
     export = shop.folder / "exports" / "shared.parquet"
-    said = shop.add("split", export, "--billing-account", OTHER, "--project", "proj-b")
-    assert "--with-unallocated" in said, "what a set of projects leaves out is said"
+    printed = shop.add("split", export, "--billing-account", OTHER, "--project", "proj-b")
+    assert "--with-unallocated" in printed, "what a set of projects leaves out is printed"
     shop.run("split", "2024-11-01", "2024-11-03")
     return shop
 
 
 @pytest.fixture(scope="session")
 def mini_rows() -> list[dict[str, Any]]:
-    """Three good dates, and a fourth with three rows of a cost type that nobody knows."""
+    """Three good dates, and a fourth with three rows of an unknown cost type."""
     return [
         charge("2024-11-01", 1.0),
         charge("2024-11-01", 2.0),

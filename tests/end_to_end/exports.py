@@ -80,7 +80,7 @@ ACCOUNT = "01AAAA-BBBBBB-CCCCCC"
 
 
 def charge(day: str = "2024-11-01", cost: float = 1.0, **changes: Any) -> dict[str, Any]:
-    """One charge row. A change to a record is merged into it; None makes the whole record null."""
+    """One charge row. A change to a record is merged into it; None makes the record null."""
     row: dict[str, Any] = {
         "billing_account_id": ACCOUNT,
         "service": {"id": "6F81-5844-456A", "description": "Compute Engine"},

@@ -68,9 +68,9 @@ def traps() -> list[dict[str, Any]]:
         ),
         trap("no-partition", 1.0, _PARTITIONTIME=None),
         trap("partition-a-day-early", 1.0, _PARTITIONTIME="2024-11-01 00:00:00+00"),
-        trap("first-moment", 1.0, usage_start_time=f"{day} 00:00:00+00"),
+        trap("first-second", 1.0, usage_start_time=f"{day} 00:00:00+00"),
         trap(
-            "last-moment",
+            "last-second",
             1.0,
             usage_start_time=f"{day} 23:59:59.999999+00",
             usage_end_time="2024-11-03 01:00:00+00",

@@ -63,17 +63,17 @@ def test_what_loads_nothing_needs_no_dates(bare: World, command: tuple[str, ...]
     assert bare.bill("mini") == before
 
 
-def test_a_tenant_that_is_not_there_is_said_to_be_none(bare: World) -> None:
-    done = bare.dbt("compile", "--vars", "{tenant_id: nobody}")
-    assert done.returncode != 0 and "Tenant nobody has no export" in done.stdout
+def test_an_unknown_tenant_is_refused(bare: World) -> None:
+    done = bare.dbt("compile", "--vars", "{tenant_id: unknown}")
+    assert done.returncode != 0 and "Tenant unknown has no export" in done.stdout
 
 
-def test_a_build_without_dates_says_how_to_name_them(bare: World) -> None:
+def test_a_build_without_dates_reports_how_to_name_them(bare: World) -> None:
     done = bare.dbt("build", "--select", "billing_cost_daily", "--vars", "{tenant_id: mini}")
     assert done.returncode != 0 and "The dates are missing. Call dbt with --vars" in done.stdout
 
 
-def test_a_bare_test_looks_at_all_that_is_loaded_and_keeps_its_results(bare: World) -> None:
+def test_a_bare_test_checks_all_that_is_loaded_and_keeps_its_results(bare: World) -> None:
     tested = bare.dbt("test", "--vars", "{tenant_id: mini}", **QUICK)
     assert tested.returncode == 0, tested.stdout
     ((passed, tables),) = bare.data(
@@ -102,9 +102,10 @@ def test_a_transaction_that_bigquery_cancelled_is_explained(bare: World) -> None
         *("--args", json.dumps({"results": results}), "--vars", "{tenant_id: mini}"),
     )
     assert called.returncode == 0, called.stdout
-    told = [line for line in called.stdout.splitlines() if "is writing" in line]
+    reported = [line for line in called.stdout.splitlines() if "is writing" in line]
     assert (
-        len(told) == 1 and "gcp_silver_cost keeps its old rows: another dbt run of this" in told[0]
+        len(reported) == 1
+        and "gcp_silver_cost keeps its old rows: another dbt run of this" in reported[0]
     )
 
 

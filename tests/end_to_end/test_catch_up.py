@@ -90,7 +90,7 @@ def scene(backfilled: tuple[Scene, list[Any]], tmp_path: Path) -> Iterator[Scene
 
 @pytest.fixture
 def by_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks at the newest partitions only, as on BigQuery."""
+    """Compares the newest partitions only, as on BigQuery."""
     monkeypatch.setattr(DuckDBDataset, "prunes_exports", True)
 
 
@@ -149,8 +149,8 @@ def test_a_date_whose_layers_disagree_is_run_again_once(scene: Scene) -> None:
 
     publish("killed", "billing_cost_daily", SECOND, "[]", f"{datetime.now(UTC):%F %T}")
     publish("long ago", "mart_of_before", THIRD, '["gcp_silver_cost"]', "2024-11-04")
-    told = scene.world("doctor", "--tenant", "late").stdout
-    assert "layers disagree on 2024-11-02" in told and "2024-11-03" not in told
+    reported = scene.world("doctor", "--tenant", "late").stdout
+    assert "layers disagree on 2024-11-02" in reported and "2024-11-03" not in reported
     assert scene.ran() == [("02", "02", "COMPLETED")]
     assert scene.ran() == []
 
@@ -194,8 +194,8 @@ def test_what_the_export_has_dropped_is_left_as_it_was_loaded(scene: Scene) -> N
     scene.write([*ROWS[2:], LATE])
     document = scene.catch_up()
     assert document["runs"] == [] and document["skipped"] == ["2024-11-01"]
-    told = "2024-11-01: skipped, because the export no longer has all rows that were loaded."
-    assert document["notes"][0].startswith(told)
+    reported = "2024-11-01: skipped, because the export no longer has all rows that were loaded."
+    assert document["notes"][0].startswith(reported)
     assert scene.costs() == {1: 1, 2: 2, 3: 3, 5: 5}
 
 
@@ -292,7 +292,7 @@ def test_ranges_are_joined_to_what_the_quota_leaves_and_a_refusal_leaves_the_res
     assert scene.ran() == [("20", "21", "COMPLETED")]
 
 
-def test_an_export_without_partitions_is_read_whole_each_time(tmp_path: Path) -> None:
+def test_an_export_without_partitions_is_read_complete_each_time(tmp_path: Path) -> None:
     world = a_world(tmp_path)
     export = write_ndjson(tmp_path / "exports" / "late.ndjson.gz", ROWS)
     world.add("late", export)

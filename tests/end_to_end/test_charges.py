@@ -1,4 +1,4 @@
-"""Every charge row arrives once and whole, however odd it is."""
+"""Every charge row arrives once and complete, however odd it is."""
 
 import json
 from datetime import date, datetime
@@ -124,10 +124,10 @@ def test_a_row_is_found_whatever_partition_it_is_in(shop: World, trap: str) -> N
 
 
 def test_midnight_belongs_to_the_day_that_begins(shop: World) -> None:
-    assert of(shop, "first-moment", "ingestion_date, usage_date_pacific, usage_start_time") == [
+    assert of(shop, "first-second", "ingestion_date, usage_date_pacific, usage_start_time") == [
         (DAY, date(2024, 11, 1), datetime(2024, 11, 2, 0, 0))
     ]
-    assert of(shop, "last-moment", "ingestion_date") == [(DAY,)]
+    assert of(shop, "last-second", "ingestion_date") == [(DAY,)]
     assert shop.bill("shop")[date(2024, 11, 3)] == (1, Decimal(3), Decimal(0))
 
 

@@ -28,7 +28,7 @@ WRONG: dict[str, list[dict[str, Any]]] = {
     ],
     "invoice_month_is_a_month": [{"invoice": {"month": "202413"}}],
     "transaction_type_is_known": [{"transaction_type": "BARTER"}],
-    "publisher_type_is_known": [{"invoice": {"publisher_type": "NOBODY"}}],
+    "publisher_type_is_known": [{"invoice": {"publisher_type": "UNKNOWN"}}],
     "cost_type_is_known": [{"cost_type": "surprise"}],
     "adjustment_mode_is_known": [{"adjustment_info": {"mode": "HALF", "type": "GOODWILL"}}],
     "adjustment_type_is_known": [
@@ -139,7 +139,7 @@ def weeks() -> list[dict[str, Any]]:
 ODD = {
     "invoice_is_not_before_the_usage": [
         charge("2024-11-01", 1.0, invoice={"month": "202410"}),
-        # Still October in the Pacific: no finding.
+        # Still October in the Pacific: no failure.
         charge(
             *("2024-11-01", 1.5),
             usage_start_time="2024-11-01 06:30:00+00",
@@ -190,15 +190,15 @@ def warned(odd: tuple[World, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_warnings_are_told_and_do_not_fail_the_run(odd: tuple[World, dict[str, Any]]) -> None:
+def test_warnings_are_reported_and_do_not_fail_the_run(odd: tuple[World, dict[str, Any]]) -> None:
     assert set(warned(odd)) == {*ODD, "cost_by_service_daily_is_as_usual"}
     assert odd[1]["tests"] == {**odd[1]["tests"], "warned": len(ODD) + 1, "failed": 0}
-    told = "\n".join(odd[1]["warnings"])
-    assert "Got " not in told
+    reported = "\n".join(odd[1]["warnings"])
+    assert "Got " not in reported
     for name, one in warned(odd).items():
         rows = one["failing_rows"]
-        assert f"{name} found {rows} row" in told and one["samples"][0][:40] in told
-    assert "gcp_silver_cost: credit_types_are_known found 1 row (" in told
+        assert f"{name} found {rows} row" in reported and one["samples"][0][:40] in reported
+    assert "gcp_silver_cost: credit_types_are_known found 1 row (" in reported
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -212,7 +212,7 @@ def test_each_warning_has_the_row_that_was_made_for_it(
     assert ODD[name][0]["usage_start_time"][:10] in sample or len(sample) == 400, "cut"
 
 
-def test_a_weekday_unlike_those_before_is_told_and_one_that_is_gone_too(
+def test_a_weekday_unlike_those_before_is_reported_and_one_that_is_gone_too(
     odd: tuple[World, dict[str, Any]],
 ) -> None:
     samples = map(json.loads, warned(odd)["cost_by_service_daily_is_as_usual"]["samples"])
@@ -255,7 +255,7 @@ def found(tested: Outcome, name: str) -> int | None:
         ("dates_were_written_by_one_run", "pipeline_logging_id = 'another'"),
     ],
 )
-def test_a_row_that_somebody_wrote_is_found(
+def test_a_row_that_was_written_by_another_program_is_found(
     shop: World, tmp_path: Any, test: str, change: str
 ) -> None:
     mine = shop.copy(tmp_path)
@@ -290,7 +290,7 @@ def test_a_tenant_of_projects_may_have_those_and_none_else(split: World, tmp_pat
         assert found(tested, name) == failures, (project, tested.error)
 
 
-# -- Freshness, the one check that looks at the clock
+# -- Freshness, the one check that checks the clock
 
 FRESH = {
     "stg_gcp_billing__export__warn": "stg_gcp_billing__export_was_written_lately",
@@ -298,14 +298,14 @@ FRESH = {
 }
 
 
-def test_an_export_that_stopped_is_told_after_a_day_and_its_dates_are_not_published_after_two(
+def test_an_export_that_stopped_is_reported_after_a_day_and_its_dates_are_not_published_after_two(
     empty_world: World,
 ) -> None:
     now = datetime.now(UTC)
     stopped = now.date() - timedelta(days=4)
     rows = [charge("2024-11-01"), charge(stopped.isoformat())]
     empty_world.add("mini", write_parquet(empty_world.folder / "exports" / "e.parquet", rows))
-    told = {}
+    reported = {}
     for day in ("2024-11-01", *(f"{stopped + timedelta(days=n)}" for n in range(4))):
         with only("bill_run"):
             answer = empty_world("run", "--tenant", "mini", "--date", day, "--json")
@@ -314,8 +314,8 @@ def test_an_export_that_stopped_is_told_after_a_day_and_its_dates_are_not_publis
         for row, name in FRESH.items():
             stale = failures(found[row]).get(name, {"failing_rows": 0})
             assert stale["failing_rows"] == (found[row]["overall_status"] != "PASS")
-        told[day] = tuple(found[row]["overall_status"] for row in FRESH)
-        fails = "FAIL" in told[day]
+        reported[day] = tuple(found[row]["overall_status"] for row in FRESH)
+        fails = "FAIL" in reported[day]
         assert document["status"] == ("FAILED" if fails else "COMPLETED"), document
         if fails:
             assert "not published: export_has_not_stopped failed" in document["error"]
@@ -323,7 +323,7 @@ def test_an_export_that_stopped_is_told_after_a_day_and_its_dates_are_not_publis
             *("mini", "select count(*) from mini.x_meta_publications where usage_date = ?", day)
         )
         assert (published == [(0,)]) == fails, "a date is not published as empty"
-    assert list(told.values()) == [
+    assert list(reported.values()) == [
         *[("PASS", "PASS")] * 2,
         ("WARNING", "PASS"),
         *[("WARNING", "FAIL")] * 2,
@@ -335,8 +335,8 @@ def test_an_old_month_is_judged_by_that_month(empty_world: World) -> None:
     empty_world.add("mini", write_parquet(empty_world.folder / "exports" / "e.parquet", rows))
     fresh = "stg_gcp_billing__export_was_written_lately"
     with only("bill_run"):
-        told = [
+        reported = [
             fresh in str(empty_world.run("mini", day)["warnings"])
             for day in ("2024-11-02", "2024-11-04", "2024-12-24")
         ]
-    assert told == [False, True, False], "warned, however old; and not where nothing judges it"
+    assert reported == [False, True, False], "warned, however old; and not where nothing judges it"

@@ -1,4 +1,4 @@
-"""A run replaces its dates whole, and touches no other date and no other tenant."""
+"""A run replaces its dates completely, and touches no other date and no other tenant."""
 
 from datetime import date
 from decimal import Decimal

@@ -100,7 +100,7 @@ def test_a_column_that_was_dropped_is_found_and_repaired_without_losing_a_row(il
         if table != "tenants.tenant_subscriptions":
             assert after[table] == before[table], table
     assert ill.rows("mini") == bill
-    # What the plan says is filled in; what somebody set is not the plan's to change.
+    # What the plan reports is filled in; what was set manually is not changed by the plan.
     columns = "daily_limit, concurrent_limit, max_concurrent_pipelines, max_team_members"
     assert ill.control(f"select {columns} from tenants.tenant_subscriptions") == [(7, 2, 2, 11)]
 
@@ -238,7 +238,7 @@ def test_an_export_that_lost_a_column(ill: World, own_export: Callable[..., Path
 def test_a_deleted_file_of_a_tenant_is_repaired_and_all_its_dates_are_loaded_again(
     empty_world: World,
 ) -> None:
-    """Those, too, that lie before what catch-up looked at last."""
+    """Those, too, that lie before what catch-up checked last."""
     rows = [charge("2024-09-01", 1.0), charge("2024-11-20", 2.0)]
     empty_world.add("mini", write_parquet(empty_world.folder / "e.parquet", rows))
     follow(empty_world, "runner catch-up --tenant mini")

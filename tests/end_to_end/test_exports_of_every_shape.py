@@ -119,10 +119,10 @@ def test_timestamps_of_a_text_export_may_be_written_as_iso_has_them(
     mine = shapes.copy(tmp_path)
     text = shapes.folder / "exports" / "text.ndjson.gz"
     kept = text.read_bytes()
-    moments = {"usage_start_time": f"{DAY}T00:00:00Z", "usage_end_time": f"{DAY}T01:00:00"}
-    moments["export_time"] = f"{DAY}T23:30:00-07:00"
+    times = {"usage_start_time": f"{DAY}T00:00:00Z", "usage_end_time": f"{DAY}T01:00:00"}
+    times["export_time"] = f"{DAY}T23:30:00-07:00"
     try:
-        write_ndjson(text, [charge(DAY, 1.0, billing_account_id=TEXT, **moments)])
+        write_ndjson(text, [charge(DAY, 1.0, billing_account_id=TEXT, **times)])
         assert mine.run("mini", DAY)["rows"] == 5
     finally:
         text.write_bytes(kept)

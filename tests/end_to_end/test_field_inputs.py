@@ -74,21 +74,23 @@ def fails(world: World, *options: str) -> str:
 
 
 def test_concatenated_csv_of_two_schema_ages(empty_world: World) -> None:
-    told = refused(empty_world, shared("data/field/concatenated_csv_of_two_schema_ages.csv"))
-    assert "concatenated_csv_of_two_schema_ages.csv has in line 4 a second header" in told
+    reported = refused(empty_world, shared("data/field/concatenated_csv_of_two_schema_ages.csv"))
+    assert "concatenated_csv_of_two_schema_ages.csv has in line 4 a second header" in reported
 
 
 def test_glob_with_a_cut_csv(empty_world: World) -> None:
     export = shared("data/field/glob_with_a_cut_csv") / "e-*.csv"
-    told = refused(empty_world, export, "--billing-account", FIELD)
-    assert "e-1.csv has in line 3" in told and "was cut" in told and "e-0.csv" not in told
+    reported = refused(empty_world, export, "--billing-account", FIELD)
+    assert (
+        "e-1.csv has in line 3" in reported and "was cut" in reported and "e-0.csv" not in reported
+    )
 
 
 def test_glob_with_a_file_without_account(empty_world: World) -> None:
     export = shared("data/field/glob_with_a_file_without_account") / "p*.parquet"
-    told = refused(empty_world, export, "--billing-account", FIELD)
-    assert "p1.parquet lacks the columns billing_account_id" in told
-    assert "usage_start_time" in told and "p0.parquet" not in told
+    reported = refused(empty_world, export, "--billing-account", FIELD)
+    assert "p1.parquet lacks the columns billing_account_id" in reported
+    assert "usage_start_time" in reported and "p0.parquet" not in reported
 
 
 def logical_types(parquet: Path) -> dict[str, Any]:
@@ -120,8 +122,8 @@ def test_a_parquet_file_without_rows_needs_no_types_beside_others(empty_world: W
 
 
 def test_json_array(empty_world: World) -> None:
-    told = refused(empty_world, shared("data/field/json_array.json"))
-    assert "json_array.json is a JSON array: newline-delimited JSON is wanted" in told
+    reported = refused(empty_world, shared("data/field/json_array.json"))
+    assert "json_array.json is a JSON array: newline-delimited JSON is wanted" in reported
 
 
 # -- Text that is cut, joined, renamed or compressed.
@@ -138,59 +140,62 @@ def account(kind: int, file: int = 0) -> str:
 
 def test_text_that_was_cut_joined_or_renamed_is_refused_with_its_file(empty_world: World) -> None:
     folder = empty_world.folder
-    whole = write_csv(folder / "0.csv", rows(1, 2)).read_text()
+    complete = write_csv(folder / "0.csv", rows(1, 2)).read_text()
     older = [name for name in DETAILED if name != "consumption_model"]
-    lines = whole.splitlines(keepends=True)
+    lines = complete.splitlines(keepends=True)
     cases = {
         "cut_in_quotes.csv": (
-            whole[: whole.rindex("amount")],
+            complete[: complete.rindex("amount")],
             "in line 3 a value whose quotes do not end",
         ),
         "cut_in_a_row.csv": (
-            whole[: whole.index("USD", len(lines[0]) + len(lines[1]))],
+            complete[: complete.index("USD", len(lines[0]) + len(lines[1]))],
             "in line 3",
         ),
-        "joined.csv": (whole + whole, "in line 4 a second header"),
+        "joined.csv": (complete + complete, "in line 4 a second header"),
         "joined_ages.csv": (
-            write_csv(folder / "1.csv", rows(1), older).read_text() + whole,
+            write_csv(folder / "1.csv", rows(1), older).read_text() + complete,
             "in line 3 a second header",
         ),
         "without_header.csv": ("".join(lines[1:]), "has no header"),
-        "renamed.csv": (whole.replace("cost,currency", "charge,currency"), "lacks the column cost"),
+        "renamed.csv": (
+            complete.replace("cost,currency", "charge,currency"),
+            "lacks the column cost",
+        ),
         "flat.csv": (
-            whole.replace("service,", "service.id,", 1),
+            complete.replace("service,", "service.id,", 1),
             "columns of their own (service.id)",
         ),
-        "twice.csv": (whole.replace("cost_type", "cost", 1), "has the column cost twice"),
+        "twice.csv": (complete.replace("cost_type", "cost", 1), "has the column cost twice"),
         "line_ends.csv": (
             lines[0].replace("\n", "\r\n") + lines[1],
             "mixes line ends (CR LF and LF)",
         ),
-        "last_line_end.csv": (whole[:-1] + "\r\n", "mixes line ends (CR LF and LF)"),
+        "last_line_end.csv": (complete[:-1] + "\r\n", "mixes line ends (CR LF and LF)"),
         "header.csv": (
-            whole.replace("service,", '"serv\nice",', 1),
+            complete.replace("service,", '"serv\nice",', 1),
             "has a quote in its header that does not end in the same line",
         ),
         "empty.csv": ("", "is empty"),
         "without_account.csv": (
-            whole.replace(ACCOUNT, "", 1),
+            complete.replace(ACCOUNT, "", 1),
             "has 1 row without a valid billing account",
         ),
         "cost.csv": (
-            whole.replace(",2,USD", ",much,USD"),
+            complete.replace(",2,USD", ",much,USD"),
             "in the column cost a value that does not fit FLOAT64",
         ),
     }
-    for name, (text, told) in cases.items():
+    for name, (text, reported) in cases.items():
         (folder / name).write_text(text, newline="")
-        assert text == "" or text != whole, name
-        said = refused(empty_world, folder / name)
-        assert told in said and name in said, (name, said)
-        assert "Compute Engine" not in said, "no other tenant's row is shown"
+        assert text == "" or text != complete, name
+        printed = refused(empty_world, folder / name)
+        assert reported in printed and name in printed, (name, printed)
+        assert "Compute Engine" not in printed, "no other tenant's row is shown"
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 2, 3, 5, 1 << 20])
-def test_line_ends_are_told_apart_wherever_the_file_is_read_in_parts(
+def test_line_ends_are_distinguished_wherever_the_file_is_read_in_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int
 ) -> None:
     monkeypatch.setattr(export_files, "CHUNK_BYTES", chunk_bytes)
@@ -199,58 +204,63 @@ def test_line_ends_are_told_apart_wherever_the_file_is_read_in_parts(
     for text in (*alike, *mixed):
         path = tmp_path / "e.csv"
         path.write_text(text, newline="")
-        told = "e.csv mixes line ends" if text in mixed else ""
-        with pytest.raises(UsageProblem, match=told) if told else nullcontext():
+        reported = "e.csv mixes line ends" if text in mixed else ""
+        with pytest.raises(UsageProblem, match=reported) if reported else nullcontext():
             export_files.check([str(path)])
 
 
 def test_ndjson_that_is_no_export_is_refused_with_its_file(empty_world: World) -> None:
     folder = empty_world.folder
-    whole = gzip.decompress(write_ndjson(folder / "0.ndjson.gz", rows(1, 2)).read_bytes()).decode()
+    complete = gzip.decompress(
+        write_ndjson(folder / "0.ndjson.gz", rows(1, 2)).read_bytes()
+    ).decode()
     cases = {
-        "cut.ndjson": (whole[:-300], "in line 2 what is not one JSON object"),
-        "cut_in_the_midst.ndjson": (whole[: len(whole) // 4] + "\n" + whole, "in line 1 what"),
-        "array_line.ndjson": (whole + '["Compute Engine"]\n', "in line 3 what is not one"),
-        "text_line.ndjson": (whole + '"Compute Engine"\n', "in line 3 what is not one"),
-        "no_utf8.ndjson": (whole.replace("core", "\udcff", 1), "in line 1 what is not one"),
-        "credits.ndjson": (whole.replace('"credits"', '"credit"'), "lacks credits.name"),
+        "cut.ndjson": (complete[:-300], "in line 2 what is not one JSON object"),
+        "cut_in_the_midst.ndjson": (
+            complete[: len(complete) // 4] + "\n" + complete,
+            "in line 1 what",
+        ),
+        "array_line.ndjson": (complete + '["Compute Engine"]\n', "in line 3 what is not one"),
+        "text_line.ndjson": (complete + '"Compute Engine"\n', "in line 3 what is not one"),
+        "no_utf8.ndjson": (complete.replace("core", "\udcff", 1), "in line 1 what is not one"),
+        "credits.ndjson": (complete.replace('"credits"', '"credit"'), "lacks credits.name"),
         "flat.ndjson": (
-            whole.replace(
+            complete.replace(
                 '"service": {"id": "6F81-5844-456A", "description": "Compute Engine"}',
                 '"service.id": "6F81-5844-456A"',
             ),
             "columns of their own (service.id)",
         ),
         "project.ndjson": (
-            whole.replace('"project": {"id"', '"project": {"ident"'),
+            complete.replace('"project": {"id"', '"project": {"ident"'),
             "project.ident",
         ),
         "account.ndjson": (
-            whole.replace("billing_account_id", "account"),
+            complete.replace("billing_account_id", "account"),
             "lacks billing_account_id",
         ),
         "labels.ndjson": (
-            whole.replace(
+            complete.replace(
                 '"labels": [{"key": "env", "value": "prod"}]', '"labels": {"env": "prod"}'
             ),
             "in the column labels a value",
         ),
-        "lines.ndjson": (whole.replace("\n", "", 1), "in line 1 what is not one JSON object"),
-        "null.ndjson": (whole + "null\n", "in line 3 what is not one JSON object"),
-        "nothing.ndjson": (whole + "{}\n", "without a valid billing account"),
+        "lines.ndjson": (complete.replace("\n", "", 1), "in line 1 what is not one JSON object"),
+        "null.ndjson": (complete + "null\n", "in line 3 what is not one JSON object"),
+        "nothing.ndjson": (complete + "{}\n", "without a valid billing account"),
         "empty.ndjson": ("", "is empty"),
-        "array.json": (f"[{','.join(whole.splitlines())}]", "is a JSON array"),
+        "array.json": (f"[{','.join(complete.splitlines())}]", "is a JSON array"),
         "long_array.json": (
-            f"[{','.join(whole.splitlines() * 1000)}]",
+            f"[{','.join(complete.splitlines() * 1000)}]",
             "has no line of text below 2 MB: one charge per line is wanted, and no JSON array",
         ),
     }
-    for name, (text, told) in cases.items():
+    for name, (text, reported) in cases.items():
         (folder / name).write_text(text, errors="surrogateescape")
-        assert text != whole, name
-        said = refused(empty_world, folder / name)
-        assert told in said and name in said, (name, said)
-        assert "Compute Engine" not in said, "no other tenant's row is shown"
+        assert text != complete, name
+        printed = refused(empty_world, folder / name)
+        assert reported in printed and name in printed, (name, printed)
+        assert "Compute Engine" not in printed, "no other tenant's row is shown"
 
 
 def test_a_line_that_is_no_object_is_in_no_record_of_the_run_that_found_it(
@@ -264,14 +274,14 @@ def test_a_line_that_is_no_object_is_in_no_record_of_the_run_that_found_it(
     export.write_text(text + '["the row of another tenant"]\n')
     assert f"{export} has in line 2 what is not one JSON object" in fails(empty_world)
     export.write_text(text.replace('"cost": 1.5', '"cost": "of another tenant"'))
-    told = fails(empty_world)
-    assert "cost" in told and "FLOAT64" in told
+    reported = fails(empty_world)
+    assert "cost" in reported and "FLOAT64" in reported
     kept = [
         *empty_world.control("select * from field.x_meta_pipeline_runs"),
         *empty_world.control("select * from field.x_meta_step_logs"),
         *empty_world.data("field", "select * from field.x_meta_dq_results"),
     ]
-    assert "line 2" in str(kept) and "another tenant" not in str(kept) + told
+    assert "line 2" in str(kept) and "another tenant" not in str(kept) + reported
 
 
 def test_parquet_that_would_fail_in_a_run_is_refused_at_onboarding(empty_world: World) -> None:
@@ -294,8 +304,8 @@ def test_parquet_that_would_fail_in_a_run_is_refused_at_onboarding(empty_world: 
     assert "columns of their own (service.id)" in refused(empty_world, folder / "flat.parquet")
     write_parquet(folder / "p-0.parquet", rows(1))
     write_parquet(folder / "p-1.parquet", rows(1, billing_account_id=None))
-    told = refused(empty_world, folder / "p-*.parquet", "--billing-account", ACCOUNT)
-    assert "p-1.parquet has 1 row without a valid billing account" in told
+    reported = refused(empty_world, folder / "p-*.parquet", "--billing-account", ACCOUNT)
+    assert "p-1.parquet has 1 row without a valid billing account" in reported
 
 
 def test_files_whose_types_lose_digits_when_read_together_are_refused_with_both_names(
@@ -309,26 +319,28 @@ def test_files_whose_types_lose_digits_when_read_together_are_refused_with_both_
     many = charge(DAY, digits, credits=[credit(digits)])  # type: ignore[arg-type]
     write_parquet(folder / "f-0.parquet", rows(1))
     write_parquet(folder / "f-1.parquet", [many], exact)
-    told = refused(empty_world, folder / "f-*.parquet")
+    reported = refused(empty_world, folder / "f-*.parquet")
     for path in ("cost", "credits.amount"):
-        assert f"f-1.parquet has the column {path} as DECIMAL(38,9), and {folder}/f-0.p" in told
+        assert f"f-1.parquet has the column {path} as DECIMAL(38,9), and {folder}/f-0.p" in reported
     write_parquet(folder / "s-0.parquet", rows(1), {**DETAILED, "cost": "decimal(38, 2)"})
     write_parquet(folder / "s-1.parquet", [many], exact)
-    told = refused(empty_world, folder / "s-*.parquet")
-    assert f"s-1.parquet has the column cost as DECIMAL(38,9), and {folder}/s-0.p" in told
+    reported = refused(empty_world, folder / "s-*.parquet")
+    assert f"s-1.parquet has the column cost as DECIMAL(38,9), and {folder}/s-0.p" in reported
     wide = pyarrow.parquet.read_table(folder / "f-1.parquet")
     at = wide.schema.get_field_index("cost")
     column = wide["cost"].cast(pyarrow.decimal256(76, 38))
     pyarrow.parquet.write_table(wide.set_column(at, "cost", column), folder / "wide.parquet")
-    told = refused(empty_world, folder / "wide.parquet")
-    assert "wide.parquet has the column cost as DECIMAL(76,38) instead of FLOAT64" in told
+    reported = refused(empty_world, folder / "wide.parquet")
+    assert "wide.parquet has the column cost as DECIMAL(76,38) instead of FLOAT64" in reported
     folder = empty_world.folder / "later"
     write_parquet(folder / "0.parquet", [many], exact)
     write_parquet(folder / "1.parquet", [many], {**exact, "cost": "decimal(30, 9)"})
     assert loaded(empty_world, folder / "*.parquet") == (2, twice)
     write_parquet(folder / "1.parquet", rows(1))
-    told = fails(empty_world)
-    assert f"{folder}/0.parquet has the column cost" in told and f"{folder}/1.parquet" in told
+    reported = fails(empty_world)
+    assert (
+        f"{folder}/0.parquet has the column cost" in reported and f"{folder}/1.parquet" in reported
+    )
 
 
 def test_a_row_whose_account_is_not_as_google_writes_it_fails_and_names_its_file(
@@ -342,8 +354,8 @@ def test_a_row_whose_account_is_not_as_google_writes_it_fails_and_names_its_file
     bad = good + [row for account in spoilt for row in rows(1, billing_account_id=account)]
     for ending, write in WRITERS.items():
         path = write(folder / f"bad.{ending}", bad)
-        told = refused(empty_world, path, "--billing-account", ACCOUNT)
-        assert f"bad.{ending} has {len(spoilt)} rows without a valid billing account" in told
+        reported = refused(empty_world, path, "--billing-account", ACCOUNT)
+        assert f"bad.{ending} has {len(spoilt)} rows without a valid billing account" in reported
     # One tenant of all three formats, an account in each; then each is spoilt in its turn.
     accounts = {ending: account(0, n) for n, ending in enumerate(WRITERS)}
     exports = {
@@ -355,10 +367,10 @@ def test_a_row_whose_account_is_not_as_google_writes_it_fails_and_names_its_file
     own = [part for one in accounts.values() for part in ("--billing-account", one)]
     assert loaded(empty_world, first, *more, *own) == (6, Decimal(9))
     for ending, path in exports.items():
-        whole = path.read_bytes()
+        complete = path.read_bytes()
         WRITERS[ending](path, [*rows(1, 2, of=accounts[ending]), *bad[len(good) :]])
         assert f"later.{ending}" in fails(empty_world)
-        path.write_bytes(whole)
+        path.write_bytes(complete)
 
 
 # -- Odd files that are loaded, each of accounts of its own: one tenant has them all.
@@ -421,14 +433,14 @@ def units_and_zones(folder: Path) -> list[Path]:
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         for name in UNITS:
-            moments = ", ".join(
+            times = ", ".join(
                 f"cast(cast({one} as timestamp) as {name}) as {one}"
                 if name != "timestamptz"
                 else f"{one} as {one}"
                 for one in ("usage_start_time", "usage_end_time", "export_time", "_PARTITIONTIME")
             )
             connection.execute(
-                f"copy (select * replace ({moments}) from '{source}')"
+                f"copy (select * replace ({times}) from '{source}')"
                 f" to '{folder / 'times' / name}.parquet' (format parquet)"
             )
     return [folder / "times" / "*.parquet"]
@@ -457,21 +469,21 @@ def packed_and_delimited(folder: Path) -> list[Path]:
     ]
 
 
-MOMENTS = (
+TIMES = (
     *("2024-11-01 12:00:00 UTC", "2024-11-01T12:00:00Z", "2024-11-01T12:00:00.000000Z"),
     *("2024-11-01 12:00:00", " 2024-11-01 12:00", "2024/11/01 12:00:00", "2024-11-1 12:00:00"),
     *("2024-11-01 14:00:00+02", "2024-11-01T12:00:00+00:00"),
 )
 
 
-def moments_as_text(folder: Path) -> list[Path]:
-    charges = [{**rows(1, of=account(6))[0], "usage_start_time": one} for one in MOMENTS]
-    return [write_csv(folder / "moments.csv", charges)]
+def times_as_text(folder: Path) -> list[Path]:
+    charges = [{**rows(1, of=account(6))[0], "usage_start_time": one} for one in TIMES]
+    return [write_csv(folder / "times.csv", charges)]
 
 
 ODD = (
     *(nanoseconds, null_types, taxes, any_names, units_and_zones, packed_and_delimited),
-    moments_as_text,
+    times_as_text,
 )
 
 
@@ -513,10 +525,8 @@ def test_a_column_may_have_any_name_that_its_format_allows(odd: World) -> None:
 
 def test_every_unit_and_zone_of_a_timestamp_that_is_accepted_is_read(odd: World) -> None:
     assert found(odd, units_and_zones) == [(len(UNITS), Decimal(len(UNITS)))]
-    moments = found(odd, units_and_zones, "usage_start_time, export_partition_time")
-    assert [[str(one) for one in row] for row in moments] == [
-        [f"{DAY} 12:00:00", f"{DAY} 00:00:00"]
-    ]
+    times = found(odd, units_and_zones, "usage_start_time, export_partition_time")
+    assert [[str(one) for one in row] for row in times] == [[f"{DAY} 12:00:00", f"{DAY} 00:00:00"]]
 
 
 def test_what_compresses_delimits_and_ends_lines_changes_no_row(odd: World) -> None:
@@ -524,9 +534,9 @@ def test_what_compresses_delimits_and_ends_lines_changes_no_row(odd: World) -> N
     assert found(odd, packed_and_delimited, "seller_name") == [(SELLER,)]
 
 
-def test_every_text_of_a_moment_is_read(odd: World) -> None:
-    assert found(odd, moments_as_text) == [(len(MOMENTS), Decimal(len(MOMENTS)))]
-    assert found(odd, moments_as_text, "usage_start_time::varchar") == [(f"{DAY} 12:00:00",)]
+def test_every_text_of_a_timestamp_is_read(odd: World) -> None:
+    assert found(odd, times_as_text) == [(len(TIMES), Decimal(len(TIMES)))]
+    assert found(odd, times_as_text, "usage_start_time::varchar") == [(f"{DAY} 12:00:00",)]
 
 
 # -- Rows that are the tenant's though a name, a time or a label is not as Google writes it.
@@ -541,21 +551,26 @@ def test_columns_whose_names_differ_only_in_case_are_refused(
     write_csv(folder / "e-0.csv", rows(1))
     columns = [*order, *(name for name in DETAILED if name != "cost")]
     write_csv(folder / "e-1.csv", [{**row, "Cost": "1000"} for row in rows(1, 2)], columns)
-    told = refused(empty_world, folder / "e-*.csv")
-    assert "e-1.csv has the column" in told and "twice (names that differ only in case)" in told
+    reported = refused(empty_world, folder / "e-*.csv")
+    assert (
+        "e-1.csv has the column" in reported
+        and "twice (names that differ only in case)" in reported
+    )
 
 
-@pytest.mark.parametrize("moment", ["01-11-24 12:00", "11/1/24", "24/11/01", "1-11-24T12:00:00Z"])
-def test_a_time_without_a_year_of_four_digits_is_refused(empty_world: World, moment: str) -> None:
+@pytest.mark.parametrize("time", ["01-11-24 12:00", "11/1/24", "24/11/01", "1-11-24T12:00:00Z"])
+def test_a_time_without_a_year_of_four_digits_is_refused(empty_world: World, time: str) -> None:
     """DuckDB reads it as a day of the first century: the row would be of no date."""
     folder = empty_world.folder
     write_csv(folder / "e-0.csv", rows(1))
-    write_csv(folder / "e-1.csv", [{**row, "usage_start_time": moment} for row in rows(2)])
-    told = refused(empty_world, folder / "e-*.csv")
-    assert "usage_start_time a value that does not fit TIMESTAMP" in told and moment not in told
+    write_csv(folder / "e-1.csv", [{**row, "usage_start_time": time} for row in rows(2)])
+    reported = refused(empty_world, folder / "e-*.csv")
+    assert (
+        "usage_start_time a value that does not fit TIMESTAMP" in reported and time not in reported
+    )
 
 
-def test_a_file_is_read_whole_whatever_its_partition_label_is(empty_world: World) -> None:
+def test_a_file_is_read_complete_whatever_its_partition_label_is(empty_world: World) -> None:
     """Such as a download of a table partitioned by month."""
     early = [
         charge(DAY, cost, _PARTITIONTIME=f"{label} 00:00:00+00")
@@ -596,8 +611,8 @@ def test_a_column_with_the_name_of_our_own_is_refused(empty_world: World, write:
     named = [{**row, "X_meta_file_name": "x"} for row in rows(1)]
     ending = "csv" if write is write_csv else "parquet"
     columns = {**DETAILED, "X_meta_file_name": "varchar"}
-    told = refused(empty_world, write(empty_world.folder / f"e.{ending}", named, columns))
-    assert f"e.{ending} has a column x_meta_file_name" in told and "Binder" not in told
+    reported = refused(empty_world, write(empty_world.folder / f"e.{ending}", named, columns))
+    assert f"e.{ending} has a column x_meta_file_name" in reported and "Binder" not in reported
 
 
 # -- Files that cannot be had, and paths with any characters.
@@ -605,13 +620,13 @@ def test_a_column_with_the_name_of_our_own_is_refused(empty_world: World, write:
 
 def test_what_is_not_a_readable_file_is_refused_in_one_sentence(empty_world: World) -> None:
     folder = empty_world.folder
-    whole = write_csv(folder / "whole.csv.gz", rows(1)).read_bytes()
-    (folder / "plain.csv.gz").write_bytes(gzip.decompress(whole))
-    (folder / "packed.csv").write_bytes(whole)
+    complete = write_csv(folder / "complete.csv.gz", rows(1)).read_bytes()
+    (folder / "plain.csv.gz").write_bytes(gzip.decompress(complete))
+    (folder / "packed.csv").write_bytes(complete)
     (folder / "empty.parquet").touch()
-    (folder / "checksum.csv.gz").write_bytes(whole[:-8] + b"\0\0\0\0" + whole[-4:])
-    (folder / "short.csv.gz").write_bytes(whole[:-20])
-    for export, told in (
+    (folder / "checksum.csv.gz").write_bytes(complete[:-8] + b"\0\0\0\0" + complete[-4:])
+    (folder / "short.csv.gz").write_bytes(complete[:-20])
+    for export, reported in (
         ("gs://bucket/export.csv", "is not on this machine"),
         ("s3://bucket/*.parquet", "is not on this machine"),
         (folder / "plain.csv.gz", "is not compressed with gzip, but its name ends in .gz"),
@@ -621,9 +636,9 @@ def test_what_is_not_a_readable_file_is_refused_in_one_sentence(empty_world: Wor
         (folder / "short.csv.gz", "is damaged"),
         (folder / "nowhere-*.csv", "was not found"),
     ):
-        said = refused(empty_world, export)
-        assert told in said and str(export) in said, (export, said)
-        assert len(said.strip().splitlines()) <= 2, "that it is checked, and one sentence"
+        printed = refused(empty_world, export)
+        assert reported in printed and str(export) in printed, (export, printed)
+        assert len(printed.strip().splitlines()) <= 2, "that it is checked, and one sentence"
 
 
 def test_a_path_that_exists_is_a_file_whatever_characters_it_has(tmp_path: Path) -> None:
@@ -647,8 +662,8 @@ def test_a_file_that_is_damaged_or_gone_after_onboarding_fails_the_run_with_its_
     export.write_bytes(good[:-8] + b"\0\0\0\0" + good[-4:])
     assert f"{export} is damaged" in fails(empty_world)
     write_ndjson(export, [*rows(1), charge(DAY, 1.0, billing_account_id=None)])
-    told = fails(empty_world)
-    assert "every row of the export" in told.lower() and "e.ndjson.gz" in told
+    reported = fails(empty_world)
+    assert "every row of the export" in reported.lower() and "e.ndjson.gz" in reported
     other = {**charge(DAY, 5.0), "usage_start_time": None}
     write_ndjson(export, [*rows(1), other])
     assert "e.ndjson.gz" in fails(empty_world)
@@ -668,7 +683,7 @@ def test_what_tests_found_is_kept_when_a_file_is_damaged_after_them(
     export = write_parquet(empty_world.folder / "e.parquet", rows(1))
     lost = "01FFFF-000000-000000"
     empty_world.add("field", export, "--billing-account", lost, "--billing-account", ACCOUNT)
-    whole = SharedWorker.run
+    complete = SharedWorker.run
 
     def run(worker: Any, job: Job, on_event: Any, *args: Any, **options: Any) -> Any:
         left = 0
@@ -681,7 +696,7 @@ def test_what_tests_found_is_kept_when_a_file_is_damaged_after_them(
                 export.write_bytes(b"damaged")
             on_event(event)
 
-        return whole(worker, job, follow, *args, **options)
+        return complete(worker, job, follow, *args, **options)
 
     monkeypatch.setattr(SharedWorker, "run", run)
     assert f"{export}' too small to be a Parquet file" in fails(empty_world)
@@ -698,24 +713,24 @@ def test_what_tests_found_is_kept_when_a_file_is_damaged_after_them(
     assert steps == [("COMPLETED", 1)], "the result of each test is there"
 
 
-def test_a_row_of_nobody_fails_a_landing(empty_world: World) -> None:
+def test_a_row_without_an_account_fails_a_landing(empty_world: World) -> None:
     export = write_parquet(empty_world.folder / "e-0.parquet", rows(1))
     empty_world.add("field", empty_world.folder / "e-*.parquet", "--landing")
     write_parquet(empty_world.folder / "e-1.parquet", rows(1, billing_account_id=None))
-    told = fails(empty_world)
-    assert "e-1.parquet" in told and export.name not in told
-    assert str(empty_world.folder) not in told, "a sample has no folder of the server"
+    reported = fails(empty_world)
+    assert "e-1.parquet" in reported and export.name not in reported
+    assert str(empty_world.folder) not in reported, "a sample has no folder of the server"
 
 
 def test_an_account_that_does_not_occur_is_a_warning_of_a_landing(empty_world: World) -> None:
     export = write_parquet(empty_world.folder / "e.parquet", rows(1))
     options = ("--landing", "--billing-account", "01FFFF-000000-000000")
     empty_world.add("field", export, *options, "--billing-account", ACCOUNT)
-    (told,) = empty_world.run("field", DAY)["warnings"]
-    assert "01FFFF-000000-000000" in told and ACCOUNT not in told
+    (reported,) = empty_world.run("field", DAY)["warnings"]
+    assert "01FFFF-000000-000000" in reported and ACCOUNT not in reported
 
 
-def test_an_account_that_does_not_occur_is_told_at_onboarding_and_in_every_run(
+def test_an_account_that_does_not_occur_is_reported_at_onboarding_and_in_every_run(
     empty_world: World,
 ) -> None:
     export = write_parquet(empty_world.folder / "e.parquet", rows(1))
@@ -730,14 +745,14 @@ def test_an_account_that_does_not_occur_is_told_at_onboarding_and_in_every_run(
     assert f"The export has rows of {ACCOUNT}." in answer.stderr, answer.output
     assert "onboarding named for this tenant" in answer.output
     document = empty_world.run("field", DAY)
-    assert any(lost in told for told in document["warnings"]), document
+    assert any(lost in reported for reported in document["warnings"]), document
     assert ACCOUNT not in json.dumps(document)
     for table in ("x_meta_dq_results", "x_meta_exports"):
         kept = empty_world.data("field", f"select * from field.{table}")
         assert ACCOUNT not in str(kept)
     empty_world.add("field", export, *options)
-    (told,) = empty_world.run("field", DAY)["warnings"]
-    assert lost in told and ACCOUNT not in told
+    (reported,) = empty_world.run("field", DAY)["warnings"]
+    assert lost in reported and ACCOUNT not in reported
 
 
 # -- Any file of any format, hurt in any way: the sum is loaded, or the file is named.
@@ -746,12 +761,12 @@ HURTS = ("none", "cut", "joined", "renamed", "reordered", "without a header", "e
 
 
 def hurt(path: Path, how: str, at: float) -> None:
-    """Change a text file: `at` says where, from 0 to 1."""
+    """Change a text file: `at`: where, from 0 to 1."""
     packed = path.suffix == ".gz"
     text = (gzip.decompress(path.read_bytes()) if packed else path.read_bytes()).decode()
     lines = text.splitlines(keepends=True)
     if how == "cut":
-        # Inside the last row and before its last value: a cut elsewhere cannot be told.
+        # Inside the last row and before its last value: a cut elsewhere cannot be reported.
         row = lines[-1]
         last = row.rindex(",")
         text = text[: len(text) - len(row) + 1 + int(at * (last - 2))]
@@ -812,10 +827,14 @@ def test_the_sum_loaded_is_the_sum_written_or_the_file_is_named(
     if ending != "parquet" and how not in ("none", "reordered"):
         hurt(names[0], how, at)
     doubled = how in ("joined",) and ending == "ndjson.gz"
-    told, found = summed(dbt, folder / f"part-*.{ending}")
+    reported, found = summed(dbt, folder / f"part-*.{ending}")
     if doubled:
         total += sum(Decimal(one) for one in costs[0]) / 100
-    assert (found == total) if told is None else str(names[0]) in told, (told, found, total)
+    assert (found == total) if reported is None else str(names[0]) in reported, (
+        reported,
+        found,
+        total,
+    )
 
 
 @pytest.fixture(scope="module")

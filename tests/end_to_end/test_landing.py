@@ -90,7 +90,7 @@ def test_marts_are_the_same_and_made_without_the_export(landed: World, tmp_path:
         assert world.fingerprint("split", table) == world.fingerprint("field", table), table
 
 
-def test_the_landings_run_tells_what_it_landed(landed: World) -> None:
+def test_the_landings_run_reports_what_it_landed(landed: World) -> None:
     document = landed.run("shared", "2024-11-01", "2024-11-05")
     assert document["rows"] == len(MOVED) and document["pipeline_id"] == "shared-gcp-export-landing"
     files = {path.name for path in (landed.warehouse / "landing" / "shared").iterdir()}
@@ -132,7 +132,7 @@ def test_a_landing_that_lost_a_date_fails_the_run_and_the_bill_stays(
 def test_what_is_no_landing_cannot_be_read_as_one(landed: World) -> None:
     add = ("tenant", "add", "late", "--admin-email", EMAIL, *MINE, "--export")
     assert "is not a landing" in landed(*add, "tenant:mine").stderr
-    assert "no tenant" in landed(*add, "tenant:nobody").stderr
+    assert "no tenant" in landed(*add, "tenant:unknown").stderr
     assert "must be a tenant's only" in landed(*add, "tenant:shared", "--export", "x").stderr
     unlimited = landed("tenant", "add", "late", "--admin-email", EMAIL, "--export", "tenant:shared")
     assert unlimited.exit_code == 2 and "also read by tenant" in unlimited.stderr
@@ -145,8 +145,8 @@ def test_a_landing_that_is_read_is_not_removed(landed: World) -> None:
 
 def test_a_landing_stays_one_when_it_is_added_again(landed: World) -> None:
     landed.add("shared", landed.folder / "exports" / "shared.parquet")
-    told = json.loads(landed("tenant", "show", "shared", "--json").stdout)
-    assert told["pipeline"] == "gcp/cost/export_landing"
+    reported = json.loads(landed("tenant", "show", "shared", "--json").stdout)
+    assert reported["pipeline"] == "gcp/cost/export_landing"
 
 
 def test_dates_that_are_landed_late_are_loaded_by_the_next_catch_up(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_a_row_that_the_landing_has_late_is_found_by_each_tenants_next_catch_up(
     assert catch_up(night, "mine")["dates"] == []
 
 
-def test_of_a_landing_only_dates_that_its_runs_completed_since_the_last_look_are_read(
+def test_of_a_landing_only_dates_that_its_runs_completed_since_the_last_catch_up_are_read(
     caught_up: World, night: World
 ) -> None:
     """The first date's file is gone: who read it would find that the date moved."""
@@ -263,7 +263,7 @@ def test_of_a_landing_only_dates_that_its_runs_completed_since_the_last_look_are
     moves(caught_up, [charge(f"2024-11-{n:02}") for n in range(1, 7) for _ in range(2)])
     night.run("shared", "2024-11-03", "2024-11-04")
     assert catch_up(night, "mine")["dates"] == ["2024-11-03", "2024-11-04"]
-    # Other rows of the landing are the tenant's now: all of it is looked at anew.
+    # Other rows of the landing are the tenant's now: all of it is checked anew.
     night.add("mine", "tenant:shared", *MINE, "--project", "proj-a", "--with-unallocated")
     assert "2024-11-01" in catch_up(night, "mine", "--dry-run")["skipped"]
 
@@ -271,7 +271,7 @@ def test_of_a_landing_only_dates_that_its_runs_completed_since_the_last_look_are
 def test_what_changed_on_the_tenants_own_side_is_found_by_its_next_catch_up(
     caught_up: World, night: World
 ) -> None:
-    """Though the landing's runs since the last look say nothing of it."""
+    """Though the landing's runs since the last catch-up do not have it."""
     age(night)
     # No run ever had 7 to 9, on which others have charges and mine has none.
     given = [charge(f"2024-11-{n:02}", float(n)) for n in (1, 2, 3, 4, 5, 6, 10)]
@@ -283,7 +283,7 @@ def test_what_changed_on_the_tenants_own_side_is_found_by_its_next_catch_up(
     catch_up(night, "shared")
     found = catch_up(night, "mine")["dates"]
     assert found == [f"2024-11-{n:02}" for n in (7, 8, 9, 10, 11)]
-    # Another account for a moment: what was loaded of it does not stay.
+    # Another account for a short time: what was loaded of it does not stay.
     age(night)
     night.add("mine", "tenant:shared", "--billing-account", OTHER)
     night.run("mine", "2024-11-08", "2024-11-08")
@@ -302,7 +302,7 @@ def test_what_changed_on_the_tenants_own_side_is_found_by_its_next_catch_up(
     assert catch_up(night, "mine")["dates"] == []
 
 
-def test_a_landing_that_nobody_runs_any_more_is_told_by_its_readers(tmp_path: Path) -> None:
+def test_a_landing_without_runs_is_reported_by_its_readers(tmp_path: Path) -> None:
     yesterday = str(datetime.now(UTC).date() - timedelta(days=1))
     world = a_world(tmp_path)
     export = write_parquet(tmp_path / "exports" / "shared.parquet", [charge(yesterday)])
@@ -312,15 +312,15 @@ def test_a_landing_that_nobody_runs_any_more_is_told_by_its_readers(tmp_path: Pa
         catch_up(world, "shared")
         catch_up(world, "mine")
         age(world, 3)
-        told = world("catch-up", "--tenant", "mine")
-        assert told.exit_code == 1
-        assert "The landing shared, which mine reads, has not been run since" in told.output
-        assert "runner catch-up --tenant shared" in told.output
+        reported = world("catch-up", "--tenant", "mine")
+        assert reported.exit_code == 1
+        assert "The landing shared, which mine reads, has not been run since" in reported.output
+        assert "runner catch-up --tenant shared" in reported.output
         catch_up(world, "shared")
         assert catch_up(world, "mine")["dates"] == []
 
 
-def test_an_export_that_stopped_beside_one_that_is_written_is_told(tmp_path: Path) -> None:
+def test_an_export_that_stopped_beside_one_that_is_written_is_reported(tmp_path: Path) -> None:
     today = datetime.now(UTC).date()
     stopped, yesterday = (str(today - timedelta(days=n)) for n in (4, 1))
     world = a_world(tmp_path)
@@ -341,15 +341,15 @@ def test_a_date_that_a_landing_has_emptied_is_emptied_and_what_the_export_droppe
     assert catch_up(night, "mine")["dates"] == ["2024-11-04"]
     assert days_of(night) == {1: 1, 2: 2, 3: 3, 5: 5, 6: 6}
     night.run("shared", "2024-11-01", "2024-11-01")
-    told = catch_up(night, "mine")
-    assert (told["dates"], told["skipped"]) == ([], ["2024-11-01"])
+    reported = catch_up(night, "mine")
+    assert (reported["dates"], reported["skipped"]) == ([], ["2024-11-01"])
     assert days_of(night)[1] == 1
 
 
 def test_whether_a_landings_export_is_still_written_is_tested_by_its_own_run_alone(
     tmp_path: Path,
 ) -> None:
-    """Mine has used nothing for four days, which says nothing of the export."""
+    """Mine has used nothing for four days, which is no fault of the export."""
     today = datetime.now(UTC).date()
     stopped, yesterday = (str(today - timedelta(days=n)) for n in (4, 1))
     old = [charge("2024-11-01"), charge(stopped)]

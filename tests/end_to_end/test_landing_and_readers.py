@@ -193,7 +193,7 @@ class OtherPool:
 
 
 def a_run(world: World, tenant: str, pool: Any, on_event: Callable[[Event], None]) -> Report:
-    """A run of both dates, with a look at what happens in it."""
+    """A run of both dates, with a hook at each event."""
     context = open_context(Settings(ROOT, None, world.environ))
     template = templates.load(templates.LANDING if tenant == "shared" else templates.DEFAULT)
     request = claiming.request_of(
@@ -234,7 +234,7 @@ class FailingLanding(threading.Thread):
         self.join(60)
 
 
-MOMENTS = [
+POINTS = [
     "before it is asked for",
     "waiting starting dbt",
     "planned",
@@ -249,16 +249,16 @@ MOMENTS = [
 
 
 @pytest.mark.parametrize("ends", ["at once", "after its reader"])
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("point", POINTS)
 def test_a_reader_beside_its_landings_failing_run_never_has_a_partial_date(
-    landed: World, world: World, other_dbt: None, moment: str, ends: str
+    landed: World, world: World, other_dbt: None, point: str, ends: str
 ) -> None:
     """Twenty timings; the landing fails by its proof, or after its files are in place."""
-    is_rolled_back = (MOMENTS.index(moment) + (ends == "at once")) % 2 == 0
+    is_rolled_back = (POINTS.index(point) + (ends == "at once")) % 2 == 0
     landing = FailingLanding(world)
 
     def it_is(event: str) -> None:
-        if event == moment and not landing.began.is_set():
+        if event == point and not landing.began.is_set():
             moves(landed, *([WITHOUT_A_DATE] if is_rolled_back else []))
             if not is_rolled_back:
                 # The last file cannot be renamed to the name of a folder.
@@ -282,7 +282,7 @@ def test_a_reader_beside_its_landings_failing_run_never_has_a_partial_date(
     landing.let_it_end()
     assert landing.report is not None and landing.report.status == "FAILED"
     expected = {"before it is asked for": "REFUSED", "after its end": "COMPLETED"}
-    assert status == expected.get(moment, "FAILED")
+    assert status == expected.get(point, "FAILED")
     assert all(day in (OLD, NEW) for day in loaded(world))
     if status != "FAILED" or is_rolled_back:
         assert loaded(world) == [OLD, OLD]

@@ -76,7 +76,7 @@ def test_dollars_at_the_exports_rate_stand_beside_and_replace_nothing(mixed: Wor
     ]
 
 
-def test_every_row_says_which_export_it_came_from(mixed: World) -> None:
+def test_every_row_reports_which_export_it_came_from(mixed: World) -> None:
     found = mixed.data(
         "mini",
         "select billing_account_id, parse_filename(exports.export_ref), count(*)"
@@ -106,8 +106,8 @@ def test_a_standard_and_a_detailed_export_of_one_account_are_refused(
     add = ("tenant", "add", "mini", "--admin-email", EMAIL, *refs, "--billing-account", DOLLARS)
     answer = empty_world(*add)
     assert answer.exit_code == 2, answer.output
-    for told in (DOLLARS, str(detailed), str(other), f"({DAY} to {DAY})", "same money"):
-        assert told in answer.stderr
+    for reported in (DOLLARS, str(detailed), str(other), f"({DAY} to {DAY})", "same money"):
+        assert reported in answer.stderr
     assert not empty_world.warehouse.exists() or not list(empty_world.warehouse.iterdir())
 
 
@@ -135,7 +135,7 @@ def test_an_account_that_two_exports_bill_for_one_date_fails_the_run_and_is_name
     document = json.loads(answer.stdout)
     assert (answer.exit_code, document["status"]) == (1, "FAILED")
     assert ONE_EXPORT in document["error"]
-    found = moved.findings("mini", "billing_cost_daily__error", ONE_EXPORT)[-1]
+    found = moved.failed_expectations("mini", "billing_cost_daily__error", ONE_EXPORT)[-1]
     (row,) = found["samples"]
     assert found["status"] == "fail" and found["failing_rows"] == 2, "one account, two charges"
     assert row["ingestion_date"] == DAY

@@ -70,7 +70,7 @@ def test_two_warm_processes_load_what_each_tenant_alone_would(empty_world: World
         assert accounts == [(account,)]
 
 
-def test_a_range_of_all_tenants_is_told_as_a_table(mini: World, tmp_path: Path) -> None:
+def test_a_range_of_all_tenants_is_reported_as_a_table(mini: World, tmp_path: Path) -> None:
     world = mini.copy(tmp_path)
     with only("bill_run"):
         answer = world("run", "--all-tenants", "--date", "2024-11-02", "--workers", "1")

@@ -31,7 +31,7 @@ def export(mini: World) -> Path:
 
 
 def rows(world: World) -> dict[str, list[Any]]:
-    """The tenant's rows, but for the moment at which its exports were written again."""
+    """The tenant's rows, but for the time at which its exports were written again."""
     found = {}
     for table in TABLES:
         columns = [
@@ -112,7 +112,7 @@ PROFILE = "select company_name, subscription_plan from tenants.tenant_profiles"
 FILTERS = "select billing_account_ids, project_ids, has_unallocated from tenants.tenant_exports"
 
 
-def test_what_is_not_named_stays_and_each_change_is_said(
+def test_what_is_not_named_stays_and_each_change_is_reported(
     mini: World, export: Path, tmp_path: Path
 ) -> None:
     """It used to fall back to starter, no company and, worst, all accounts."""
@@ -132,15 +132,17 @@ def test_what_is_not_named_stays_and_each_change_is_said(
     assert (world.control(PROFILE), world.control(FILTERS)) == before
 
     answer = world(*add, "--plan", "starter", "--all-accounts")
-    told = answer.stderr.splitlines()
-    assert "plan: SCALE -> STARTER" in told and f"billing accounts: {ACCOUNT} -> all" in told
+    reported = answer.stderr.splitlines()
+    assert (
+        "plan: SCALE -> STARTER" in reported and f"billing accounts: {ACCOUNT} -> all" in reported
+    )
     assert world.control(FILTERS) == [("[]", "[]", True)]
 
 
 def test_a_tenant_without_its_profile_keeps_its_plan_and_its_accounts(
     mini: World, export: Path, tmp_path: Path
 ) -> None:
-    """What `runner doctor` tells to do when the table of profiles is gone."""
+    """What `runner doctor` advises when the table of profiles is gone."""
     world = mini.copy(tmp_path)
     add = ("tenant", "add", "mini", "--admin-email", EMAIL, "--export", str(export))
     assert world(*add, "--billing-account", ACCOUNT).exit_code == 0
@@ -159,8 +161,8 @@ def test_a_newcomer_that_is_refused_leaves_nothing_behind(empty_world: World) ->
     assert list(empty_world.folder.rglob("badco")) == []
 
 
-def test_charges_that_another_tenant_has_too_are_told(again: World, export: Path) -> None:
-    """The first has every row already. A parent company may want that: it is told, aloud."""
+def test_charges_that_another_tenant_has_too_are_reported(again: World, export: Path) -> None:
+    """The first has every row already. A parent company may want that: it is reported, aloud."""
     answer = again(
         *("tenant", "add", "field", "--admin-email", EMAIL, "--export", str(export)),
         *("--billing-account", ACCOUNT),

@@ -1,4 +1,4 @@
-"""Each tenant has its own parse: whole the first time, then only of what has changed."""
+"""Each tenant has its own parse: a complete one the first time, then only of what has changed."""
 
 import json
 from pathlib import Path
@@ -37,8 +37,8 @@ def test_a_warm_process_parses_what_changed_and_nothing_else_again(
         return outcome.nodes[0].compiled_code or ""
 
     def parsed(tenant: str) -> int:
-        told = settings.dbt_target_dir / "tenants" / tenant / "local" / "perf_info.json"
-        return int(json.loads(told.read_text())["parsed_path_count"])
+        reported = settings.dbt_target_dir / "tenants" / tenant / "local" / "perf_info.json"
+        return int(json.loads(reported.read_text())["parsed_path_count"])
 
     with Worker(settings, tmp_path / "logs") as worker:
         assert 'from "tenant_one"."one"."gcp_silver_cost"' in compiled(worker, "one", "2024-11-01")

@@ -28,7 +28,7 @@ TABLES = {
     "billing_cost_daily": "matches_the_export",
     "gcp_silver_cost": "keeps_every_charge",
     "cost_by_service_daily": "sums_to_net",
-    "focus_cost_and_usage": "tells_the_same_bill",
+    "focus_cost_and_usage": "has_the_same_bill",
     "loaded_dates": "has_every_date_of_the_call",
     "restatement_ledger": "changes_add_up_to_the_bill",
     OWN: "sums_to_silver",
@@ -208,7 +208,7 @@ def project_in(folder: Path) -> Path:
         )
         assert changed == 1, table
         path.write_text(text)
-    # A file that joins the export after it was looked at, as an upload in parts does.
+    # A file that joins the export after it was checked, as an upload in parts does.
     bill = folder / "models" / "billing" / "billing_cost_daily.sql"
     hook = (
         "{% if var('upload', '') %}copy (from read_parquet('{{ var('upload') }}/a.parquet'))"
@@ -258,7 +258,7 @@ def test_a_failed_proof_leaves_the_old_rows_and_one_plain_rerun_makes_all_layers
     results = place.results(f"failed-{layer}")
     for table in tables:
         message = node(failed, table).message
-        assert node(failed, table).status == "error" and "not published <findings>" in message
+        assert node(failed, table).status == "error" and "not published <failures>" in message
         assert TABLES[table] in message
         status, passed, failures, text = results[f"{table}__error"]
         found = json.loads(text)
@@ -339,7 +339,7 @@ def test_an_export_that_changes_while_it_is_read_is_not_published(place: Place) 
     )
 
 
-def test_what_a_proof_says_is_at_most_8_kilobytes_and_has_samples(place: Place) -> None:
+def test_what_a_proof_reports_is_at_most_8_kilobytes_and_has_samples(place: Place) -> None:
     wide = {
         "currency_conversion_rate": 0.0,
         "cost_type": 'a "quoted" type ' * 500,
@@ -351,8 +351,8 @@ def test_what_a_proof_says_is_at_most_8_kilobytes_and_has_samples(place: Place) 
     rows = [charge(DAY, 1.0 + n, **wide) for n in range(50)]
     write_parquet(place.world.folder / "exports" / "a.parquet", rows)
     failed = place.build("wide")
-    (text,) = re.findall("<findings>.*</findings>", node(failed, "billing_cost_daily").message)
-    found = json.loads(text.removeprefix("<findings>").removesuffix("</findings>"))
+    (text,) = re.findall("<failures>.*</failures>", node(failed, "billing_cost_daily").message)
+    found = json.loads(text.removeprefix("<failures>").removesuffix("</failures>"))
     assert len(text) <= 8_192 and len(found) >= 7
     assert all(one["failing_rows"] == 50 and 1 <= len(one["samples"]) <= 5 for one in found)
     place.export(1.0)
@@ -469,7 +469,7 @@ def test_the_selector_leaves_out_the_proofs_and_nothing_else(
     assert {one["name"] for one in manifest["nodes"].values()} >= NODES
 
 
-def test_every_table_that_is_published_is_proved_and_says_so_in_one_place(
+def test_every_table_that_is_published_is_proved_and_reports_so_in_one_place(
     manifest: dict[str, Any],
 ) -> None:
     for name, table in dated(manifest).items():

@@ -85,7 +85,7 @@ def test_every_table_and_mart_sums_to_the_same_net(nise) -> None:
         )
         if not name.startswith(("x_meta_", "stg_")) and name not in SEEDS
     }
-    assert tables == {*NET_OF, *NO_NET}, "a new mart says here how it sums to the net"
+    assert tables == {*NET_OF, *NO_NET}, "a new mart reports here how it sums to the net"
     for table, net in NET_OF.items():
         assert world.data("mini", f"select {net} from mini.{table}") == [(NET,)], table
 

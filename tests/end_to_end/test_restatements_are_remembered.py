@@ -18,7 +18,7 @@ DRIFTED = "closed_months_net_drifted"
 
 
 @pytest.fixture(scope="module")
-def told(
+def reported(
     mini: World, mini_rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[World, Path]]:
     """Loaded, loaded again after a correction and a loss, and once more with nothing new."""
@@ -43,8 +43,8 @@ def ledger(world: World, day: date) -> list[tuple[Any, ...]]:
     )
 
 
-def test_each_run_of_a_date_has_its_row_with_what_it_changed(told) -> None:
-    world, _ = told
+def test_each_run_of_a_date_has_its_row_with_what_it_changed(reported) -> None:
+    world, _ = reported
     assert ledger(world, FIRST) == [
         (2, Decimal(3), None, Decimal(3)),
         (3, Decimal("2.5"), Decimal(3), Decimal("-0.5")),
@@ -52,8 +52,8 @@ def test_each_run_of_a_date_has_its_row_with_what_it_changed(told) -> None:
     ]
 
 
-def test_a_date_that_has_become_empty_is_told_with_0(told) -> None:
-    world, _ = told
+def test_a_date_that_has_become_empty_is_reported_with_0(reported) -> None:
+    world, _ = reported
     assert SECOND not in world.bill("mini")
     assert ledger(world, SECOND) == [
         (1, Decimal(3), None, Decimal(3)),
@@ -62,17 +62,17 @@ def test_a_date_that_has_become_empty_is_told_with_0(told) -> None:
     ]
 
 
-def test_a_run_adds_no_row_to_a_date_it_did_not_load(told) -> None:
-    world, _ = told
+def test_a_run_adds_no_row_to_a_date_it_did_not_load(reported) -> None:
+    world, _ = reported
     assert [row[-1] for row in ledger(world, THIRD)] == [Decimal(4), Decimal(0)]
     runs = world.control("select pipeline_logging_id from mini.x_meta_pipeline_runs")
     written = world.data("mini", "select distinct pipeline_logging_id from mini.restatement_ledger")
     assert set(written) == set(runs)
 
 
-def test_a_restatement_of_a_closed_month_warns_with_before_and_after(told) -> None:
-    world, _ = told
-    found = world.findings("mini", "restatement_ledger__warn", DRIFTED)
+def test_a_restatement_of_a_closed_month_warns_with_before_and_after(reported) -> None:
+    world, _ = reported
+    found = world.failed_expectations("mini", "restatement_ledger__warn", DRIFTED)
     assert [one.get("status") for one in found] == [None, "warn", None]
     assert found[1]["failing_rows"] == 2
     moved = {row["usage_date"]: row for row in found[1]["samples"]}
@@ -80,11 +80,11 @@ def test_a_restatement_of_a_closed_month_warns_with_before_and_after(told) -> No
     assert Decimal(moved["2024-11-02"]["net_after"]) == 0
 
 
-def test_a_run_that_is_repeated_under_its_id_tells_of_itself_once(
-    told, mini_rows: list[dict[str, Any]]
+def test_a_run_that_is_repeated_under_its_id_is_recorded_once(
+    reported, mini_rows: list[dict[str, Any]]
 ) -> None:
     """The second try finds the first one's rows, and a date that lost its charges in between."""
-    world, export = told
+    world, export = reported
     before = {day: ledger(world, day) for day in (FIRST, SECOND, THIRD)}
 
     def load(rows: list[dict[str, Any]], *flags: str) -> None:
@@ -129,8 +129,8 @@ def test_a_run_that_is_repeated_under_its_id_tells_of_itself_once(
     assert [ledger(world, day)[:-1] for day in (FIRST, SECOND, THIRD)] == list(before.values())
 
 
-def test_a_date_that_was_loaded_and_one_that_was_not_are_known_apart(told) -> None:
-    world, _ = told
+def test_a_date_that_was_loaded_and_one_that_was_not_are_known_apart(reported) -> None:
+    world, _ = reported
     days = world.data(
         "mini",
         "select day(usage_date), is_loaded, billed_cost from mini.cost_by_account_daily"

@@ -1,4 +1,4 @@
-"""The export's columns change: a new one is told once, a missing or retyped one stops the work."""
+"""The export's columns change: a new one is reported once, a missing or retyped one stops runs."""
 
 import json
 from pathlib import Path
@@ -35,10 +35,10 @@ def write(world: World, columns: dict[str, str], **changes: Any) -> None:
 
 
 def warned(world: World, test: str = NEW_COLUMN) -> list[str]:
-    return [told for told in world.run("mini", DAY)["warnings"] if test in told]
+    return [reported for reported in world.run("mini", DAY)["warnings"] if test in reported]
 
 
-def test_a_new_column_is_told_once_and_changes_nothing(drift: World, mini: World) -> None:
+def test_a_new_column_is_reported_once_and_changes_nothing(drift: World, mini: World) -> None:
     before = mini.rows("mini", without="export_ref")
     nested = DETAILED["service"].replace("id varchar", "id varchar, tier varchar")
     write(drift, {**DETAILED, "carbon": "struct(grams double)", "service": nested})
@@ -52,13 +52,13 @@ def test_a_new_column_is_told_once_and_changes_nothing(drift: World, mini: World
         ("carbon.grams", "DOUBLE", "mini"),
         ("service.tier", "VARCHAR", "mini"),
     ]
-    found = drift.findings("mini", WARNINGS, NEW_COLUMN)
+    found = drift.failed_expectations("mini", WARNINGS, NEW_COLUMN)
     assert [one.get("status") for one in found] == [None, "warn", None]
     assert {row["column_name"] for row in found[1]["samples"]} == {"carbon.grams", "service.tier"}
     assert drift.rows("mini", without="export_ref") == before
 
     write(drift, {**DETAILED, "carbon": "struct(grams double)", "moon": "varchar"})
-    assert len(warned(drift)) == 1, "another one is told, too"
+    assert len(warned(drift)) == 1, "another one is reported, too"
     assert warned(drift) == []
     assert [name for name, *_ in drift.data("mini", known)][1] == "moon"
 
@@ -79,17 +79,17 @@ RETYPED = {
 def test_a_retyped_column_fails_onboarding_with_its_name_and_both_types(
     empty_world: World, column: str
 ) -> None:
-    type_, told = RETYPED[column]
+    type_, reported = RETYPED[column]
     write(empty_world, {**DETAILED, column: type_})
     add = ("tenant", "add", "mini", "--admin-email", EMAIL, "--export", str(path(empty_world)))
     answer = empty_world(*add)
     assert answer.exit_code == 2, answer.output
-    assert told in answer.stderr and str(path(empty_world)) in answer.stderr
+    assert reported in answer.stderr and str(path(empty_world)) in answer.stderr
     assert not empty_world.warehouse.exists() or not list(empty_world.warehouse.iterdir())
 
 
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "reported"),
     [
         ({**DETAILED, "cost": "bigint"}, "has the column cost as BIGINT instead of FLOAT64"),
         (
@@ -99,24 +99,24 @@ def test_a_retyped_column_fails_onboarding_with_its_name_and_both_types(
     ],
 )
 def test_a_column_that_is_retyped_or_goes_later_fails_the_run_and_leaves_the_bill(
-    drift: World, mini: World, columns: dict[str, str], told: str
+    drift: World, mini: World, columns: dict[str, str], reported: str
 ) -> None:
     write(drift, columns)
     answer = drift("run", "--tenant", "mini", "--date", DAY, "--json")
     document = json.loads(answer.stdout)
     assert (answer.exit_code, document["status"]) == (1, "FAILED")
-    assert told in document["error"] and "export.parquet" in document["error"]
+    assert reported in document["error"] and "export.parquet" in document["error"]
     assert drift.rows("mini") == mini.rows("mini")
 
 
-def test_an_optional_column_that_goes_is_told_once_by_name_and_again_should_it_return_and_go(
+def test_an_optional_column_that_goes_is_reported_once_by_name_and_again_should_it_return_and_go(
     drift: World, mini: World
 ) -> None:
     without = {name: type_ for name, type_ in DETAILED.items() if name != "system_labels"}
     assert warned(drift, LOST_COLUMN) == [], "there, and remembered"
     write(drift, without)
     assert len(warned(drift, LOST_COLUMN)) == 1
-    found = [one for one in drift.findings("mini", WARNINGS, LOST_COLUMN) if one]
+    found = [one for one in drift.failed_expectations("mini", WARNINGS, LOST_COLUMN) if one]
     assert [one["status"] for one in found] == ["warn"]
     lost = {row["column_name"] for row in found[0]["samples"]}
     assert lost == {"system_labels.key", "system_labels.value"}
@@ -128,7 +128,7 @@ def test_an_optional_column_that_goes_is_told_once_by_name_and_again_should_it_r
     assert len(warned(drift, LOST_COLUMN)) == 1
 
 
-# -- Text has no types: there a value that does not fit tells that its column was retyped.
+# -- Text has no types: there a value that does not fit shows that its column was retyped.
 
 MISTYPED = {
     "cost": ({"cost": "much"}, "cost", "FLOAT64"),
@@ -147,12 +147,12 @@ def test_a_retyped_column_of_text_fails_onboarding_with_its_name(
     empty_world: World, column: str
 ) -> None:
     changes, path, type_ = MISTYPED[column]
-    told = f"has in the column {path} a value that does not fit {type_}"
+    reported = f"has in the column {path} a value that does not fit {type_}"
     rows = [charge(DAY, 1.0), {**charge(DAY, 2.0), **changes}]
     export = write_ndjson(empty_world.folder / "text.ndjson.gz", rows)
     answer = empty_world("tenant", "add", "mini", "--admin-email", EMAIL, "--export", str(export))
     assert answer.exit_code == 2, answer.output
-    assert told in answer.stderr and str(export) in answer.stderr
+    assert reported in answer.stderr and str(export) in answer.stderr
 
 
 def test_a_column_of_text_that_is_retyped_later_fails_the_run_with_its_name_and_leaves_the_bill(
@@ -164,10 +164,10 @@ def test_a_column_of_text_that_is_retyped_later_fails_the_run_with_its_name_and_
     before = empty_world.rows("mini")
     for column in ("cost", "project", "credits"):
         changes, path, type_ = MISTYPED[column]
-        told = f"has in the column {path} a value that does not fit {type_}"
+        reported = f"has in the column {path} a value that does not fit {type_}"
         write_ndjson(export, [charge(DAY, 1.0), {**charge(DAY, 2.0), **changes}])
         failed = empty_world("run", "--tenant", "mini", "--date", DAY, "--json")
         document = json.loads(failed.stdout)
         assert (failed.exit_code, document["status"]) == (1, "FAILED")
-        assert told in document["error"] and str(export) in document["error"]
+        assert reported in document["error"] and str(export) in document["error"]
         assert empty_world.rows("mini") == before

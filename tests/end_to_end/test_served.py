@@ -86,17 +86,17 @@ class Server:
         """One of the predecessor's calls, by its own program where there is one."""
         if not shutil.which("curl"):
             pytest.skip("there is no curl: its calls are NOT proved on this machine")
-        told = words.replace("localhost:8080", f"localhost:{self.port}")
-        done = subprocess.run(told, shell=True, capture_output=True, text=True, timeout=60)
+        reported = words.replace("localhost:8080", f"localhost:{self.port}")
+        done = subprocess.run(reported, shell=True, capture_output=True, text=True, timeout=60)
         return json.loads(done.stdout)
 
     def until(self, ask: Any, *statuses: str) -> Any:
         deadline = time.monotonic() + PATIENCE
-        while (told := ask())["status"] not in statuses:
-            assert told["status"] in ("PENDING", "RUNNING", *statuses), told
-            assert time.monotonic() < deadline, told
+        while (reported := ask())["status"] not in statuses:
+            assert reported["status"] in ("PENDING", "RUNNING", *statuses), reported
+            assert time.monotonic() < deadline, reported
             time.sleep(1.5)  # a key may ask 50 times a minute, and a run may take one
-        return told
+        return reported
 
 
 @pytest.fixture
@@ -162,10 +162,14 @@ def test_the_predecessors_calls_from_an_empty_warehouse_to_completed(
     assert posted["status"] == "PENDING" and posted["pipeline_id"] == "acme1281-gcp-cost-billing"
     assert posted["message"].endswith("(async mode)")
     run_id = posted["pipeline_logging_id"]
-    told = server.until(
+    reported = server.until(
         lambda: server.curl(CURL[1].format(pipeline_logging_id=run_id)), "COMPLETED"
     )
-    assert told["trigger_by"] == "docker_test" and told["duration_ms"] > 0 and told["end_time"]
+    assert (
+        reported["trigger_by"] == "docker_test"
+        and reported["duration_ms"] > 0
+        and reported["end_time"]
+    )
     listed = server.curl(CURL[2])
     assert [run["pipeline_logging_id"] for run in listed] == [run_id, second]
 

@@ -26,7 +26,7 @@ def costs(world: World, tenant: str) -> list[Decimal]:
 
 
 def test_a_tenant_of_accounts_has_those_accounts_rows_and_no_others(shop: World) -> None:
-    """Each tenant of the predecessor copied the whole shared export."""
+    """Each tenant of the predecessor copied the complete shared export."""
     found = shop.data(
         "shop",
         "select distinct billing_account_id from shop.billing_cost_daily union all"
@@ -43,14 +43,14 @@ def test_a_tenant_of_a_project_has_its_rows_and_none_without_a_project(split: Wo
     assert split.bill("split")[date(2024, 11, 2)] == (1, Decimal(800), Decimal(0))
 
 
-def test_a_tenant_of_projects_has_what_is_of_no_project_when_it_says_so(
+def test_a_tenant_of_projects_has_what_is_of_no_project_when_it_asks_for_it(
     split: World, tmp_path: Path
 ) -> None:
     mine = split.copy(tmp_path)
     export = split.folder / "exports" / "shared.parquet"
-    whole = ("--project", "proj-b", "--project", "proj-c")
+    complete = ("--project", "proj-b", "--project", "proj-c")
     add = ("tenant", "add", "split", "--admin-email", EMAIL, "--export", str(export))
-    answer = mine(*add, "--billing-account", OTHER, *whole, "--with-unallocated")
+    answer = mine(*add, "--billing-account", OTHER, *complete, "--with-unallocated")
     assert answer.exit_code == 0 and "--with-unallocated" not in answer.stdout
     with only("bill_run"):
         mine.run("split", "2024-11-01")

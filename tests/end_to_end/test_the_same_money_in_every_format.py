@@ -83,5 +83,5 @@ def test_a_run_fails_for_an_amount_beyond_numeric_and_names_the_column(empty_wor
     empty_world.add("mini", export)
     answer = empty_world("run", "--tenant", "mini", "--date", DAY)
     assert answer.exit_code == 1, answer.output
-    told = "has in the column cost_at_list a value outside the range of NUMERIC"
-    assert told in answer.output and "1e+30" not in answer.output, "it may be another tenant's"
+    reported = "has in the column cost_at_list a value outside the range of NUMERIC"
+    assert reported in answer.output and "1e+30" not in answer.output, "it may be another tenant's"

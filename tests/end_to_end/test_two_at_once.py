@@ -51,11 +51,11 @@ def test_two_tenants_are_added_to_one_export_at_once_and_one_is_refused(
         )
         for name in ("mini", "field")
     }
-    told = {name: end() for name, end in ends.items()}
-    codes = {name: answer.returncode for name, answer in told.items()}
-    assert sorted(codes.values()) == [0, 2], [answer.stderr for answer in told.values()]
+    reported = {name: end() for name, end in ends.items()}
+    codes = {name: answer.returncode for name, answer in reported.items()}
+    assert sorted(codes.values()) == [0, 2], [answer.stderr for answer in reported.values()]
     (winner,) = (name for name in codes if codes[name] == 0)
     (loser,) = set(codes) - {winner}
-    assert f"also read by tenant {winner}" in told[loser].stderr
+    assert f"also read by tenant {winner}" in reported[loser].stderr
     found = empty_world.control("select tenant_id from tenants.tenant_exports")
     assert found == [(winner,)]

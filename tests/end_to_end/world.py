@@ -113,7 +113,7 @@ class World:
         return end
 
     def add(self, tenant: str, export: Path | str, *options: str) -> str:
-        """Onboarding that must succeed; what it said."""
+        """Onboarding that must succeed; what it printed."""
         answer = self(
             *("tenant", "add", tenant, "--admin-email", EMAIL, "--plan", "scale"),
             *("--export", str(export), *options),
@@ -141,7 +141,7 @@ class World:
         """Ask the control file."""
         return ask(self.warehouse / "control.db", sql, values)
 
-    def findings(self, tenant: str, row: str, expectation: str) -> list[dict[str, Any]]:
+    def failed_expectations(self, tenant: str, row: str, expectation: str) -> list[dict[str, Any]]:
         """What an expectation found in each call, in order, its samples as objects; {} if it held.
 
         `row` is that of the table and severity in x_meta_dq_results.

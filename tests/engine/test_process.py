@@ -1,4 +1,4 @@
-"""The child process in which dbt works: its events, its end, and an end nobody planned."""
+"""The child process in which dbt works: its events, its end, and an unplanned end."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ NODE = (
 
 @pytest.fixture
 def child(tmp_path: Path):
-    """Runs a job in a child that does what the given lines of Python say, in place of dbt."""
+    """Runs a job in a child that does what the given lines of Python do, in place of dbt."""
     package = tmp_path / "project" / "runner"
     (package / "engine").mkdir(parents=True)
     for folder in (package, package / "engine"):
@@ -44,7 +44,7 @@ def child(tmp_path: Path):
     return run
 
 
-def test_a_good_end_is_told(child) -> None:
+def test_a_good_end_is_reported(child) -> None:
     outcome, _ = child('print(\'{"event": "result", "success": true, "error": null}\')')
     assert outcome == Outcome(True, None, ())
 

@@ -153,7 +153,7 @@ def set_patience(seconds: float) -> None:
 
 
 def set_clock(seconds: float) -> None:
-    """Every module of the runner that looks at the clock gets one that is off."""
+    """Every module of the runner that checks the clock gets one that is off."""
 
     class Clock(datetime):
         @classmethod
@@ -244,12 +244,12 @@ def be_child(point: str) -> None:
     if what in ("started", "finished"):
         inner = worker._progress
 
-        def progress(emit: Any, told: Any) -> Any:
+        def progress(emit: Any, reported: Any) -> Any:
             def on_event(event: Any) -> None:
                 name = {"started": "NodeStart", "finished": "NodeFinished"}[what]
                 if event.info.name == name and event.data.node_info.node_name == node:
                     end()
-                inner(emit, told)(event)
+                inner(emit, reported)(event)
 
             return on_event
 

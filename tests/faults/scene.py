@@ -116,7 +116,7 @@ class Scene:
         self, *args: str, at: str | None = None, under: tuple[str, ...] = (), **environ: str
     ) -> "subprocess.Popen[str]":
         """Start `runner`; `at` names a point of kill_at.py, `under` is put before it."""
-        # What breaks is the same without the marts, and whole runs are the end-to-end layer's.
+        # What breaks is the same without the marts, and complete runs are the end-to-end layer's.
         points = f"only:bill_run,{at}" if at else "only:bill_run"
         command = [sys.executable, str(KILL_AT), points]
         process = subprocess.Popen(
@@ -231,8 +231,10 @@ class Scene:
             f" where tenant_id = '{tenant}' and concurrent_pipelines_running <> 0",
             [],
         )
-        told = quota.of(self.context.store, tenant)
-        taken = [("slot", one.used) for one in told.limits if one.name == "concurrent" and one.used]
+        reported = quota.of(self.context.store, tenant)
+        taken = [
+            ("slot", one.used) for one in reported.limits if one.name == "concurrent" and one.used
+        ]
         return at_work + viewed + taken
 
 

@@ -55,22 +55,22 @@ def to(inbox: Inbox, **more: str) -> dict[str, str]:
     }
 
 
-def read(letter: Envelope) -> EmailMessage:
-    found = message_from_bytes(bytes(letter.content or b""), policy=policy.default)
+def read(envelope: Envelope) -> EmailMessage:
+    found = message_from_bytes(bytes(envelope.content or b""), policy=policy.default)
     assert isinstance(found, EmailMessage)
     return found
 
 
-def readers_see(letter: Envelope) -> str:
-    """What the mail says of the rows that readers of the data see now."""
-    words = read(letter).get_body(("plain",))
+def readers_see(envelope: Envelope) -> str:
+    """What the mail reports of the rows that readers of the data see now."""
+    words = read(envelope).get_body(("plain",))
     assert words is not None
     (line,) = re.findall(r"^Readers see now: +(.+)$", words.get_content(), re.MULTILINE)
     return str(line)
 
 
 def subjects(inbox: Inbox) -> list[str]:
-    return [read(letter)["Subject"] for letter in inbox.letters]
+    return [read(envelope)["Subject"] for envelope in inbox.mails]
 
 
 def alerts(scene: Scene) -> list[tuple[Any, ...]]:
@@ -100,7 +100,7 @@ def failed(scene: Scene, **environ: str) -> None:
     assert scene.last_run()["error_message"].startswith(ERROR)
 
 
-def look(scene: Scene, **environ: str) -> "subprocess.CompletedProcess[str]":
+def any_command(scene: Scene, **environ: str) -> "subprocess.CompletedProcess[str]":
     """Any later command about the tenant."""
     return scene.call("quota", "--tenant", "acme", **environ)
 
@@ -120,16 +120,16 @@ def make_older(scene: Scene, by: timedelta) -> None:
 
 
 @pytest.mark.heavy
-def test_a_failure_is_told_with_all_that_is_needed_and_so_is_its_end(
+def test_a_failure_is_reported_with_all_that_is_needed_and_so_is_its_end(
     scene: Scene, inbox: Inbox
 ) -> None:
-    scene.export(cost=100, rows=3, rate=-1)  # no rate is below zero: a test will say so
+    scene.export(cost=100, rows=3, rate=-1)  # no rate is below zero: a test will fail
     run = scene.run(**to(inbox))
     assert run.returncode == 1
     failing = "rate_is_positive_and_1_for_usd failed for 3 rows ("
-    (letter,) = inbox.letters
-    assert letter.rcpt_tos == ["admin@acme.example", "ops@ours.example", "oncall@ours.example"]
-    mail = read(letter)
+    (envelope,) = inbox.mails
+    assert envelope.rcpt_tos == ["admin@acme.example", "ops@ours.example", "oncall@ours.example"]
+    mail = read(envelope)
     assert mail["Subject"] == SUBJECT
     run_id = scene.last_run()["pipeline_logging_id"]
     for kind in ("plain", "html"):
@@ -147,7 +147,7 @@ def test_a_failure_is_told_with_all_that_is_needed_and_so_is_its_end(
             "-1.0",  # of a sample row
         ):
             assert needed in words, f"{needed} is not in the {kind} part:\n{words}"
-        assert "Got " not in words and "findings" not in words
+        assert "Got " not in words and "<failures>" not in words
     text = mail.get_body(("plain",))
     listed = text.get_content().split("Failed expectations")[1] if text else ""
     assert f"  billing_cost_daily: {failing}" in listed, "the expectation with its count"
@@ -159,7 +159,7 @@ def test_a_failure_is_told_with_all_that_is_needed_and_so_is_its_end(
     scene.export(cost=100, rows=4)
     assert scene.run(**to(inbox)).returncode == 0
     assert subjects(inbox) == [SUBJECT, RECOVERED]
-    assert inbox.letters[1].rcpt_tos == inbox.letters[0].rcpt_tos
+    assert inbox.mails[1].rcpt_tos == inbox.mails[0].rcpt_tos
     # A second success after the same failure raises no second alert.
     (found,) = scene.context.store.read(
         runs_sql.RUN.format(tenant="acme"), run_id=scene.last_run()["pipeline_logging_id"]
@@ -171,7 +171,9 @@ def test_a_failure_is_told_with_all_that_is_needed_and_so_is_its_end(
     for alert in outbox.raised(scene.settings.mail, template, again, Outcome(True, None), contact):
         statements = spooled.texts("acme", alert.named)
         scene.context.store.write(*statements, now=datetime.now(UTC), **alert.values)
-    assert [kind for kind, *_ in alerts(scene)] == ["failure", "recovery"], "good news is told once"
+    assert [kind for kind, *_ in alerts(scene)] == ["failure", "recovery"], (
+        "good news is reported once"
+    )
     assert scene.bill() == Bill((4, Decimal(100)), (4, Decimal(100)))
     # What fails again after good news is news.
     scene.export(cost=100, rows=3, rate=-1)
@@ -183,7 +185,7 @@ def test_two_commands_that_deliver_at_once_send_one_mail(scene: Scene, inbox: In
     failed(scene, **{**to(inbox), "SMTP_PORT": str(free_port())})
     make_due(scene)
     with ThreadPoolExecutor(4) as pool:
-        done = list(pool.map(lambda _: look(scene, **to(inbox)), range(4)))
+        done = list(pool.map(lambda _: any_command(scene, **to(inbox)), range(4)))
     assert [one.returncode for one in done] == [0] * 4
     assert subjects(inbox) == [SUBJECT]
     assert alerts(scene) == [("failure", "SENT", 2, None)]
@@ -195,38 +197,40 @@ def test_a_server_that_is_down_is_recorded_and_a_later_command_delivers(
     failed(scene, **{**to(inbox), "SMTP_PORT": str(free_port())})
     ((_, status, attempts, error),) = alerts(scene)
     assert (status, attempts) == ("PENDING", 1) and "ConnectionRefusedError" in error
-    status, told = mail_step(scene)
-    assert status == "FAILED" and "refused" in told and "a later command tries again" in told
-    assert look(scene, **to(inbox)).returncode == 0
+    status, reported = mail_step(scene)
+    assert (
+        status == "FAILED" and "refused" in reported and "a later command tries again" in reported
+    )
+    assert any_command(scene, **to(inbox)).returncode == 0
     assert subjects(inbox) == [], "not at once again: the pause is not over"
     make_due(scene)
-    assert look(scene, **to(inbox)).returncode == 0
+    assert any_command(scene, **to(inbox)).returncode == 0
     assert subjects(inbox) == [SUBJECT]
-    assert look(scene, **to(inbox)).returncode == 0
+    assert any_command(scene, **to(inbox)).returncode == 0
     assert subjects(inbox) == [SUBJECT] and alerts(scene) == [("failure", "SENT", 2, None)]
 
 
 def test_a_mail_that_went_later_is_a_completed_step(scene: Scene, inbox: Inbox) -> None:
     failed(scene, **{**to(inbox), "SMTP_PORT": str(free_port())})
     make_due(scene)
-    look(scene, **to(inbox))
+    any_command(scene, **to(inbox))
     assert subjects(inbox) == [SUBJECT]
     assert mail_step(scene)[0] == "COMPLETED"
 
 
 def test_a_server_that_stays_down_is_given_up_after_three_days(scene: Scene, inbox: Inbox) -> None:
-    nobody = {**to(inbox), "SMTP_PORT": str(free_port())}
-    failed(scene, **nobody)
+    unreachable = {**to(inbox), "SMTP_PORT": str(free_port())}
+    failed(scene, **unreachable)
     make_due(scene)
     make_older(scene, timedelta(days=4))
-    assert look(scene, **nobody).returncode == 0, "the command itself is not disturbed"
+    assert any_command(scene, **unreachable).returncode == 0, "the command itself is not disturbed"
     ((_, status, _, _),) = alerts(scene)
     assert status == "ABANDONED"
 
 
 @contextlib.contextmanager
 def silent() -> Iterator[int]:
-    """A server that takes the connection and never says a word; its port."""
+    """A server that takes the connection and never answers; its port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
@@ -241,7 +245,7 @@ def test_a_server_that_never_answers_holds_a_run_up_no_longer_than_the_timeout(
     ((_, status, _, error),) = alerts(scene)
     assert status == "PENDING" and "timed out" in error
     make_due(scene)
-    look(scene, **to(inbox))
+    any_command(scene, **to(inbox))
     assert subjects(inbox) == [SUBJECT]
 
 
@@ -257,15 +261,15 @@ def test_one_refused_recipient_is_recorded_and_the_others_have_the_mail(
 ) -> None:
     inbox.refuses.add("ops@ours.example")
     failed(scene, **to(inbox))
-    assert [letter.rcpt_tos for letter in inbox.letters] == [
+    assert [envelope.rcpt_tos for envelope in inbox.mails] == [
         ["admin@acme.example", "oncall@ours.example"]
     ]
     ((_, status, _, error),) = alerts(scene)
     assert status == "SENT" and error == "refused by the mail server: ops@ours.example"
     assert mail_step(scene) == ("COMPLETED", error)
     make_due(scene)
-    look(scene, **to(inbox))
-    assert len(inbox.letters) == 1, "who has it does not get it again"
+    any_command(scene, **to(inbox))
+    assert len(inbox.mails) == 1, "who has it does not get it again"
 
 
 def test_a_mail_that_everybody_is_refused_waits(scene: Scene, inbox: Inbox) -> None:
@@ -275,11 +279,11 @@ def test_a_mail_that_everybody_is_refused_waits(scene: Scene, inbox: Inbox) -> N
     assert status == "PENDING" and "no such mailbox" in error
     inbox.refuses.clear()
     make_due(scene)
-    look(scene, **to(inbox))
+    any_command(scene, **to(inbox))
     assert subjects(inbox) == [SUBJECT]
 
 
-def test_the_same_failure_within_a_day_is_told_once(scene: Scene, inbox: Inbox) -> None:
+def test_the_same_failure_within_a_day_is_reported_once(scene: Scene, inbox: Inbox) -> None:
     failed(scene, **to(inbox))
     failed(scene, **to(inbox))
     assert subjects(inbox) == [SUBJECT]
@@ -291,7 +295,7 @@ def test_the_same_failure_within_a_day_is_told_once(scene: Scene, inbox: Inbox) 
     scene.run(at="timeout:0.0001", **to(inbox))
     assert scene.last_run()["error_message"].startswith("timed out")
     assert subjects(inbox) == [SUBJECT, SUBJECT]
-    # A day later it is told again.
+    # A day later it is reported again.
     make_older(scene, timedelta(hours=25))
     failed(scene, **to(inbox))
     assert subjects(inbox) == [SUBJECT] * 3
@@ -306,19 +310,19 @@ def test_the_quiet_hours_can_be_set(scene: Scene, inbox: Inbox) -> None:
     assert subjects(inbox) == [SUBJECT] * 2
 
 
-def test_a_run_killed_before_its_mail_is_told_by_the_next_command(
+def test_a_run_killed_before_its_mail_is_reported_by_the_next_command(
     scene: Scene, inbox: Inbox
 ) -> None:
     assert scene.run(at=f"{FAILS},close:finish", **to(inbox)).returncode == -9
     assert subjects(inbox) == [] and scene.last_run()["status"] == "FAILED"
-    look(scene, **to(inbox))
-    look(scene, **to(inbox))
+    any_command(scene, **to(inbox))
+    any_command(scene, **to(inbox))
     assert subjects(inbox) == [SUBJECT]
 
 
 def test_a_run_killed_before_its_mail_leaves_no_step_at_work(scene: Scene, inbox: Inbox) -> None:
     assert scene.run(at=f"{FAILS},close:finish", **to(inbox)).returncode == -9
-    look(scene, **to(inbox))
+    any_command(scene, **to(inbox))
     assert scene.hanging() == []
 
 
@@ -328,23 +332,23 @@ def test_a_sender_killed_in_the_act_is_taken_for_dead_after_ten_minutes(
 ) -> None:
     """Killed after the mail went and before that was written: better twice than never."""
     assert scene.run(at=f"{FAILS},{point}", **to(inbox)).returncode == -9
-    assert len(inbox.letters) == before
-    look(scene, **to(inbox))
-    assert len(inbox.letters) == before, "it may still be at it"
+    assert len(inbox.mails) == before
+    any_command(scene, **to(inbox))
+    assert len(inbox.mails) == before, "it may still be at it"
     make_due(scene, minutes=11)
-    look(scene, **to(inbox))
-    assert len(inbox.letters) == before + 1
+    any_command(scene, **to(inbox))
+    assert len(inbox.mails) == before + 1
     assert alerts(scene)[0][:2] == ("failure", "SENT")
 
 
-def test_a_run_that_died_without_a_word_is_told_by_who_closes_it(
+def test_a_run_that_died_without_a_record_is_reported_by_the_command_that_closes_it(
     scene: Scene, inbox: Inbox
 ) -> None:
     assert scene.run(at="after:runner.control.turns.start", **to(inbox)).returncode == -9
-    look(scene, **to(inbox))
+    any_command(scene, **to(inbox))
     assert scene.last_run()["status"] == "FAILED"
     assert subjects(inbox) == [SUBJECT]
-    assert readers_see(inbox.letters[0]).startswith(
+    assert readers_see(inbox.mails[0]).startswith(
         "What this run published before it ended was not recorded"
     )
 
@@ -359,23 +363,23 @@ def test_the_mail_goes_when_the_warehouse_is_down_at_the_end(scene: Scene, inbox
     assert done.returncode == 4
     assert "was saved in" in done.stderr and "the next command writes it" in done.stderr
     assert subjects(inbox) == [SUBJECT]
-    assert inbox.letters[0].rcpt_tos[0] == "admin@acme.example"
+    assert inbox.mails[0].rcpt_tos[0] == "admin@acme.example"
     restore(scene)
-    assert scene.last_run()["status"] == "RUNNING", "for nobody could say otherwise"
-    look(scene, **to(inbox))
+    assert scene.last_run()["status"] == "RUNNING", "as no process could record its end"
+    any_command(scene, **to(inbox))
     assert scene.last_run()["status"] == "FAILED"
     assert scene.last_run()["error_message"].startswith(ERROR), "its own error, no lease's"
     assert len(alerts(scene)) == 1
 
 
-def test_the_admin_hears_even_when_the_warehouse_went_down_while_dbt_ran(
+def test_the_admin_is_mailed_even_when_the_warehouse_went_down_while_dbt_ran(
     scene: Scene, inbox: Inbox
 ) -> None:
     done = scene.run(at=f"{FAILS},lost:runner.control.turns.start", **to(inbox))
     assert done.returncode == 4 and subjects(inbox) == [SUBJECT], "to ALERT_TO, at least"
     restore(scene)
-    assert "admin@acme.example" in inbox.letters[0].rcpt_tos
-    assert readers_see(inbox.letters[0]).startswith("What is published could not be read")
+    assert "admin@acme.example" in inbox.mails[0].rcpt_tos
+    assert readers_see(inbox.mails[0]).startswith("What is published could not be read")
 
 
 def test_a_mail_that_went_while_the_warehouse_was_down_does_not_go_again(
@@ -384,17 +388,19 @@ def test_a_mail_that_went_while_the_warehouse_was_down_does_not_go_again(
     scene.run(at=f"{FAILS},lost:runner.orchestration.alerts.raised", **to(inbox))
     assert subjects(inbox) == [SUBJECT]
     restore(scene)
-    look(scene, **to(inbox))
-    look(scene, **to(inbox))
+    any_command(scene, **to(inbox))
+    any_command(scene, **to(inbox))
     assert subjects(inbox) == [SUBJECT]
 
 
-def test_an_address_that_is_none_keeps_nobody_else_from_hearing(scene: Scene, inbox: Inbox) -> None:
+def test_an_invalid_address_does_not_stop_the_mail_to_the_others(
+    scene: Scene, inbox: Inbox
+) -> None:
     """An older warehouse may hold anything; this one breaks Python's own mail parser."""
     scene.sql("update tenants.tenant_profiles set admin_email = 'a@[.c'")
     failed(scene, **to(inbox))
-    (letter,) = inbox.letters
-    assert letter.rcpt_tos == ["ops@ours.example", "oncall@ours.example"]
+    (envelope,) = inbox.mails
+    assert envelope.rcpt_tos == ["ops@ours.example", "oncall@ours.example"]
     assert alerts(scene)[0][:2] == ("failure", "SENT") and "a@[.c" in alerts(scene)[0][3]
     failed(scene, **to(inbox, ALERT_TO="", ALERT_QUIET_HOURS="0"))
     assert alerts(scene)[1][1] == "PENDING" and "no valid mail address" in alerts(scene)[1][3]
@@ -411,11 +417,11 @@ def test_the_mail_names_what_was_at_work_when_dbt_died(scene: Scene, inbox: Inbo
         " 'model' as step_type, 1 as step_index, ? as start_time",
         *(scene.last_run()["pipeline_logging_id"], datetime.now(UTC)),
     )
-    look(scene, **to(inbox))
-    assert len(inbox.letters) == 2
-    assert f"rows of run {before}" in readers_see(inbox.letters[0])
-    for letter in inbox.letters:
-        words = read(letter).get_body(("plain",))
+    any_command(scene, **to(inbox))
+    assert len(inbox.mails) == 2
+    assert f"rows of run {before}" in readers_see(inbox.mails[0])
+    for envelope in inbox.mails:
+        words = read(envelope).get_body(("plain",))
         assert words and "billing_cost_daily" in words.get_content().split("First error")[0]
 
 
@@ -425,7 +431,7 @@ def test_no_mail_server_is_no_reason_to_fail_twice(scene: Scene) -> None:
     assert status == "PENDING" and "SMTP_HOST is not set" in error
 
 
-def test_a_cancelled_or_refused_run_is_nobodys_alarm(scene: Scene, inbox: Inbox) -> None:
+def test_a_cancelled_or_refused_run_has_no_alert(scene: Scene, inbox: Inbox) -> None:
     scene.run(at="before:runner.engine.process.Worker.run=TERM", **to(inbox))
     assert scene.last_run()["status"] == "CANCELLED"
     scene.call("tenant", "suspend", "acme")

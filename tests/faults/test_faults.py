@@ -1,4 +1,4 @@
-"""Full disks, read-only and locked files, broken ones, clocks that jump: said, and survived."""
+"""Full disks, read-only and locked files, broken ones, clocks that jump: reported, and survived."""
 
 import contextlib
 import hashlib
@@ -86,12 +86,12 @@ def on_full_disk(scene: Scene, room: int) -> "subprocess.CompletedProcess[str]":
 
 
 def prints(*paths: Path) -> list[str]:
-    """What tells whether files changed by a byte."""
+    """What shows whether files changed by a byte."""
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
 
 
-def whole_after(scene: Scene, rows: int, cost: int) -> None:
-    """One plain run, and all is well."""
+def complete_after(scene: Scene, rows: int, cost: int) -> None:
+    """One plain run without a fault."""
     again = scene.run()
     assert again.returncode == 0, again.stderr
     total = (rows, Decimal(cost))
@@ -103,7 +103,7 @@ def whole_after(scene: Scene, rows: int, cost: int) -> None:
 
 
 @mounts
-def test_a_disk_that_is_full_before_the_claim_is_said_and_nothing_is_changed(
+def test_a_disk_that_is_full_before_the_claim_is_reported_and_nothing_is_changed(
     scene: Scene,
 ) -> None:
     before = prints(scene.path("tenant_acme"))
@@ -117,7 +117,7 @@ def test_a_disk_that_is_full_before_the_claim_is_said_and_nothing_is_changed(
 
 @mounts
 @pytest.mark.heavy
-def test_a_disk_that_fills_while_dbt_writes_is_a_failed_run_and_the_next_is_whole(
+def test_a_disk_that_fills_while_dbt_writes_is_a_failed_run_and_the_next_is_complete(
     scene: Scene,
 ) -> None:
     scene.export(cost=300, rows=60_000)
@@ -129,21 +129,21 @@ def test_a_disk_that_fills_while_dbt_writes_is_a_failed_run_and_the_next_is_whol
     assert "space" in scene.last_run()["error_message"]
     assert scene.hanging() == []
     scene.export(cost=100, rows=4)
-    whole_after(scene, 4, 100)
+    complete_after(scene, 4, 100)
 
 
 @mounts
-def test_a_read_only_warehouse_is_said_and_nothing_is_changed(scene: Scene) -> None:
+def test_a_read_only_warehouse_is_reported_and_nothing_is_changed(scene: Scene) -> None:
     before = prints(scene.path("control"), scene.path("tenant_acme"))
     for args in (RUN, ("tenant", "suspend", "acme")):
         done = scene.call(*args, under=("unshare", "-m", "bash", "-c", READ_ONLY, "ro"))
         assert done.returncode == 4, done.stderr
         assert str(scene.path("control")) in done.stderr and "readonly" in done.stderr
         assert "internal error" not in done.stderr
-    looked = scene.call(
+    checked = scene.call(
         *("runs", "--tenant", "acme"), under=("unshare", "-m", "bash", "-c", READ_ONLY, "ro")
     )
-    assert looked.returncode == 0, "who only looks needs not write"
+    assert checked.returncode == 0, "a command that only reads need not write"
     assert prints(scene.path("control"), scene.path("tenant_acme")) == before
 
 
@@ -172,7 +172,7 @@ def test_a_disk_that_takes_no_log_decides_no_runs_end(scene: Scene, how: str) ->
 
 
 @pytest.mark.parametrize("gone", ["reader", "disk"])
-def test_a_run_whose_words_nobody_can_read_is_complete(scene: Scene, gone: str) -> None:
+def test_a_run_whose_output_cannot_be_read_is_complete(scene: Scene, gone: str) -> None:
     """Its progress and its summary: a pipe that was closed, or a file on a full disk."""
     reads, writes = os.pipe()
     os.close(reads)
@@ -187,7 +187,7 @@ def test_a_run_whose_words_nobody_can_read_is_complete(scene: Scene, gone: str) 
     assert done.returncode == 0 and scene.statuses() == ["COMPLETED"]
 
 
-def test_a_command_whose_answer_is_lost_says_so_but_a_reader_may_stop_reading(
+def test_a_command_whose_answer_is_lost_reports_it_but_a_reader_may_stop_reading(
     scene: Scene,
 ) -> None:
     def listed(stdout: int) -> "subprocess.CompletedProcess[str]":
@@ -263,20 +263,20 @@ def test_control_tables_held_beyond_patience_are_exit_4(scene: Scene) -> None:
     assert scene.statuses() == []
 
 
-def test_a_held_tenant_file_is_told_at_once_and_waited_for_once(scene: Scene) -> None:
+def test_a_held_tenant_file_is_reported_at_once_and_waited_for_once(scene: Scene) -> None:
     """Without this dbt waited in silence, for three minutes; `patience` stands for the minute."""
     with scene.holding("tenant_acme"):
         began = time.monotonic()
         run = scene.start(*RUN, at="patience:8")
         assert run.stderr
-        told = run.stderr.readline()
-        heard = time.monotonic() - began
+        reported = run.stderr.readline()
+        waited = time.monotonic() - began
         out, _ = run.communicate(timeout=60)
         ended = time.monotonic() - began
     path = scene.path("tenant_acme")
-    assert told.startswith(f"{path} is open in another program (process ")
-    assert told.endswith("): waiting up to 8 s\n") and heard < 8
-    assert 8 <= ended < heard + 8 + 5, "once, and no dbt after it"
+    assert reported.startswith(f"{path} is open in another program (process ")
+    assert reported.endswith("): waiting up to 8 s\n") and waited < 8
+    assert 8 <= ended < waited + 8 + 5, "once, and no dbt after it"
     assert run.returncode == 1 and scene.statuses() == ["FAILED"] and scene.hanging() == []
     error = json.loads(out)["error"]
     assert (
@@ -284,17 +284,19 @@ def test_a_held_tenant_file_is_told_at_once_and_waited_for_once(scene: Scene) ->
     )
 
 
-def test_a_deleted_tenant_file_is_told_and_repaired_and_loaded_again(scene: Scene) -> None:
+def test_a_deleted_tenant_file_is_reported_and_repaired_and_loaded_again(scene: Scene) -> None:
     path = scene.path("tenant_acme")
     path.unlink()
     done = scene.run()
     assert done.returncode == 1
-    told = document(done)["error"]
-    assert told.startswith(f"The data of tenant acme was deleted ({path} does not exist): run")
-    assert "`runner tenant repair acme`" in told and "`runner catch-up --tenant acme`" in told
+    reported = document(done)["error"]
+    assert reported.startswith(f"The data of tenant acme was deleted ({path} does not exist): run")
+    assert (
+        "`runner tenant repair acme`" in reported and "`runner catch-up --tenant acme`" in reported
+    )
     assert not path.exists(), "dbt was not asked"
-    looked = scene.call("doctor", "--tenant", "acme", "--json")
-    remedies = {one["remedy"] for one in document(looked)["checks"] if one["status"] == "fail"}
+    checked = scene.call("doctor", "--tenant", "acme", "--json")
+    remedies = {one["remedy"] for one in document(checked)["checks"] if one["status"] == "fail"}
     assert "runner tenant repair acme" in remedies
 
 
@@ -322,15 +324,15 @@ def test_a_failed_run_does_not_wait_for_its_mails_sample_rows(scene: Scene) -> N
 def broken(path: Path, how: str) -> None:
     """Break the control file, which has everything that was committed."""
     ask(path, "pragma wal_checkpoint(truncate)")
-    whole = path.read_bytes()
+    complete = path.read_bytes()
     if how == "no database":
-        path.write_bytes(b"this is no database, it only looks like a file\n" * 400)
+        path.write_bytes(b"this is no database, it only resembles a file\n" * 400)
     elif how == "truncated":
-        path.write_bytes(whole[: len(whole) // 2])
+        path.write_bytes(complete[: len(complete) // 2])
     elif how == "header":
-        path.write_bytes(os.urandom(4096) + whole[4096:])
+        path.write_bytes(os.urandom(4096) + complete[4096:])
     elif how == "blocks":
-        path.write_bytes(whole[:4096] + os.urandom(len(whole) - 4096))
+        path.write_bytes(complete[:4096] + os.urandom(len(complete) - 4096))
     elif how == "empty":
         path.write_bytes(b"")
 
@@ -381,8 +383,8 @@ def test_runs_of_a_clock_that_is_a_day_off_leave_nothing_behind(scene: Scene, se
     ):
         scene.run(at=point)
     assert scene.statuses() == ["FAILED", "RUNNING"]
-    looked = scene.call("quota", "--tenant", "acme", "--json")
-    assert looked.returncode == 0
+    checked = scene.call("quota", "--tenant", "acme", "--json")
+    assert checked.returncode == 0
     assert scene.statuses() == ["FAILED", "FAILED"] and scene.hanging() == []
     refused = scene.run(at=FAILS)
     assert refused.returncode == 1, "runs again, as ever"
@@ -402,8 +404,8 @@ def test_a_clock_that_jumps_during_a_run_changes_neither_its_end_nor_its_timeout
     assert done.returncode == 1
     assert scene.statuses() == ["FAILED"] and "SIGKILL" in scene.last_run()["error_message"]
     assert scene.hanging() == []
-    look = scene.call("runs", "--tenant", "acme")
-    assert look.returncode == 0, look.stderr
+    listed = scene.call("runs", "--tenant", "acme")
+    assert listed.returncode == 0, listed.stderr
 
 
 def test_no_run_lasts_less_than_no_time(scene: Scene) -> None:
@@ -438,7 +440,7 @@ def test_a_record_that_cannot_be_written_is_written_by_the_next_command_once(
     scene: Scene,
 ) -> None:
     done = scene.run(at="lost:runner.orchestration.alerts.raised")
-    assert done.returncode == 4, "the bill is loaded, but nobody can see that it is"
+    assert done.returncode == 4, "the bill is loaded, but not recorded"
     (entry,) = spool.waiting(scene.settings)
     assert str(entry) in done.stderr and "the next command writes it" in done.stderr
     restore(scene)

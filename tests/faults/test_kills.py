@@ -66,7 +66,7 @@ class Aftermath:
 
 
 def lived_through(lane: Scene, point: str) -> Aftermath:
-    """Change the export, kill at the point, look, run again."""
+    """Change the export, kill at the point, check, run again."""
     old = lane.bill()
     # Four rows or eight, 100 or 200: whichever it is not now.
     rows, cost = (8, 200) if old.billing[0] == 4 else (4, 100)
@@ -131,7 +131,7 @@ def aftermath(point: str, aftermaths: "dict[str, Future[Aftermath]]") -> Afterma
     return aftermaths[point].result()
 
 
-def assert_whole(then: Aftermath, progress: int | None) -> None:
+def assert_complete(then: Aftermath, progress: int | None) -> None:
     """Old or new, never a hole; then one plain run, right totals, nothing at work, slot free."""
     stages = [
         then.old,
@@ -153,7 +153,7 @@ def test_a_run_killed_at_any_step_is_closed_and_done_by_the_next(
     point: str, aftermath: Aftermath
 ) -> None:
     assert aftermath.killed.returncode == -signal.SIGKILL, aftermath.killed.stderr
-    assert_whole(aftermath, PARENT[point])
+    assert_complete(aftermath, PARENT[point])
     if point in UNCLAIMED:
         assert aftermath.runs == [("COMPLETED", None)], "what was not claimed left nothing"
     elif point in ENDED:
@@ -167,11 +167,11 @@ def test_a_dbt_process_killed_anywhere_is_a_failed_run_that_names_the_signal(
     point: str, aftermath: Aftermath
 ) -> None:
     assert aftermath.killed.returncode == 1, aftermath.killed.stderr
-    told = document(aftermath.killed)
-    assert told["status"] == "FAILED" and told["error"].startswith(CHILD)
-    assert_whole(aftermath, CHILDREN[point])
+    reported = document(aftermath.killed)
+    assert reported["status"] == "FAILED" and reported["error"].startswith(CHILD)
+    assert_complete(aftermath, CHILDREN[point])
     (failed, completed) = aftermath.runs
-    assert failed == ("FAILED", told["error"]) and completed == ("COMPLETED", None)
+    assert failed == ("FAILED", reported["error"]) and completed == ("COMPLETED", None)
 
 
 def at_work(scene: Scene, process: "subprocess.Popen[str]") -> list[Any]:
@@ -210,13 +210,13 @@ def test_a_signal_cancels_the_run_with_its_steps_and_ends_dbt(
     out, err = run.communicate(timeout=60)
     assert run.returncode == STOPPED_BY[number], err
     assert '"status": "CANCELLED"' in out and gone(dbt, 0)
-    (told,) = loaded.sql(
+    (reported,) = loaded.sql(
         "select status, error_message from acme.x_meta_step_logs"
         " where pipeline_logging_id = ? and step_name = ?",
         loaded.last_run()["pipeline_logging_id"],
         NODE,
     )
-    assert told == ("CANCELLED", f"stopped by {number.name}")
+    assert reported == ("CANCELLED", f"stopped by {number.name}")
     assert loaded.last_run()["status"] == "CANCELLED" and loaded.hanging() == []
     assert loaded.last_run()["error_message"] == f"stopped by {number.name}"
 
@@ -271,7 +271,7 @@ def test_a_run_cancelled_by_another_command_ends_within_seconds(loaded: Scene) -
 
 
 def test_a_run_that_waits_for_another_of_its_tenant_can_be_cancelled(loaded: Scene) -> None:
-    """Two dates of one tenant: the second waits for its turn, and is to hear of it there, too."""
+    """Two dates of one tenant: the second waits for its turn, and must be stopped there, too."""
     first = loaded.start(*RUN, at=GATE)
     with loaded.stuck():
         at_work(loaded, first)
@@ -290,14 +290,14 @@ def test_a_run_that_waits_for_another_of_its_tenant_can_be_cancelled(loaded: Sce
     assert ended, "it waited on, for the first run's end"
 
 
-@pytest.mark.parametrize("look", ["status", "runs", "quota"])
-def test_whoever_looks_closes_a_killed_run_at_once_on_its_host(loaded: Scene, look: str) -> None:
+@pytest.mark.parametrize("command", ["status", "runs", "quota"])
+def test_any_command_closes_a_killed_run_at_once_on_its_host(loaded: Scene, command: str) -> None:
     assert loaded.run(at="after:runner.control.turns.start").returncode == -signal.SIGKILL
     run_id = loaded.last_run()["pipeline_logging_id"]
     assert loaded.last_run()["status"] == "RUNNING"
-    args = (look, run_id) if look == "status" else (look,)
-    told = loaded.call(*args, "--tenant", "acme", "--json")
-    assert told.returncode == 0, told.stderr
+    args = (command, run_id) if command == "status" else (command,)
+    reported = loaded.call(*args, "--tenant", "acme", "--json")
+    assert reported.returncode == 0, reported.stderr
     assert loaded.last_run()["status"] == "FAILED"
     assert loaded.last_run()["error_message"] == LEASE
     assert loaded.hanging() == []
@@ -312,7 +312,7 @@ def test_a_run_of_another_host_is_closed_only_after_its_lease(loaded: Scene) -> 
         run_id,
     )
     duplicate = loaded.run()
-    assert document(duplicate)["deduplicated"] is True, "it may well be at work over there"
+    assert document(duplicate)["deduplicated"] is True, "it may be at work over there"
     assert document(duplicate)["pipeline_logging_id"] == run_id
     assert loaded.last_run()["status"] == "RUNNING"
     loaded.sql(
@@ -335,7 +335,7 @@ ADD_STEPS = (
 
 
 def dump(scene: Scene) -> dict[str, Any]:
-    """All tables of both files: their columns and rows, but for moments and made-up ids."""
+    """All tables of both files: their columns and rows, but for times and made-up ids."""
     found: dict[str, Any] = {}
 
     def add(table: str, columns: list[tuple[str, ...]], file: str) -> None:

@@ -59,7 +59,7 @@ def test_six_runs_of_a_tenant_at_once_all_complete_one_after_another_oldest_firs
         assert end <= began, "the next begins when the one before it has ended"
 
 
-def test_who_waits_is_held_up_neither_by_a_dead_run_that_waited_nor_by_one_that_built(
+def test_a_waiting_run_waits_neither_for_a_dead_run_that_waited_nor_for_one_that_built(
     place: Scene,
 ) -> None:
     builds = begin(place, 0, GATE)

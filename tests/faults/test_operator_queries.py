@@ -139,7 +139,7 @@ def test_the_bill_has_the_totals_of_the_date_and_no_other(history: Scene) -> Non
     assert rows[0]["first_usage"] == "2024-11-01T03:00:00"
 
 
-def test_the_quota_of_today_says_what_remains(history: Scene) -> None:
+def test_the_quota_of_today_reports_what_remains(history: Scene) -> None:
     (row,) = answer(history, QUOTA)
     today = datetime.now(UTC).date()
     ((this_month,),) = history.sql(

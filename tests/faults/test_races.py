@@ -1,4 +1,4 @@
-"""Many at the same moment: one run a date, no limit passed, tenants beside each other."""
+"""Many at the same time: one run a date, no limit passed, tenants beside each other."""
 
 import fcntl
 import json
@@ -53,10 +53,10 @@ sys.stdin.readline()
 
 
 def claimed(control: Control, hold: float, patient: bool, shares: list[list[str]]) -> list[Any]:
-    """What processes that claim their dates side by side are told, each its share of dates."""
+    """What processes that claim their dates side by side get, each its share of dates."""
     calls = [(str(hold), str(int(patient)), *share) for share in shares]
     claimants = at_once(control, CLAIMANT, calls)
-    told: list[Any] = []
+    reported: list[Any] = []
     try:
         # None ends before all are done: the run of a process that is gone would be closed.
         for one in claimants:
@@ -64,12 +64,12 @@ def claimed(control: Control, hold: float, patient: bool, shares: list[list[str]
             for line in one.stdout:
                 if line == "done\n":
                     break
-                told.append(json.loads(line))
+                reported.append(json.loads(line))
     finally:
         for one in claimants:
             one.kill()
             one.communicate()
-    return told
+    return reported
 
 
 def days(count: int) -> list[str]:
@@ -102,8 +102,8 @@ def test_of_fifty_processes_that_start_one_date_one_runs_and_the_others_get_its_
     for loser in (one for one in asked if one is not winner):
         out, err = loser.communicate()
         assert loser.returncode == 0, err
-        told = json.loads(out)
-        assert (told["pipeline_logging_id"], told["deduplicated"]) == (
+        reported = json.loads(out)
+        assert (reported["pipeline_logging_id"], reported["deduplicated"]) == (
             won["pipeline_logging_id"],
             True,
         )
@@ -127,14 +127,14 @@ def test_fifty_dates_never_pass_the_concurrent_limit(control: Control) -> None:
     sampler.start()
     every = days(50)
     try:
-        told = claimed(control, 0.5, True, [every[n::10] for n in range(10)])
+        reported = claimed(control, 0.5, True, [every[n::10] for n in range(10)])
     finally:
         stop.set()
         sampler.join()
-    assert sorted(day for day, *_ in told) == every, "each date had its turn"
+    assert sorted(day for day, *_ in reported) == every, "each date had its turn"
     statuses = [status for status, _ in control.runs()]
     assert statuses.count("COMPLETED") == 50 and statuses.count("REFUSED") > 0
-    assert most_at_once([(began, ended) for _, _, began, ended in told]) <= 5
+    assert most_at_once([(began, ended) for _, _, began, ended in reported]) <= 5
     assert len(samples) > 20 and max(samples) == 5, "reached, and never passed"
 
 
@@ -174,8 +174,8 @@ def test_two_hundred_claims_on_a_daily_limit_of_a_hundred_admit_exactly_a_hundre
 ) -> None:
     control.subscribe(concurrent_limit=1000, daily_limit=100, monthly_limit=1000)
     every = days(200)
-    told = claimed(control, 0, False, [every[n::8] for n in range(8)])
-    statuses = [status for _, status, *_ in told]
+    reported = claimed(control, 0, False, [every[n::8] for n in range(8)])
+    statuses = [status for _, status, *_ in reported]
     assert (statuses.count("PENDING"), statuses.count("REFUSED")) == (100, 100)
     assert sorted(status for status, _ in control.runs()) == sorted(statuses), "each is a row"
     reasons = {reason for status, reason in control.runs() if status == "REFUSED"}
@@ -184,8 +184,8 @@ def test_two_hundred_claims_on_a_daily_limit_of_a_hundred_admit_exactly_a_hundre
 
 def test_two_hundred_claims_on_a_monthly_limit_admit_exactly_that_many(control: Control) -> None:
     control.subscribe(concurrent_limit=1000, daily_limit=1000, monthly_limit=30)
-    told = claimed(control, 0, False, [days(60)[n::6] for n in range(6)])
-    assert [status for _, status, *_ in told].count("PENDING") == 30
+    reported = claimed(control, 0, False, [days(60)[n::6] for n in range(6)])
+    assert [status for _, status, *_ in reported].count("PENDING") == 30
 
 
 @pytest.mark.heavy

@@ -1,4 +1,4 @@
-"""The FinOps Foundation's FOCUS validator: ask it about a file, read what it says of each rule."""
+"""The FinOps Foundation's FOCUS validator: its result for a file, rule by rule."""
 
 import subprocess
 import xml.etree.ElementTree as ET
@@ -30,13 +30,13 @@ class Validator:
     venv: Path
 
     def judge(self, file: Path, criteria: str | None = None) -> Verdict:
-        """What FOCUS 1.2 says of a file, by the rules in the package. Its exit code says nothing.
+        """The result of FOCUS 1.2 for a file, by the package's rules. Its exit code has no meaning.
 
         Without `criteria` the conditional columns are left out; with ALL they are judged, too.
         """
         report = file.with_suffix(f".{criteria or 'default'}.xml")
         options = ["--applicability-criteria", criteria] if criteria else []
-        # It looks for its currencies below the working folder.
+        # It searches for its currencies below the working folder.
         (packages,) = self.venv.glob("lib/python3*/site-packages")
         done = subprocess.run(
             [

@@ -47,7 +47,7 @@ def test_no_secret_stands_in_a_log_nor_on_the_terminal(
     assert "ValueError: login with ***" in document["traceback"]
 
 
-def test_each_line_says_which_run_and_tenant_it_is_about(logged: Settings) -> None:
+def test_each_line_reports_which_run_and_tenant_it_is_about(logged: Settings) -> None:
     path = logs.setup(logged)
     logger = logging.getLogger("runner.x")
     with logs.of_run(logged, "run1", "acme"):
@@ -71,7 +71,7 @@ def test_lines_that_a_full_disk_does_not_take_are_lost_and_no_more(logged: Setti
         (folder / name).symlink_to("/dev/full")
     logs.setup(logged)
     with logs.of_run(logged, "run1", "acme"):
-        logging.getLogger("runner.x").info("nobody will read this")
+        logging.getLogger("runner.x").info("this is not read")
     logging.shutdown()
 
 
@@ -81,17 +81,17 @@ def test_a_log_folder_that_goes_away_ends_nothing(logged: Settings, tmp_path: Pa
     (tmp_path / "logs").rename(tmp_path / "away")
     (tmp_path / "logs").write_text("no folder")
     with logs.of_run(settings, "run1", "acme"):
-        logging.getLogger("runner.x").info("nobody will read this")
+        logging.getLogger("runner.x").info("this is not read")
 
 
-def test_without_a_folder_for_the_log_the_command_goes_on_and_says_so(
+def test_without_a_folder_for_the_log_the_command_goes_on_and_reports_it(
     logged: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "logs").write_text("no folder")
     logs.setup(replace(logged, environ={"RUNNER_LOG_DIR": str(tmp_path / "logs")}))
-    said = capsys.readouterr().err
-    assert said.startswith("WARNING: no log is written, as") and said.count("\n") == 1
-    assert "RUNNER_LOG_DIR" in said
+    printed = capsys.readouterr().err
+    assert printed.startswith("WARNING: no log is written, as") and printed.count("\n") == 1
+    assert "RUNNER_LOG_DIR" in printed
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def logger() -> Iterator[logging.Logger]:
     found.handlers[:] = before
 
 
-def test_a_log_that_begins_anew_loses_no_line_of_who_writes_already(
+def test_a_log_that_begins_anew_loses_no_line_of_a_process_that_writes_already(
     control: Control, logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each that rotates it for itself pushes the others' lines out of the last file."""

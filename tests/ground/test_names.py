@@ -73,7 +73,7 @@ def test_what_is_no_date_is_answered_with_how_to_write_one(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["2024-11-1", "2024-1-01", "\u0662\u0660\u0662\u0664-11-01"])
-def test_a_date_written_another_way_is_told_its_form(text: str) -> None:
+def test_a_date_in_another_form_is_refused_with_the_right_one(text: str) -> None:
     assert re.search(r"such as 2024-\d\d-01", refusal(names.usage_date, text))
 
 
@@ -91,8 +91,8 @@ def test_a_line_of_text_may_be_anything_but_what_moves_the_cursor() -> None:
         assert names.line(text) == text
     refused = [*range(0x20), *range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
     for code in refused:
-        told = refusal(names.line, f"a{chr(code)}b")
-        assert told.isascii() and told.isprintable() and "control character" in told
+        reported = refusal(names.line, f"a{chr(code)}b")
+        assert reported.isascii() and reported.isprintable() and "control character" in reported
 
 
 def test_a_future_date_is_refused_with_todays() -> None:

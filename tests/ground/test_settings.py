@@ -28,7 +28,7 @@ def at(project: Path, target: str | None = None, **environ: str) -> settings.Set
     return settings.Settings(project, target, environ)
 
 
-def told(found: settings.Settings) -> str:
+def reported(found: settings.Settings) -> str:
     with pytest.raises(UsageProblem) as caught:
         found.target({"tenant_id": "acme"})
     message = caught.value.message
@@ -63,18 +63,18 @@ def test_dbt_target_in_the_environment_chooses_the_target(project: Path) -> None
 
 
 def test_a_missing_profile_names_the_command_that_makes_it(tmp_path: Path) -> None:
-    assert "runner init" in told(at(tmp_path))
+    assert "runner init" in reported(at(tmp_path))
 
 
-def test_bad_yaml_is_told_with_its_line(project: Path) -> None:
+def test_bad_yaml_is_reported_with_its_line(project: Path) -> None:
     (project / "profiles.yml").write_text("gcp_tenant_cost:\n  target: local\n  outputs: [\n")
-    message = told(at(project))
+    message = reported(at(project))
     assert "line 4" in message and "not valid YAML" in message
 
 
-def test_a_tab_in_the_profile_is_told_with_its_line(project: Path) -> None:
+def test_a_tab_in_the_profile_is_reported_with_its_line(project: Path) -> None:
     (project / "profiles.yml").write_text("gcp_tenant_cost:\n\ttarget: local\n")
-    assert "line 2" in told(at(project))
+    assert "line 2" in reported(at(project))
 
 
 @pytest.mark.parametrize(
@@ -91,16 +91,16 @@ def test_a_tab_in_the_profile_is_told_with_its_line(project: Path) -> None:
 )
 def test_a_profile_without_ours_points_at_the_example(project: Path, text: str) -> None:
     (project / "profiles.yml").write_text(text)
-    assert "profiles.yml.example" in told(at(project))
+    assert "profiles.yml.example" in reported(at(project))
 
 
 def test_an_empty_target_points_at_the_example(project: Path) -> None:
     (project / "profiles.yml").write_text("gcp_tenant_cost: {target: x, outputs: {x: }}")
-    assert "'x' is empty" in told(at(project))
+    assert "'x' is empty" in reported(at(project))
 
 
 def test_an_unknown_target_is_answered_with_those_there_are(project: Path) -> None:
-    message = told(at(project, "prod"))
+    message = reported(at(project, "prod"))
     assert "'prod'" in message and "local, bigquery" in message
 
 
@@ -108,15 +108,15 @@ def test_a_type_this_project_does_not_run_on_is_named(project: Path) -> None:
     (project / "profiles.yml").write_text(
         "gcp_tenant_cost: {target: x, outputs: {x: {type: postgres}}}"
     )
-    assert "'postgres'" in told(at(project))
+    assert "'postgres'" in reported(at(project))
 
 
-def test_a_target_without_a_type_is_told(project: Path) -> None:
+def test_a_target_without_a_type_is_reported(project: Path) -> None:
     (project / "profiles.yml").write_text("gcp_tenant_cost: {target: x, outputs: {x: {path: y}}}")
-    assert "type" in told(at(project))
+    assert "type" in reported(at(project))
 
 
-def test_a_duckdb_target_without_a_path_is_told(project: Path) -> None:
+def test_a_duckdb_target_without_a_path_is_reported(project: Path) -> None:
     from runner.context import open_context
 
     (project / "profiles.yml").write_text(
@@ -130,7 +130,7 @@ def test_an_environment_variable_that_is_not_set_is_named(project: Path) -> None
     (project / "profiles.yml").write_text(
         "gcp_tenant_cost: {target: x, outputs: {x: {type: duckdb, path: \"{{ env_var('WH') }}\"}}}"
     )
-    assert "WH" in told(at(project))
+    assert "WH" in reported(at(project))
     assert at(project, WH="/w").target().fields["path"] == "/w"
 
 
@@ -139,18 +139,18 @@ def test_jinja_that_cannot_be_rendered_is_shown(project: Path, expression: str) 
     (project / "profiles.yml").write_text(
         f'gcp_tenant_cost: {{target: x, outputs: {{x: {{type: duckdb, path: "{expression}"}}}}}}'
     )
-    assert expression in told(at(project))
+    assert expression in reported(at(project))
 
 
-def test_a_profile_that_is_no_text_is_told(project: Path) -> None:
+def test_a_profile_that_is_no_text_is_reported(project: Path) -> None:
     (project / "profiles.yml").write_bytes(b"\xff\xfe\x00broken")
-    assert "cannot be read" in told(at(project))
+    assert "cannot be read" in reported(at(project))
 
 
-def test_a_profile_that_is_a_folder_is_told(project: Path) -> None:
+def test_a_profile_that_is_a_folder_is_reported(project: Path) -> None:
     (project / "profiles.yml").unlink()
     (project / "profiles.yml").mkdir()
-    assert "cannot be read" in told(at(project))
+    assert "cannot be read" in reported(at(project))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Templates: the closed list of variables, and every broken one told when it is loaded."""
+"""Templates: the closed list of variables, and every broken one reported when it is loaded."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ description: "What {tenant_id} spent on {date}."
 steps:
   - {id: build, name: Build, selector: cost_billing, timeout_minutes: 5}
 on_failure:
-  - {id: tell, to: ["{admin_email}"], subject: "Failed - {tenant_id}"}
+  - {id: notify, to: ["{admin_email}"], subject: "Failed - {tenant_id}"}
 """
 
 
@@ -61,7 +61,7 @@ def test_a_name_that_is_no_template_is_answered_with_those_there_are(name: str) 
         templates.load(name)
 
 
-def test_a_template_is_read_whole(template) -> None:
+def test_a_template_is_read_complete(template) -> None:
     found = template(GOOD)
     assert (found.step.selector, found.step.timeout_minutes) == ("cost_billing", 5)
     assert found.alerts[0].to == ("{admin_email}",)
@@ -77,7 +77,7 @@ def test_a_missing_key_is_named(template, key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["id: build", "selector: cost_billing", "timeout_minutes: 5"])
-def test_a_step_without_a_key_is_told_which(template, key: str) -> None:
+def test_a_step_without_a_key_is_reported_with_the_key(template, key: str) -> None:
     with pytest.raises(UsageProblem, match=key.split(":")[0]):
         template(GOOD.replace(key, "other: 1"))
 

@@ -1,4 +1,4 @@
-"""Two tenants that are added at the same moment: never is a charge billed to both in silence."""
+"""Two tenants that are added at the same time: never is a charge billed to both in silence."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ from runner.onboarding import onboarding_sql, overlaps, records, rows
 from runner.pipelines import templates
 
 ACCOUNTS = ("01ECB7-6EE0BA-7357F1", "000000-000000-000001")
-WHOLE = Export("/exports/shared.parquet")
+COMPLETE = Export("/exports/shared.parquet")
 
 ADD = """
 import json, os, sys
@@ -41,7 +41,7 @@ except UsageProblem as problem:
 
 def record(*accounts: str, pipeline: str = templates.DEFAULT) -> records.Record:
     """What is written of a tenant that reads the shared export."""
-    exports = [Export(WHOLE.ref, accounts)]
+    exports = [Export(COMPLETE.ref, accounts)]
     return records.Record("a@acme.example", "", tenants.PLANS["scale"], exports, pipeline)
 
 
@@ -51,24 +51,24 @@ def registered(control: Control) -> list[str]:
 
 
 def raced(control: Control, accounts: tuple[str, ...]) -> list[list[str] | str]:
-    """What the processes that add both tenants are told; neither saw the other by an early look."""
+    """What the processes that add both tenants print; neither saw the other by an early check."""
     adding = at_once(control, ADD, [(name, *accounts) for name in TENANTS], ready="[]")
     return [json.loads(one.communicate(timeout=60)[0]) for one in adding]
 
 
 def test_of_processes_that_add_an_unfiltered_export_exactly_one_gets_it(control: Control) -> None:
-    told = raced(control, ())
+    reported = raced(control, ())
     (winner,) = registered(control)
-    assert told.count([]) == 1
-    (refused,) = (one for one in told if one)
+    assert reported.count([]) == 1
+    (refused,) = (one for one in reported if one)
     assert f"is also read by tenant {winner}: limit" in refused
     assert "--billing-account" in refused
 
 
 def test_of_processes_that_add_one_account_the_later_is_warned(control: Control) -> None:
-    told = raced(control, ACCOUNTS[:1])
+    reported = raced(control, ACCOUNTS[:1])
     assert registered(control) == list(TENANTS)
-    assert sorted(map(bool, told)) == [False, True]
+    assert sorted(map(bool, reported)) == [False, True]
 
 
 @pytest.mark.parametrize("turn", range(3))
@@ -77,15 +77,15 @@ def test_of_threads_that_share_the_control_file_exactly_one_gets_it(
 ) -> None:
     """As in the service, where no lock of a file keeps them apart."""
     context = open_context(control.settings)
-    told: list[object] = []
+    reported: list[object] = []
     start = threading.Barrier(len(TENANTS))
 
     def add(name: str) -> None:
         start.wait()
         try:
-            told.append(rows.write(context.store, name, record()))
+            reported.append(rows.write(context.store, name, record()))
         except Exception as error:
-            told.append(type(error))
+            reported.append(type(error))
 
     threads = [threading.Thread(target=add, args=(name,)) for name in TENANTS]
     for thread in threads:
@@ -93,7 +93,7 @@ def test_of_threads_that_share_the_control_file_exactly_one_gets_it(
     for thread in threads:
         thread.join()
     assert len(registered(control)) == 1
-    assert told.count([]) == 1 and told.count(UsageProblem) == 1
+    assert reported.count([]) == 1 and reported.count(UsageProblem) == 1
 
 
 def test_the_transaction_updates_first_the_row_that_makes_two_of_them_meet() -> None:
@@ -119,7 +119,7 @@ def test_a_refused_transaction_leaves_no_row(control: Control) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "told"),
+    ("first", "second", "reported"),
     [
         (record(ACCOUNTS[0]), record(ACCOUNTS[1]), []),
         (record(ACCOUNTS[0]), record(*ACCOUNTS), ["acme"]),
@@ -129,12 +129,12 @@ def test_a_refused_transaction_leaves_no_row(control: Control) -> None:
     ],
     ids=["apart", "one account twice", "an unfiltered first", "after a landing", "a landing"],
 )
-def test_who_shares_charges_is_told_and_who_does_not_is_left_in_peace(
-    control: Control, first: records.Record, second: records.Record, told: list[str]
+def test_a_tenant_that_shares_charges_is_reported_and_no_other(
+    control: Control, first: records.Record, second: records.Record, reported: list[str]
 ) -> None:
     assert rows.write(control.context.store, "acme", first) == []
-    assert rows.write(control.context.store, "globex", second) == told
-    assert bool(overlaps.overlaps(control.context.store)) == bool(told)
+    assert rows.write(control.context.store, "globex", second) == reported
+    assert bool(overlaps.overlaps(control.context.store)) == bool(reported)
 
 
 def on(control: Control, name: str, *refs: str, account: str = "", landing: bool = False) -> None:
@@ -163,7 +163,7 @@ def files(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("ref", "told"),
+    ("ref", "reported"),
     [
         ("exports/*.parquet", ["acme"]),
         ("ex*/a.parquet", ["acme"]),
@@ -174,21 +174,21 @@ def files(folder: Path) -> Path:
     ],
 )
 def test_one_file_by_two_names_is_one_export(
-    control: Control, tmp_path: Path, ref: str, told: list[str]
+    control: Control, tmp_path: Path, ref: str, reported: list[str]
 ) -> None:
     folder = files(tmp_path)
     on(control, "acme", f"{folder}/exports/a.parquet", account=ACCOUNTS[0])
     named = [Export(f"{folder}/{ref}")]
-    assert overlaps.also_billed_to(control.context.store, "globex", named) == told
+    assert overlaps.also_billed_to(control.context.store, "globex", named) == reported
     other = [Export(f"{folder}/{ref}", ACCOUNTS[1:])]
     assert overlaps.also_billed_to(control.context.store, "globex", other) == []
     one = records.Record("a@acme.example", "", tenants.PLANS["scale"], named)
-    assert rows.write(control.context.store, "globex", one) == told
+    assert rows.write(control.context.store, "globex", one) == reported
     pairs = [("acme", "globex", f"{folder}/exports/a.parquet")]
-    assert overlaps.overlaps(control.context.store) == (pairs if told else [])
+    assert overlaps.overlaps(control.context.store) == (pairs if reported else [])
 
 
-@pytest.mark.parametrize("own", [WHOLE.ref, "p.d.t"])
+@pytest.mark.parametrize("own", [COMPLETE.ref, "p.d.t"])
 def test_a_landing_and_what_it_lands_are_one_export(control: Control, own: str) -> None:
     on(control, "acme", own)
     have_landing(control, own)
@@ -207,9 +207,9 @@ def test_a_landing_and_what_it_lands_are_one_export(control: Control, own: str) 
 
 
 def test_a_landings_filter_is_its_readers(control: Control) -> None:
-    have_landing(control, WHOLE.ref, ACCOUNTS[0])
-    on(control, "acme", WHOLE.ref, account=ACCOUNTS[1])
+    have_landing(control, COMPLETE.ref, ACCOUNTS[0])
+    on(control, "acme", COMPLETE.ref, account=ACCOUNTS[1])
     on(control, "globex", "tenant:shared")
     assert overlaps.overlaps(control.context.store) == []
-    on(control, "acme", WHOLE.ref, account=ACCOUNTS[0])
-    assert overlaps.overlaps(control.context.store) == [("acme", "globex", WHOLE.ref)]
+    on(control, "acme", COMPLETE.ref, account=ACCOUNTS[0])
+    assert overlaps.overlaps(control.context.store) == [("acme", "globex", COMPLETE.ref)]

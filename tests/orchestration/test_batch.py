@@ -28,8 +28,8 @@ THREE_YEARS = Order(
 ONE_DAY = replace(THREE_YEARS, dates=DateRange(THREE_YEARS.dates.last, THREE_YEARS.dates.last))
 
 
-def load(control: Control, order: Order, said: list[str] | None = None):
-    echo = (said if said is not None else []).append
+def load(control: Control, order: Order, printed: list[str] | None = None):
+    echo = (printed if printed is not None else []).append
     with replace(control.context, echo=echo, pool=Pool(control.settings)) as context:
         return batch.load(context, tenants.known(context.store, "acme"), order)
 
@@ -64,10 +64,10 @@ def test_the_first_part_that_fails_is_the_last(control: Control, dbt: Any) -> No
 def test_resume_goes_on_where_it_ended(control: Control, dbt: Any) -> None:
     load(control, replace(THREE_YEARS, dates=DateRange(date(2022, 1, 1), date(2023, 1, 1))))
     dbt.jobs.clear()
-    said: list[str] = []
-    load(control, replace(THREE_YEARS, resume=True), said)
+    printed: list[str] = []
+    load(control, replace(THREE_YEARS, resume=True), printed)
     assert dates(dbt) == [("2023-01-02", "2024-01-02"), ("2024-01-03", "2024-11-01")]
-    assert said[0].startswith("part 1 of 3 (2022-01-01 to 2023-01-01) skipped: run ")
+    assert printed[0].startswith("part 1 of 3 (2022-01-01 to 2023-01-01) skipped: run ")
     dbt.jobs.clear()
     assert load(control, replace(THREE_YEARS, resume=True)) == [] and not dbt.jobs
 
@@ -98,7 +98,7 @@ def test_a_part_that_failed_after_it_had_completed_is_loaded_by_resume(control, 
     ]
 
 
-def test_what_completed_is_told_when_a_later_part_is_refused(control, dbt) -> None:
+def test_what_completed_is_reported_when_a_later_part_is_refused(control, dbt) -> None:
     control.subscribe(daily_limit=1)
     reports = load(control, THREE_YEARS)
     assert [report.status for report in reports] == ["COMPLETED", "REFUSED"]
@@ -122,16 +122,16 @@ def test_a_range_in_parts_is_one_document_however_many_are_left(control, dbt, ru
 
 def all_tenants(control: Control, workers: int = 2):
     names = batch.active_tenants(control.context.store)
-    told: list[str] = []
+    reported: list[str] = []
     with replace(control.context, stop=Stop(), pool=Pool(control.settings)) as context:
         ended = batch.for_all(
             context,
             names,
             lambda own, known: batch.load(own, known, ONE_DAY),
             workers,
-            lambda done: told.append(done.name),
+            lambda done: reported.append(done.name),
         )
-    assert sorted(told) == [done.name for done in ended]
+    assert sorted(reported) == [done.name for done in ended]
     return ended
 
 
@@ -172,7 +172,7 @@ def test_ones_failure_leaves_the_others_alone(control, dbt, globex, monkeypatch)
     assert batch.exit_code(list(statuses(ended).values())) == 1
 
 
-def test_a_refusal_is_told_and_is_no_failure(control, dbt, globex, monkeypatch) -> None:
+def test_a_refusal_is_reported_and_is_no_failure(control, dbt, globex, monkeypatch) -> None:
     monkeypatch.setattr(dbt, "run", lambda *args, **ticks: GOOD)
     control.subscribe(daily_limit=0)
     ended = all_tenants(control)

@@ -129,11 +129,11 @@ def test_a_new_partition_a_count_a_time_and_a_date_without_rows_are_moves(compar
 
 
 def test_a_row_that_became_visible_long_after_its_export_time_is_counted(compare) -> None:
-    """Its export_time is older than the load: only the number of rows tells."""
+    """Its export_time is older than the load: only the number of rows shows it."""
     assert compare(held((1, 1, 6)), held((1, 1, 5)), None).dates("has_moved") == {day(1)}
 
 
-def test_by_how_many_days_a_row_was_exported_after_its_partition_is_told(compare) -> None:
+def test_by_how_many_days_a_row_was_exported_after_its_partition_is_reported(compare) -> None:
     late = held((1, 4, 1), (1, 9, 1), (2, 8, 2), (3, None, 1))
     loaded = held((4, 1, 1))
     assert {row["usage_date"]: row["lag_days"] for row in compare(late, loaded).rows} == {

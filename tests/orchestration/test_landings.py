@@ -104,9 +104,9 @@ def test_with_wait_the_run_begins_when_the_landing_has_ended(
 ) -> None:
     busy = landed(control, "RUNNING")
     monkeypatch.setattr("time.sleep", lambda seconds: end(control, busy, "COMPLETED"))
-    said: list[str] = []
-    report = follow.or_start(replace(control.context, echo=said.append), lambda: run(control))
-    assert report.status == "COMPLETED" and busy in said[0]
+    printed: list[str] = []
+    report = follow.or_start(replace(control.context, echo=printed.append), lambda: run(control))
+    assert report.status == "COMPLETED" and busy in printed[0]
 
 
 @pytest.mark.parametrize(("landing", "status"), [("COMPLETED", "COMPLETED"), ("FAILED", "FAILED")])

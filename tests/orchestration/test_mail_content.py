@@ -1,4 +1,4 @@
-"""The failure mail, sent to a real SMTP server: who gets it, what it says, what it may not do."""
+"""The failure mail, sent to a real SMTP server: its recipients, its content, and what it must not have."""
 
 import smtplib
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from email.message import EmailMessage
 from html import unescape
 
 import pytest
-from given import TOLD, a_node, a_run, mail_at
+from given import REPORTED, a_node, a_run, mail_at
 from support import Inbox, free_port
 
 from runner import mailing
 from runner.control.runs import Run
 from runner.engine.job import Outcome
-from runner.findings import Finding
+from runner.expectations import FailedExpectation
 from runner.orchestration.mail_content import message, of_end
 from runner.pipelines import templates
 
@@ -31,19 +31,23 @@ class Sent(list[str]):
 
 
 def send(
-    inbox: Inbox, run: Run | None = None, outcome: Outcome = TOLD, alert_to: str = "", **told
+    inbox: Inbox,
+    run: Run | None = None,
+    outcome: Outcome = REPORTED,
+    alert_to: str = "",
+    **reported,
 ) -> Sent:
     values = {"tenant_id": "acme", "admin_email": "admin@acme.example", "alert_to": alert_to}
     mail = mail_at(inbox.port)
-    values["company_name"] = told.get("company", "Acme")
+    values["company_name"] = reported.get("company", "Acme")
     failed = run or a_run()
     written = of_end(ALERT, failed, outcome, values)
     refused = mailing.SmtpMailbox(lambda: mail).send(message(written, mail.sender, failed.id))
     return Sent(list(written.to), refused)
 
 
-def letter(inbox: Inbox) -> EmailMessage:
-    (envelope,) = inbox.letters
+def received(inbox: Inbox) -> EmailMessage:
+    (envelope,) = inbox.mails
     content = envelope.original_content or envelope.content
     assert isinstance(content, bytes)
     message = message_from_bytes(content, policy=policy.default)
@@ -52,46 +56,45 @@ def letter(inbox: Inbox) -> EmailMessage:
 
 
 def part(inbox: Inbox, kind: str) -> str:
-    body = letter(inbox).get_body((kind,))
+    body = received(inbox).get_body((kind,))
     assert body is not None
     return body.get_content()
 
 
-def test_the_subject_is_the_predecessors_to_the_letter(inbox: Inbox) -> None:
+def test_the_subject_is_the_predecessors_exactly(inbox: Inbox) -> None:
     send(inbox)
-    assert letter(inbox)["Subject"] == "[ALERT] Cost Billing Pipeline Failed - acme"
+    assert received(inbox)["Subject"] == "[ALERT] Cost Billing Pipeline Failed - acme"
 
 
-def test_the_tenants_admin_and_alert_to_hear_of_it(inbox: Inbox) -> None:
+def test_the_tenants_admin_and_alert_to_are_mailed(inbox: Inbox) -> None:
     sent = send(inbox, alert_to="ops@ours.example,cfo@ours.example")
     expected = ["admin@acme.example", "ops@ours.example", "cfo@ours.example"]
-    assert sent == expected and inbox.letters[0].rcpt_tos == expected
-    assert letter(inbox)["To"] == ", ".join(expected)
-    assert letter(inbox)["From"] == "billing@ours.example"
+    assert sent == expected and inbox.mails[0].rcpt_tos == expected
+    assert received(inbox)["To"] == ", ".join(expected)
+    assert received(inbox)["From"] == "billing@ours.example"
 
 
 def test_mail_programs_can_sort_it_thread_it_and_leave_it_unanswered(inbox: Inbox) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     send(inbox)
     send(inbox)
-    letters = [
-        message_from_bytes(bytes(one.content or b""), policy=policy.default)
-        for one in inbox.letters
+    received_mails = [
+        message_from_bytes(bytes(one.content or b""), policy=policy.default) for one in inbox.mails
     ]
-    for one in letters:
+    for one in received_mails:
         assert before <= one["Date"].datetime <= datetime.now(UTC)
         assert one["Message-ID"].endswith("@ours.example>")
         assert one["Auto-Submitted"] == "auto-generated"
-    assert letters[0]["Message-ID"] != letters[1]["Message-ID"]
+    assert received_mails[0]["Message-ID"] != received_mails[1]["Message-ID"]
 
 
-def test_nobody_gets_it_twice(inbox: Inbox) -> None:
+def test_no_recipient_gets_it_twice(inbox: Inbox) -> None:
     send(inbox, alert_to="ops@ours.example,admin@acme.example,ops@ours.example")
-    assert inbox.letters[0].rcpt_tos == ["admin@acme.example", "ops@ours.example"]
+    assert inbox.mails[0].rcpt_tos == ["admin@acme.example", "ops@ours.example"]
 
 
 @pytest.mark.parametrize("kind", ["plain", "html"])
-def test_both_parts_tell_all_that_is_needed(inbox: Inbox, kind: str) -> None:
+def test_both_parts_have_all_that_is_needed(inbox: Inbox, kind: str) -> None:
     send(inbox)
     text = part(inbox, kind)
     for needed in (
@@ -104,21 +107,25 @@ def test_both_parts_tell_all_that_is_needed(inbox: Inbox, kind: str) -> None:
     ):
         assert needed in (unescape(text) if kind == "html" else text), needed
     assert "Got it" not in text and "another" not in text
-    assert "grain" not in text and "gcp_silver_cost" not in text, "only what failed is told"
+    assert "grain" not in text and "gcp_silver_cost" not in text, "only what failed is reported"
 
 
-def test_a_range_is_told_with_both_dates(inbox: Inbox) -> None:
+def test_a_range_is_reported_with_both_dates(inbox: Inbox) -> None:
     send(inbox, a_run(to_date=date(2024, 11, 30)))
     text = part(inbox, "plain")
     assert "2024-11-01 to 2024-11-30" in text
     assert "runner run --tenant acme --from 2024-11-01 --to 2024-11-30" in text
 
 
-def test_the_html_part_escapes_what_it_is_told(inbox: Inbox) -> None:
+def test_the_html_part_escapes_all_texts(inbox: Inbox) -> None:
     evil = "<script>alert('x')</script> & \"more\""
     nodes = (a_node("<b>bold</b>", "fail", failures=1),)
-    found = (Finding("test.p.b", "t", "<b>bold</b>", "fail", 1, evil, (evil,)),)
-    send(inbox, outcome=Outcome(False, evil, nodes, findings=found), company="A & <i>B</i>")
+    found = (FailedExpectation("test.p.b", "t", "<b>bold</b>", "fail", 1, evil, (evil,)),)
+    send(
+        inbox,
+        outcome=Outcome(False, evil, nodes, failed_expectations=found),
+        company="A & <i>B</i>",
+    )
     html = part(inbox, "html")
     for tag in ("<script>", "<b>bold", "<i>B"):
         assert tag not in html
@@ -126,20 +133,20 @@ def test_the_html_part_escapes_what_it_is_told(inbox: Inbox) -> None:
     assert evil in part(inbox, "plain")
 
 
-def test_letters_beyond_ascii_and_long_lines_arrive(inbox: Inbox) -> None:
+def test_characters_beyond_ascii_and_long_lines_arrive(inbox: Inbox) -> None:
     error = "größer ☃ " * 300
     send(inbox, outcome=Outcome(False, error.strip()), company="Müller & Söhne")
     assert error.strip() in part(inbox, "plain") and "Müller" in part(inbox, "plain")
 
 
-def test_a_run_without_any_node_can_be_told(inbox: Inbox) -> None:
+def test_a_run_without_any_node_can_be_reported(inbox: Inbox) -> None:
     send(inbox, outcome=Outcome(False, "the dbt process was killed by signal 9"))
     assert "killed by signal 9" in part(inbox, "plain")
 
 
 def test_an_error_with_line_ends_does_not_break_the_headers(inbox: Inbox) -> None:
     send(inbox, outcome=Outcome(False, "one\r\nBcc: evil@x.example\r\n.\r\nQUIT\r\ntwo"))
-    assert inbox.letters[0].rcpt_tos == ["admin@acme.example"] and letter(inbox)["Bcc"] is None
+    assert inbox.mails[0].rcpt_tos == ["admin@acme.example"] and received(inbox)["Bcc"] is None
     assert "two" in part(inbox, "plain")
 
 
@@ -155,10 +162,10 @@ def test_without_a_server_the_error_names_what_to_set() -> None:
         mailbox.send(EmailMessage())
 
 
-def test_one_refused_recipient_is_told_and_the_others_have_their_mail(inbox: Inbox) -> None:
+def test_one_refused_recipient_is_reported_and_the_others_have_their_mail(inbox: Inbox) -> None:
     inbox.refuses.add("ops@ours.example")
     assert list(send(inbox, alert_to="ops@ours.example").refused) == ["ops@ours.example"]
-    assert inbox.letters[0].rcpt_tos == ["admin@acme.example"]
+    assert inbox.mails[0].rcpt_tos == ["admin@acme.example"]
 
 
 def test_a_server_that_wants_a_password_it_does_not_get_is_an_error(inbox: Inbox) -> None:
@@ -167,7 +174,7 @@ def test_a_server_that_wants_a_password_it_does_not_get_is_an_error(inbox: Inbox
     message["To"] = "a@x.example"
     with pytest.raises(smtplib.SMTPException):
         mailing.SmtpMailbox(lambda: mail).send(message)
-    assert inbox.letters == []
+    assert inbox.mails == []
 
 
 def test_starttls_is_not_given_up_for_a_server_without_it(inbox: Inbox) -> None:
@@ -176,9 +183,9 @@ def test_starttls_is_not_given_up_for_a_server_without_it(inbox: Inbox) -> None:
     message["To"] = "a@x.example"
     with pytest.raises(smtplib.SMTPException):
         mailing.SmtpMailbox(lambda: mail).send(message)
-    assert inbox.letters == []
+    assert inbox.mails == []
 
 
 def test_what_readers_see_now_is_in_the_mail(inbox: Inbox) -> None:
-    send(inbox, outcome=replace(TOLD, readers_see="All tables still have the rows of run r1."))
+    send(inbox, outcome=replace(REPORTED, readers_see="All tables still have the rows of run r1."))
     assert "All tables still have the rows of run r1." in part(inbox, "plain")

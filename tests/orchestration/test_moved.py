@@ -36,7 +36,7 @@ def test_a_landing_is_late_for_who_runs_dates_of_this_month() -> None:
     assert moved.is_late(None, {day(1): True}, NOON) is None
 
 
-def test_an_export_has_stopped_when_the_data_quality_test_says_so() -> None:
+def test_an_export_has_stopped_when_the_data_quality_test_reports_it() -> None:
     models = yaml.safe_load((ROOT / "models/billing/_billing.yml").read_text())["models"]
     (hours,) = [
         one["written_lately"]

@@ -1,4 +1,4 @@
-"""How far back a catch-up looks: by its mark, and now and then 90 days. By the clock of today."""
+"""How far back a catch-up compares: by its mark, and every few days 90 days. By today's clock."""
 
 import json
 import uuid
@@ -60,7 +60,7 @@ class Nights:
         self._control, self._bills = control, bills
         control.sql("delete from acme.x_meta_catch_ups")
 
-    def past(self, days_ago: int, looks_back: int | None, lag_days: int = 0) -> "Nights":
+    def past(self, days_ago: int, days_back: int | None, lag_days: int = 0) -> "Nights":
         """A complete catch-up of so many days ago, and how far back it compared; None: all."""
         at = NOW - timedelta(days=days_ago)
         self._control.sql(
@@ -70,7 +70,7 @@ class Nights:
             str(uuid.uuid4()),
             TEMPLATE.pipeline_of("one"),
             at,
-            None if looks_back is None else at.date() - looks_back * DAY,
+            None if days_back is None else at.date() - days_back * DAY,
             at.date() - DAY,
             json.dumps([astuple(EXPORT)]),
             lag_days,

@@ -1,4 +1,4 @@
-"""Which run published which date: copied into its record, told by status, and rerun where apart."""
+"""Which run published which date: copied into its record, shown by status, and rerun where layers disagree."""
 
 import json
 from dataclasses import replace
@@ -37,19 +37,19 @@ def data_file(control: Control) -> Path:
 
 @pytest.fixture
 def publishing(control: Control, dbt, monkeypatch: pytest.MonkeyPatch):
-    """A dbt that publishes what it is told, as its own run, before it ends."""
-    told: list[tuple[Any, ...]] = []
+    """A dbt that publishes what it is given, as its own run, before it ends."""
+    reported: list[tuple[Any, ...]] = []
     dbt_run = dbt.run
 
     def publishes(self: Any, job: Any, *args: Any, **ticks: Any) -> Outcome:
         outcome = dbt_run(self, job, *args, **ticks)
         with duckdb.connect(str(data_file(control))) as connection:
-            for write, *values in told:
+            for write, *values in reported:
                 write(connection, job.vars["pipeline_logging_id"], *values)
         return outcome
 
     monkeypatch.setattr(dbt, "run", publishes)
-    return told
+    return reported
 
 
 # -- A run's record
@@ -83,7 +83,7 @@ def test_a_run_copies_what_it_published_into_its_record(control, dbt, publishing
     assert read.net == {"USD": Decimal(3), "EUR": Decimal("-0.2")} and read.published_at == AT
 
 
-def test_a_failed_run_keeps_what_it_published_and_says_what_readers_see(
+def test_a_failed_run_keeps_what_it_published_and_reports_what_readers_see(
     control, dbt, publishing
 ) -> None:
     def bill_only(connection: Any, run_id: str) -> None:
@@ -100,12 +100,12 @@ def test_a_failed_run_keeps_what_it_published_and_says_what_readers_see(
     node = a_node(SILVER, "error", "model")
     dbt.outcome = Outcome(False, f"{SILVER}: x", (a_node(BILL, "success", "model"), node))
     report = run(control)
-    told = (
+    reported = (
         "gcp_silver_cost was not published: keeps_every_charge failed for 2 rows, for example"
         ' {"rows": 1}. Published before the failure: billing_cost_daily. The other tables still'
         " have the rows of run before of 2024-11-08 00:00 UTC."
     )
-    assert control.runs() == [("FAILED", told)] and report.outcome.error == told
+    assert control.runs() == [("FAILED", reported)] and report.outcome.error == reported
     (kept,) = json.loads(control.value("select publications from acme.x_meta_pipeline_runs"))
     assert kept["table"] == BILL
     steps = dict(control.sql("select step_name, error_message from acme.x_meta_step_logs"))
@@ -123,7 +123,7 @@ def test_a_cancelled_run_records_what_it_had_published(control, dbt, monkeypatch
 
     dbt_run = dbt.run
     monkeypatch.setattr(dbt, "run", cancelled)
-    # the stand-in looks that the run is RUNNING: it no longer is
+    # the stand-in checks that the run is RUNNING, which it no longer is
     monkeypatch.setattr(control, "runs", lambda: [("RUNNING",)])
     run(control)
     (kept,) = json.loads(control.value("select publications from acme.x_meta_pipeline_runs"))
@@ -157,7 +157,7 @@ def test_a_table_is_not_behind_a_complete_run_which_builds_it_no_more() -> None:
     assert standing.standing(published, {"b"})[0].behind == ()
 
 
-def test_only_the_dates_asked_for_are_told() -> None:
+def test_only_the_dates_asked_for_are_reported() -> None:
     wide = replace(one("a", BILL), last=DAY + timedelta(days=300))
     (found,) = standing.standing([wide], (), DateRange(NEXT, NEXT))
     assert (found.first, found.last) == (NEXT, NEXT)
@@ -173,7 +173,7 @@ def test_readers_of_a_first_failed_run_see_nothing() -> None:
     )
 
 
-def test_status_says_which_run_published_each_date(control, runner) -> None:
+def test_status_reports_which_run_published_each_date(control, runner) -> None:
     ids = [control.add_run(day=DAY, to_day=NEXT), control.add_run("FAILED", day=NEXT)]
     dead = control.add_run("FAILED", day=NEXT)
     layers = [replace(one("", BILL), last=NEXT), replace(one("", SILVER, DAY, 1, BILL), last=NEXT)]
@@ -183,12 +183,12 @@ def test_status_says_which_run_published_each_date(control, runner) -> None:
             publications.as_text(published),
             run_id,
         )
-    told = " ".join(runner("status", ids[0], "--tenant", "acme").output.split())
-    assert "published 2024-11-01: 2 tables by this run" in told
-    assert f"published 2024-11-02: {SILVER} by this run; {BILL} by run {ids[1]}" in told
-    assert f"older than the tables that they read: {SILVER}" in told
-    assert "rebuild older tables with: runner catch-up --tenant acme" in told
-    assert f"run {dead} ended before it recorded what it published" in told
+    reported = " ".join(runner("status", ids[0], "--tenant", "acme").output.split())
+    assert "published 2024-11-01: 2 tables by this run" in reported
+    assert f"published 2024-11-02: {SILVER} by this run; {BILL} by run {ids[1]}" in reported
+    assert f"older than the tables that they read: {SILVER}" in reported
+    assert "rebuild older tables with: runner catch-up --tenant acme" in reported
+    assert f"run {dead} ended before it recorded what it published" in reported
     document = json.loads(runner("status", ids[0], "--tenant", "acme", "--json").output)
     assert [one["table"] for one in document["publications"]] == [BILL, SILVER]
     assert [one["layers_agree"] for one in document["published_dates"]] == [True, False]
@@ -214,7 +214,7 @@ def test_a_table_that_is_older_than_one_that_it_reads_is_found(layers: Control) 
     assert publications.disagreeing(layers.context.dataset, "acme", {"killed"}, BILL)[0] == []
 
 
-def test_a_table_whose_name_begins_like_another_is_told_apart(layers: Control) -> None:
+def test_a_table_whose_name_begins_like_another_is_distinguished(layers: Control) -> None:
     with duckdb.connect(str(data_file(layers))) as connection:
         connection.execute("delete from acme.x_meta_publications")
         publish(connection, "old", MART, DAY, read=("gcp_silver_cost_more",), at=AT)
@@ -249,7 +249,7 @@ def test_doctor_names_what_was_never_built_and_else_who_published(layers: Contro
     )
 
 
-def test_what_the_data_says_is_read_back(layers: Control) -> None:
+def test_what_the_data_reports_is_read_back(layers: Control) -> None:
     taken = layers.take(DAY, NEXT)
     assert read_back.published(layers.context.dataset, replace(taken, id="killed")) == (
         one("killed", BILL, NEXT, 9),

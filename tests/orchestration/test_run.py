@@ -27,7 +27,7 @@ from runner.orchestration.run import run_dates
 from runner.pipelines import templates
 
 TEMPLATE = templates.load(templates.DEFAULT)
-# What is told of test_notify's FAILED where no hook left a row.
+# What is reported of test_notify's FAILED where no hook left a row.
 FAILURE = "cost_type_is_known failed for 3 rows. Nothing is published for these dates."
 
 
@@ -71,7 +71,7 @@ def test_a_good_run_is_completed_with_its_totals_per_currency(control, dbt) -> N
 
 def test_a_good_run_sends_no_mail(control, dbt, inbox: Inbox) -> None:
     run(control, inbox.port)
-    assert inbox.letters == [] and mail_steps(control) == []
+    assert inbox.mails == [] and mail_steps(control) == []
 
 
 def test_dbt_is_given_the_dates_the_run_and_the_templates_selector(control, dbt) -> None:
@@ -125,11 +125,11 @@ def test_a_failed_build_is_recorded_before_it_is_mailed(control, dbt) -> None:
 def test_a_failed_run_is_mailed_once_and_the_mail_is_a_step(control, dbt, inbox: Inbox) -> None:
     dbt.outcome = FAILED
     run(control, inbox.port, ALERT_TO="ops@ours.example")
-    assert [letter.rcpt_tos for letter in inbox.letters] == [
+    assert [envelope.rcpt_tos for envelope in inbox.mails] == [
         ["admin@acme.example", "ops@ours.example"]
     ]
     assert mail_steps(control) == [("COMPLETED", None)]
-    words = bytes(inbox.letters[0].content or b"").decode()
+    words = bytes(inbox.mails[0].content or b"").decode()
     assert "Readers see now:    Nothing is published for these dates." in words
 
 
@@ -148,7 +148,7 @@ def test_a_refused_recipient_is_recorded_and_the_admin_has_the_mail(control, dbt
     run(control, inbox.port, ALERT_TO="ops@ours.example")
     ((status, error),) = mail_steps(control)
     assert status == "COMPLETED" and "ops@ours.example" in error
-    assert inbox.letters[0].rcpt_tos == ["admin@acme.example"]
+    assert inbox.mails[0].rcpt_tos == ["admin@acme.example"]
 
 
 @pytest.mark.parametrize("problem", [ValueError("a header"), OverflowError("port"), OSError("x")])
@@ -172,7 +172,7 @@ def test_an_address_that_no_header_can_hold_is_recorded(control, dbt, inbox: Inb
     run(control, inbox.port, admin_email="ops@ours.example\nBcc: evil@x.example")
     assert control.runs() == [("FAILED", FAILURE)]
     ((status, error),) = mail_steps(control)
-    assert status == "FAILED" and "no valid mail address" in error and inbox.letters == []
+    assert status == "FAILED" and "no valid mail address" in error and inbox.mails == []
 
 
 def test_the_mail_goes_even_when_the_failure_cannot_be_recorded(
@@ -185,7 +185,7 @@ def test_the_mail_goes_even_when_the_failure_cannot_be_recorded(
     )
     with pytest.raises(WarehouseUnreachable, match="disk is full"):
         run(control, inbox.port)
-    assert len(inbox.letters) == 1
+    assert len(inbox.mails) == 1
 
 
 def test_without_an_outbox_a_run_is_ended_all_the_same(control, dbt, inbox: Inbox) -> None:
@@ -196,13 +196,13 @@ def test_without_an_outbox_a_run_is_ended_all_the_same(control, dbt, inbox: Inbo
     assert any("x_meta_alerts" in warning for warning in report.warnings)
 
 
-def test_without_an_outbox_a_failure_is_mailed_and_its_alarm_waits_for_the_repair(
+def test_without_an_outbox_a_failure_is_mailed_and_its_alert_waits_for_the_repair(
     control, dbt, inbox: Inbox
 ) -> None:
     dbt.outcome = FAILED
     control.sql("drop table acme.x_meta_alerts")
     assert run(control, inbox.port).status == "FAILED"
-    assert control.runs() == [("FAILED", FAILURE)] and len(inbox.letters) == 1
+    assert control.runs() == [("FAILED", FAILURE)] and len(inbox.mails) == 1
     assert spool.drain(control.settings, control.context.store) == 0
     control.context.store.complete("acme")
     assert spool.drain(control.settings, control.context.store) == 2
@@ -249,8 +249,8 @@ def test_what_a_dbt_that_was_killed_left_at_work_is_cancelled(
 def test_a_dbt_that_died_leaves_no_step_running(control, dbt) -> None:
     dbt.outcome = Outcome(False, "the dbt process was killed by signal 9")
     run(control, free_port())
-    told = "the dbt process was killed by signal 9. Nothing is published for these dates."
-    assert control.runs() == [("FAILED", told)]
+    reported = "the dbt process was killed by signal 9. Nothing is published for these dates."
+    assert control.runs() == [("FAILED", reported)]
     assert control.value("select count(*) from acme.x_meta_step_logs where status='RUNNING'") == 0
 
 
@@ -264,13 +264,13 @@ def test_a_date_without_rows_completes_with_the_warning(control, dbt) -> None:
     assert control.sql("select warnings->>0 from acme.x_meta_pipeline_runs") == [(warning,)]
 
 
-def test_a_warning_of_a_test_is_told_and_the_run_completes(control, dbt) -> None:
+def test_a_warning_of_a_test_is_reported_and_the_run_completes(control, dbt) -> None:
     dbt.outcome = Outcome(True, None, (*GOOD.nodes, a_node("freshness", "warn", failures=2)))
     report = run(control)
     assert report.status == "COMPLETED" and report.warnings == ("freshness found 2 rows.",)
 
 
-def test_a_damaged_file_of_the_tenant_is_told_before_dbt_is_asked(control, dbt) -> None:
+def test_a_damaged_file_of_the_tenant_is_reported_before_dbt_is_asked(control, dbt) -> None:
     asked = len(dbt.jobs)
     path = control.path.parent / "tenant_acme.duckdb"
     path.write_bytes(b"no database" * 1000)
@@ -290,7 +290,7 @@ def test_totals_that_cannot_be_read_fail_the_run(
     with pytest.raises(WarehouseUnreachable):
         run(control, inbox.port)
     assert control.runs()[0][0] == "FAILED"
-    assert len(inbox.letters) == 1
+    assert len(inbox.mails) == 1
 
 
 def test_an_error_of_our_own_does_not_leave_the_run_running(control, dbt, monkeypatch) -> None:
@@ -315,7 +315,7 @@ def test_an_interrupted_run_does_not_stay_running(control, dbt, monkeypatch) -> 
     assert control.runs()[0][0] in ("FAILED", "CANCELLED")
 
 
-def test_a_run_that_lost_its_lease_midway_does_not_say_that_it_completed(
+def test_a_run_that_lost_its_lease_midway_does_not_report_that_it_completed(
     control, dbt, monkeypatch
 ) -> None:
     def closed_meanwhile(self: Any, *args: Any, **values: Any) -> Outcome:
@@ -328,7 +328,7 @@ def test_a_run_that_lost_its_lease_midway_does_not_say_that_it_completed(
     assert report.status == "CANCELLED"
 
 
-def test_a_403_of_dbts_names_who_names_the_grant(control, dbt) -> None:
+def test_a_403_of_dbts_has_the_command_that_names_the_grant(control, dbt) -> None:
     dbt.outcome = Outcome(False, "Access Denied: Table p:d.t: User does not have permission.")
     report = run(control)
     assert report.outcome and report.outcome.error
@@ -356,7 +356,7 @@ def test_a_refusal_starts_no_dbt_and_sends_no_mail(control, dbt, inbox: Inbox) -
     with pytest.raises(Refused, match=r"daily limit reached: 0 of 0.*runner quota") as caught:
         run(control, inbox.port)
     assert caught.value.exit_code == 3
-    assert dbt.jobs == [] and inbox.letters == [] and control.runs()[0][0] == "REFUSED"
+    assert dbt.jobs == [] and inbox.mails == [] and control.runs()[0][0] == "REFUSED"
 
 
 @pytest.mark.parametrize(
@@ -367,13 +367,13 @@ def test_a_refusal_starts_no_dbt_and_sends_no_mail(control, dbt, inbox: Inbox) -
         ("update tenants.tenant_subscriptions set concurrent_limit=0", "when a run ends"),
     ],
 )
-def test_a_refusal_says_what_to_do(control, dbt, change: str, words: str) -> None:
+def test_a_refusal_reports_what_to_do(control, dbt, change: str, words: str) -> None:
     control.sql(change)
     with pytest.raises(Refused, match=words):
         run(control)
 
 
-def test_a_run_cancelled_by_another_command_says_so_in_that_commands_words(
+def test_a_run_cancelled_by_another_command_reports_it_with_that_commands_message(
     control, dbt, monkeypatch
 ) -> None:
     def cancelled(self: Any, *args: Any, on_tick: Any, **values: Any) -> Outcome:
@@ -393,7 +393,7 @@ def start(control: Control, first: date, last: date) -> Report:
     return run_dates(replace(control.context, mailbox=mailbox), asked, TEMPLATE)
 
 
-def test_who_waits_for_a_run_with_some_of_the_dates_then_loads_all_of_them(
+def test_a_command_that_waited_for_a_run_with_some_of_the_dates_then_loads_all_of_them(
     control, dbt, monkeypatch
 ) -> None:
     """And a third run that comes meanwhile is waited for likewise."""
@@ -411,17 +411,19 @@ def test_who_waits_for_a_run_with_some_of_the_dates_then_loads_all_of_them(
 
     monkeypatch.setattr(control.context.stop, "sleep", ends)
     last = date(2024, 11, 5)
-    told: list[str] = []
+    reported: list[str] = []
     report = follow.or_start(
-        replace(control.context, echo=told.append), lambda: start(control, DAY, last)
+        replace(control.context, echo=reported.append), lambda: start(control, DAY, last)
     )
     assert (report.status, report.run.deduplicated, report.covered) == ("COMPLETED", False, True)
     ((job, _),) = dbt.jobs
     assert (job.vars["from_date"], job.vars["to_date"]) == ("2024-11-01", "2024-11-05")
-    assert len(told) == 2, "two runs were waited for"
+    assert len(reported) == 2, "two runs were waited for"
 
 
-def test_who_waits_for_a_run_that_covers_the_dates_has_its_end(control, dbt, monkeypatch) -> None:
+def test_a_command_that_waits_for_a_run_that_covers_the_dates_has_its_end(
+    control, dbt, monkeypatch
+) -> None:
     first = control.add_run("RUNNING", day=DAY)
 
     def ends(seconds: float) -> None:

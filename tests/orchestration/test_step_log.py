@@ -116,7 +116,7 @@ def test_a_skipped_step_took_no_time(control, steps) -> None:
     assert written(control, "status, duration_ms") == [("SKIPPED", 0)]
 
 
-def test_what_bigquery_tells_is_kept_as_metadata(control, steps) -> None:
+def test_what_bigquery_reports_is_kept_as_metadata(control, steps) -> None:
     steps.close_node(node(bytes_processed=10, bytes_billed=20, job_id="j"))
     steps.flush()
     ((metadata,),) = written(control, "metadata")

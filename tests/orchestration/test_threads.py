@@ -14,10 +14,10 @@ from runner.orchestration import threads
 NAMES = [f"tenant_{n}" for n in range(40)]
 
 
-def test_each_name_is_done_once_and_told_in_the_order_of_the_names() -> None:
-    told: list[str] = []
-    ended = threads.each(NAMES, str.upper, 4, Stop(), lambda done: told.append(done.name))
-    assert [done.name for done in ended] == NAMES and sorted(told) == sorted(NAMES)
+def test_each_name_is_done_once_and_reported_in_the_order_of_the_names() -> None:
+    reported: list[str] = []
+    ended = threads.each(NAMES, str.upper, 4, Stop(), lambda done: reported.append(done.name))
+    assert [done.name for done in ended] == NAMES and sorted(reported) == sorted(NAMES)
     assert [done.result for done in ended] == [name.upper() for name in NAMES]
 
 
@@ -39,14 +39,14 @@ def test_no_more_than_the_workers_are_at_work_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "reported"),
     [
         (Refused("no runs left"), "no runs left"),
         (UsageProblem("no such date"), "no such date"),
         (ValueError("a bug of ours"), "internal error (ValueError: a bug of ours)"),
     ],
 )
-def test_what_one_raises_is_its_own(error: Exception, told: str) -> None:
+def test_what_one_raises_is_its_own(error: Exception, reported: str) -> None:
     def task(name: str) -> str:
         if name == "tenant_7":
             raise error
@@ -54,7 +54,7 @@ def test_what_one_raises_is_its_own(error: Exception, told: str) -> None:
 
     ended = {done.name: done for done in threads.each(NAMES, task, 4, Stop())}
     failed = ended.pop("tenant_7")
-    assert failed.error is not None and told in failed.error.message and failed.result is None
+    assert failed.error is not None and reported in failed.error.message and failed.result is None
     assert all(done.result == name and done.error is None for name, done in ended.items())
 
 
@@ -76,7 +76,7 @@ def test_a_signal_stops_those_at_work_and_begins_no_other() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_process_reaches_the_threads(number: signal.Signals) -> None:
-    stop, told = Stop(), []
+    stop, reported = Stop(), []
 
     def task(name: str) -> str:
         os.kill(os.getpid(), number)
@@ -85,8 +85,8 @@ def test_a_signal_to_the_process_reaches_the_threads(number: signal.Signals) -> 
         return "ended in order"
 
     before = signal.getsignal(number)
-    ended = threads.each(NAMES, task, 2, stop, told.append)
-    assert stop.number == number and ended == sorted(told, key=lambda done: done.name)
+    ended = threads.each(NAMES, task, 2, stop, reported.append)
+    assert stop.number == number and ended == sorted(reported, key=lambda done: done.name)
     assert [done.result for done in ended] == ["ended in order"] * len(ended)
     assert len(ended) in (1, 2) and signal.getsignal(number) is before
 

@@ -114,10 +114,10 @@ def test_what_shadows_a_macro_of_dbts_stands_in_overrides_alone() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(OVERRIDES.glob("*.sql")), ids=lambda path: path.stem)
-def test_an_override_says_what_it_shadows_and_why(path: Path) -> None:
+def test_an_override_reports_what_it_shadows_and_why(path: Path) -> None:
     assert list(shadowed(path)) == [path.stem]
     comment = " ".join(re.match(r"\{#(.*?)#\}", path.read_text(), re.DOTALL)[1].split())
-    said = SHADOWS.search(comment)
-    assert said, f"{path.stem} has no line: Shadows {path.stem} of dbt because ..."
-    assert said[1] == path.stem
-    assert said[2] in THEIRS[path.stem]
+    printed = SHADOWS.search(comment)
+    assert printed, f"{path.stem} has no line: Shadows {path.stem} of dbt because ..."
+    assert printed[1] == path.stem
+    assert printed[2] in THEIRS[path.stem]

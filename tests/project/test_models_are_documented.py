@@ -1,4 +1,4 @@
-"""The dbt project's own rules: all is described, a row is what the model says, dates are vars."""
+"""The dbt project's own rules: all is described, a row is as declared, dates are vars."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROW_GRAIN = {
     "focus_cost_and_usage",
 }
 
-# What no model may say: the rule, as a pattern, and a line that breaks it.
+# What no model may contain: the rule, as a pattern, and a line that breaks it.
 FORBIDDEN = {
     "dialect stands in macros, not in target.type": (
         r"\btarget\s*\.\s*(type|name)\b",
@@ -76,7 +76,7 @@ DECLARED = yaml_models()
 
 
 def expectations(name: str, severity: str) -> list[dict[str, Any]]:
-    """What a model's tests `expectations` of one severity say, in order."""
+    """What a model's tests `expectations` of one severity check, in order."""
     tests = [
         test["expectations"]
         for test in DECLARED[name].get("data_tests", [])
@@ -91,7 +91,7 @@ def expectations(name: str, severity: str) -> list[dict[str, Any]]:
 
 
 def code(path: Path) -> str:
-    """The file without its comments, on lines that hold a whole Jinja call."""
+    """The file without its comments, on lines that hold a complete Jinja call."""
     text = re.sub(r"\{#.*?#\}|--[^\n]*", "", path.read_text(), flags=re.DOTALL)
     return re.sub(
         r"\{\{.*?\}\}", lambda call: re.sub(r"\s+", " ", call.group()), text, flags=re.DOTALL
@@ -154,16 +154,16 @@ def documented_columns(export: str) -> dict[str, str]:
 
 
 def test_the_columns_that_are_known_of_an_export_are_those_that_google_documents() -> None:
-    told: list[dict[str, Any]] = []
+    reported: list[dict[str, Any]] = []
     jinja = jinja2.Environment(extensions=["jinja2.ext.do"])
-    jinja.globals["return"] = told.append
+    jinja.globals["return"] = reported.append
     macro = (ROOT / "macros/export/export_columns.sql").read_text()
     jinja.from_string(macro).module.export_columns()  # type: ignore[attr-defined]
-    known = {path: type_ for type_, paths in told[0]["types"].items() for path in paths}
+    known = {path: type_ for type_, paths in reported[0]["types"].items() for path in paths}
     assert known == documented_columns("gcp_billing_export_resource_v1")
     standard = documented_columns("gcp_billing_export_v1")
     assert standard.items() <= known.items()
-    assert set(told[0]["required"]) <= set(standard), "a standard export can make a bill, too"
+    assert set(reported[0]["required"]) <= set(standard), "a standard export can make a bill, too"
 
 
 @pytest.mark.parametrize("name", DECLARED)
@@ -224,7 +224,7 @@ def test_no_model_breaks_a_rule(name: str, rule: str) -> None:
         assert not offence, f"{name}: {rule}: {line.strip()}"
 
 
-def test_every_mart_answers_a_question_that_somebody_asks() -> None:
+def test_every_mart_answers_a_question() -> None:
     document = yaml.safe_load((ROOT / "models/marts/_exposures.yml").read_text())
     asked = [ref for one in document["exposures"] for ref in one["depends_on"]]
     marts = [path.stem for path in (ROOT / "models" / "marts").rglob("*.sql")]

@@ -69,7 +69,7 @@ def test_what_is_installed_without_pins_is_what_is_pinned() -> None:
     assert not pinned("requirements.txt") & pinned("requirements-dev.txt"), "pinned once"
 
 
-def test_the_license_is_the_whole_apache_2_0() -> None:
+def test_the_license_is_the_complete_apache_2_0() -> None:
     text = "".join((ROOT / "LICENSE").read_text().split())
     assert hashlib.sha256(text.encode()).hexdigest() == APACHE_2
     assert PROJECT["license"] == canonicalize_license_expression("Apache-2.0")
@@ -94,7 +94,7 @@ def texts() -> list[tuple[str, str]]:
         text=True,
     ).stdout.split("\0")
     if not any(names):
-        pytest.skip("this is no git checkout: the texts are NOT looked at")
+        pytest.skip("this is no git checkout: the texts are NOT checked")
     paths = [ROOT / name for name in names if name and not name.endswith("test_packaging.py")]
     return [
         (str(path), path.read_text(errors="replace"))

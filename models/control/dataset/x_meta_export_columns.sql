@@ -1,5 +1,5 @@
 {#
-    One row per column of an export and run that told it as new or lost, or saw it among the
-    optional ones. What stands here was told, and is not told again.
+    One row per column of an export and run that reported it as new or lost, or saw it among the
+    optional ones. What is here was reported, and is not reported again.
 #}
 {{ declared_rows() }}

@@ -1,4 +1,4 @@
 {#
-    One row per finished catch-up: what was looked at, what had moved, whether its runs completed.
+    One row per finished catch-up: what was compared, what had moved, whether its runs completed.
 #}
 {{ declared_rows() }}

@@ -1,4 +1,4 @@
 {#
-    One row per tenant: who it is and whether it may run.
+    One row per tenant: its profile and its status.
 #}
 {{ declared_rows() }}

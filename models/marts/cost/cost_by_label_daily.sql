@@ -1,6 +1,6 @@
 {#
     One row per usage date, billing account, currency, label kind, key and value. Take one kind
-    and key, and its rows add up to the whole bill of any dates: what lacks the key is in the
+    and key, and its rows add up to the complete bill of any dates: what lacks the key is in the
     value `(untagged)`, also on dates on which nothing had it. That is why this is a view: a key
     that is new today is missing from all dates before. Key `(any)`: has a charge any label of
     the kind; kind `any`: of whichever kind.

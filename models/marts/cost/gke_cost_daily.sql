@@ -1,7 +1,7 @@
 {#
     One row per usage date, billing account, project, cluster, namespace, workload and currency:
     what Kubernetes costs and for whom, of all charges that a label ties to GKE. What GKE's cost
-    allocation gives to no workload keeps its own namespace, and `allocation` says which part it
+    allocation gives to no workload keeps its own namespace, and `allocation` names which part it
     is; spreading it over the workloads is a choice that no bill makes. Charges with no
     namespace are the cluster's: fees, and nodes of a cluster without cost allocation.
 #}

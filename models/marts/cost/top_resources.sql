@@ -1,7 +1,7 @@
 {#
     One row per usage month, billing account, project, service, resource and currency, ranked by
     net cost within month and currency. All rows are there, so that they add up to the month;
-    how many of the top are wanted is for the reader to say. What has no resource has no rank.
+    the reader chooses how many of the top to read. What has no resource has no rank.
 #}
 {{ config(materialized='view') }}
 

@@ -1,7 +1,7 @@
 {#
     One row per month, scope (all, service, project), id and currency: what was planned against
-    what was spent. The tenant's whole cost stands once under each scope, planned or not, so that
-    nothing hides where nobody planned; a plan without cost stands too. Months are those of the
+    what was spent. The tenant's complete cost stands once under each scope, planned or not, so that
+    unplanned cost is visible; a plan without cost stands too. Months are those of the
     UTC usage dates: an invoice has others.
 #}
 {{ config(materialized='view') }}

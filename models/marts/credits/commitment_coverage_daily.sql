@@ -1,8 +1,8 @@
 {#
     One row per usage date, billing account, service, SKU and currency, for each SKU that a
     commitment covered that day: how much of it was covered, all at the price before commitments.
-    The export does not say which usage could be covered; a SKU of which a part was, can. SKUs
-    that no commitment touched are not here, so the coverage of a whole account is at most this.
+    The export does not show which usage could be covered; a SKU of which a part was, can. SKUs
+    that no commitment touched are not here, so the coverage of a complete account is at most this.
 #}
 with charges as (
 

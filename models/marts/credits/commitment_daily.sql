@@ -2,7 +2,7 @@
     One row per usage date, billing account, commitment and currency: how much of each
     commitment is used. Fees measure it: what is committed is the fees, what is used is the part
     of them that Google offset (new model) or attributed to a SKU (old model). A commitment whose
-    fees say neither has no utilization, rather than a guessed one.
+    fees have neither has no utilization, rather than a guessed one.
 #}
 with charges as (
 
@@ -79,7 +79,7 @@ commitments as (
         max(case when is_fee then sku_description end) as commitment_name,
         coalesce(min(kind), 'unknown') as commitment_kind,
 
-        -- measures: null where the bill does not say
+        -- measures: null where the bill does not have it
         {{ money('sum(case when is_fee then gross_cost else 0 end)') }} as fee_cost,
         {{ money('sum(fee_offset_credits)') }} as fee_offset_credits,
         {{ money(

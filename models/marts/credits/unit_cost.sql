@@ -1,7 +1,7 @@
 {#
     One row per usage date, unit of business and currency: what an order, a user, a request costs.
-    Each unit has the day's whole cost to itself, so units are not added up. A day whose units
-    nobody counted stands under `(none)`: its cost is there, its unit cost is not known. Where the day's
+    Each unit has the day's complete cost, so units are not added up. A day without a count of
+    units stands under `(none)`: its cost is there, its unit cost is not known. Where the day's
     cost is in several currencies, each row has a part of a unit's cost: all of it is unit_cost_usd.
 #}
 {{ config(materialized='view') }}

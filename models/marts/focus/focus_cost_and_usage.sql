@@ -105,7 +105,7 @@ classified as (
 ),
 
 -- With the data model of July 2025 the net of a spend-based fee is what usage did not draw on;
--- before it, and ever for a resource-based one, which part lay idle cannot be told from a row.
+-- before it, and ever for a resource-based one, a row does not show which part lay idle.
 parts as (
 
     select

@@ -1,6 +1,6 @@
 {#
     One row per usage date, billing account, project, service and currency whose cost stands
-    out from the four weeks before it: the rows of cost_movers that somebody should look at.
+    out from the four weeks before it: the rows of cost_movers that should be reviewed.
 #}
 {{ config(materialized='view') }}
 

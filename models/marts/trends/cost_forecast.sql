@@ -5,7 +5,7 @@
     support and adjustments come once, not by the day: they count as they are booked and are in
     no mean. The band is 1.96 standard deviations of those days around their means, with the
     mean's own error: 95 of 100 months would end inside, if days were independent. An estimate in
-    whole cents, computed in the engine's floating point where it divides and takes roots: no
+    full cents, computed in the engine's floating point where it divides and takes roots: no
     money of record.
 #}
 {{ config(materialized='view') }}
@@ -34,7 +34,7 @@ months as (
 
 ),
 
--- the days of each month, and those before it that its missing ones are told from
+-- the days of each month, and those before it by which its missing ones are estimated
 paired as (
 
     select
@@ -68,14 +68,14 @@ averaged as (
 
     select
         *,
-        count(baseline_cost) over whole as baseline_days,
-        {{ divide('sum(baseline_cost) over whole', 'count(baseline_cost) over whole') }}
+        count(baseline_cost) over all_days as baseline_days,
+        {{ divide('sum(baseline_cost) over all_days', 'count(baseline_cost) over all_days') }}
             as mean_cost,
         {{ divide('sum(baseline_cost) over weekday', 'count(baseline_cost) over weekday') }}
             as weekday_cost
     from paired
     window
-        whole as (partition by usage_month, billing_account_id, currency),
+        all_days as (partition by usage_month, billing_account_id, currency),
         weekday as (partition by usage_month, billing_account_id, currency, day_of_week)
 
 ),

@@ -5,7 +5,7 @@
     in February, nor a 29th of February beside another year: such days are on neither side. Null
     where one of the days there is not settled. Console and invoices count by Pacific time:
     billed_cost_pacific is the month as they see it, and a month with charges only so has a row;
-    one that nobody loaded has none.
+    one that was not loaded has none.
 #}
 {{ config(materialized='view') }}
 

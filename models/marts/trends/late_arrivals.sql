@@ -1,7 +1,7 @@
 {#
     One row per usage date, billing account, currency, lateness and whether it is a
     correction: how much of a date's bill came when. Corrections carry the old usage date, so
-    a closed date moves; this tells by how much, and what of it is on another month's invoice.
+    a closed date moves; this shows by how much, and what of it is on another month's invoice.
 #}
 with charges as (
 

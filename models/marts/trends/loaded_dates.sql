@@ -1,7 +1,7 @@
 {#
     One row per usage date that was loaded, also where no charge was found: the dates of the
-    call, not those of the rows, for only so can a day without cost be told from a day that
-    nobody has loaded yet.
+    call, not those of the rows, so that a day without cost differs from a day that
+    was not loaded yet.
 #}
 with charges as (
 
@@ -25,7 +25,7 @@ dates as (
 
     select
         usage_date,
-        cast(null as {{ engine_type('moment') }}) as export_time,
+        cast(null as {{ engine_type('timestamp') }}) as export_time,
         0 as charge_rows
     from asked
     cross join {{ each_date('first_date', 'last_date') }}

@@ -3,7 +3,7 @@
     each run that loaded it, and by how much that run moved it. Rows are added and never
     replaced by date, for the bill forgets what it was; only the same run may write its own
     rows again. Whatever a date was once billed gets a row from every later run, 0 when its
-    charges are gone, so that the changes of a date add up to its bill.
+    charges no longer exist, so that the changes of a date add up to its bill.
 #}
 with charges as (
 
@@ -12,7 +12,7 @@ with charges as (
 
 ),
 
-told as (
+recorded as (
 
     {% if is_incremental() %}
     select * from {{ this }}
@@ -32,7 +32,7 @@ last_loads as (
         usage_date,
         max(load_number) as load_number,
         max(recorded_at) as recorded_at
-    from told
+    from recorded
     group by usage_date
 
 ),
@@ -52,21 +52,21 @@ bills as (
 
     union all
 
-    -- what was once billed gets a row, also when it is gone since
+    -- what was once billed gets a row, also when it no longer exists
     select
-        told.usage_date,
-        told.billing_account_id,
-        told.currency,
+        recorded.usage_date,
+        recorded.billing_account_id,
+        recorded.currency,
         0 as charge_rows,
         {{ money('0') }} as gross_cost,
         {{ money('0') }} as credits_total,
         {{ money('0') }} as billed_cost,
         case
-            when told.load_number = last_loads.load_number then told.billed_cost
+            when recorded.load_number = last_loads.load_number then recorded.billed_cost
             else {{ money('0') }}
         end as previous_billed_cost
-    from told
-    left join last_loads on told.usage_date = last_loads.usage_date
+    from recorded
+    left join last_loads on recorded.usage_date = last_loads.usage_date
 
 ),
 

@@ -19,8 +19,8 @@ with loaded as (
     -- a date that was loaded before loaded_dates was there
     select
         usage_date,
-        cast(null as {{ engine_type('moment') }}) as last_export_time,
-        cast(null as {{ engine_type('moment') }}) as loaded_at
+        cast(null as {{ engine_type('timestamp') }}) as last_export_time,
+        cast(null as {{ engine_type('timestamp') }}) as loaded_at
     from {{ ref('invoice_cost_daily') }}
 
 ),

@@ -1,6 +1,6 @@
 {#
     All that a table promises at one level of severity, in one statement: a list of named
-    expectations, see expectation_findings. A dated table is tested on the dates of the call, or on
+    expectations, see expectation_failures. A dated table is tested on the dates of the call, or on
     all dates when the call names none. Returns one row per failed expectation, or per failing key.
     dbt's number of failures is the number of failed expectations.
 
@@ -10,5 +10,5 @@
 {% test expectations(model, expect) %}
 {{ config(fail_calc='count(distinct expectation)') }}
 {%- set table = attached_table() -%}
-{{ expectation_findings(rows_on_tested_dates(model, table), expect, table) }}
+{{ expectation_failures(rows_on_tested_dates(model, table), expect, table) }}
 {% endtest %}

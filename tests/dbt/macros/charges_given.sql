@@ -31,12 +31,12 @@
             'discount_credits', 'reseller_margin_credits', 'other_credits', 'billed_cost',
             'billed_cost_usd',
         ],
-        'number': [
+        'float': [
             'currency_conversion_rate', 'usage_amount', 'usage_amount_in_pricing_units',
         ],
-        'flag': ['is_correction'],
+        'boolean': ['is_correction'],
         'date': ['ingestion_date', 'usage_date', 'usage_date_pacific'],
-        'moment': [
+        'timestamp': [
             'usage_start_time', 'usage_end_time', 'export_time', 'export_partition_time',
             'loaded_at',
         ],

@@ -1,5 +1,5 @@
 {#
-    A bill that had been told after its month was closed was moved by the last run of its date:
+    A bill that was recorded after its month was closed was moved by the last run of its date:
     a restatement, legitimate but not to be overlooked. Closed is 5 days after the month's end
     (var closing_days), for until then late charges are the rule.
 #}
@@ -29,7 +29,7 @@ select
     ledger.previous_billed_cost as net_before,
     ledger.billed_cost as net_after,
     ledger.change_billed_cost as net_change,
-    ledger.previous_recorded_at as told_before_at
+    ledger.previous_recorded_at as previous_at
 from ledger
 inner join last_loads
     on

@@ -1,6 +1,6 @@
 {#
     Rows and net cost of a date are about what they were on the same weekday: not far from the
-    median of the last 28 days, nor from a week before (so that a new level is told for a week,
+    median of the last 28 days, nor from a week before (so that a new level is reported for a week,
     not for a month). Only dates that have settled, for rows keep arriving for two days, and only
     with three of the four weekdays loaded. A date that lost all its rows is compared, too.
 

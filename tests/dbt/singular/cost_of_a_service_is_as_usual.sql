@@ -1,6 +1,6 @@
 {#
     No service of a project stands out on the dates of this call, by the rule of cost_anomalies:
-    for people to look at, and no reason to hold a bill back.
+    for people to review, and no reason to hold a bill back.
 #}
 {{ config(severity='warn') }}
 

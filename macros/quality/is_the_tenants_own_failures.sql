@@ -4,7 +4,7 @@
     same table; this tests the rows that were written, with SQL of its own. The lists of ids are
     JSON text, and onboarding checks the ids in them, so a quoted id is found by its text.
 #}
-{% macro is_the_tenants_own_findings(model, name) -%}
+{% macro is_the_tenants_own_failures(model, name) -%}
     {%- set keys = ['billing_account_id', 'project_id'] -%}
     select
         {{ quote_text(name) }} as expectation,

@@ -14,7 +14,7 @@ EXPECTATION = "cost_type_is_known"
 
 @pytest.fixture(scope="module")
 def broken(mini: World, tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Tenant mini; its export has, on DAY, a cost type that nobody knows."""
+    """Tenant mini; its export has, on DAY, an unknown cost type."""
     return mini.copy(tmp_path_factory.mktemp("broken"))
 
 
@@ -27,8 +27,8 @@ def smtp(inbox: Inbox) -> dict[str, str]:
     }
 
 
-def letter(inbox: Inbox):
-    (envelope,) = inbox.letters
+def received(inbox: Inbox):
+    (envelope,) = inbox.mails
     assert isinstance(envelope.content, bytes)
     return envelope, message_from_bytes(envelope.content, policy=policy.default)
 
@@ -46,14 +46,14 @@ def test_a_failing_test_fails_the_run_records_it_and_mails_it(broken: World, inb
     assert "surprise" in document["error"] and "Got " not in document["error"]
     assert document["tests"]["failed"] == 1 and document["tests"]["passed"] > 5
 
-    envelope, message = letter(inbox)
+    envelope, message = received(inbox)
     assert message["Subject"] == SUBJECT
     assert envelope.rcpt_tos == [EMAIL, "ops@ours.example"]
     for kind in ("plain", "html"):
         body = message.get_body((kind,)).get_content()
         assert run_id in body and DAY in body and EXPECTATION in body
         assert "surprise" in body, "the rows are named"
-        assert "Got " not in body and "findings" not in body
+        assert "Got " not in body and "<failures>" not in body
 
     assert broken.control(
         "select status, error_message from mini.x_meta_pipeline_runs where pipeline_logging_id = ?",
@@ -92,7 +92,9 @@ def test_a_failed_first_run_published_nothing(broken: World) -> None:
     assert json.loads(publications) == [] and rows is None
 
 
-def test_other_tests_of_the_failed_run_are_told_apart_as_skipped_or_passed(broken: World) -> None:
+def test_other_tests_of_the_failed_run_are_distinguished_as_skipped_or_passed(
+    broken: World,
+) -> None:
     statuses = dict(
         broken.data(
             "mini",
@@ -109,7 +111,7 @@ def test_the_next_date_of_the_tenant_runs_as_if_nothing_had_been(broken: World) 
     assert (document["rows"], document["tests"]["failed"]) == (1, 0)
 
 
-def test_a_run_records_what_it_published_and_status_and_steps_say_it(broken: World) -> None:
+def test_a_run_records_what_it_published_and_status_and_steps_show_it(broken: World) -> None:
     """The predecessor logged its steps with row counts, and operators query them."""
     ((run_id, text),) = broken.control(
         "select pipeline_logging_id, publications from mini.x_meta_pipeline_runs"
@@ -127,8 +129,8 @@ def test_a_run_records_what_it_published_and_status_and_steps_say_it(broken: Wor
         )
     )
     assert steps == {table: one["rows"] for table, one in published.items()}
-    told = broken("status", run_id, "--tenant", "mini").stdout
-    assert f"2024-11-02: {len(published)} tables by this run" in told
+    reported = broken("status", run_id, "--tenant", "mini").stdout
+    assert f"2024-11-02: {len(published)} tables by this run" in reported
     found = broken("doctor", "--tenant", "mini").stdout
     layers = next(line for line in found.splitlines() if "layers mini" in line)
     assert (
@@ -148,7 +150,7 @@ def test_a_vanished_export_is_the_runs_failure(broken: World, mini: World, inbox
     document = json.loads(answer.stdout)
     assert document["status"] == "FAILED" and "mini.parquet" in document["error"]
     assert "\n" not in document["error"]
-    assert letter(inbox)[1]["Subject"] == SUBJECT
+    assert received(inbox)[1]["Subject"] == SUBJECT
     assert broken.control(
         "select status from mini.x_meta_pipeline_runs where pipeline_logging_id = ?",
         document["pipeline_logging_id"],

@@ -1,5 +1,5 @@
 {#
-    Sums of the table equal those of another model, to the last nano. One finding for each group
+    Sums of the table equal those of another model, to the last nano. One failure for each group
     that differs, with the amount by which the table's first measure is too high. A group that one
     side lacks counts as 0 there, and so does a null. Options of the expectation:
 
@@ -12,7 +12,7 @@
       complete sums of the other model: the rows of each label key, for example, add up to the bill
     - date: the date column of a view; a dated table has its own, and so has the other model
 #}
-{% macro sums_to_findings(model, name, table, options) -%}
+{% macro sums_to_failures(model, name, table, options) -%}
     {%- set against = ref(options.sums_to) -%}
     {%- set date = date_of(table) or options.date -%}
     {%- set against_date = (date_of(against.identifier) or options.get('against_date', date)) if date else none -%}

@@ -5,7 +5,7 @@
     the table has rows of the month before; else the tenant uses nothing. Without dates nothing is
     judged, nor is a landing: its own run tests that.
 #}
-{% macro written_lately_findings(name, table, hours, exports) -%}
+{% macro written_lately_failures(name, table, hours, exports) -%}
     {#- ref stands outside the if: dbt must see it when it parses -#}
     {%- set export = ref('stg_gcp_billing__export') -%}
     {%- set first_date = slice_dates()[0] if has_slice() else '1970-01-01' -%}
@@ -14,13 +14,13 @@
     {%- set days = [shift_date(first_date, -38), first_date] -%}
     {%- set bounds = [] -%}
     {%- for day in days -%}
-        {%- do bounds.append(midnight(day) if meta.get('slice_as') == 'moment' else "date '" ~ day ~ "'") -%}
+        {%- do bounds.append(midnight(day) if meta.get('slice_as') == 'timestamp' else "date '" ~ day ~ "'") -%}
     {%- endfor -%}
     {%- if execute and not own_exports(exports) -%}
-        {{ return(no_findings(name)) }}
+        {{ return(no_failures(name)) }}
     {%- endif -%}
     select
-        {{ one_finding(name, ['export_ref'], ['export_ref', 'newest_export_time', 'expected_by']) }}
+        {{ one_failure(name, ['export_ref'], ['export_ref', 'newest_export_time', 'expected_by']) }}
     from (
         {{ newest_export_time(export, exports) }}
     ) as newest

@@ -1,10 +1,10 @@
 {#
-    Findings as one JSON text, for a query's `select`: for each failed expectation its name, the
+    Failures as one JSON text, for a query's `select`: for each failed expectation its name, the
     number of failing rows and up to 5 samples, cut so that the text stays below 8 KB (of rows in other
-    scripts than Latin it may be a little more). Null when there are no findings. Rows that were
+    scripts than Latin it may be a little more). Null when there are no failures. Rows that were
     rolled back can be seen nowhere else.
 #}
-{% macro findings_text(findings) -%}
+{% macro failures_text(failures) -%}
     select
         '[' || string_agg(
             '{"expectation": ' || {{ json_text('expectation') }}
@@ -24,8 +24,8 @@
                 {{ some_of_all('samples') }} as samples,
                 cast(least(400, greatest(20, 900 / count(*) over ())) as bigint) as sample_length
             from (
-                {{ findings }}
-            ) as findings
+                {{ failures }}
+            ) as failures
             group by expectation
         ) as expectations
     ) as short

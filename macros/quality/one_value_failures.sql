@@ -2,7 +2,7 @@
     The groups in which a column has several values, each with two of them: two currencies in an
     account, or two runs in a date, which was then appended to and not replaced.
 #}
-{% macro one_value_findings(model, name, one_value) -%}
+{% macro one_value_failures(model, name, one_value) -%}
     select
         {{ quote_text(name) }} as expectation,
         {{ json_object(one_value.per) }} as key,

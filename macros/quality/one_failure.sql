@@ -1,8 +1,8 @@
 {#
-    The columns of a finding that is one row and not about money: its key, and as a sample the same columns
+    The columns of a failure that is one row and not about money: its key, and as a sample the same columns
     or those that are given.
 #}
-{% macro one_finding(name, key, sample=none) -%}
+{% macro one_failure(name, key, sample=none) -%}
     {{ quote_text(name) }} as expectation,
         {{ json_object(key) }} as key,
         {{ no_amount() }},

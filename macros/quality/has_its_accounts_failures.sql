@@ -3,7 +3,7 @@
     charges are elsewhere. On BigQuery only partitions and usage since a month before the dates are read:
     a landing has no other partition than that of the usage.
 #}
-{% macro has_its_accounts_findings(name, model, exports) -%}
+{% macro has_its_accounts_failures(name, model, exports) -%}
     {%- set accounts = [] -%}
     {%- for export in exports -%}
         {%- for account in export.accounts if account not in accounts -%}
@@ -11,7 +11,7 @@
         {%- endfor -%}
     {%- endfor -%}
     select
-        {{ one_finding(name, ['billing_account_id']) }}
+        {{ one_failure(name, ['billing_account_id']) }}
     from (
         select named.billing_account_id
         from (

@@ -1,13 +1,13 @@
 {#
     Columns of the exports that Google had not documented when export_columns was written, each until a
-    call has told it: remember_export_columns takes them from between the comments and keeps them.
+    call has reported it: remember_export_columns reads them from between the comments and keeps them.
 #}
-{% macro has_no_new_columns_findings(name, exports) -%}
+{% macro has_no_new_columns_failures(name, exports) -%}
     {%- if execute and not own_exports(exports) -%}
-        {{ return(no_findings(name)) }}
+        {{ return(no_failures(name)) }}
     {%- endif -%}
     select
-        {{ one_finding(name, ['export_ref', 'column_name', 'column_type']) }}
+        {{ one_failure(name, ['export_ref', 'column_name', 'column_type']) }}
     from (
         /* new columns: */
         select found.*
@@ -20,7 +20,7 @@
             on
                 found.export_ref = remembered.export_ref
                 and found.column_name = remembered.column_name
-        where remembered.told_at is null
+        where remembered.reported_at is null
         /* :new columns */
     ) as new_columns
 {%- endmacro %}

@@ -2,7 +2,7 @@
     Checks of single rows, all in one pass over the table: (name, condition) pairs. One row per
     failed check, with the number of failing rows and some of them.
 #}
-{% macro row_findings(model, row_checks, table, grain) -%}
+{% macro row_failures(model, row_checks, table, grain) -%}
     {%- set failed, samples = [], [] -%}
     {%- for name, condition in row_checks -%}
         {%- set columns = sample_columns(table, grain, condition) -%}

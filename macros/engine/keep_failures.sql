@@ -5,16 +5,16 @@
     rendered leaves no result at all. BigQuery's tests read no files. Begins with a semicolon: it follows
     remember_export_columns.
 #}
-{% macro keep_findings(results) -%}
-    {{ adapter.dispatch('keep_findings')(tests_that_failed(results)) }}
+{% macro keep_failures(results) -%}
+    {{ adapter.dispatch('keep_failures')(tests_that_failed(results)) }}
 {%- endmacro %}
 
-{% macro duckdb__keep_findings(tests) -%}
+{% macro duckdb__keep_failures(tests) -%}
     {%- for test in tests %}
-        {{ '; create or replace temporary table findings_of_call as' if loop.first else 'union all' }}
-        select {{ quote_text(test.unique_id) }} as node, ({{ findings_text(query_of_findings(test)) }}) as found
+        {{ '; create or replace temporary table failures_of_call as' if loop.first else 'union all' }}
+        select {{ quote_text(test.unique_id) }} as node, ({{ failures_text(query_of_failures(test)) }}) as found
     {%- endfor %}
 {%- endmacro %}
 
-{% macro bigquery__keep_findings(tests) -%}
+{% macro bigquery__keep_failures(tests) -%}
 {%- endmacro %}

@@ -1,19 +1,19 @@
 {#
-    Optional columns that an earlier call has seen in the exports and that are gone: each is a typed null
-    from now on, in labels or prices that somebody reads. Told once, by name, and again should it
-    come back and go; remember_export_columns takes from between the comments what it keeps. A required
-    column that is gone stops the call; see export_faults.
+    Optional columns that an earlier call has seen in the exports and that are missing now: each is a
+    typed null from now on, such as in labels or prices. Each is reported once, and again if it comes
+    back and disappears; remember_export_columns reads what it keeps from between the comments. A
+    required column that is missing stops the call; see export_faults.
 #}
-{% macro has_lost_no_columns_findings(name, exports) -%}
+{% macro has_lost_no_columns_failures(name, exports) -%}
     {%- if execute and not own_exports(exports) -%}
-        {{ return(no_findings(name)) }}
+        {{ return(no_failures(name)) }}
     {%- endif -%}
     {%- set refs = [] -%}
     {%- for export in exports -%}
         {%- do refs.append(quote_text(export.ref)) -%}
     {%- endfor -%}
     select
-        {{ one_finding(name, ['export_ref', 'column_name']) }}
+        {{ one_failure(name, ['export_ref', 'column_name']) }}
     from (
         /* lost columns: */
         select

@@ -3,12 +3,12 @@
     call's last date, or than now if that is earlier. So a backfill of an old month is judged by that
     month, and passes. Without dates nothing is judged. The error of this kind is written_lately.
 #}
-{% macro written_until_the_end_findings(name, model, hours, exports) -%}
+{% macro written_until_the_end_failures(name, model, hours, exports) -%}
     {%- if execute and not own_exports(exports) -%}
-        {{ return(no_findings(name)) }}
+        {{ return(no_failures(name)) }}
     {%- endif -%}
     select
-        {{ one_finding(name, ['export_ref'], ['export_ref', 'newest_export_time', 'expected_by']) }}
+        {{ one_failure(name, ['export_ref'], ['export_ref', 'newest_export_time', 'expected_by']) }}
     from (
         {{ newest_export_time(model, exports) }}
     ) as newest

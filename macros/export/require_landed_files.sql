@@ -3,7 +3,7 @@
     there, or is not of the run that published the date, for a run was killed between its commit and
     its last file.
 #}
-{% macro must_have_files(name) -%}
+{% macro require_landed_files(name) -%}
     {%- set folder = landing_folder(name) -%}
     {#- by their names: glob writes paths in its own way -#}
     {%- set names = run_query(

@@ -2,7 +2,7 @@
     The dates of this call for which the table has no row. Without dates in the call nothing is
     tested.
 #}
-{% macro every_date_findings(model, name, table) -%}
+{% macro every_date_failures(model, name, table) -%}
     {%- set dates = slice_dates() if has_slice() else ['1970-01-01', '1970-01-01'] -%}
     select
         {{ quote_text(name) }} as expectation,

@@ -1,8 +1,8 @@
 {#
     The keys that several rows share. Two nulls are the same key, as in GROUP BY. Grouped in a query of
-    its own: beside the finding's column `currency`, BigQuery would take that for the key's.
+    its own: beside the failure's column `currency`, BigQuery would take that for the key's.
 #}
-{% macro grain_findings(model, name, columns) -%}
+{% macro grain_failures(model, name, columns) -%}
     select
         {{ quote_text(name) }} as expectation,
         {{ json_object(columns) }} as key,

@@ -1,5 +1,5 @@
-{# What a test that is not `expectations` finds, as one finding with the test's name. #}
-{% macro findings_of_test(name, query) -%}
+{# What a test that is not `expectations` finds, as one failure with the test's name. #}
+{% macro failures_of_test(name, query) -%}
     select
         {{ quote_text(name) }} as expectation,
         {{ no_key() }},

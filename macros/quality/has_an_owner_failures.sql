@@ -1,10 +1,10 @@
 {#
     Rows of the export without a billing account or a usage start, before the tenant's filter, which
     would leave them out without a word. By file on DuckDB; a sample has the file's name without its
-    folders, which are not for the readers of findings. A landing that is read has no such row: its
+    folders, which are not for the readers of failures. A landing that is read has no such row: its
     own proof was this one. On BigQuery the partitions are read that can hold charges of the dates.
 #}
-{% macro has_an_owner_findings(name, exports) -%}
+{% macro has_an_owner_failures(name, exports) -%}
     {%- set shown = [('file', "regexp_extract(file, '[^/]*$')"), 'without_account', 'without_date'] -%}
     {%- set since = exported_since_slice(export_columns().partition_time, days_before=8)
         if has_slice() else exported_lately() -%}

@@ -4,14 +4,14 @@
     the rest would lack its charges. On DuckDB, where a landing's dates are files; BigQuery's is a
     table, replaced in one transaction.
 #}
-{% macro must_have_landed() -%}
+{% macro require_landed_dates() -%}
     {#- a unit test brings rows of its own -#}
     {%- if execute and has_slice() and model.resource_type == 'model' -%}
-        {{ adapter.dispatch('must_have_landed')() }}
+        {{ adapter.dispatch('require_landed_dates')() }}
     {%- endif -%}
 {%- endmacro %}
 
-{% macro duckdb__must_have_landed() -%}
+{% macro duckdb__require_landed_dates() -%}
     {%- set registered = adapter.get_relation(
         database=target.database, schema=tenant_id(), identifier='x_meta_exports'
     ) -%}
@@ -19,10 +19,10 @@
         {%- for row in run_query(
             "select export_ref from " ~ registered ~ " where export_ref like 'tenant:%' order by export_ref"
         ).rows -%}
-            {%- do must_have_files(row[0].split(':')[1]) -%}
+            {%- do require_landed_files(row[0].split(':')[1]) -%}
         {%- endfor -%}
     {%- endif -%}
 {%- endmacro %}
 
-{% macro bigquery__must_have_landed() -%}
+{% macro bigquery__require_landed_dates() -%}
 {%- endmacro %}

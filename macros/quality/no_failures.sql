@@ -1,5 +1,5 @@
-{# A query with the columns of findings and no row, for an expectation that has nothing to read. #}
-{% macro no_findings(name) -%}
+{# A query with the columns of failures and no row, for an expectation that has nothing to read. #}
+{% macro no_failures(name) -%}
     select
         {{ quote_text(name) }} as expectation,
         {{ no_key() }},

@@ -1,4 +1,4 @@
-"""The expectations of a table that did not hold, as sentences."""
+"""Failed expectations, as sentences."""
 
 import json
 import re
@@ -6,24 +6,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_IN_MESSAGE = re.compile(r"<findings>(.*)</findings>", re.DOTALL)
-# Where DuckDB begins to quote a file's line or a value; it names the file of a CSV line after it.
+_IN_MESSAGE = re.compile(r"<failures>(.*)</failures>", re.DOTALL)
+# Where DuckDB's message quotes a file's line or a value; a CSV line's file follows it.
 _QUOTED = re.compile(
     r"\s*(?:\bOriginal Line:|\bExpected \w+, but got |\bInput: \"|\bCould not parse string )"
     r"|(?<=\bConversion Error:)(?! CSV Error)|(?<=: )Object (?=\{)",
 )
 _FILE = re.compile(r"\n *file = (.*)\n")
-# An example may be a row with long labels: a message stays readable without them.
+# A sample may be a row with long labels, which would make the message unreadable.
 LONGEST_SAMPLE = 500
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A named expectation that did not hold.
+class FailedExpectation:
+    """An expectation that failed or warned.
 
-    `node`: dbt's id of the model or the test that found it. `status`: fail, warn, or error where
-    it could not be checked. `rows`: how many rows fail, None where unknown. `samples`: up to five
-    of them, each as JSON text.
+    `node`: dbt's id of its model or test. `status`: fail, warn, or error if it could not be
+    checked. `rows`: the number of failing rows, None if unknown. `samples`: up to five of them,
+    each as JSON text.
     """
 
     node: str
@@ -52,27 +52,27 @@ class Finding:
         return text
 
 
-def of_rows(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
-    """What failed or warned by the run's rows of x_meta_dq_results."""
+def of_rows(rows: Iterable[Mapping[str, Any]]) -> list[FailedExpectation]:
+    """What failed or warned, from the run's rows of x_meta_dq_results."""
     return [
-        _finding(one, one.get("node") or "", row["target_table"] or "", one.get("status"))
+        _failed(one, one.get("node") or "", row["target_table"] or "", one.get("status"))
         for row in rows
         for one in parsed(row["failed_expectations"]) or ()
         if one.get("status") != "skipped"
     ]
 
 
-def of_message(node: str, table: str, message: str | None) -> list[Finding]:
-    """What failed by the message of a model that was not published; empty if it names none."""
+def of_message(node: str, table: str, message: str | None) -> list[FailedExpectation]:
+    """What failed, from the message of a model that was not published; empty if it has none."""
     found = _IN_MESSAGE.search(message or "")
     try:
         entries = json.loads(found.group(1)) if found else []
-        return [_finding(one, node, table, "fail") for one in entries]
+        return [_failed(one, node, table, "fail") for one in entries]
     except (ValueError, AttributeError):  # cut off, or no list of objects
         return []
 
 
-def without_findings(message: str | None) -> str | None:
+def without_failures(message: str | None) -> str | None:
     """The message without its machine-readable part."""
     return message and _IN_MESSAGE.sub("", message).strip()
 
@@ -80,30 +80,30 @@ def without_findings(message: str | None) -> str | None:
 def without_rows(error: str) -> str:
     """An engine's error without the row or value of an export that it quotes.
 
-    They may be another tenant's. macros/quality/without_rows.sql does the same under bare dbt.
+    It may be another tenant's. macros/quality/without_rows.sql does the same under bare dbt.
     """
     quoted = _QUOTED.search(error)
     if not quoted:
         return error
     before = error[: quoted.start()].rstrip(" :")
-    # The last: a row may hold such a line, too.
+    # The last one, because a row may contain such a line too.
     files = _FILE.findall(error, quoted.start())
     before += f" in file {files[-1]}" if files else ""
-    return f"{before}: a value does not fit, which dbt's log shows."
+    return f"{before}: a value does not fit; dbt's log shows it."
 
 
 def parsed(value: Any) -> Any:
-    """A JSON column's value: DuckDB returns text, BigQuery what it means."""
+    """A JSON column's value: DuckDB returns it as text, BigQuery as an object."""
     return json.loads(value) if isinstance(value, str) else value
 
 
-def joined(found: Sequence[Finding]) -> str:
-    """Several findings as the rest of one sentence."""
+def joined(found: Sequence[FailedExpectation]) -> str:
+    """Several failed expectations as the rest of one sentence."""
     return "; ".join(one.sentence for one in found).rstrip(".") + "."
 
 
-def _finding(one: dict[str, Any], node: str, table: str, status: str | None) -> Finding:
-    return Finding(
+def _failed(one: dict[str, Any], node: str, table: str, status: str | None) -> FailedExpectation:
+    return FailedExpectation(
         node=node,
         table=table,
         expectation=str(one.get("expectation")),
@@ -119,7 +119,7 @@ def _finding(one: dict[str, Any], node: str, table: str, status: str | None) -> 
 
 
 def _cut(text: str) -> str:
-    """A sample in one line; an ellipsis where it is cut off, here or when it was kept."""
+    """A sample in one line, with an ellipsis if it was cut, here or when it was recorded."""
     line = " ".join(text.split())
     is_complete = len(line) <= LONGEST_SAMPLE and line.endswith("}")
     return line if is_complete else line[:LONGEST_SAMPLE] + "…"

@@ -8,7 +8,7 @@
     In the transaction that makes the copy both sides read the same export, so nothing is left out.
     A test that runs later leaves out, on both sides, what was exported after the copy was made.
 #}
-{% macro matches_export_findings(model, name, table, in_transaction) -%}
+{% macro matches_export_failures(model, name, table, in_transaction) -%}
     {#- ref stands outside the if: dbt must see it when it parses -#}
     {%- set export = ref('stg_gcp_billing__export') -%}
     select

@@ -1,10 +1,10 @@
 {#
-    Tells the operator of billing accounts of the tenant that do not occur in its opened exports and,
-    where the warehouse is the operator's own (DuckDB), of those that do: other tenants' perhaps, so
-    this goes to the terminal and never into a table. The expectation its_accounts_occur_in_the_export
-    is the record of it, and on BigQuery, where a look is a job, all that a call with dates has.
+    Reports to the operator billing accounts of the tenant that do not occur in its opened exports.
+    Where the warehouse is the operator's own (DuckDB), it also reports the accounts that occur: only
+    on the terminal, as they may be other tenants'. The expectation its_accounts_occur_in_the_export
+    records it; on BigQuery, where this query would be a job, calls with dates have only that.
 #}
-{% macro tell_of_accounts(exports) -%}
+{% macro report_accounts(exports) -%}
     {%- set named = exports[0].accounts if exports else [] -%}
     {%- if named and asks_for_accounts() -%}
         {%- set occurring = accounts_that_occur(exports) -%}
@@ -15,7 +15,7 @@
                 ~ lacking | join(', ') ~ '.',
                 info=true
             ) -%}
-            {%- do tell_occurring_accounts(occurring) -%}
+            {%- do report_occurring_accounts(occurring) -%}
         {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
