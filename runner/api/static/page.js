@@ -4,8 +4,9 @@
 const $ = (id) => document.getElementById(id);
 const ACTIVE = ["PENDING", "RUNNING"];
 const COLOURS = 6;
+const PAGE = 20, MOST = 1000;  // runs at first, and at most, as the API has it
 const SVG = "http://www.w3.org/2000/svg";
-const state = { key: sessionStorage.getItem("key") || "", tenant: "", run: "", costs: [], last: {}, timer: 0, pipelines: {}, isKept: false };
+const state = { key: sessionStorage.getItem("key") || "", tenant: "", run: "", costs: [], last: {}, timer: 0, pipelines: {}, isKept: false, limit: PAGE };
 
 class Refused extends Error {
   constructor(status, body, wait) {
@@ -72,9 +73,23 @@ function showQuota(quota) {
   }));
 }
 
-function progressOf(run) {
+// What people need of a run in one line: how far it is, else its error, else how often it warned.
+function lineOf(run) {
   if (run.status === "PENDING") return "waits";
-  if (run.status !== "RUNNING") return "";
+  if (run.status === "RUNNING") return progressOf(run);
+  if (run.error_message) return parts(run.error_message).map(readable).join("; ");
+  const warnings = (run.warnings || []).flatMap(parts).map(readable);
+  return warnings.length ? `${warnings.length} warning${warnings.length > 1 ? "s" : ""}: ${warnings[0]}` : "";
+}
+
+// A message may join several expectations of a table. The failing row, as JSON, is left out of a line.
+const parts = (text) => text.replace(/, for example \{.*?(?:\}|…)(?=[.;]|$)/gs, "").split(/; (?=\w+ (?:found|failed|warned)\b)/);
+const FINDING = /(?:(\w+): )?(\w+) (?:found|failed for|warned|failed)(?: ([\d,]+ rows?))?(?: \(.*\))?\.?$/s;
+const words = (name) => `“${name.replaceAll("_", " ")}”`;
+const readable = (text) => text.replace(FINDING, (all, table, name, rows) =>
+  (name.includes("_") ? `${words(name)} does not hold${rows ? ` for ${rows}` : ""}${table ? ` of ${table}` : ""}` : all));
+
+function progressOf(run) {
   const at = run.progress;
   if (!at || !at.total) return make("progress", { "aria-label": "starting" });
   return make("span", {}, make("progress", { max: at.total, value: at.done, "aria-label": `${at.done} of ${at.total} steps` }), ` ${at.done}/${at.total} ${at.at_work}`);
@@ -91,27 +106,24 @@ function showRuns(runs) {
     }
     state.last[run.pipeline_logging_id] = run.status;
   }
-  $("runs").replaceChildren(...runs.map((run) => make("tr", { "aria-current": String(run.pipeline_logging_id === state.run) },
-    make("td", {}, make("button", {
+  const cell = (name, ...children) => make("td", { role: "cell", class: name }, ...children);
+  $("runs").replaceChildren(...runs.map((run) => make("tr", { role: "row", "aria-current": String(run.pipeline_logging_id === state.run) },
+    cell("dates", make("button", {
       type: "button", "data-run": run.pipeline_logging_id, "aria-label": `Show the run of ${dates(run)}, ${run.status}`,
       onclick: () => { state.run = run.pipeline_logging_id; showRun(true); },
     }, dates(run))),
-    make("td", {}, status(run.status)),
-    make("td", {}, progressOf(run)),
-    make("td", { class: "number" }, count(run.row_count)),
-    make("td", {}, moment(run.start_time)),
-    make("td", { class: "number" }, run.duration_ms === null ? "" : (run.duration_ms / 1000).toFixed(1)),
-    make("td", {}, run.trigger_by || ""),
-    make("td", {}, messageOf(run).slice(0, 160)))));
-  if (!runs.length) $("runs").replaceChildren(make("tr", {}, make("td", { colspan: 8 }, "No runs yet: choose a date above.")));
+    cell("", status(run.status)),
+    cell("message", lineOf(run)),
+    cell("number", count(run.row_count)),
+    cell("number", run.duration_ms === null ? "" : (run.duration_ms / 1000).toFixed(1)),
+    cell("when", moment(run.start_time).slice(0, 16)),
+    cell("", run.trigger_by || ""))));
+  if (!runs.length) $("runs").replaceChildren(make("tr", { role: "row" }, make("td", { role: "cell", colspan: 7 }, "No runs yet: choose a date above.")));
+  $("more").hidden = runs.length < state.limit || state.limit >= MOST;
   if (focused) {
     const again = [...document.querySelectorAll("[data-run]")].find((one) => one.dataset.run === focused);
     if (again) again.focus();
   }
-}
-
-function messageOf(one) {
-  return [one.error_message, ...one.warnings].filter(Boolean).join(" ");
 }
 
 async function showRun(byHand) {
@@ -123,19 +135,25 @@ async function showRun(byHand) {
     if (id !== state.run) return;
     $("detail").hidden = false;
     $("detail-title").textContent = `Run of ${dates(run)}: ${run.status}`;
-    $("detail-about").textContent = `${id}${messageOf(run) ? `: ${messageOf(run)}` : ""}`;
+    $("detail-about").textContent = id;
+    $("detail-messages").replaceChildren(...[run.error_message, ...run.warnings].filter(Boolean).flatMap(parts)
+      .filter((text) => text === run.error_message || !FINDING.test(text)).map((text) => make("li", {}, text)));
     $("cancel").hidden = !ACTIVE.includes(run.status);
     $("steps").replaceChildren(...steps.map((step) => make("tr", {},
       make("td", {}, step.step_name), make("td", {}, step.step_type), make("td", {}, status(step.status)),
       make("td", { class: "number" }, count(step.row_count)), make("td", { class: "number" }, count(step.duration_ms)),
-      make("td", {}, messageOf(step)))));
+      make("td", {}, [step.error_message, ...step.warnings].filter(Boolean).flatMap(parts).map(readable).join("; ")))));
     showPublished(run);
     showQuality(run, quality);
     for (const row of document.querySelectorAll("#runs tr")) {
       const button = row.querySelector("[data-run]");
       row.setAttribute("aria-current", String(Boolean(button) && button.dataset.run === id));
     }
-    if (byHand) $("detail").focus();
+    if (byHand) {
+      // Focus would scroll to where the browser likes; the heading is to be at the top.
+      $("detail-title").focus({ preventScroll: true });
+      $("detail-title").scrollIntoView();
+    }
     trouble(null, byHand);
   } catch (error) { if (id === state.run) trouble(error); }
 }
@@ -155,9 +173,10 @@ function showQuality(run, quality) {
     ? `${sum("expectations_passed")} expectations held, ${of("warn")} warned, ${of("fail", "error")} failed.`
     : ACTIVE.includes(run.status) ? "Expectations are checked as tables are built." : "This run left no result.";
   $("failures").replaceChildren(...failed.map((one) => make("article", {},
-    make("h4", {}, status(one.status === "warn" ? "WARNING" : "FAIL"), ` ${one.table || ""}: ${one.expectation}`),
-    make("p", {}, one.sentence),
-    one.samples.length > 1 ? make("ul", {}, ...one.samples.slice(1).map((row) => make("li", {}, make("code", {}, row)))) : null)));
+    make("h4", {}, status(one.status === "warn" ? "WARNING" : "FAIL"), ` ${one.table || ""}: ${words(one.expectation)}`),
+    make("p", {}, one.status === "error" ? one.sentence : `${(one.description || words(one.expectation)).trim().replace(/\.$/, "")}: does not hold${one.failing_rows === null ? "" : ` for ${count(one.failing_rows)} row${one.failing_rows === 1 ? "" : "s"}`}.`),
+    one.samples.length ? make("details", one.status === "warn" ? {} : { open: "" }, make("summary", {}, one.samples.length === one.failing_rows ? "The rows" : `${one.samples.length} of the rows`),
+      make("ul", {}, ...one.samples.map((row) => make("li", {}, make("code", {}, row))))) : null)));
   $("quality").replaceChildren(...quality.map((one) => make("tr", {},
     make("td", {}, one.table), make("td", {}, one.severity), make("td", {}, status(one.status)),
     make("td", { class: "number" }, count(one.expectations_passed)), make("td", { class: "number" }, count(one.expectations_failed)),
@@ -184,8 +203,11 @@ function showCosts() {
   const colour = new Map(services.map(([name], n) => [name, Math.min(n, COLOURS)]));
   const days = [...sum("day")].sort();
   const total = rows.reduce((all, row) => all + row.cost, 0);
-  $("costs-note").textContent = rows.length ? `${money(total)} ${chosen} from ${days[0][0]} to ${days.at(-1)[0]}` : "No cost is loaded yet.";
+  $("costs-total").textContent = rows.length ? money(total) : "";
+  $("currency").hidden = $("charts").hidden = !rows.length;
+  $("costs-note").textContent = rows.length ? `from ${days[0][0]} to ${days.at(-1)[0]}` : "No cost is loaded yet: run a date below.";
   const published = new Map(state.costs.filter((row) => row.published_at).map((row) => [row.usage_date, row]));
+  showProof(published.size, new Set(state.costs.map((row) => row.usage_date)).size);
   const oldest = [...published.values()].reduce((a, b) => (a && a.published_at <= b.published_at ? a : b), null);
   $("costs-published").textContent = oldest ? `Published ${moment(oldest.published_at)} UTC or later, the oldest by run ${oldest.pipeline_logging_id}.` : "";
   const apart = [...published.values()].filter((row) => !row.layers_agree).map((row) => row.usage_date).sort();
@@ -201,8 +223,19 @@ function showCosts() {
     make("td", {}, published.has(day) ? moment(published.get(day).published_at) : ""), make("td", {}, published.has(day) ? published.get(day).pipeline_logging_id : ""))));
 }
 
+// A date is published in one transaction with the check of its rows against the export's.
+function showProof(proved, all) {
+  $("proof").className = proved < all ? "warning" : "proof";
+  $("proof").textContent = !all ? "" : proved < all
+    ? `${all - proved} of ${all} dates have no record of their proof: run them again.`
+    : `✓ Reconciled: on each of the ${all} dates rows, cost and credits equal the export's, to the last nano.`;
+}
+
+// As wide as the page, so that text keeps its size on a phone.
+const chartWidth = () => Math.min(1100, Math.max(300, $("costs-title").clientWidth || 900));
+
 function dayChart(rows, days, colour, currency) {
-  const width = 900, height = 240, left = 70, bottom = 24, top = 12;
+  const width = chartWidth(), height = 240, left = 70, bottom = 24, top = 12;
   const parts = new Map(days.map(([day]) => [day, new Map()]));
   for (const row of rows) {
     const of = parts.get(row.day), n = colour.get(row.service);
@@ -229,19 +262,19 @@ function dayChart(rows, days, colour, currency) {
         height: Math.abs(y(from) - y(from + value)), class: `c${key}` }));
     }
     svg.append(bar);
-    if (n % Math.ceil(days.length / 10) === 0) svg.append(draw("text", { x: left + n * step + step / 2, y: height - 6, "text-anchor": "middle", class: "faint" }, day.slice(5)));
+    if (n % Math.ceil(days.length * 48 / (width - left)) === 0) svg.append(draw("text", { x: Math.min(left + n * step + step / 2, width - 18), y: height - 6, "text-anchor": "middle", class: "faint" }, day.slice(5)));
   });
   return svg;
 }
 
 function serviceChart(services, colour, currency) {
-  const shown = services.slice(0, 12), row = 24, width = 900, label = 260;
+  const shown = services.slice(0, 12), row = 24, width = chartWidth(), label = Math.min(260, width * 0.42), letters = Math.floor(label / 7);
   const most = Math.max(...shown.map(([, cost]) => Math.abs(cost))) || 1;
   const svg = draw("svg", { viewBox: `0 0 ${width} ${row * shown.length}`, role: "img", "aria-labelledby": "services-title services-said" },
     draw("desc", { id: "services-said" }, `The ${shown.length} largest services in ${currency}: ${shown.slice(0, 3).map(([name, cost]) => `${name} ${money(cost)}`).join(", ")}. All are in the table below.`));
   shown.forEach(([name, cost], n) => {
-    const length = (width - label - 110) * Math.abs(cost) / most;
-    svg.append(draw("text", { x: label - 8, y: n * row + 16, "text-anchor": "end" }, name.length > 36 ? `${name.slice(0, 35)}…` : name),
+    const length = (width - label - 90) * Math.abs(cost) / most;
+    svg.append(draw("text", { x: label - 8, y: n * row + 16, "text-anchor": "end" }, name.length > letters ? `${name.slice(0, letters - 1)}…` : name),
       draw("rect", { x: label, y: n * row + 4, width: Math.max(length, 1), height: row - 8, class: `c${colour.get(name)}` }),
       draw("text", { x: label + Math.max(length, 1) + 6, y: n * row + 16, class: "faint" }, money(cost)));
   });
@@ -273,7 +306,7 @@ async function look() {
   try {
     const named = encodeURIComponent(tenant);
     const [runs, quota] = await Promise.all([
-      call(`/api/v1/pipelines/runs?limit=20&tenant_id=${named}`), call(`/api/v1/tenants/${named}/quota`)]);
+      call(`/api/v1/pipelines/runs?limit=${state.limit}&tenant_id=${named}`), call(`/api/v1/tenants/${named}/quota`)]);
     if (tenant !== state.tenant) return;  // another was chosen meanwhile, and has a timer of its own
     showRuns(runs);
     showQuota(quota);
@@ -316,6 +349,7 @@ async function enter() {
 function choose() {
   state.tenant = $("tenant").value;
   state.run = "";
+  state.limit = PAGE;
   state.last = {};
   state.costs = [];
   trouble(null, true);
@@ -342,6 +376,12 @@ $("login").addEventListener("submit", (event) => { event.preventDefault(); state
 $("leave").addEventListener("click", () => { leave(); trouble(null, true); });
 $("tenant").addEventListener("change", choose);
 $("currency").addEventListener("change", showCosts);
+addEventListener("resize", () => { clearTimeout(state.resized); state.resized = setTimeout(showCosts, 200); });
+$("more").addEventListener("click", () => { state.limit = Math.min(MOST, state.limit * 5); look(); });
+$("back").addEventListener("click", () => {
+  const button = [...document.querySelectorAll("[data-run]")].find((one) => one.dataset.run === state.run);
+  (button || $("runs-title")).focus();
+});
 $("start").addEventListener("submit", async (event) => {
   event.preventDefault();
   const tenant = state.tenant;
