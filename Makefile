@@ -16,7 +16,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 
 .PHONY: run test check browser environments lint types unit api dbt-unit end-to-end faults bigquery \
-	bigquery-story bigquery-rest focus dbt-1.12 dbt-1.12-run smoke-bigquery bench clean
+	bigquery-story bigquery-rest focus dbt-1.12 dbt-1.12-run package wheel pins smoke-bigquery bench clean
 
 run: .venv/.runs
 	@$(BIN)/runner init
@@ -48,7 +48,7 @@ test:
 	@rm -rf target/test-times && mkdir -p target/test-times
 	@$(MAKE) --no-print-directory -j2 environments
 	@$(MAKE) --no-print-directory -j2 $(SYNC) end-to-end bigquery-story bigquery-rest faults unit api \
-		dbt-1.12-run lint focus types dbt-unit
+		package dbt-1.12-run lint focus types dbt-unit
 	@echo "The ten files of tests that took longest, in seconds:"
 	@cat target/test-times/* | sort -rn | awk 'NR <= 10'
 	@command -v chromium chromium-browser >/dev/null \
@@ -82,6 +82,10 @@ unit: .venv/.tests
 # The REST service with dbt replaced, and its page in Chromium where that is installed.
 api: .venv/.tests
 	$(PYTEST) --dist worksteal tests/api
+
+# The wheel, installed and run where there is nothing else.
+package: .venv/.tests
+	$(BIN)/python -m pytest tests/package
 
 # From an empty folder: the unit tests bring their own rows.
 dbt-unit: .venv/.runs
@@ -147,6 +151,20 @@ bench: .venv/.tests .venvs/sqlmesh/.made
 smoke-bigquery: .venv/.runs
 	bash tests/bigquery/smoke.sh "$(PROJECT)" "$(EXPORT)" "$(ACCOUNT)" "$(DATE)"
 
+# What `pip install dist/*.whl` takes to a machine without a checkout.
+wheel: .venv/.runs
+	$(BIN)/python -m hatchling build --target wheel
+
+# Every package that pyproject.toml asks for, and what they need, with hashes. A version that a file has
+# stays where it fits; PINS=--upgrade takes the newest.
+PIN = UV_NATIVE_TLS=1 .venvs/uv/bin/uv pip compile --quiet --generate-hashes --universal \
+	--python-version 3.11 --custom-compile-command "make pins" $(PINS)
+pins: .venvs/uv/.tried
+	$(PIN) pyproject.toml -o requirements.txt
+	$(PIN) --group build -c requirements.txt -o requirements-build.txt
+	$(PIN) --group dev -c requirements.txt -o requirements-dev.txt
+	$(PIN) --group lint -o requirements-lint.txt
+
 .venv/.python:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found: install one, or name it with PYTHON=."; exit 2; }
 	$(PYTHON) -m venv .venv
@@ -158,8 +176,9 @@ smoke-bigquery: .venv/.runs
 		|| { mkdir -p .venvs/uv; echo "uv cannot be had: pip installs"; }
 	@touch $@
 
-.venv/.runs: .venv/.python requirements.txt constraints.txt pyproject.toml | .venvs/uv/.tried
-	@$(INSTALL) .venv -r requirements.txt
+.venv/.runs: .venv/.python requirements.txt requirements-build.txt pyproject.toml | .venvs/uv/.tried
+	@$(INSTALL) .venv -r requirements.txt -r requirements-build.txt
+	@$(INSTALL) .venv --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/.tests: .venv/.runs requirements-dev.txt

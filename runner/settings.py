@@ -102,9 +102,8 @@ class Settings:
         try:
             return float(text)
         except ValueError:
-            raise UsageProblem(
-                f"{name} is '{text}': set it to a number, such as {default}."
-            ) from None
+            what = f"{name} is '{text}': set it to a number, such as {default}."
+            raise UsageProblem(what) from None
 
     def require_own_folders(self) -> None:
         """Raises UsageProblem for a folder into which another user could put files as if ours.
@@ -179,17 +178,18 @@ class Settings:
         return Target(name, fields["type"], fields)
 
 
-def load(project_dir: str | None, target: str | None) -> Settings:
-    """Settings for a project folder: the one named, else the working directory, else our own.
+def load(project_dir: str | Path | None, target: str | None) -> Settings:
+    """Settings for a project folder: the one named, else the working directory, else the checkout.
 
     Raises UsageProblem when there is no dbt_project.yml.
     """
-    own = Path(__file__).resolve().parent.parent
-    here = Path.cwd() if (Path.cwd() / "dbt_project.yml").exists() else own
-    root = Path(project_dir).absolute() if project_dir else here
+    here, checkout = Path.cwd(), Path(__file__).resolve().parent.parent
+    found = [one for one in (here, checkout) if (one / "dbt_project.yml").exists()]
+    root = Path(project_dir).absolute() if project_dir else [*found, here][0]
     if not (root / "dbt_project.yml").exists():
         raise UsageProblem(
-            f"{root} has no dbt_project.yml: name the project's folder with --project-dir."
+            f"{root} has no dbt_project.yml: make a project with `runner init DIR`, or name the"
+            " folder of one with --project-dir."
         )
     return Settings(root, target or os.environ.get("DBT_TARGET") or None, dict(os.environ))
 

@@ -32,10 +32,12 @@ done <<<"$settings"
 # As pip does: the best version of all indexes, and the certificates of the system.
 export UV_INDEX_STRATEGY=unsafe-best-match UV_NATIVE_TLS=1 UV_PYTHON_DOWNLOADS=never
 
+# Compiled now: the tests write no bytecode, and would compile it in every process.
+export UV_COMPILE_BYTECODE=${UV_COMPILE_BYTECODE:-1}
+
 if [ -n "$uv" ]; then
-    # Compiled now: the tests write no bytecode, and would compile it in every process.
     { [ -e "$dir/pyvenv.cfg" ] || "$uv" venv --quiet --python "$python" "$dir"; } &&
-        "$uv" pip install --quiet --compile-bytecode --python "$dir/bin/python" "$@" && exit 0
+        "$uv" pip install --quiet --python "$dir/bin/python" "$@" && exit 0
     echo "uv did not make $dir: pip does" >&2
 fi
 "$dir/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv "$dir"

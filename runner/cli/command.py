@@ -16,7 +16,7 @@ from runner.text import to_json
 
 # The module of each command, imported when the command is named; and its line in `runner --help`.
 COMMANDS = {
-    "init": ("service", "Make profiles.yml, and locally a sample export and a tenant."),
+    "init": ("service", "Create a project, and locally a sample export and a tenant."),
     "tenant": ("tenants", "Add, show, change and remove tenants, their keys and accounts."),
     "run": ("run", "Load, test and reconcile bills for one date or a range."),
     "catch-up": ("run", "Run the dates that changed, are missing or failed; schedule this one."),

@@ -1,33 +1,55 @@
 """The installation: `init`, `doctor` and `serve`."""
 
+import shlex
+from pathlib import Path
+
 import click
 from click import IntRange
 
+from runner import settings
 from runner.cli import lists, options
-from runner.cli.command import Result
+from runner.cli.command import Command, Result
 from runner.cli.options import flag, value
 from runner.doctor import check, examine
 from runner.errors import UsageProblem
-from runner.onboarding import demo
+from runner.onboarding import demo, project
 from runner.settings import Settings
 
 
-@options.command()
+class _Init(Command):
+    """The project is there before its settings are read."""
+
+    def invoke(self, ctx: click.Context) -> int:
+        values = ctx.params
+        if values["folder"]:
+            values["project_dir"] = values["folder"]
+        else:
+            values["project_dir"] = settings.load(values["project_dir"], None).project_dir
+        folder = Path(values["project_dir"]).absolute()
+        values["lines"] = project.sync(folder, values.pop("upgrade"))
+        return super().invoke(ctx)
+
+
+@options.command(cls=_Init)
+@click.argument("folder", metavar="[DIR]", required=False)
+@flag("--upgrade", "Bring DIR's files to this version, but for those that you changed.")
 @value(
     "--sample-rows",
     "N",
     "Approximate number of rows of the sample export (default 750,000).",
     type=IntRange(1),
 )
-def init(config: Settings, sample_rows: int | None) -> str:
-    """Create profiles.yml, and on the local target a sample export and the tenant acme1281.
+def init(config: Settings, folder: str | None, sample_rows: int | None, lines: list[str]) -> str:
+    """Create a project in DIR, and on the local target a sample export and the tenant acme1281.
 
-    It can be repeated: existing files are not changed.
+    DIR may be left out in a project. It can be repeated: existing files are not changed. For a
+    project of another version, it lists what --upgrade would change.
     """
-    profile = demo.make_profile(config)
-    return "\n".join(
-        [profile, *demo.prepare(options.opened(config, drains_spool=False), sample_rows)]
-    )
+    lines.append(demo.make_profile(config))
+    lines += demo.prepare(options.opened(config, drains_spool=False), sample_rows)
+    if folder and config.project_dir != Path.cwd():
+        lines[-1] = lines[-1].replace("Next: ", f"Next: cd {shlex.quote(folder)} && ")
+    return "\n".join(lines)
 
 
 @options.command()

@@ -16,6 +16,7 @@ REPAIR = "runner tenant repair {}"
 
 WAREHOUSE_CHECKS = (
     Check("versions", machine.versions),
+    Check("project", machine.project),
     Check("templates", machine.templates),
     Check("profile", warehouse.profile),
     Check("warehouse", warehouse.answers, needs=("profile",)),

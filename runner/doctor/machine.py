@@ -5,7 +5,6 @@ import shlex
 import shutil
 import stat
 import sys
-import tomllib
 from importlib import metadata
 from pathlib import Path
 
@@ -14,16 +13,22 @@ from packaging.requirements import Requirement
 from runner.control import spool
 from runner.doctor.check import CheckResult, Scope, fail, ok, quoted, warn
 from runner.errors import UsageProblem
+from runner.onboarding import project as project_files
 from runner.pipelines import templates as pipelines
 
 LITTLE_SPACE, NO_SPACE = 5e9, 5e8
 
 
 def versions(scope: Scope) -> CheckResult:
-    """Python and the packages are as pyproject.toml requires; no package is imported."""
-    text = (scope.settings.project_dir / "pyproject.toml").read_text(encoding="utf-8")
-    project = tomllib.loads(text)["project"]
-    wanted = [*map(Requirement, (f"Python{project['requires-python']}", *project["dependencies"]))]
+    """Python and the packages are as our own requires; no package is imported."""
+    import yaml
+
+    text = (scope.settings.project_dir / "dbt_project.yml").read_text(encoding="utf-8")
+    dbt = ",".join(yaml.safe_load(text)["require-dbt-version"])
+    own = metadata.distribution("gcp-tenant-cost")
+    lines = [f"Python{own.metadata['Requires-Python']}", *(own.requires or ())]
+    # The project runs under versions of dbt that are not installed with it.
+    wanted = [Requirement(f"dbt-core{dbt}" if line[:8] == "dbt-core" else line) for line in lines]
     found = {one: _version(one.name) for one in wanted}
     wrong = [
         one
@@ -45,6 +50,14 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "none"
+
+
+def project(scope: Scope) -> CheckResult:
+    """The project's files are those of this version, where `runner init` made them."""
+    folder = scope.settings.project_dir
+    found, *changes = project_files.sync(folder, upgrade=False) or [f"{folder} is a checkout"]
+    detail = found.removeprefix("project").strip()
+    return warn(detail, f"runner init {quoted(folder)} --upgrade") if changes else ok(detail)
 
 
 def templates(scope: Scope) -> CheckResult:

@@ -13,6 +13,7 @@ import uuid
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -42,6 +43,7 @@ from runner.doctor.check import (
 from runner.engine import pool
 from runner.engine.job import Job, Outcome
 from runner.errors import WarehouseUnreachable
+from runner.onboarding import project
 from runner.pipelines import templates
 from runner.settings import Settings, Target
 
@@ -111,24 +113,56 @@ def test_bigquery_without_a_project(find_check: FindCheck) -> None:
     assert ends(check) == ("fail", "export BIGQUERY_LOCATION=US")
 
 
-def test_a_package_of_another_version_than_pinned(find_check: FindCheck, tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    project.mkdir()
-    for path in ROOT.iterdir():
-        if path.name in ("models", "macros", "selectors.yml", "dbt_project.yml"):
-            (project / path.name).symlink_to(path)
-    pins = (ROOT / "pyproject.toml").read_text().replace('"click>=8.1"', '"click>=99"')
-    (project / "pyproject.toml").write_text(pins.replace('"pyyaml>=6"', '"no-such-package>=1"'))
-    check = find_check("versions", RUNNER_PROJECT_DIR=str(project))
+def test_a_package_of_another_version_than_pinned(
+    find_check: FindCheck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = metadata.distribution
+    own = find("gcp-tenant-cost")
+    asked = {one: one for one in own.requires or ()} | {"click>=8.1": "click>=99"}
+    asked["pyyaml>=6"] = "no-such-package>=1"
+    wanted = SimpleNamespace(metadata=own.metadata, requires=[*asked.values()])
+    monkeypatch.setattr(
+        metadata, "distribution", lambda name: wanted if name == "gcp-tenant-cost" else find(name)
+    )
+    check = find_check("versions")
     assert "click 8." in check["detail"] and "required >=99" in check["detail"]
     assert ends(check) == (
         "fail",
         f"{sys.executable} -m pip install 'click>=99' 'no-such-package>=1'",
     )
-    older = pins.replace('requires-python = ">=3.11"', 'requires-python = ">=3.99"')
-    (project / "pyproject.toml").write_text(older)
-    check = find_check("versions", RUNNER_PROJECT_DIR=str(project))
+    older = SimpleNamespace(metadata={"Requires-Python": ">=3.99"}, requires=[])
+    monkeypatch.setattr(metadata, "distribution", lambda name: older)
+    check = find_check("versions")
     assert check["status"] == "fail" and check["remedy"].startswith("python3.12 -m venv .venv")
+
+
+def test_dbt_may_be_of_any_version_that_the_project_names(
+    find_check: FindCheck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 1.12, too, which the package itself does not have installed."""
+    version = metadata.version
+    for found, status in (("1.12.6", "ok"), ("1.13.0", "fail")):
+        monkeypatch.setattr(
+            metadata,
+            "version",
+            lambda name, found=found: found if name == "dbt-core" else version(name),
+        )
+        assert find_check("versions")["status"] == status
+
+
+def test_a_project_of_an_older_version_is_told_how_to_upgrade(
+    find_check: FindCheck, control: Control, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "made"
+    project.sync(folder, upgrade=False)
+    assert ends(find_check("project")) == ("ok", None)
+    assert ends(find_check("project", RUNNER_PROJECT_DIR=str(folder))) == ("ok", None)
+    record = json.loads((folder / project.RECORD).read_text())
+    (folder / "selectors.yml").unlink()
+    del record["files"]["selectors.yml"]
+    (folder / project.RECORD).write_text(json.dumps(record))
+    check = find_check("project", RUNNER_PROJECT_DIR=str(folder))
+    assert ends(check) == ("warn", f"runner init {folder} --upgrade")
 
 
 def test_versions_are_read_without_importing_dbt() -> None:

@@ -9,20 +9,44 @@ import tomllib
 from importlib import metadata
 
 import pytest
+import yaml
 from packaging.licenses import canonicalize_license_expression
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from support import ROOT
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT, GROUPS = PYPROJECT["project"], PYPROJECT["dependency-groups"]
+FILES = ("requirements.txt", "requirements-build.txt", "requirements-dev.txt")
 # Of the text that the Apache Software Foundation publishes, without its spaces.
 APACHE_2 = "ddacef491153f45022f5619519bb2016374a8c36e75153768493f45fb38d7992"
 
 
+def pins(name: str) -> list[Requirement]:
+    """What a file pins for this Python, each with a hash, or the test fails."""
+    entries = (ROOT / name).read_text().replace("\\\n", " ").splitlines()
+    found = []
+    for entry in (entry for entry in entries if not entry.lstrip().startswith("#")):
+        requirement, *hashes = entry.split(" --hash=sha256:")
+        assert hashes and all(re.fullmatch("[0-9a-f]{64}", one.strip()) for one in hashes), entry
+        found.append(Requirement(requirement))
+        assert re.fullmatch(r"==[^*,]+", str(found[-1].specifier)), entry
+    return [one for one in found if applies(one)]
+
+
 def pinned(name: str) -> set[str]:
     """The packages that a file of requirements pins."""
-    lines = (ROOT / name).read_text().splitlines()
-    return {canonicalize_name(line.partition("==")[0]) for line in lines if "==" in line}
+    return {canonicalize_name(one.name) for one in pins(name)}
+
+
+def applies(one: Requirement, extra: str = "") -> bool:
+    return one.marker is None or one.marker.evaluate({"extra": extra})
+
+
+def asked(name: str) -> list[Requirement]:
+    """What pyproject.toml asks for, of which `make pins` made the file."""
+    group = name.removesuffix(".txt").partition("-")[2]
+    return [*map(Requirement, GROUPS[group] if group else PROJECT["dependencies"])]
 
 
 def with_what_they_need(names: set[str]) -> set[str]:
@@ -52,21 +76,53 @@ def imported() -> set[str]:
 
 def test_what_the_runner_imports_is_installed_by_make_run_and_pinned() -> None:
     """Of the service, too: `runner serve` works after `make run`."""
-    listed = pinned("requirements.txt")
+    listed = {canonicalize_name(one.name) for one in asked("requirements.txt")}
     installed = with_what_they_need(listed)
     owners = metadata.packages_distributions()
     assert {"fastapi", "uvicorn", "prometheus_client", "duckdb", "dbt"} <= imported()
     for module in imported():
         names = {canonicalize_name(name) for name in owners[module]}
         assert names & installed, f"requirements.txt does not install {module}"
-        assert names & (listed | pinned("constraints.txt")), f"{module} is not pinned"
+        assert names & pinned("requirements.txt"), f"{module} is not pinned"
 
 
-def test_what_is_installed_without_pins_is_what_is_pinned() -> None:
-    asked = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
-    assert asked == pinned("requirements.txt") - {"pytest"}
-    assert "optional-dependencies" not in PROJECT
-    assert not pinned("requirements.txt") & pinned("requirements-dev.txt"), "pinned once"
+@pytest.mark.parametrize("name", (*FILES, "requirements-lint.txt"))
+def test_the_pins_are_what_pyproject_asks_for(name: str) -> None:
+    """`make pins` would leave them: nothing is missing, and no version is refused."""
+    versions = {
+        canonicalize_name(one.name): next(iter(one.specifier)).version for one in pins(name)
+    }
+    for one in asked(name):
+        assert one.specifier.contains(versions[canonicalize_name(one.name)]), f"make pins: {one}"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_pins_are_all_that_is_needed_and_nothing_else(name: str) -> None:
+    """From the metadata of what is installed, which is what is pinned: no index is asked."""
+    versions = {
+        canonicalize_name(one.name): next(iter(one.specifier)).version for one in pins(name)
+    }
+    ahead, needed = [(one, "") for one in asked(name)], set()
+    while ahead:
+        one, extra = ahead.pop()
+        package = canonicalize_name(one.name)
+        if not applies(one, extra) or (package, *sorted(one.extras)) in needed:
+            continue
+        needed.add((package, *sorted(one.extras)))
+        assert package in versions, f"{name} lacks {package}: make pins"
+        assert one.specifier.contains(versions[package], prereleases=True), f"make pins: {one}"
+        assert metadata.version(package) == versions[package], "what is installed is not pinned"
+        for line in metadata.requires(package) or ():
+            ahead += [(Requirement(line), extra) for extra in ("", *one.extras)]
+    assert {package for package, *_ in needed} == set(versions), f"{name} has more: make pins"
+
+
+def test_the_files_of_pins_agree() -> None:
+    """They are installed into one environment."""
+    found: dict[str, set[str]] = {}
+    for one in (one for name in FILES for one in pins(name)):
+        found.setdefault(canonicalize_name(one.name), set()).add(str(one.specifier))
+    assert {name: pins for name, pins in found.items() if len(pins) > 1} == {}
 
 
 def test_the_license_is_the_complete_apache_2_0() -> None:
@@ -81,7 +137,7 @@ def test_the_metadata_is_complete() -> None:
         assert PROJECT[name], name
     assert PROJECT["maintainers"] and PROJECT["keywords"] and PROJECT["classifiers"]
     assert (ROOT / PROJECT["readme"]).is_file()
-    # A classifier beside the expression is an error to setuptools.
+    # A classifier beside the expression is an error to who builds.
     assert not [one for one in PROJECT["classifiers"] if one.startswith("License")]
 
 
@@ -119,7 +175,14 @@ def test_no_text_makes_a_key_with_a_program_that_may_be_missing() -> None:
         assert path.endswith(".sh") or not made.search(text), path
 
 
-def test_every_package_is_in_what_is_installed() -> None:
-    """Setuptools finds packages by their __init__.py: one without it would be left out."""
-    modules = {path.parent for path in (ROOT / "runner").rglob("*.py")}
-    assert [folder for folder in modules if not (folder / "__init__.py").exists()] == []
+def test_every_folder_that_dbt_reads_is_in_the_wheel() -> None:
+    """Whatever dbt_project.yml names, and the files beside it that the runner reads."""
+    wheel = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    shipped = {**wheel["sources"], **wheel["force-include"]}
+    project = yaml.safe_load((ROOT / "dbt_project.yml").read_text())
+    paths = {path for key, names in project.items() if key.endswith("-paths") for path in names}
+    assert len(paths) >= 7
+    for path in (*paths, "dbt_project.yml", "selectors.yml", "profiles.yml.example"):
+        assert any((ROOT / path).is_relative_to(ROOT / name) for name in shipped), path
+    assert shipped == {name: f"runner/project/{name}" for name in shipped}
+    assert {*wheel["only-include"]} == {"runner", *wheel["sources"]}

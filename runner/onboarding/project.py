@@ -1,0 +1,119 @@
+"""The dbt project in a folder of its own: what the package ships, beside what analysts changed."""
+
+import hashlib
+import json
+import os
+import shlex
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+from runner import __version__
+from runner.errors import UsageProblem
+
+# What was shipped to a folder: {"version": …, "files": {path: SHA-256}}.
+RECORD = ".runner.json"
+EMPTY = '{"version": "none", "files": {}}'
+PACKAGE = Path(__file__).resolve().parent.parent
+IN_WHEEL = PACKAGE / "project"
+
+
+def sync(folder: Path, upgrade: bool) -> list[str]:
+    """Copy the project to a folder that has none; lines that list what was, or would be, changed.
+
+    A file that was changed or removed since it was copied stays so. `upgrade`: bring the others
+    to this version, which is otherwise only listed. Raises UsageProblem.
+    """
+    is_new = not (folder / "dbt_project.yml").exists()
+    if not is_new and not (folder / RECORD).exists():
+        return []  # a checkout, or a project that was not made by this command
+    shipped = _shipped()
+    try:
+        text = EMPTY if is_new else (folder / RECORD).read_text(encoding="utf-8")
+        version, known = json.loads(text)["version"], json.loads(text)["files"]
+        copied, removed, kept = _plan(folder, shipped, known)
+        if is_new or upgrade:
+            _apply(folder, shipped, copied, removed)
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageProblem(f"The project in {folder} cannot be written or read: {error}.") from None
+    yours = [
+        f"  keep    {path}, which is yours; compare: "
+        + shlex.join(["diff", "-u", str(folder / path), str(shipped[path])])
+        for path in kept
+    ]
+    if is_new:
+        return [f"project         {folder} was made, version {__version__}", *yours]
+    if not (copied or removed or kept):
+        return [f"project         {folder} has all of version {__version__}"]
+    would = "was brought" if upgrade else "would be brought by --upgrade"
+    return [
+        f"project         {folder} {would} from version {version} to {__version__}:",
+        *(f"  {'change' if path in known else 'add   '}  {path}" for path in copied),
+        *(f"  remove  {path}" for path in removed),
+        *yours,
+    ]
+
+
+def _shipped() -> dict[str, Path]:
+    """Each file of the project by its path in it: in the wheel, or else in the checkout."""
+    folders = {".": IN_WHEEL}
+    if not IN_WHEEL.is_dir():
+        build = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))
+        wheel = build["tool"]["hatch"]["build"]["targets"]["wheel"]
+        names = (*wheel["sources"], *wheel["force-include"])
+        folders = {name: PACKAGE.parent / name for name in names}
+    return {
+        os.path.normpath(Path(name) / path.relative_to(root)): path
+        for name, root in folders.items()
+        for path in (root.rglob("*") if root.is_dir() else [root])
+        if path.is_file()
+    }
+
+
+def _plan(
+    folder: Path, shipped: dict[str, Path], known: dict[str, str]
+) -> tuple[list[str], list[str], list[str]]:
+    """Paths to be copied, to be removed, and those whose new version the folder does not get."""
+    copied, removed, kept = [], [], []
+    for path in sorted({*shipped, *known}):
+        there, new, old = _digest(folder / path), _digest(shipped.get(path)), known.get(path)
+        if there == old and new is None:
+            removed += [path] if there else []
+        elif there == old and there != new:
+            copied.append(path)
+        elif there and new and there != new and new != old:
+            kept.append(path)
+    return copied, removed, kept
+
+
+def _apply(
+    folder: Path, shipped: dict[str, Path], copied: Iterable[str], removed: Iterable[str]
+) -> None:
+    """Each file complete or not at all; dbt_project.yml last, for it makes the folder a project."""
+    for path in removed:
+        (folder / path).unlink()
+    for path in sorted(copied, key=lambda path: path == "dbt_project.yml"):
+        if path == "dbt_project.yml":
+            _record(folder, shipped)
+        _write(folder / path, shipped[path].read_bytes())
+    _record(folder, shipped)
+
+
+def _record(folder: Path, shipped: dict[str, Path]) -> None:
+    files = {path: _digest(source) for path, source in sorted(shipped.items())}
+    text = json.dumps({"version": __version__, "files": files}, indent=1)
+    _write(folder / RECORD, f"{text}\n".encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def _digest(path: Path | None) -> str | None:
+    """SHA-256 of a file; None where there is none."""
+    if path is None or not path.is_file():
+        return None
+    return hashlib.sha256(path.read_bytes()).hexdigest()
