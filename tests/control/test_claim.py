@@ -338,7 +338,8 @@ def test_a_pid_that_another_program_was_given_since_frees_the_dates(control: Con
 
 
 def test_a_run_whose_process_is_there_since_its_start_keeps_its_dates(control: Control) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as same:
+    """Whatever its program is called: another program may embed the runner."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as same:
         alive = control.add_run("RUNNING", day=DAY)
         control.sql(
             "update acme.x_meta_pipeline_runs set worker_instance = ?",
