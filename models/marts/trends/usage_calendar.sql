@@ -28,7 +28,7 @@ with loaded as (
 bounds as (
 
     select
-        cast({{ dbt.date_trunc('month', 'min(usage_date)') }} as date) as first_date,
+        {{ month_start('min(usage_date)') }} as first_date,
         last_day(max(usage_date)) as last_date,
         {{ day_number(utc_date('max(last_export_time)')) }} as newest_export_day
     from loaded

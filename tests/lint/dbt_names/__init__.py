@@ -58,16 +58,12 @@ def datediff(first: str, second: str, part: str) -> str:
     return f"date_diff('{part}', {first}, {second})"
 
 
-def date_trunc(part: str, date: str) -> str:
-    return f"date_trunc('{part}', {date})"
-
-
 adapter = _Adapter()
 api = SimpleNamespace(
     Column=lambda name, dtype: SimpleNamespace(flatten=lambda: []),
 )
 exceptions = SimpleNamespace(raise_compiler_error=lambda message: "")
-dbt = SimpleNamespace(date_trunc=date_trunc, datediff=datediff)
+dbt = SimpleNamespace(datediff=datediff)
 execute = True
 invocation_id = "00000000-0000-0000-0000-000000000000"
 # A control table's YAML declares its columns: one stands for all.
