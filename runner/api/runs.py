@@ -113,10 +113,9 @@ def _row(call: Call, run_id: str) -> Row:
         # Usually it is a run of the key's tenant; then the events of all tenants are not read.
         if tenant_id and (rows := store.read(runs_sql.RUN.format(tenant=tenant_id), run_id=run_id)):
             return rows[0]
-        for event in store.read(runs_sql.TENANT_OF_RUN, run_id=run_id):
-            call.principal.require_tenant(event["tenant_id"])
-            statement = runs_sql.RUN.format(tenant=event["tenant_id"])
-            if rows := store.read(statement, run_id=run_id):
+        if owner := control_runs.tenant_of(store, run_id):
+            call.principal.require_tenant(owner)
+            if rows := store.read(runs_sql.RUN.format(tenant=owner), run_id=run_id):
                 return rows[0]
     raise Problem(404, "unknown_run", "This run does not exist: see GET /api/v1/pipelines/runs.")
 

@@ -141,6 +141,7 @@ def _claim(
         now = datetime.now(UTC)
         return {
             **quota.times(now),
+            **runs.of_events(request.tenant_id, now),
             "lease_expires_at": now + lease,
             "build_expires_at": now + turns.build_lease(request.timeout_minutes),
         }
@@ -152,7 +153,6 @@ def _claim(
         when,
         *(statement.format(tenant=request.tenant_id) for statement in statements),
         run_id=run_id,
-        tenant_id=request.tenant_id,
         pipeline_id=request.pipeline_id,
         template=request.template,
         from_date=request.dates.first,

@@ -79,7 +79,8 @@ select
     runs.status, date(runs.start_time, 'UTC'), runs.start_time
 from `{{tenant}}.x_meta_pipeline_runs` as runs
 left join `tenants.tenant_usage_events` as events
-    on events.tenant_id = runs.tenant_id and events.pipeline_logging_id = @run_id
+    on events.tenant_id = @tenant_id and events.usage_date >= @events_since
+    and events.pipeline_logging_id = @run_id
 where runs.pipeline_logging_id = @run_id and events.event_id is null
 """
 

@@ -40,8 +40,9 @@ left join `tenants.tenant_usage_events` as finished
     on finished.tenant_id = started.tenant_id
     and finished.pipeline_logging_id = started.pipeline_logging_id
     and finished.event_type = 'finished' and finished.occurred_at >= @since
+    and finished.usage_date >= date(@since, 'UTC')
 where started.event_type = 'started' and started.occurred_at >= @since
-    and finished.event_id is null
+    and started.usage_date >= date(@since, 'UTC') and finished.event_id is null
 order by started.tenant_id
 """
 

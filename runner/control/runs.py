@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal, get_args
 
 from runner.control import claim_sql, processes
@@ -12,6 +12,7 @@ from runner.control.store import Store
 from runner.dates import DateRange
 from runner.errors import WarehouseProblem
 from runner.expectations import parsed
+from runner.names import EARLIEST
 from runner.pipelines.templates import DEFAULT
 from runner.sql import Row, Value
 
@@ -25,6 +26,9 @@ QUEUE = "queue"
 
 # For a run without a start time.
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+# Events are read from so many days before on: no run is active for so long.
+EVENTS = timedelta(days=40)
 
 DIED = "lease expired: the process that ran it ended without a report"
 
@@ -75,6 +79,19 @@ class Run:
         return f"{command} --from {self.run_date} --to {self.to_date}"
 
 
+def of_events(tenant_id: str, now: datetime) -> dict[str, Value]:
+    """The bound values with which a statement reads only the tenant's newest usage events."""
+    return {"tenant_id": tenant_id, "events_since": now.date() - EVENTS}
+
+
+def tenant_of(store: Store, run_id: str) -> str | None:
+    """Whose run it is, by the newest usage events, else by all; None when there is no such run."""
+    for since in ((datetime.now(UTC) - EVENTS).date(), EARLIEST):
+        if rows := store.read(sql.TENANT_OF_RUN, run_id=run_id, events_since=since):
+            return str(rows[0]["tenant_id"])
+    return None
+
+
 def end_dead_leases(store: Store, tenant_id: str) -> None:
     """Close the tenant's dead runs. Called before its runs are read, so none is RUNNING for ever.
 
@@ -105,6 +122,7 @@ def end_dead(store: Store, tenant_id: str, active: Sequence[Row]) -> int:
         now=now,
         step_status="FAILED",
         step_error=DIED,
+        **of_events(tenant_id, now),
         **values,
     )
     return len(closed)
@@ -136,6 +154,7 @@ def cancel(store: Store, tenant_id: str, run_id: str, why: str) -> Run | None:
         error_message=why,
         step_status="CANCELLED",
         step_error=None,
+        **of_events(tenant_id, now),
     )
     if not rows or rows[0]["status"] != "CANCELLED" or rows[0]["end_time"] != now:
         return None

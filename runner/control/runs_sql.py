@@ -36,9 +36,10 @@ select
     'finished', runs.status, date(runs.start_time, 'UTC'), @now
 from `{tenant}.x_meta_pipeline_runs` as runs
 left join `tenants.tenant_usage_events` as events
-    on events.tenant_id = runs.tenant_id
+    on events.tenant_id = @tenant_id and events.usage_date >= @events_since
     and events.event_id = runs.pipeline_logging_id || '-finished'
-where runs.status in ('COMPLETED', 'FAILED', 'CANCELLED') and events.event_id is null
+where runs.status in ('COMPLETED', 'FAILED', 'CANCELLED')
+    and date(runs.start_time, 'UTC') >= @events_since and events.event_id is null
 """
 
 # A run whose process on this host has exited is dead at once: its lease ends now.
@@ -62,7 +63,10 @@ run_date, to_date, template, row_count
 """
 
 TENANT_OF_RUN = """
-select tenant_id from `tenants.tenant_usage_events` where pipeline_logging_id = @run_id limit 1
+select tenant_id
+from `tenants.tenant_usage_events`
+where pipeline_logging_id = @run_id and usage_date >= @events_since
+limit 1
 """
 
 # Finishes only an active run: a run that another command has closed stays closed.
@@ -129,7 +133,11 @@ where runs.status = 'COMPLETED' and runs.template = @template and runs.start_tim
 order by runs.start_time desc
 """
 
-NEWEST_EVENT = "select max(occurred_at) as newest_at from `tenants.tenant_usage_events`"
+NEWEST_EVENT = """
+select max(occurred_at) as newest_at
+from `tenants.tenant_usage_events`
+where usage_date >= @events_since
+"""
 
 COMPLETE_RUNS = """
 select pipeline_logging_id from `{tenant}.x_meta_pipeline_runs` where status = 'COMPLETED'

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from runner import sql
-from runner.control import runs_sql, tenants
+from runner.control import runs, runs_sql, tenants
 from runner.doctor import contracts, doctor_sql
 from runner.doctor.check import CheckResult, Scope, fail, minute, ok, quoted, remedy_for, warn
 from runner.errors import UsageProblem, WarehouseProblem, WarehouseUnreachable
@@ -103,7 +103,8 @@ def clock(scope: Scope) -> CheckResult:
     if abs(warehouse_now - now) > CLOCK_TOLERANCE:
         both = f"the warehouse's clock is {minute(warehouse_now)}, this machine's {minute(now)}"
         return warn(both, set_clock)
-    newest = scope.store.read(runs_sql.NEWEST_EVENT)[0]["newest_at"]
+    since = (now - runs.EVENTS).date()
+    newest = scope.store.read(runs_sql.NEWEST_EVENT, events_since=since)[0]["newest_at"]
     if newest and newest > now + CLOCK_TOLERANCE:
         return fail(f"an event is from {minute(newest)}, and it is {minute(now)} now", set_clock)
     return ok(f"{minute(now)}, and no event is later")

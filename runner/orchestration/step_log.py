@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from runner.context import Context
 from runner.control import runs_sql, spool, spooled
 from runner.control.queue import requeueing
-from runner.control.runs import Run, run_from_row
+from runner.control.runs import Run, of_events, run_from_row
 from runner.control.store import Store
 from runner.engine.job import Event, Node, Outcome
 from runner.errors import WarehouseProblem
@@ -196,6 +196,7 @@ def finish(
         warnings=json.dumps(end.warnings),
         row_count=end.row_count,
         publications=as_text(steps.published),
+        **of_events(steps.run.tenant_id, datetime.now(UTC)),
         **outbox_times(),
     )
     for alert in alerts:

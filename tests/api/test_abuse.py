@@ -198,7 +198,7 @@ def test_a_damaged_warehouse_is_reported_with_its_remedy(scene: Scene) -> None:
     run_id = scene.control.add_run()
     scene.control.sql(
         "insert into tenants.tenant_usage_events by name select ? as pipeline_logging_id,"
-        " 'acme' as tenant_id, 'e' as event_id",
+        " 'acme' as tenant_id, 'e' as event_id, '2024-11-01' as usage_date",
         run_id,
     )
     answer = scene.get(f"{RUNS}/{run_id}/steps")

@@ -118,7 +118,7 @@ def test_a_tenant_reads_no_folder_and_no_process_of_the_server(scene: Scene) -> 
         assert "https://x.example/a/b, models/marts/x.sql" in text and "/openapi.json" in text
     scene.control.sql(
         "insert into tenants.tenant_usage_events by name select 'e' as event_id,"
-        " 'acme' as tenant_id, ? as pipeline_logging_id",
+        " 'acme' as tenant_id, '2024-11-01' as usage_date, ? as pipeline_logging_id",
         run_id,
     )
     assert "4711" in scene.get(f"{RUNS}/{run_id}", ADMIN_KEY).json()["error_message"]

@@ -293,7 +293,7 @@ def test_a_run_that_breaks_or_dies_is_counted_as_failed(
     control.sql(
         "insert into tenants.tenant_usage_events by name select ? as event_id,"
         " 'acme' as tenant_id, ? as pipeline_logging_id, 'started' as event_type,"
-        " ? as occurred_at",
+        " ? as occurred_at, date('now') as usage_date",
         *(f"{dead}-started", dead, datetime.now(UTC).replace(tzinfo=None)),
     )
     with Scene(control, dbt) as scene:

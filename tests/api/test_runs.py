@@ -253,7 +253,7 @@ def test_a_running_run_whose_process_died_is_closed(control, dbt) -> None:
     control.sql(
         "insert into tenants.tenant_usage_events by name select ? as event_id,"
         " 'acme' as tenant_id, ? as pipeline_logging_id, 'started' as event_type,"
-        " ? as occurred_at",
+        " ? as occurred_at, date('now') as usage_date",
         f"{run_id}-started",
         run_id,
         datetime.now(UTC).replace(tzinfo=None),

@@ -3,19 +3,32 @@
 import gzip
 import json
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cloud import ACCOUNTS, AGAIN, BETA, EMPTIED, FIRST, LAST, LATE, NEWCOMER, NISE, Story, parts_of
 from cloud import alpha_lines as lines_of_alpha
+from connection import Transaction
+from control_file import request
 from google.api_core.exceptions import BadRequest
+from support import ROOT
 from world import a_world
 
-from runner.control import runs_sql
+from runner import settings
+from runner.context import open_context
+from runner.control import claim, runs, runs_sql, spooled
+from runner.errors import StatementRefused
+from runner.orchestration.step_log import StepLog
 
 EXPECTATION = "cost_type_is_known"
+ENDED = {
+    **{"status": "COMPLETED", "duration_ms": 1, "error_message": None, "row_count": 0},
+    **{"warnings": "[]", "publications": None, "now": datetime.now(UTC)},
+}
 NISES = {
     "currency": "USD",
     "rows": 20928,
@@ -242,6 +255,67 @@ def test_a_run_of_dates_that_an_active_run_covers_is_that_run(story: Story) -> N
     assert step.result.exit_code == 0, step.result.output
     assert step.document["deduplicated"] is True
     assert step.document["pipeline_logging_id"] == story.active_id
+
+
+def test_usage_events_are_partitioned_by_date_and_clustered_by_tenant(story: Story) -> None:
+    table = story.client.get_table("tenants.tenant_usage_events")
+    assert table.time_partitioning and table.time_partitioning.field == "usage_date"
+    assert table.clustering_fields == ["tenant_id", "event_id"]
+
+
+class Kept:
+    """A store that runs no transaction, and keeps what it was to be."""
+
+    def __init__(self, store: Any) -> None:
+        self.read = store.read
+        self.kept: list[tuple[tuple[str, ...], dict[str, Any]]] = []
+
+    def write(self, *statements: str, **values: Any) -> list[Any]:
+        self.kept.append((statements, values))
+        return []
+
+    def write_in_turn(self, when: Any, *statements: str, **values: Any) -> list[Any]:
+        return self.write(*statements, **{**values, **when()})
+
+
+def test_step_writes_of_two_runs_of_a_tenant_never_cancel_a_claim(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither of them, nor a run's end: committed while a claim is open, or open when it begins."""
+    for name, value in story.environ.items():
+        monkeypatch.setenv(name, value)
+    store = open_context(settings.load(str(ROOT), None)).store
+    asked = partial(request, tenant_id="gamma", timeout_minutes=30.0)
+    earlier = [claim.take(store, asked(date(2026, 9, day))) for day in (1, 2)]
+    kept = Kept(store)
+    for run in earlier:
+        steps = StepLog(kept, run)  # type: ignore[arg-type]
+        steps.open("claim", "Claim the dates", "claim")
+        steps.flush()
+        named, values = steps.pending(("FINISH", 0), ("MISSING_EVENTS", 0), **ENDED)
+        values |= runs.of_events("gamma", datetime.now(UTC))
+        kept.write(*spooled.texts("gamma", named), **values)
+    with pytest.raises(StatementRefused):
+        claim.take(kept, asked(date(2026, 9, 3)))  # type: ignore[arg-type]
+    *writes, (claiming, of_claim) = kept.kept[:5]
+    waits, claimed = Transaction(story.client), Transaction(story.client)
+    statements, values = writes[0]
+    for statement in statements:
+        waits.run(statement, **values)
+    claimed.run(claiming[0], **of_claim)
+    claimed.run(claiming[1], **of_claim)
+    waits.commit()
+    for statements, values in writes[1:]:
+        other = Transaction(story.client)
+        for statement in statements:
+            other.run(statement, **values)
+        other.commit()
+    for statement in claiming[2:]:
+        claimed.run(statement, **of_claim)
+    claimed.commit()
+    made = store.read(runs_sql.RUN.format(tenant="gamma"), run_id=of_claim["run_id"])
+    assert [row["status"] for row in made] == ["PENDING"]
+    runs.cancel(store, "gamma", of_claim["run_id"], "seen")
 
 
 # -- What is published, and what is not

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from analysis import Verdict, analyze
 from billing_export import make_export
-from connection import connect
+from connection import Transaction, connect
 from emulator import Emulator, EmulatorFailed, Statement, running_emulator
 from google.api_core.exceptions import BadRequest, Conflict, NotFound
 from google.cloud import bigquery
@@ -326,25 +326,6 @@ def _table(client: bigquery.Client, name: str) -> str:
         f"insert into {name} (a, b) values (1, 0), (2, 0), (3, 0)"
     )
     return name
-
-
-class Transaction:
-    """A transaction in a session of its own, that is open until it is asked to end."""
-
-    def __init__(self, client: bigquery.Client) -> None:
-        self._client = client
-        config = bigquery.QueryJobConfig(create_session=True)
-        job = client.query("begin transaction", job_config=config)
-        job.result()
-        assert job.session_info is not None
-        session = bigquery.ConnectionProperty("session_id", str(job.session_info.session_id))
-        self._config = bigquery.QueryJobConfig(connection_properties=[session])
-
-    def run(self, sql: str) -> None:
-        self._client.query(sql, job_config=self._config, job_retry=None).result()
-
-    def commit(self) -> None:
-        self.run("commit transaction")
 
 
 @pytest.mark.parametrize("later", CHANGES)

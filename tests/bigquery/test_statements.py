@@ -107,6 +107,7 @@ TYPES = {
         "newest_partition",
         "never_date",
         "wide_from",
+        "events_since",
     ),
     "TIMESTAMP": (
         "created_at",

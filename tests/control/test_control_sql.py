@@ -6,6 +6,8 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
+import sqlglot
+from sqlglot import exp
 from statements import every
 from support import ROOT
 
@@ -84,6 +86,50 @@ def test_a_statement_binds_values_by_name_only(name: str) -> None:
     text = re.sub(r"'[^']*'|@@time_zone", "''", STATEMENTS[name])
     assert not re.search(r"%s|%\(|\?|\$\w", text)
     assert all(re.fullmatch(r"@[a-z_]+(\{n\})?", found) for found in re.findall(r"@[^\s,)]+", text))
+
+
+USAGE_EVENTS = {name for name, text in STATEMENTS.items() if "tenant_usage_events" in text}
+# Over all tenants, or before it is known of which.
+OF_ALL_TENANTS = {"BUSY_TENANTS", "NEWEST_EVENT", "TENANT_OF_RUN"}
+
+
+def unbounded_reads(sql: str, *columns: str) -> list[str]:
+    """The reads of the events that do not compare each of these columns with a bound value."""
+    found = []
+    for table in sqlglot.parse_one(sql, read="bigquery").find_all(exp.Table):
+        select = table.find_ancestor(exp.Select)
+        if not table.name.endswith("tenant_usage_events") or select is None:
+            continue
+        condition = table.parent.args.get("on") if isinstance(table.parent, exp.Join) else None
+        condition = condition or select.args["where"].this
+        bound = {
+            one.this.name
+            for one in condition.find_all(exp.EQ, exp.GTE)
+            if isinstance(one.this, exp.Column)
+            and one.this.table in ("", table.alias)
+            and one.expression.find(exp.Parameter)
+            and not one.expression.find(exp.Column)
+            and not one.find_ancestor(exp.Or)
+        }
+        found += [f"{table.alias} without {name}" for name in columns if name not in bound]
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(USAGE_EVENTS))
+def test_usage_events_are_read_by_tenant_and_date(name: str) -> None:
+    """All tenants share the table; by bound values BigQuery reads only some of its blocks."""
+    columns = ("usage_date",) if name in OF_ALL_TENANTS else ("usage_date", "tenant_id")
+    assert unbounded_reads(STATEMENTS[name].format(tenant="acme"), *columns) == []
+
+
+def test_an_unbounded_read_of_usage_events_would_be_found() -> None:
+    assert USAGE_EVENTS > OF_ALL_TENANTS
+    sql = STATEMENTS["CLAIM_EVENT"].format(tenant="acme")
+    for old, new, lacks in (
+        ("= @tenant_id", "= runs.tenant_id", "tenant_id"),
+        (">= @events_since", ">= date(runs.start_time, 'UTC')", "usage_date"),
+    ):
+        assert f"events without {lacks}" in unbounded_reads(sql.replace(old, new), lacks)
 
 
 def test_many_steps_are_two_statements_of_numbered_values() -> None:

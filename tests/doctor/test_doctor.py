@@ -411,7 +411,7 @@ def test_data_tables_that_are_gone(find_check: FindCheck, control: Control) -> N
 def test_a_row_from_the_future(find_check: FindCheck, control: Control) -> None:
     control.sql(
         "insert into tenants.tenant_usage_events by name"
-        " select 'e' as event_id, 'acme' as tenant_id, ? as occurred_at",
+        " select 'e' as event_id, 'acme' as tenant_id, date('now') as usage_date, ? as occurred_at",
         datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=25),
     )
     assert ends(find_check("clock")) == ("fail", "sudo timedatectl set-ntp true")

@@ -45,6 +45,7 @@ for day in days:
             sql.FINISH.format(tenant="acme"), sql.MISSING_EVENTS.format(tenant="acme"),
             run_id=run.id, status="COMPLETED", now=datetime.now(UTC), duration_ms=0,
             error_message=None, warnings="[]", row_count=0, publications=None,
+            tenant_id="acme", events_since=run.start_time.date(),
         )
     print(json.dumps([day, run.status, began, ended]), flush=True)
 print("done", flush=True)
@@ -157,6 +158,8 @@ def test_nor_does_the_history_show_more_at_once_than_there_were(control: Control
             warnings="[]",
             row_count=0,
             publications=None,
+            tenant_id="acme",
+            events_since=first.start_time.date(),
         )
         return write(when, *statements, **values)
 
