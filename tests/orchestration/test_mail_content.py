@@ -1,4 +1,4 @@
-"""The failure mail, sent to a real SMTP server: its recipients, its content, and what it must not have."""
+"""The failure mail, sent to a real SMTP server: its recipients and its content."""
 
 import smtplib
 from collections.abc import Mapping

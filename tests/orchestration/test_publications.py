@@ -1,4 +1,4 @@
-"""Which run published which date: copied into its record, shown by status, and rerun where layers disagree."""
+"""Which run published which date: in its record, shown by status, rerun where layers disagree."""
 
 import json
 from dataclasses import replace
