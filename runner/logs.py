@@ -50,7 +50,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             document["traceback"] = self.formatException(record.exc_info)
-        # As JSON writes them: a secret with a quote in it looks otherwise.
+        # As JSON writes them: a quote within a secret is escaped.
         secrets = [json.dumps(secret, ensure_ascii=False)[1:-1] for secret in self._secrets]
         return _blotted(json.dumps(document, ensure_ascii=False, default=str), secrets)
 

@@ -21,8 +21,8 @@
     them); nearly all touch 2024-11-01 of acme1281, the date the demo shows.
 
     The same on every machine, thread count and time zone: no random(), now() or hash(), amounts
-    are whole nano-units until the last division, and md5 makes only the SKU ids. Ids have
-    Google's form and are not to be looked up. Columns that Google added in July 2025
+    are integer nano-units until the last division, and md5 makes only the SKU ids. Ids have
+    Google's form and do not exist in Google's catalogue. Columns that Google added in July 2025
     (consumption_model, cost_at_effective_price_default, ...) are set on the new-model CUD rows
     only, though their usage is of 2024: one quarter shows both models.
 */
@@ -509,7 +509,7 @@ select
 from housed_meters
 order by meter;
 
--- One row per meter and hour, with its amounts in whole nano-units of the account's currency.
+-- One row per meter and hour, with its amounts in integer nano-units of the account's currency.
 create or replace temp view metered_hours as
 with paired_hours as (
 
@@ -707,7 +707,7 @@ relabelled_rows as (
 ),
 
 -- Several credits on one row: joined to credits, its cost counts twice. Every type we know of,
--- one that nobody knows yet, and a credit above zero, which takes an earlier one back.
+-- an unknown one, and a credit above zero, which takes an earlier one back.
 credited_rows as (
 
     select
@@ -751,7 +751,7 @@ credited_rows as (
 
 ),
 
--- Tax, rounding, support and adjustments have no project, resource or place: the whole RECORD
+-- Tax, rounding, support and adjustments have no project, resource or place: the complete RECORD
 -- is null, and a filter on project.id loses them. They come with the invoice's last hour, which
 -- for October is 2024-11-01 06:00 UTC. In initech's account they belong to neither tenant.
 account_charges as (
@@ -846,7 +846,7 @@ nomad_rows as (
 ),
 
 -- Below zero without any adjustment, exactly zero, below a billionth, 9 decimals, and large:
--- `cost > 0` drops some, whole micros lose some, float sums drift over all.
+-- `cost > 0` drops some, integer micros lose some, float sums drift over all.
 odd_amounts as (
 
     select
@@ -911,7 +911,7 @@ border_rows as (
                 timestamp '2024-12-01 08:30', 0.110),
             ('december', timestamp '2024-12-01 08:00', timestamp '2024-12-01 09:00', 0.111),
             ('last-hour', timestamp '2024-12-31 23:00', timestamp '2025-01-01 00:00', 0.112),
-            -- More than a day, and a whole Pacific month: the start decides the date.
+            -- More than a day, and a complete Pacific month: the start decides the date.
             ('long-batch', timestamp '2024-10-31 20:00', timestamp '2024-11-02 04:00', 31.5),
             ('overnight', timestamp '2024-11-01 20:00', timestamp '2024-11-03 04:00', 31.5),
             ('october-flat', timestamp '2024-10-01 07:00', timestamp '2024-11-01 07:00', 199.0),
@@ -1028,7 +1028,7 @@ labelled_rows as (
 
 ),
 
--- GKE cost allocation: labels name the cluster and namespace, also of what nobody asked for.
+-- GKE cost allocation: labels name the cluster and namespace, also of what was not requested.
 gke_rows as (
 
     select
@@ -1191,7 +1191,7 @@ marketplace_rows as (
 
 ),
 
--- Prices in tiers: the same SKU and hour in two rows, told apart by the price alone.
+-- Prices in tiers: the same SKU and hour in two rows, distinguished only by the price.
 tiered_rows as (
 
     select
@@ -1420,7 +1420,7 @@ special_rows as (
 
 select * from special_rows;
 
--- In order of usage but for the special rows: who asks for a date reads few row groups.
+-- In order of usage except the special rows: a query of a date reads few row groups.
 copy (
     select * from ordinary_rows
     union all by name

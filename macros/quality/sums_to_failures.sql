@@ -8,7 +8,7 @@
     - against_measures: the same in the other model, where they have other names
     - per: the columns that make a group besides the date; default [currency]; against_per likewise
     - against_where: a condition for the rows of the other model that the table is about
-    - for_each: columns that only this table has. For each of their values the table must have the
+    - for_each: columns that only this table has. For each of their values the table needs the
       complete sums of the other model: the rows of each label key, for example, add up to the bill
     - date: the date column of a view; a dated table has its own, and so has the other model
 #}

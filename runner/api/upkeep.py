@@ -36,7 +36,7 @@ class Upkeep:
         self._queue = queue
         self._write_key_uses = write_key_uses
         self._closing = threading.Event()
-        self._has_swept = threading.Event()
+        self._has_reconciled = threading.Event()
         loops = ((self._reconcile, POLLS_PER_RECONCILE), (self.maintain, POLLS_PER_MAINTENANCE))
         self._threads = [
             threading.Thread(target=self._repeat, args=loop, name="upkeep", daemon=True)
@@ -51,7 +51,7 @@ class Upkeep:
     def stop(self) -> None:
         """Start no more work."""
         self._closing.set()
-        self._has_swept.set()
+        self._has_reconciled.set()
 
     def close(self) -> None:
         """Wait for the loops up to STOP_SECONDS, and write the last uses of keys."""
@@ -72,7 +72,7 @@ class Upkeep:
     def maintain(self, context: Context) -> None:
         """Rotate the log, write the uses of keys, send mails; an error in one skips no other."""
         # The first sweep closes the dead runs of the last service; then their alerts are mailed.
-        self._has_swept.wait()
+        self._has_reconciled.wait()
         if self._closing.is_set():
             return
         with logged("maintenance of the log"):
@@ -91,7 +91,7 @@ class Upkeep:
             spool.drain(context.settings, context.store)
             self.sweep(context.store)
         finally:
-            self._has_swept.set()
+            self._has_reconciled.set()
 
     def _repeat(self, act: Callable[[Context], None], polls: int) -> None:
         """Repeat the act until the end, with a pause of `polls` times the store's poll_seconds."""

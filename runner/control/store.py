@@ -42,7 +42,7 @@ class Store(Protocol):
     def cancel_jobs(self, tenant: str, run_ids: Collection[str]) -> None:
         """Cancel what the engine still does for these runs of the tenant, and wait for its end.
 
-        Raises WarehouseUnreachable when it does not end, or may not be looked for.
+        Raises WarehouseUnreachable when it does not end, or may not be searched for.
         """
 
     def drop(self, tenant: str) -> None:

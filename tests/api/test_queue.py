@@ -191,7 +191,7 @@ def test_what_waits_is_found_before_maintenance_that_takes_long_or_fails(
             stuck.set()
     finally:
         stuck.set()
-    assert "a mistake of ours" in scene.log() and "maintenance of keys broke" in scene.log()
+    assert "a mistake of ours" in scene.log() and "maintenance of keys failed" in scene.log()
 
 
 def test_a_run_of_a_tenant_that_is_building_is_not_dequeued(control: Control, dbt) -> None:

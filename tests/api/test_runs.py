@@ -422,7 +422,7 @@ def test_a_queued_run_waits_while_its_landing_is_active(scene: Scene) -> None:
     landing = read_landing(scene)
     busy = scene.control.add_run("RUNNING", day=november(1), **landing)
     queued = scene.post(RUN, {"date": "2024-11-01"}).json()["pipeline_logging_id"]
-    time.sleep(3)  # the service has checked it, and swept
+    time.sleep(3)  # the service has reconciled it
     scene.until(queued, "PENDING")
     assert scene.dbt.jobs == []
     scene.control.sql(

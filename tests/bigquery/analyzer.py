@@ -30,7 +30,7 @@ from analyzer_nodes import (
     kind_of,
     node_in,
     snake_case,
-    span,
+    location_of,
     table_scans,
 )
 from analyzer_rules import (
@@ -193,7 +193,7 @@ class _Script:
             self.sql(self.slice(node))
 
     def slice(self, node: Any) -> str:
-        place = span(node)
+        place = location_of(node)
         return self.text[place.start : place.end].decode()
 
     # -- scripting -------------------------------------------------------------------------

@@ -125,8 +125,8 @@ class Catalog:
     def _places(self, place: list[str]) -> list[tuple[str, ...]]:
         if place == [TEMPORARY]:
             return [(), (TEMPORARY,)]
-        is_ours = place[0] == self.project
-        return [tuple(place), tuple(place[1:])] if is_ours else [tuple(place)]
+        is_own = place[0] == self.project
+        return [tuple(place), tuple(place[1:])] if is_own else [tuple(place)]
 
     def _key(self, name: str) -> str | None:
         return next((key for key in self.tables if key.lower() == name.lower()), None)

@@ -27,7 +27,7 @@ def ancestry(message: Any) -> Iterator[Any]:
         message = message.parent if has_parent else None
 
 
-def span(node: Any) -> Any:
+def location_of(node: Any) -> Any:
     """The bytes of the text that a syntax node stands for."""
     for level in ancestry(node):
         if "parse_location_range" in level.DESCRIPTOR.fields_by_name:

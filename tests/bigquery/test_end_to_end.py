@@ -406,7 +406,9 @@ def test_a_column_that_silver_lacks_is_added_before_the_transaction(story: Story
     assert inside.index(added) < inside.index(story.script("alpha", "gcp_silver_cost", step))
 
 
-def test_a_column_that_is_gone_or_retyped_stops_the_run_until_it_is_repaired(story: Story) -> None:
+def test_a_column_that_is_missing_or_retyped_stops_the_run_until_it_is_repaired(
+    story: Story,
+) -> None:
     step = story.steps["reshaped"]
     reported = step.document["error"]
     assert step.document["status"] == "FAILED"

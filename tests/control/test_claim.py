@@ -276,7 +276,7 @@ def test_a_dead_lease_is_closed_and_its_slot_is_free(control: Control) -> None:
     assert row[0] == "FAILED" and "lease expired" in row[1] and row[2] is not None
 
 
-def test_a_run_whose_process_on_this_host_is_gone_is_closed_before_its_lease(
+def test_a_run_whose_process_on_this_host_has_exited_is_closed_before_its_lease(
     control: Control,
 ) -> None:
     """After a kill or a crash no user wants to wait half an hour (DESIGN 4)."""

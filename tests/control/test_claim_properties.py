@@ -250,7 +250,7 @@ class Claims(RuleBasedStateMachine):
     @precondition(has_active_runs)
     @rule(data=st.data())
     def ask_for_the_turn(self, data: st.DataObject) -> None:
-        """Of a run whose process is gone, too: only what is closed stays closed."""
+        """Also of a run whose process has exited: only what is closed stays closed."""
         tenant, run = self.an_active_run(data)
         turn = self.start(tenant, run)
         others = [one for one in self.models[tenant].runs if one.is_active() and one is not run]
@@ -287,7 +287,7 @@ class Claims(RuleBasedStateMachine):
     @precondition(has_active_runs)
     @rule(data=st.data())
     def crash(self, data: st.DataObject) -> None:
-        """The process is gone. Of another host it is unknown until the lease is over."""
+        """The process has exited. Of another host it is unknown until the lease is over."""
         tenant, run = self.an_active_run(data)
         if run.worker == HERE:
             run.worker = DEAD_HERE

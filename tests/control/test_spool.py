@@ -30,7 +30,7 @@ def keep(
     return spool.keep(control.settings, tenant, named, given)
 
 
-def test_what_waits_is_written_with_its_values_and_is_gone(control: Control) -> None:
+def test_what_waits_is_written_with_its_values_and_removed(control: Control) -> None:
     at, day = datetime(2024, 11, 1, 3, tzinfo=UTC), date(2024, 11, 1)
     run_id = control.add_run("RUNNING", day=day)
     control.sql("update acme.x_meta_pipeline_runs set worker_instance = 'us'")

@@ -122,7 +122,7 @@ def test_a_file_that_was_cut_off_is_damaged_and_not_a_matter_of_permissions(
     assert "permissions" not in caught.value.message
 
 
-def test_only_one_process_at_a_time_is_alone_with_a_tenant(control: Control) -> None:
+def test_only_one_process_at_a_time_holds_a_tenant(control: Control) -> None:
     order: list[str] = []
 
     def second() -> None:
@@ -138,7 +138,7 @@ def test_only_one_process_at_a_time_is_alone_with_a_tenant(control: Control) -> 
     assert order == ["first", "second"]
 
 
-def test_two_tenants_are_alone_with_their_own_files(control: Control) -> None:
+def test_two_tenants_are_held_independently(control: Control) -> None:
     done = threading.Event()
 
     def other() -> None:

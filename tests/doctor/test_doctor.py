@@ -558,7 +558,7 @@ def test_a_tenant_without_a_subscription(find_check: FindCheck, control: Control
 def test_a_tenant_without_an_export(find_check: FindCheck) -> None:
     check = find_check("export", "--tenant", "acme")
     assert check["detail"] == "no export is registered"
-    # Its own copy is gone, too: there is nothing to repair it from.
+    # Its own copy is missing too: there is nothing to repair it from.
     remedy = "runner tenant add acme --admin-email E --export REF"
     assert ends(check) == ("fail", remedy)
 
@@ -643,7 +643,7 @@ def test_runs_without_a_process(find_check: FindCheck, control: Control) -> None
     assert ends(check) == ("warn", "runner runs --tenant acme")
 
 
-def test_a_run_that_no_service_takes_up(find_check: FindCheck, control: Control) -> None:
+def test_a_run_that_no_service_dequeues(find_check: FindCheck, control: Control) -> None:
     run_id = control.take(queued=True).id
     assert find_check("runs", "--tenant", "acme")["status"] == "ok"
     control.sql(
@@ -655,7 +655,7 @@ def test_a_run_that_no_service_takes_up(find_check: FindCheck, control: Control)
     assert ends(check) == ("warn", "runner serve")
 
 
-def test_a_run_whose_process_is_gone_is_an_orphan_and_its_remedy_closes_it(
+def test_a_run_whose_process_has_exited_is_dead_and_its_remedy_closes_it(
     find_check: FindCheck, control: Control, runner: Callable[..., Result]
 ) -> None:
 

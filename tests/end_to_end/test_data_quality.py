@@ -212,7 +212,7 @@ def test_each_warning_has_the_row_that_was_made_for_it(
     assert ODD[name][0]["usage_start_time"][:10] in sample or len(sample) == 400, "cut"
 
 
-def test_a_weekday_unlike_those_before_is_reported_and_one_that_is_gone_too(
+def test_a_weekday_unlike_those_before_is_reported_and_one_that_is_missing_too(
     odd: tuple[World, dict[str, Any]],
 ) -> None:
     samples = map(json.loads, warned(odd)["cost_by_service_daily_is_as_usual"]["samples"])

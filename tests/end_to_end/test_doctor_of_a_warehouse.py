@@ -170,7 +170,7 @@ def test_exports_that_the_central_table_forgot_come_back_from_the_tenants_own(il
     assert "runner tenant add mini" in answer.output
 
 
-def test_a_warehouse_whose_control_file_is_gone_knows_no_tenant(ill: World) -> None:
+def test_a_warehouse_whose_control_file_is_missing_knows_no_tenant(ill: World) -> None:
     (ill.warehouse / "control.db").unlink()
     found = examine(ill)
     assert (found["warehouse"]["status"], found["warehouse"]["remedy"]) == ("fail", "runner init")

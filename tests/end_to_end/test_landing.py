@@ -97,7 +97,7 @@ def test_the_landings_run_reports_what_it_landed(landed: World) -> None:
     assert {f"2024-11-0{n}.parquet" for n in range(1, 6)} <= files
 
 
-def test_dates_that_were_not_landed_are_refused_with_the_command_to_run(landed: World) -> None:
+def test_dates_that_the_landing_lacks_are_refused_with_the_command_to_run(landed: World) -> None:
     answer = landed("run", "--tenant", "mine", "--from", "2024-11-04", "--to", "2024-11-08")
     assert answer.exit_code == 2
     assert "runner run --tenant shared --from 2024-11-06 --to 2024-11-08" in answer.stderr
@@ -256,7 +256,7 @@ def test_a_row_that_the_landing_has_late_is_found_by_each_tenants_next_catch_up(
 def test_of_a_landing_only_dates_that_its_runs_completed_since_the_last_catch_up_are_read(
     caught_up: World, night: World
 ) -> None:
-    """The first date's file is gone: who read it would find that the date moved."""
+    """The first date's file is missing: a reader would find that the date moved."""
     age(night, 1, "mine")
     age(night, 5, "shared")
     (night.warehouse / "landing" / "shared" / "2024-11-01.parquet").unlink()

@@ -120,7 +120,7 @@ def test_under_bare_dbt_a_failed_landing_keeps_its_files_for_its_readers(
         ("published", ["2024-11-01", "2024-11-02"]),
     ],
 )
-def test_after_a_kill_between_commit_and_last_rename_what_was_replaced_is_not_landed(
+def test_after_a_kill_between_commit_and_last_rename_what_was_replaced_is_refused(
     landed: World, world: World, blocked: str, lost: list[str]
 ) -> None:
     moves(landed)

@@ -142,7 +142,7 @@ def test_what_is_not_named_stays_and_each_change_is_reported(
 def test_a_tenant_without_its_profile_keeps_its_plan_and_its_accounts(
     mini: World, export: Path, tmp_path: Path
 ) -> None:
-    """What `runner doctor` advises when the table of profiles is gone."""
+    """What `runner doctor` advises when the table of profiles is missing."""
     world = mini.copy(tmp_path)
     add = ("tenant", "add", "mini", "--admin-email", EMAIL, "--export", str(export))
     assert world(*add, "--billing-account", ACCOUNT).exit_code == 0

@@ -242,7 +242,7 @@ def test_a_second_signal_does_not_stop_the_record_of_the_first(loaded: Scene) ->
     assert gone(dbt) and loaded.hanging() == []
 
 
-def test_a_run_beyond_its_templates_timeout_failed_and_dbt_is_gone(loaded: Scene) -> None:
+def test_a_run_beyond_its_templates_timeout_failed_and_dbt_has_exited(loaded: Scene) -> None:
     run = loaded.start(*RUN, at=f"{GATE},timeout:0.1")
     with loaded.stuck():
         dbt = at_work(loaded, run)

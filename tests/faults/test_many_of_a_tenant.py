@@ -40,7 +40,7 @@ def test_six_runs_of_a_tenant_at_once_all_complete_one_after_another_oldest_firs
     runs = [begin(place, n) for n in range(6)]
     ids = {ended(run) for run in runs}
     assert len(ids) == 6 and place.statuses() == ["COMPLETED"] * 6 and place.hanging() == []
-    spans = place.sql(
+    intervals = place.sql(
         "select runs.pipeline_logging_id, min(steps.start_time) as start_time,"
         " max(runs.end_time) as end_time"
         " from acme.x_meta_pipeline_runs as runs"
@@ -49,13 +49,13 @@ def test_six_runs_of_a_tenant_at_once_all_complete_one_after_another_oldest_firs
         " order by min(runs.start_time)",
         BILL,
     )
-    assert [run_id for run_id, *_ in spans] == [
+    assert [run_id for run_id, *_ in intervals] == [
         run_id
         for (run_id,) in place.sql(
             "select pipeline_logging_id from acme.x_meta_pipeline_runs order by start_time"
         )
     ]
-    for (_, _, end), (_, began, _) in itertools.pairwise(spans):
+    for (_, _, end), (_, began, _) in itertools.pairwise(intervals):
         assert end <= began, "the next begins when the one before it has ended"
 
 

@@ -59,7 +59,7 @@ def claimed(control: Control, hold: float, patient: bool, shares: list[list[str]
     claimants = at_once(control, CLAIMANT, calls)
     reported: list[Any] = []
     try:
-        # None ends before all are done: the run of a process that is gone would be closed.
+        # None ends before all are done: the run of an exited process would be closed.
         for one in claimants:
             assert one.stdout
             for line in one.stdout:
@@ -77,9 +77,9 @@ def days(count: int) -> list[str]:
     return [(DAY + timedelta(days=n)).isoformat() for n in range(count)]
 
 
-def most_at_once(spans: list[tuple[Any, Any]]) -> int:
-    """How many of the spans lie over one another, at most."""
-    edges = sorted([(begin, 1) for begin, _ in spans] + [(end, -1) for _, end in spans])
+def most_at_once(intervals: list[tuple[Any, Any]]) -> int:
+    """How many of the intervals lie over one another, at most."""
+    edges = sorted([(begin, 1) for begin, _ in intervals] + [(end, -1) for _, end in intervals])
     active = most = 0
     for _, step in edges:
         active += step
@@ -165,11 +165,11 @@ def test_nor_does_the_history_show_more_at_once_than_there_were(control: Control
 
     control.context.store.write_in_turn = wait_for_the_turn  # type: ignore[method-assign]
     assert control.take(DAY + timedelta(days=1)).status == "PENDING"
-    spans = control.sql(
+    intervals = control.sql(
         "select start_time, coalesce(end_time, '2100-01-01 00:00:00.000000') as end_time"
         " from acme.x_meta_pipeline_runs"
     )
-    assert most_at_once(spans) == 1
+    assert most_at_once(intervals) == 1
 
 
 def test_two_hundred_claims_on_a_daily_limit_of_a_hundred_admit_exactly_a_hundred(

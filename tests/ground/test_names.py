@@ -23,7 +23,7 @@ def refusal(check, text: str) -> str:
 
 
 @pytest.mark.parametrize("text", ["a", "acme1281", "a_b", "x" * 63])
-def test_a_slug_is_a_tenant_id(text: str) -> None:
+def test_a_valid_tenant_id_is_accepted(text: str) -> None:
     assert names.tenant_id(text) == text
 
 
@@ -31,12 +31,12 @@ def test_a_slug_is_a_tenant_id(text: str) -> None:
     "text",
     ["", "A", "1a", "_a", "a-b", "a b", "a.b", "a;drop", "ä", "a\n", "../a", "a'", "x" * 64, "a`"],
 )
-def test_what_is_no_slug_is_no_tenant_id(text: str) -> None:
+def test_an_invalid_tenant_id_is_refused(text: str) -> None:
     assert "is not a valid tenant id" in refusal(names.tenant_id, text)
 
 
 @pytest.mark.parametrize("text", ["tenants", "control", "main", "information_schema"])
-def test_a_name_the_warehouse_uses_itself_is_no_tenant_id(text: str) -> None:
+def test_a_name_the_warehouse_uses_itself_is_refused(text: str) -> None:
     assert "reserved" in refusal(names.tenant_id, text)
 
 

@@ -244,7 +244,7 @@ def expired(exported: Held, copied: Held, exports: tuple[str, ...]) -> set[date]
     def count(held: Held, day: date) -> int:
         return sum(rows for rows, _ in held.get(day, {}).values())
 
-    def is_gone(day: date, source: Source) -> bool:
+    def has_expired(day: date, source: Source) -> bool:
         ref, part = source
         if ref not in known:
             return count(exported, day) < count(copied, day)
@@ -252,7 +252,7 @@ def expired(exported: Held, copied: Held, exports: tuple[str, ...]) -> set[date]
             return day < min((d for d, r, _ in parts if r == ref), default=date.max)
         return part < min((p for _, r, p in parts if r == ref and p), default=date.max)
 
-    return {day for day, held in copied.items() if any(is_gone(day, source) for source in held)}
+    return {day for day, held in copied.items() if any(has_expired(day, source) for source in held)}
 
 
 def newest(exported: Held, copied: Held) -> dict[date, datetime]:

@@ -157,7 +157,7 @@ def test_the_oracle_adds_up_and_agrees_with_plain_python(con, export):
 # What an export always is
 
 
-def test_what_every_charge_must_have_is_there(con):
+def test_what_every_charge_needs_is_there(con):
     assert not count(
         con,
         "billing_account_id is null or service.id is null or service.description is null"
