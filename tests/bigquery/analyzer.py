@@ -28,9 +28,9 @@ from analyzer_nodes import (
     children,
     is_script_statement,
     kind_of,
+    location_of,
     node_in,
     snake_case,
-    location_of,
     table_scans,
 )
 from analyzer_rules import (
