@@ -1,4 +1,4 @@
-"""The project uses the field's standard words: words of its own stay out of code, docs and messages.
+"""The project uses the field's standard words, in code, documents and messages.
 
 A word is found in identifiers too: `is_told` and `toldOnce` have the word `told`.
 """
