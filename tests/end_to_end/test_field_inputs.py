@@ -75,14 +75,19 @@ def fails(world: World, *options: str) -> str:
 
 def test_concatenated_csv_of_two_schema_ages(empty_world: World) -> None:
     reported = refused(empty_world, shared("data/field/concatenated_csv_of_two_schema_ages.csv"))
-    assert "concatenated_csv_of_two_schema_ages.csv is not valid in line 4: a second header" in reported
+    assert (
+        "concatenated_csv_of_two_schema_ages.csv is not valid in line 4: a second header"
+        in reported
+    )
 
 
 def test_glob_with_a_cut_csv(empty_world: World) -> None:
     export = shared("data/field/glob_with_a_cut_csv") / "e-*.csv"
     reported = refused(empty_world, export, "--billing-account", FIELD)
     assert (
-        "e-1.csv is not valid in line 3" in reported and "was cut" in reported and "e-0.csv" not in reported
+        "e-1.csv is not valid in line 3" in reported
+        and "was cut" in reported
+        and "e-0.csv" not in reported
     )
 
 
