@@ -23,24 +23,24 @@ Answer = TypeVar("Answer")
 # No call waits longer than this for BigQuery; a control statement takes a second or two.
 TIMEOUT_SECONDS = 120.0
 ATTEMPTS = 8
-# Of ten that claim at once one is not cancelled, and the others try again: some of them ten times.
+# Of ten claims at once only one is not cancelled. The others are retried, some of them ten times.
 ATTEMPTS_TO_COMMIT = 20
 LONGEST_DOUBLING = 3
-# A network that is down is reported at once; a connection that broke is made again.
+# A broken connection is made again; a network that is down is reported soon.
 ATTEMPTS_TO_CONNECT = 3
-# BigQuery answers these with 403, and means: later.
+# Reasons of a 403 that only ask for a later retry.
 NOT_NOW = {"rateLimitExceeded", "jobRateLimitExceeded", "backendError"}
 CLIENTS = 32
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
 
 class Client:
-    """BigQuery in the target's project, asked as the process or as a tenant's service account."""
+    """BigQuery in the target's project, as the process or as a tenant's service account."""
 
     def __init__(self, target: Target, environ: Mapping[str, str]) -> None:
         self.fields = target.fields
         self._environ = environ
-        # By account; empty is the process's own, which alone touches control tables.
+        # By account; empty is the process's own, the only one that uses control tables.
         self.as_account = functools.lru_cache(CLIENTS)(self._connect)
 
     @property
@@ -54,13 +54,13 @@ class Client:
         from google.api_core import exceptions
 
         client = self.as_account(account)
-        # The id stays until its job has failed: a request that is sent again, because its
-        # answer was lost, meets the job it made the first time.
+        # The id is kept until its job has failed: when an answer is lost and the request is
+        # repeated, BigQuery finds the job of the first request.
         job_id = f"runner-{uuid.uuid4()}"
 
         def ask() -> list[Row]:
             nonlocal job_id
-            # The time is of this attempt: a transaction that lost its turn has a later one.
+            # The time of this attempt, as an earlier one may have been cancelled.
             config = job_config(sql, {**values, **when()})
             once: Any = {"retry": None, "timeout": TIMEOUT_SECONDS}
             try:
@@ -68,14 +68,14 @@ class Client:
             except exceptions.Conflict:
                 try:
                     job = client.get_job(job_id, **once)
-                except exceptions.NotFound as unseen:  # it is there, and not yet everywhere
+                except exceptions.NotFound as unseen:  # it exists, but is not visible yet
                     raise exceptions.ServiceUnavailable(str(unseen)) from unseen
             try:
-                # Without retries of Google's own: they ask a job that has failed for ten minutes.
+                # Without Google's own retries, which poll a failed job for ten minutes.
                 rows = job.result(timeout=TIMEOUT_SECONDS, retry=None, job_retry=None)
             except exceptions.GoogleAPICallError:
-                # The error comes before the job at hand has it: whether it failed, or only the
-                # question did, is asked anew.
+                # The job object is not updated by the error: reload it to see whether the job
+                # failed, or only this request.
                 with contextlib.suppress(exceptions.GoogleAPICallError):
                     job.reload(**once)
                 if job.state == "DONE":
@@ -91,16 +91,16 @@ class Client:
         script = ";\n".join(statement.strip() for statement in statements)
         queries = statements[-1].lstrip().lower().startswith("select")
         if len(statements) == 1 and not queries:
-            # By itself it waits for others that change the table; a transaction would be cancelled.
+            # A single statement waits for others of the table; a transaction would be cancelled.
             return self.query(script, values, when, account)
         body, last = script.rsplit(";\n", 1) if queries else (script, "select 1 as done")
-        # The last statement's rows are the script's: a query is asked after the commit too.
+        # A script returns the rows of its last statement: the query is repeated after the commit.
         script = f"begin transaction;\n{body};\ncommit transaction;\n{last};"
         rows = self.query(script, values, when, account)
         return rows if queries else []
 
     def call(self, ask: Callable[[], Answer], account: str = "") -> Answer:
-        """Ask, and again with growing pauses when BigQuery's error is a passing one."""
+        """Ask, and retry with growing pauses after a transient error."""
         from google.api_core import exceptions
         from google.auth.exceptions import GoogleAuthError
 
@@ -130,7 +130,7 @@ class Client:
         raise AssertionError("unreachable")
 
     def table(self, name: str, account: str = "") -> "bigquery.Table | None":
-        """The table, None if there is none: asked without a job, so it costs nothing."""
+        """The table, None if it does not exist; without a job, so it costs nothing."""
         from google.api_core.exceptions import NotFound
 
         def get() -> "bigquery.Table | None":
@@ -164,7 +164,7 @@ class Client:
 
         emulator = self._environ.get("BIGQUERY_EMULATOR_HOST", "")
         common = {"project": self.fields["project"], "location": self.fields.get("location")}
-        # Where dbt's profile sends it, so that both clients talk to one place.
+        # As in dbt's profile, so that both clients use the same endpoint.
         url = str(self.fields.get("api_endpoint") or "")
         if url:
             common["client_options"] = ClientOptions(api_endpoint=url)
@@ -173,7 +173,7 @@ class Client:
                 return bigquery.Client(**common, credentials=AnonymousCredentials())
             found = self._credentials(account)
             if account:
-                # Here, where it is known that no statement was refused.
+                # Now, so that an error is known to be about the account and not a statement.
                 found.refresh(Request())
             return bigquery.Client(**common, credentials=found)
         except (GoogleAuthError, OSError, ValueError) as error:
@@ -186,7 +186,7 @@ class Client:
             ) from error
 
     def _credentials(self, account: str) -> Any:
-        """A key file's, else the machine's own; acting as the account, else as in the profile."""
+        """Credentials of the key file, else of the machine; impersonating the account, if any."""
         import google.auth
         from google.auth import impersonated_credentials
 
@@ -205,7 +205,7 @@ class Client:
 
 
 def _is_passing(error: Any) -> bool:
-    """Busy, a server error, or a transaction that lost against another."""
+    """Whether the error is transient: a busy server, a server error or a cancelled transaction."""
     from google.api_core import exceptions
 
     text = str(error).lower()
@@ -218,7 +218,7 @@ def _is_passing(error: Any) -> bool:
 
 
 def _was_cancelled(error: Any) -> bool:
-    """Whether a transaction lost against another that changes the same table."""
+    """Whether a transaction was cancelled by another that changes the same table."""
     text = str(error).lower()
     return "transaction" in text and "abort" in text
 

@@ -1,4 +1,4 @@
-"""A BigQuery job's configuration: its values bound by type, and labels of its tenant and run."""
+"""A BigQuery job's configuration: values bound by type, and labels of its tenant and run."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 APP = "gcp_tenant_cost"
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 
-# What a null is, by the end of its parameter's name; else a string.
+# The type of a null, by its parameter's name; else STRING.
 TYPES_OF_NULL = (
     (re.compile(r"(_at|_time)(_\d+)?$"), "TIMESTAMP"),
     (re.compile(r"^(is|has)_"), "BOOL"),
@@ -24,7 +24,7 @@ TYPES_OF_NULL = (
 
 
 def job_config(sql: str, values: Mapping[str, Value], **more: bool) -> "bigquery.QueryJobConfig":
-    """The values that the statement names, bound; labels of its tenant and run."""
+    """A configuration with the values that the statement names, and labels of tenant and run."""
     from google.cloud import bigquery
 
     labels = {

@@ -1,4 +1,4 @@
-"""The logs: JSON lines, one file for all commands and one per run; secrets never stand in them.
+"""The logs: JSON lines, one file for all commands and one for each run, without secrets.
 
 A line that cannot be written is lost: a log never decides how a command ends.
 """
@@ -25,7 +25,7 @@ LOG_BYTES = 5_000_000
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a record: time, level, what, where, the run's context and any traceback.
+    """One JSON object for each record: time, level, message, logger, context and traceback.
 
     Values of the environment's secrets become `***`, in `PlainLines` too.
     """
@@ -56,14 +56,14 @@ class JsonLines(logging.Formatter):
 
 
 class PlainLines(JsonLines):
-    """One line a record, and its traceback, for people."""
+    """One line for each record, and its traceback, for people."""
 
     def format(self, record: logging.LogRecord) -> str:
         return _blotted(logging.Formatter.format(self, record), self._secrets)
 
 
 class _Log(logging.handlers.WatchedFileHandler):
-    """A file that may begin anew meanwhile. What it cannot take, such as a full disk, is lost."""
+    """A file that may be rotated meanwhile. What cannot be written, as on a full disk, is lost."""
 
     def emit(self, record: logging.LogRecord) -> None:
         with contextlib.suppress(OSError):
@@ -81,9 +81,9 @@ def _blotted(text: str, secrets: Iterable[str]) -> str:
 
 
 def setup(settings: Settings, verbose: bool = False) -> Path:
-    """Begin the log of this command, anew after 5 MB; its path. `verbose` shows it on stderr too.
+    """Open this command's log, which is rotated at 5 MB; returns its path.
 
-    Without a folder that can be written the command goes on, with a warning on stderr.
+    `verbose`: also log to stderr. When no log can be written, only a warning on stderr is printed.
     """
     path = settings.log_dir / "runner.jsonl"
     logging.raiseExceptions = False
@@ -99,7 +99,7 @@ def setup(settings: Settings, verbose: bool = False) -> Path:
             f"WARNING: no log is written, as {settings.log_dir} cannot be written"
             f" ({error.strerror}): fix it, or name another folder with RUNNER_LOG_DIR.\n"
         )
-        logger.addHandler(logging.NullHandler())  # without any, warnings would go to stderr
+        logger.addHandler(logging.NullHandler())  # without a handler, warnings go to stderr
     if verbose:
         shown = logging.StreamHandler(sys.stderr)
         shown.setFormatter(PlainLines(settings, "%(levelname)s %(name)s: %(message)s"))
@@ -108,9 +108,9 @@ def setup(settings: Settings, verbose: bool = False) -> Path:
 
 
 def rotate(settings: Settings) -> None:
-    """Begin a large log anew: one command at a time, and those that write follow to the new file.
+    """Rotate a large log: one command at a time; other processes then write to the new file.
 
-    If each rotated it by itself, as a RotatingFileHandler does, complete files would be pushed out.
+    If each process rotated it, as a RotatingFileHandler does, unread files would be deleted.
     """
     path = settings.log_dir / "runner.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ def rotate(settings: Settings) -> None:
 
 @contextlib.contextmanager
 def of_run(settings: Settings, run_id: str, tenant_id: str) -> Iterator[None]:
-    """Give every line the run's id and tenant, and the run a log file of its own."""
+    """Add the run's id and tenant to every line, and write the run's lines to its own file."""
     folder = settings.log_dir / "runs" / run_id
     logger = logging.getLogger("runner")
     with _lines_with(run_id=run_id, tenant_id=tenant_id), contextlib.ExitStack() as log:
@@ -135,7 +135,7 @@ def of_run(settings: Settings, run_id: str, tenant_id: str) -> Iterator[None]:
                 contextlib.closing(_Log(folder / "run.jsonl", "a", "utf-8"))
             )
             handler.setFormatter(JsonLines(settings))
-            # Runs of other tenants may go on in other threads.
+            # Other threads may have runs of other tenants.
             handler.addFilter(lambda record: (_context.get() or {}).get("run_id") == run_id)
             logger.addHandler(handler)
             log.callback(logger.removeHandler, handler)
@@ -145,7 +145,7 @@ def of_run(settings: Settings, run_id: str, tenant_id: str) -> Iterator[None]:
 
 
 def of_request(request_id: str) -> contextlib.AbstractContextManager[None]:
-    """Give every line of a request to the service its id."""
+    """Add the request's id to every line of a request."""
     return _lines_with(request_id=request_id)
 
 

@@ -1,4 +1,4 @@
-"""Where things are: the project, the profile's target, the warehouse, the mail server."""
+"""The settings: the project's folder, the profile's target, the warehouse, the mail server."""
 
 import os
 import re
@@ -71,7 +71,7 @@ class Settings:
 
     @property
     def mail(self) -> Mail:
-        """Raises UsageProblem for a port, a number or a recipient that is none."""
+        """Raises UsageProblem for an invalid port, number or recipient."""
         environ = self.environ
         port = environ.get("SMTP_PORT") or "25"
         if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 65536:
@@ -106,9 +106,9 @@ class Settings:
             raise UsageProblem(what) from None
 
     def require_own_folders(self) -> None:
-        """Raises UsageProblem for a folder into which another user could put files as if ours.
+        """Raises UsageProblem for a folder in which another user could place or replace files.
 
-        dbt runs what stands in its target folder, and a link among the logs leads anywhere.
+        dbt runs files of its target folder, and a link in the log folder could lead anywhere.
         """
         for name, folder in (
             ("WAREHOUSE_DIR", self.warehouse_dir),
@@ -117,7 +117,7 @@ class Settings:
         ):
             try:
                 found = folder.stat()
-            except OSError:  # made, or reported as unusable, where it is needed
+            except OSError:  # it is created, or reported as unusable, when it is needed
                 continue
             problem = None
             if found.st_uid not in (os.getuid(), 0):
@@ -126,15 +126,15 @@ class Settings:
                 problem = "can be written by every user of this machine", f"run chmod o-w {folder}"
             if problem:
                 raise UsageProblem(
-                    f"{folder} {problem[0]}, who could have commands run what they put there:"
+                    f"{folder} {problem[0]}, who could place files there that commands execute:"
                     f" {problem[1]}, or name another folder with {name}."
                 )
 
     def environ_as(self, account: str) -> dict[str, str]:
-        """What makes dbt act as the service account; as in the environment where it is empty.
+        """The variable by which dbt impersonates the account; if empty, the environment's value.
 
-        Never left out: a process that serves one tenant after another keeps what it was given.
-        Raises UsageProblem when profiles.yml does not hand the account on.
+        Always set, because a process that serves several tenants keeps its environment. Raises
+        UsageProblem when profiles.yml does not pass the account on.
         """
         name = "BIGQUERY_IMPERSONATE"
         if not account:

@@ -96,7 +96,7 @@ def serve(listener: socket.socket) -> dict[str, Any]:
 
 
 def report_ended(started: dict[int, socket.socket]) -> None:
-    """Give those who wait for a fork its status."""
+    """Send the status of each ended fork to its waiting processes."""
     while started:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if not pid:

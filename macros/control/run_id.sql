@@ -2,7 +2,7 @@
 {% macro run_id() -%}
     {%- set id = var('pipeline_logging_id', none) or invocation_id -%}
     {%- if not modules.re.fullmatch('[0-9a-zA-Z-]{1,64}', id) -%}
-        {%- do exceptions.raise_compiler_error("The var pipeline_logging_id is no run id: " ~ id) -%}
+        {%- do exceptions.raise_compiler_error("The var pipeline_logging_id is not a valid run id: " ~ id) -%}
     {%- endif -%}
     {{ return(id) }}
 {%- endmacro %}

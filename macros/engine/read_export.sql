@@ -26,7 +26,7 @@
     {%- endfor -%}
     {%- if not found -%}
         {%- do exceptions.raise_compiler_error(
-            "The export '" ~ ref ~ "' is of no known kind: on this target an export is a file or"
+            "The export '" ~ ref ~ "' has an unknown file type: on this target an export is a file or"
             ~ " glob that ends in .parquet, .ndjson, .jsonl, .json or .csv (the text ones may end in .gz)."
         ) -%}
     {%- endif -%}
@@ -37,8 +37,8 @@
         else read_csv_export(pattern, files) -%}
     {%- for shape in opened.shapes if found[0] != 'json' and 'x_meta_file_name' in shape.fields | map('lower') -%}
         {%- do exceptions.raise_compiler_error(
-            "The export file " ~ shape.files[0] ~ " has a column x_meta_file_name, which is this tool's own"
-            ~ " name for where a row is from: rename or drop it."
+            "The export file " ~ shape.files[0] ~ " has a column x_meta_file_name, which is reserved for"
+            ~ " the name of the file: rename or drop it."
         ) -%}
     {%- endfor -%}
     {%- do opened.update({'ref': ref, 'kind': found[0], 'has_partitions': true}) -%}
@@ -49,13 +49,13 @@
     {%- set parts = ref.split('.') -%}
     {%- if parts | length != 3 -%}
         {%- do exceptions.raise_compiler_error(
-            "The export '" ~ ref ~ "' is no BigQuery table: write project.dataset.table."
+            "The export '" ~ ref ~ "' is not a BigQuery table: write project.dataset.table."
         ) -%}
     {%- endif -%}
     {%- set table = api.Relation.create(database=parts[0], schema=parts[1], identifier=parts[2]) -%}
     {%- set found = adapter.get_bq_table(table) -%}
     {%- if found is none -%}
-        {%- do exceptions.raise_compiler_error("The export " ~ ref ~ " was not found.") -%}
+        {%- do exceptions.raise_compiler_error("The export " ~ ref ~ " was not found: check its name.") -%}
     {%- endif -%}
     {%- set fields = {} -%}
     {%- for column in adapter.get_columns_in_relation(table) -%}

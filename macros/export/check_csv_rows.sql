@@ -30,12 +30,12 @@
         {%- do run_query('drop table ' ~ rejects ~ '_scan') -%}
         {%- for row in rejected -%}
             {%- do exceptions.raise_compiler_error(
-                "The export file " ~ row[0] ~ " has in line " ~ row[1] ~ " " ~ (
-                    'a second header: files of different columns were joined' if 'billing_account_id' in (row[3] or '')
-                    else 'fewer values than its header has columns: the file was cut' if row[2] == 'MISSING COLUMNS'
+                "The export file " ~ row[0] ~ " is not valid in line " ~ row[1] ~ ": " ~ (
+                    'a second header (files with different columns were joined)' if 'billing_account_id' in (row[3] or '')
+                    else 'fewer values than its header has columns (the file was cut)' if row[2] == 'MISSING COLUMNS'
                     else 'more values than its header has columns' if row[2] == 'TOO MANY COLUMNS'
-                    else 'a value whose quotes do not end: the file was cut' if row[2] == 'UNQUOTED VALUE'
-                    else 'what is no row of a CSV file (' ~ row[2] | lower ~ ')'
+                    else 'a value whose quotes do not end (the file was cut)' if row[2] == 'UNQUOTED VALUE'
+                    else 'not a row of a CSV file (' ~ row[2] | lower ~ ')'
                 ) ~ "."
             ) -%}
         {%- endfor -%}
@@ -49,7 +49,7 @@
     {%- endfor -%}
     {%- for file in counted -%}
         {%- do exceptions.raise_compiler_error(
-            "The export file " ~ file ~ " has rows that are not read: its lines do not all end alike."
+            "The export file " ~ file ~ " has rows that cannot be read: its line ends differ."
         ) -%}
     {%- endfor -%}
 {%- endmacro %}

@@ -32,14 +32,14 @@
         {%- set broken = broken_json_line(row[0]) if row[columns.required | length + 2] else none -%}
         {%- if broken -%}
             {%- do exceptions.raise_compiler_error(
-                "The export file " ~ row[0] ~ " has in line " ~ broken
-                ~ " what is not one JSON object in UTF-8: was the file cut, or joined without a line end?"
+                "The export file " ~ row[0] ~ " is not valid in line " ~ broken
+                ~ ": not one JSON object in UTF-8 (the file may be cut, or joined without a line end)."
             ) -%}
         {%- endif -%}
         {%- if (row[1] or 0) > 0 -%}
             {%- do exceptions.raise_compiler_error(
-                "The export file " ~ row[0] ~ " has in line " ~ second_header_line(row[0])
-                ~ " a second header: files were joined."
+                "The export file " ~ row[0] ~ " is not valid in line " ~ second_header_line(row[0])
+                ~ ": a second header (files were joined)."
             ) -%}
         {%- endif -%}
         {%- set lacking, valueless = [], [] -%}
@@ -58,7 +58,7 @@
             {%- if unknown -%}
                 {%- do exceptions.raise_compiler_error(
                     "The export file " ~ row[0] ~ " lacks " ~ lacking | join(', ') ~ ", and has "
-                    ~ unknown | join(', ') ~ ", which Google's export does not have: was it renamed?"
+                    ~ unknown | join(', ') ~ ", which Google's export does not have: it may be renamed."
                 ) -%}
             {%- endif -%}
         {%- endif -%}

@@ -8,7 +8,7 @@
     ).rows -%}
     {%- if not files -%}
         {%- do exceptions.raise_compiler_error(
-            "The export " ~ ref ~ " was not found: no file is there."
+            "The export " ~ ref ~ " was not found: no file matches it."
         ) -%}
     {%- endif -%}
     {%- set names = [] -%}

@@ -25,8 +25,8 @@
     {%- endfor -%}
     {%- for file in files if file not in lines -%}
         {%- do exceptions.raise_compiler_error(
-            "The export file " ~ file ~ " has no line of text below 2 MB: one charge per line is"
-            ~ " wanted, and no JSON array (with jq: `jq -c .[]`)."
+            "The export file " ~ file ~ " has no line of text below 2 MB: write one charge per"
+            ~ " line, and no JSON array (with jq: `jq -c .[]`)."
         ) -%}
     {%- endfor -%}
     {{ return(lines) }}

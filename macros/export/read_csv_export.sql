@@ -30,7 +30,7 @@
             ) -%}
         {%- elif delimiters | length > 1 -%}
             {%- do exceptions.raise_compiler_error(
-                "The export file " ~ file ~ " has another delimiter than " ~ files[0] ~ "."
+                "The export file " ~ file ~ " has a different delimiter than " ~ files[0] ~ "."
             ) -%}
         {%- endif -%}
         {%- set columns, lower_names = {}, [] -%}

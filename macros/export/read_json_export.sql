@@ -7,7 +7,7 @@
     {%- for file, line in first_lines(files).items() if not (line | trim or '{').startswith('{') -%}
         {%- do exceptions.raise_compiler_error(
             "The export file " ~ file ~ " is "
-            ~ ('a JSON array: newline-delimited JSON is wanted, one charge per line (with jq: `jq -c .[]`).'
+            ~ ('a JSON array: write newline-delimited JSON, one charge per line (with jq: `jq -c .[]`).'
                 if (line | trim).startswith('[')
                 else 'not newline-delimited JSON: its first line is not an object (a compressed file must end in .gz).')
         ) -%}

@@ -6,7 +6,7 @@
 {% macro read_landing(ref) -%}
     {%- set name = ref.split(':')[1] -%}
     {%- if not modules.re.fullmatch('[a-z][a-z0-9_]{0,62}', name) -%}
-        {%- do exceptions.raise_compiler_error("The export '" ~ ref ~ "' names no tenant.") -%}
+        {%- do exceptions.raise_compiler_error("The export '" ~ ref ~ "' has no tenant id: write tenant:ID.") -%}
     {%- endif -%}
     {{ return({
         'ref': ref, 'kind': 'landing', 'relation': landed_rows(name),

@@ -84,10 +84,10 @@ def test_everything_is_shown_and_reached_by_keyboard(served, browser) -> None:
         "update acme.x_meta_pipeline_runs set status = 'COMPLETED', publications = ?",
         json.dumps(published),
     )
-    page, asked, said = browser, [], []
+    page, asked, errors = browser, [], []
     page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(url)
 
     # A wrong key first, then ours: typed, entered, never in the address.
@@ -96,8 +96,8 @@ def test_everything_is_shown_and_reached_by_keyboard(served, browser) -> None:
     page.keyboard.press("Enter")
     wait_for(page, "#trouble:not([hidden])")
     assert "X-API-Key" in page.inner_text("#trouble")
-    assert said and all("401" in line for line in said), said
-    said.clear()
+    assert errors and all("401" in line for line in errors), errors
+    errors.clear()
     page.fill("#key", "")
     page.keyboard.type(scene.key)
     page.keyboard.press("Enter")
@@ -149,11 +149,11 @@ def test_everything_is_shown_and_reached_by_keyboard(served, browser) -> None:
     )
     assert unnamed == [] and page.locator("h1").count() == 1
     assert page.get_attribute("html", "lang") == "en"
-    assert page.get_attribute("#said", "aria-live") == "polite"
+    assert page.get_attribute("#announcement", "aria-live") == "polite"
 
     assert page.title() == "Tenant cost", "no text became HTML"
     assert all(address.startswith((url, "data:")) for address in asked), asked
-    assert said == []
+    assert errors == []
 
     page.click("#leave")
     assert page.is_visible("#login")
@@ -174,14 +174,14 @@ def test_a_run_started_here_is_followed_live(served, browser) -> None:
     held.go.set()
     wait_for(page, "#runs .COMPLETED")
     deadline = time.monotonic() + 20
-    while "COMPLETED" not in page.text_content("#said"):
-        assert time.monotonic() < deadline, "the end is said to who does not see it"
+    while "COMPLETED" not in page.text_content("#announcement"):
+        assert time.monotonic() < deadline, "the end is announced to users who do not see it"
         time.sleep(0.1)
     page.click("#leave")
 
 
 def test_a_refusal_stays_until_something_else_is_done(served, browser) -> None:
-    """The look that follows, every few seconds, does not wipe it away."""
+    """The next refresh, every few seconds, does not remove it."""
     scene, url = served
     page = browser
     enter(page, url, scene.key)
@@ -190,7 +190,7 @@ def test_a_refusal_stays_until_something_else_is_done(served, browser) -> None:
     page.click("#start button")
     wait_for(page, "#trouble:not([hidden])")
     assert "daily limit reached" in page.inner_text("#trouble")
-    page.evaluate("look()")
+    page.evaluate("refresh()")
     assert "daily limit reached" in page.inner_text("#trouble")
     scene.control.subscribe(daily_limit=25)
     page.click("#start button")
@@ -215,7 +215,7 @@ def test_an_answer_about_another_tenant_is_not_shown(served, browser) -> None:
     page = browser
     enter(page, url, scene.key)
     scene.control.add_run()
-    late = "(async () => { const asked = look(); state.tenant = 'globex'; await asked; })()"
+    late = "(async () => { const asked = refresh(); state.tenant = 'globex'; await asked; })()"
     page.evaluate(late)
     assert "No runs yet" in page.inner_text("#runs")
     page.click("#leave")

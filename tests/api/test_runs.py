@@ -325,7 +325,7 @@ def test_no_answer_about_a_failed_run_has_a_path_of_the_server(scene: Scene) -> 
     from given import a_node
 
     folder = "/srv/exports of all, (really)"
-    fault = "The export file /srv/exports of all/e.csv has in line 3 a second header."
+    fault = "The export file /srv/exports of all/e.csv is not valid in line 3: a second header."
     node = replace(a_node("billing_cost_daily", "error", "model"), message=fault)
     scene.dbt.outcome = Outcome(False, f"billing_cost_daily: {fault}", (node,))
     run_id = scene.post(RUN, DAY).json()["pipeline_logging_id"]

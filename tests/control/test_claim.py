@@ -444,7 +444,7 @@ def test_what_callers_send_is_stored_and_never_run(control: Control) -> None:
 
 
 @pytest.mark.parametrize("word", ["order", "select", "group", "user", "all", "table", "end"])
-def test_an_sql_word_is_a_tenant_that_works_or_no_tenant_id(control: Control, word: str) -> None:
+def test_an_sql_word_is_a_tenant_id_that_works_or_is_refused(control: Control, word: str) -> None:
     try:
         names.tenant_id(word)
     except UsageProblem:

@@ -236,7 +236,7 @@ class Claims(RuleBasedStateMachine):
             warnings="[]",
             row_count=None,
             publications=None,
-            **control_runs.of_events(tenant, Clock.moment),
+            **control_runs.of_events(tenant, Clock.time),
         )
 
     @rule(data=st.data(), status=st.sampled_from(["COMPLETED", "FAILED"]))

@@ -150,7 +150,7 @@ def test_dbt_may_be_of_any_version_that_the_project_names(
         assert find_check("versions")["status"] == status
 
 
-def test_a_project_of_an_older_version_is_told_how_to_upgrade(
+def test_a_project_of_an_older_version_is_reported_with_the_upgrade(
     find_check: FindCheck, control: Control, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "made"

@@ -75,14 +75,19 @@ def fails(world: World, *options: str) -> str:
 
 def test_concatenated_csv_of_two_schema_ages(empty_world: World) -> None:
     reported = refused(empty_world, shared("data/field/concatenated_csv_of_two_schema_ages.csv"))
-    assert "concatenated_csv_of_two_schema_ages.csv has in line 4 a second header" in reported
+    assert (
+        "concatenated_csv_of_two_schema_ages.csv is not valid in line 4: a second header"
+        in reported
+    )
 
 
 def test_glob_with_a_cut_csv(empty_world: World) -> None:
     export = shared("data/field/glob_with_a_cut_csv") / "e-*.csv"
     reported = refused(empty_world, export, "--billing-account", FIELD)
     assert (
-        "e-1.csv has in line 3" in reported and "was cut" in reported and "e-0.csv" not in reported
+        "e-1.csv is not valid in line 3" in reported
+        and "was cut" in reported
+        and "e-0.csv" not in reported
     )
 
 
@@ -123,7 +128,7 @@ def test_a_parquet_file_without_rows_needs_no_types_beside_others(empty_world: W
 
 def test_json_array(empty_world: World) -> None:
     reported = refused(empty_world, shared("data/field/json_array.json"))
-    assert "json_array.json is a JSON array: newline-delimited JSON is wanted" in reported
+    assert "json_array.json is a JSON array: write newline-delimited JSON" in reported
 
 
 # -- Text that is cut, joined, renamed or compressed.
@@ -146,16 +151,16 @@ def test_text_that_was_cut_joined_or_renamed_is_refused_with_its_file(empty_worl
     cases = {
         "cut_in_quotes.csv": (
             complete[: complete.rindex("amount")],
-            "in line 3 a value whose quotes do not end",
+            "in line 3: a value whose quotes do not end",
         ),
         "cut_in_a_row.csv": (
             complete[: complete.index("USD", len(lines[0]) + len(lines[1]))],
             "in line 3",
         ),
-        "joined.csv": (complete + complete, "in line 4 a second header"),
+        "joined.csv": (complete + complete, "in line 4: a second header"),
         "joined_ages.csv": (
             write_csv(folder / "1.csv", rows(1), older).read_text() + complete,
-            "in line 3 a second header",
+            "in line 3: a second header",
         ),
         "without_header.csv": ("".join(lines[1:]), "has no header"),
         "renamed.csv": (
@@ -215,14 +220,14 @@ def test_ndjson_that_is_no_export_is_refused_with_its_file(empty_world: World) -
         write_ndjson(folder / "0.ndjson.gz", rows(1, 2)).read_bytes()
     ).decode()
     cases = {
-        "cut.ndjson": (complete[:-300], "in line 2 what is not one JSON object"),
+        "cut.ndjson": (complete[:-300], "in line 2: not one JSON object"),
         "cut_in_the_midst.ndjson": (
             complete[: len(complete) // 4] + "\n" + complete,
-            "in line 1 what",
+            "in line 1: not",
         ),
-        "array_line.ndjson": (complete + '["Compute Engine"]\n', "in line 3 what is not one"),
-        "text_line.ndjson": (complete + '"Compute Engine"\n', "in line 3 what is not one"),
-        "no_utf8.ndjson": (complete.replace("core", "\udcff", 1), "in line 1 what is not one"),
+        "array_line.ndjson": (complete + '["Compute Engine"]\n', "in line 3: not one"),
+        "text_line.ndjson": (complete + '"Compute Engine"\n', "in line 3: not one"),
+        "no_utf8.ndjson": (complete.replace("core", "\udcff", 1), "in line 1: not one"),
         "credits.ndjson": (complete.replace('"credits"', '"credit"'), "lacks credits.name"),
         "flat.ndjson": (
             complete.replace(
@@ -245,14 +250,14 @@ def test_ndjson_that_is_no_export_is_refused_with_its_file(empty_world: World) -
             ),
             "in the column labels a value",
         ),
-        "lines.ndjson": (complete.replace("\n", "", 1), "in line 1 what is not one JSON object"),
-        "null.ndjson": (complete + "null\n", "in line 3 what is not one JSON object"),
+        "lines.ndjson": (complete.replace("\n", "", 1), "in line 1: not one JSON object"),
+        "null.ndjson": (complete + "null\n", "in line 3: not one JSON object"),
         "nothing.ndjson": (complete + "{}\n", "without a valid billing account"),
         "empty.ndjson": ("", "is empty"),
         "array.json": (f"[{','.join(complete.splitlines())}]", "is a JSON array"),
         "long_array.json": (
             f"[{','.join(complete.splitlines() * 1000)}]",
-            "has no line of text below 2 MB: one charge per line is wanted, and no JSON array",
+            "has no line of text below 2 MB: write one charge per line, and no JSON array",
         ),
     }
     for name, (text, reported) in cases.items():
@@ -272,7 +277,7 @@ def test_a_line_that_is_no_object_is_in_no_record_of_the_run_that_found_it(
     export.write_text(text)
     assert loaded(empty_world, export) == (1, Decimal("1.5"))
     export.write_text(text + '["the row of another tenant"]\n')
-    assert f"{export} has in line 2 what is not one JSON object" in fails(empty_world)
+    assert f"{export} is not valid in line 2: not one JSON object" in fails(empty_world)
     export.write_text(text.replace('"cost": 1.5', '"cost": "of another tenant"'))
     reported = fails(empty_world)
     assert "cost" in reported and "FLOAT64" in reported

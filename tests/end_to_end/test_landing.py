@@ -246,7 +246,7 @@ def test_a_row_that_the_landing_has_late_is_found_by_each_tenants_next_catch_up(
             charge("2024-11-02", 9, **LATE),
         ],
     )
-    assert catch_up(night, "mine")["dates"] == [], "the landing has not landed it yet"
+    assert catch_up(night, "mine")["dates"] == [], "the landing lacks it so far"
     assert catch_up(night, "shared")["dates"] == ["2024-11-02", "2024-11-07"]
     assert catch_up(night, "mine")["dates"] == ["2024-11-02", "2024-11-07"]
     assert days_of(night) == {1: 1, 2: 11, 3: 3, 4: 4, 5: 5, 6: 6, 7: 7}
@@ -368,4 +368,6 @@ def test_whether_a_landings_export_is_still_written_is_tested_by_its_own_run_alo
         write_parquet(export, old)
         landing = world("run", "--tenant", "shared", "--date", yesterday)
         assert landing.exit_code == 1 and "export_has_not_stopped" in landing.stdout
-        assert world("run", "--tenant", "mine", "--date", yesterday).exit_code == 2, "not landed"
+        assert world("run", "--tenant", "mine", "--date", yesterday).exit_code == 2, (
+            "the landing lacks it"
+        )

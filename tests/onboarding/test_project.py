@@ -122,7 +122,7 @@ def test_an_init_that_broke_off_is_completed_by_the_next(
     assert project.sync(folder, False)[0].endswith("has all of version 1")
 
 
-def test_a_project_of_somebody_else_is_left_alone(wheel: Path, tmp_path: Path) -> None:
+def test_a_project_of_another_user_is_not_changed(wheel: Path, tmp_path: Path) -> None:
     (tmp_path / "dbt_project.yml").write_text("theirs")
     assert project.sync(tmp_path, True) == []
     assert (tmp_path / "dbt_project.yml").read_text() == "theirs"

@@ -142,7 +142,7 @@ def test_data_that_cannot_be_read_changes_nothing_of_the_runs_end(control, dbt) 
 # -- What stands, by records or by data
 
 
-def test_the_latest_publication_of_a_date_wins_and_dates_that_are_alike_are_one_span() -> None:
+def test_the_latest_publication_of_a_date_wins_and_dates_that_are_alike_are_one_range() -> None:
     wide = replace(one("a", BILL), last=DAY + timedelta(days=3))
     found = standing.standing([one("b", BILL, DAY, 5), wide, one("a", SILVER, DAY, 1, BILL)])
     assert found == [

@@ -33,7 +33,7 @@ def sh(*words: str | Path, environ: dict[str, str] | None = None, cwd: Path = RO
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A virtual environment with what is pinned and the wheel in it, as docs/deployment.md says."""
+    """A virtual environment with what is pinned and the wheel in it, as in docs/deployment.md."""
     folder = tmp_path_factory.mktemp("installed")
     sh(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder)
     (wheel,) = folder.glob("*.whl")

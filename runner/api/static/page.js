@@ -45,9 +45,9 @@ function draw(name, attributes, ...children) {
   return element;
 }
 
-function say(text) { $("said").textContent = text; }
+function announce(text) { $("announcement").textContent = text; }
 
-// `isKept`: what somebody did was refused; it stays until they do something else.
+// `isKept`: a user's action was refused; the message stays until the next action.
 function trouble(error, isKept = false) {
   if (!error && state.isKept && !isKept) return;
   state.isKept = Boolean(error) && isKept;
@@ -57,7 +57,7 @@ function trouble(error, isKept = false) {
   if (error.status === 401) leave();
 }
 
-const moment = (text) => (text ? text.replace("T", " ").slice(0, 19) : "");
+const timestamp = (text) => (text ? text.replace("T", " ").slice(0, 19) : "");
 const dates = (run) => (run.to_date && run.to_date !== run.run_date ? `${run.run_date} to ${run.to_date}` : run.run_date || "");
 const count = (n) => (n === null || n === undefined ? "" : Number(n).toLocaleString("en"));
 const status = (text) => make("span", { class: `status ${text}` }, text);
@@ -67,7 +67,7 @@ const money = (n) => n.toLocaleString("en", { minimumFractionDigits: 2, maximumF
 
 function showQuota(quota) {
   $("quota").replaceChildren(...quota.limits.map((one) => {
-    const label = `${one.remaining} of ${one.limit} left (${one.name}${one.resets_at ? `, resets ${moment(one.resets_at).slice(0, 16)} UTC` : ", freed when a run ends"})`;
+    const label = `${one.remaining} of ${one.limit} left (${one.name}${one.resets_at ? `, resets ${timestamp(one.resets_at).slice(0, 16)} UTC` : ", freed when a run ends"})`;
     return make("li", {}, make("span", {}, label),
       make("meter", { min: 0, max: Math.max(one.limit, 1), value: one.used, "aria-label": `${one.name}: ${one.used} of ${one.limit} used` }));
   }));
@@ -84,9 +84,9 @@ function lineOf(run) {
 
 // A message may join several expectations of a table. The failing row, as JSON, is left out of a line.
 const parts = (text) => text.replace(/, for example \{.*?(?:\}|…)(?=[.;]|$)/gs, "").split(/; (?=\w+ (?:found|failed|warned)\b)/);
-const FINDING = /(?:(\w+): )?(\w+) (?:found|failed for|warned|failed)(?: ([\d,]+ rows?))?(?: \(.*\))?\.?$/s;
+const FAILURE = /(?:(\w+): )?(\w+) (?:found|failed for|warned|failed)(?: ([\d,]+ rows?))?(?: \(.*\))?\.?$/s;
 const words = (name) => `“${name.replaceAll("_", " ")}”`;
-const readable = (text) => text.replace(FINDING, (all, table, name, rows) =>
+const readable = (text) => text.replace(FAILURE, (all, table, name, rows) =>
   (name.includes("_") ? `${words(name)} does not hold${rows ? ` for ${rows}` : ""}${table ? ` of ${table}` : ""}` : all));
 
 function progressOf(run) {
@@ -99,7 +99,7 @@ function showRuns(runs) {
   const focused = document.activeElement && document.activeElement.dataset ? document.activeElement.dataset.run : "";
   for (const run of runs) {
     const before = state.last[run.pipeline_logging_id];
-    if (before && before !== run.status) say(`Run of ${dates(run)} is ${run.status}.`);
+    if (before && before !== run.status) announce(`Run of ${dates(run)} is ${run.status}.`);
     if (before && ACTIVE.includes(before) && !ACTIVE.includes(run.status)) {
       loadCosts();
       if (run.pipeline_logging_id === state.run) showRun(false);
@@ -116,7 +116,7 @@ function showRuns(runs) {
     cell("message", lineOf(run)),
     cell("number", count(run.row_count)),
     cell("number", run.duration_ms === null ? "" : (run.duration_ms / 1000).toFixed(1)),
-    cell("when", moment(run.start_time).slice(0, 16)),
+    cell("when", timestamp(run.start_time).slice(0, 16)),
     cell("", run.trigger_by || ""))));
   if (!runs.length) $("runs").replaceChildren(make("tr", { role: "row" }, make("td", { role: "cell", colspan: 7 }, "No runs yet: choose a date above.")));
   $("more").hidden = runs.length < state.limit || state.limit >= MOST;
@@ -137,7 +137,7 @@ async function showRun(byHand) {
     $("detail-title").textContent = `Run of ${dates(run)}: ${run.status}`;
     $("detail-about").textContent = id;
     $("detail-messages").replaceChildren(...[run.error_message, ...run.warnings].filter(Boolean).flatMap(parts)
-      .filter((text) => text === run.error_message || !FINDING.test(text)).map((text) => make("li", {}, text)));
+      .filter((text) => text === run.error_message || !FAILURE.test(text)).map((text) => make("li", {}, text)));
     $("cancel").hidden = !ACTIVE.includes(run.status);
     $("steps").replaceChildren(...steps.map((step) => make("tr", {},
       make("td", {}, step.step_name), make("td", {}, step.step_type), make("td", {}, status(step.status)),
@@ -209,7 +209,7 @@ function showCosts() {
   const published = new Map(state.costs.filter((row) => row.published_at).map((row) => [row.usage_date, row]));
   showProof(published.size, new Set(state.costs.map((row) => row.usage_date)).size);
   const oldest = [...published.values()].reduce((a, b) => (a && a.published_at <= b.published_at ? a : b), null);
-  $("costs-published").textContent = oldest ? `Published ${moment(oldest.published_at)} UTC or later, the oldest by run ${oldest.pipeline_logging_id}.` : "";
+  $("costs-published").textContent = oldest ? `Published ${timestamp(oldest.published_at)} UTC or later, the oldest by run ${oldest.pipeline_logging_id}.` : "";
   const apart = [...published.values()].filter((row) => !row.layers_agree).map((row) => row.usage_date).sort();
   $("costs-apart").hidden = !apart.length;
   $("costs-apart").textContent = `The layers of ${apart.join(", ")} are of different runs: the catch-up runs these dates again.`;
@@ -220,7 +220,7 @@ function showCosts() {
     ...(services.length > COLOURS ? [make("li", {}, swatch(COLOURS), "others")] : []));
   $("costs").replaceChildren(...services.map(([name, cost]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", { class: "number" }, money(cost)))));
   $("costs-days").replaceChildren(...days.map(([day, cost]) => make("tr", {}, make("th", { scope: "row" }, day), make("td", { class: "number" }, money(cost)),
-    make("td", {}, published.has(day) ? moment(published.get(day).published_at) : ""), make("td", {}, published.has(day) ? published.get(day).pipeline_logging_id : ""))));
+    make("td", {}, published.has(day) ? timestamp(published.get(day).published_at) : ""), make("td", {}, published.has(day) ? published.get(day).pipeline_logging_id : ""))));
 }
 
 // A date is published in one transaction with the check of its rows against the export's.
@@ -246,8 +246,8 @@ function dayChart(rows, days, colour, currency) {
   const y = (value) => top + (height - top - bottom) * (high - value) / (high - low);
   const step = (width - left) / days.length;
   const largest = days.reduce((a, b) => (b[1] > a[1] ? b : a));
-  const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-labelledby": "days-title days-said" },
-    draw("desc", { id: "days-said" }, `Cost of ${days.length} days in ${currency}; the largest is ${money(largest[1])} on ${largest[0]}. The numbers are in the table below.`));
+  const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-labelledby": "days-title days-description" },
+    draw("desc", { id: "days-description" }, `Cost of ${days.length} days in ${currency}; the largest is ${money(largest[1])} on ${largest[0]}. The numbers are in the table below.`));
   for (const value of low < 0 ? [high, 0, low] : [high, high / 2, 0]) {
     svg.append(draw("line", { x1: left, x2: width, y1: y(value), y2: y(value), class: "axis" }),
       draw("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end", class: "faint" }, money(value)));
@@ -268,13 +268,13 @@ function dayChart(rows, days, colour, currency) {
 }
 
 function serviceChart(services, colour, currency) {
-  const shown = services.slice(0, 12), row = 24, width = chartWidth(), label = Math.min(260, width * 0.42), letters = Math.floor(label / 7);
+  const shown = services.slice(0, 12), row = 24, width = chartWidth(), label = Math.min(260, width * 0.42), characters = Math.floor(label / 7);
   const most = Math.max(...shown.map(([, cost]) => Math.abs(cost))) || 1;
-  const svg = draw("svg", { viewBox: `0 0 ${width} ${row * shown.length}`, role: "img", "aria-labelledby": "services-title services-said" },
-    draw("desc", { id: "services-said" }, `The ${shown.length} largest services in ${currency}: ${shown.slice(0, 3).map(([name, cost]) => `${name} ${money(cost)}`).join(", ")}. All are in the table below.`));
+  const svg = draw("svg", { viewBox: `0 0 ${width} ${row * shown.length}`, role: "img", "aria-labelledby": "services-title services-description" },
+    draw("desc", { id: "services-description" }, `The ${shown.length} largest services in ${currency}: ${shown.slice(0, 3).map(([name, cost]) => `${name} ${money(cost)}`).join(", ")}. All are in the table below.`));
   shown.forEach(([name, cost], n) => {
     const length = (width - label - 90) * Math.abs(cost) / most;
-    svg.append(draw("text", { x: label - 8, y: n * row + 16, "text-anchor": "end" }, name.length > letters ? `${name.slice(0, letters - 1)}…` : name),
+    svg.append(draw("text", { x: label - 8, y: n * row + 16, "text-anchor": "end" }, name.length > characters ? `${name.slice(0, characters - 1)}…` : name),
       draw("rect", { x: label, y: n * row + 4, width: Math.max(length, 1), height: row - 8, class: `c${colour.get(name)}` }),
       draw("text", { x: label + Math.max(length, 1) + 6, y: n * row + 16, class: "faint" }, money(cost)));
   });
@@ -299,7 +299,7 @@ async function loadCosts() {
 
 // -- What happens
 
-async function look() {
+async function refresh() {
   clearTimeout(state.timer);
   let pause = 30;
   const tenant = state.tenant;
@@ -324,7 +324,7 @@ async function look() {
     pause = Math.max(error.wait || 0, 10);
   }
   clearTimeout(state.timer);
-  state.timer = setTimeout(look, (document.hidden ? Math.max(pause, 30) : pause) * 1000);
+  state.timer = setTimeout(refresh, (document.hidden ? Math.max(pause, 30) : pause) * 1000);
 }
 
 async function enter() {
@@ -357,7 +357,7 @@ function choose() {
   $("runs").replaceChildren();
   $("quota").replaceChildren();
   showCosts();
-  look();
+  refresh();
   loadCosts();
 }
 
@@ -377,7 +377,7 @@ $("leave").addEventListener("click", () => { leave(); trouble(null, true); });
 $("tenant").addEventListener("change", choose);
 $("currency").addEventListener("change", showCosts);
 addEventListener("resize", () => { clearTimeout(state.resized); state.resized = setTimeout(showCosts, 200); });
-$("more").addEventListener("click", () => { state.limit = Math.min(MOST, state.limit * 5); look(); });
+$("more").addEventListener("click", () => { state.limit = Math.min(MOST, state.limit * 5); refresh(); });
 $("back").addEventListener("click", () => {
   const button = [...document.querySelectorAll("[data-run]")].find((one) => one.dataset.run === state.run);
   (button || $("runs-title")).focus();
@@ -387,18 +387,18 @@ $("start").addEventListener("submit", async (event) => {
   const tenant = state.tenant;
   const pipeline = (state.pipelines[tenant] || "gcp/cost/cost_billing").split("/").map(encodeURIComponent).join("/");
   try {
-    const told = await call(`/api/v1/pipelines/run/${encodeURIComponent(tenant)}/${pipeline}`,
+    const started = await call(`/api/v1/pipelines/run/${encodeURIComponent(tenant)}/${pipeline}`,
       { method: "POST", body: JSON.stringify({ date: $("date").value, trigger_by: "page" }) });
-    say(told.message);
+    announce(started.message);
     trouble(null, true);
     if (tenant !== state.tenant) return;
-    state.run = told.pipeline_logging_id;
-    await look();
+    state.run = started.pipeline_logging_id;
+    await refresh();
     showRun(false);
   } catch (error) { trouble(error, true); }
 });
 $("cancel").addEventListener("click", async () => {
-  try { await call(`/api/v1/pipelines/runs/${state.run}/cancel`, { method: "POST" }); say("The run is cancelled."); trouble(null, true); await look(); showRun(false); } catch (error) { trouble(error, true); }
+  try { await call(`/api/v1/pipelines/runs/${state.run}/cancel`, { method: "POST" }); announce("The run is cancelled."); trouble(null, true); await refresh(); showRun(false); } catch (error) { trouble(error, true); }
 });
 
 (async () => {
