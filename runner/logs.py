@@ -5,43 +5,47 @@ A line that cannot be written is lost: a log never decides how a command ends.
 
 import contextlib
 import fcntl
+import io
 import json
 import logging
 import logging.handlers
+import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 
+from runner.errors import UsageProblem
 from runner.settings import Settings
 
 _context: ContextVar[dict[str, str] | None] = ContextVar("log_context", default=None)
 _SECRET_NAMES = ("PASS", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY")
 KEEP_RUN_LOGS_DAYS = 30
 LOG_BYTES = 5_000_000
+FORMATS = ("auto", "json", "text")
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object for each record: time, level, message, logger, context and traceback.
+    """One JSON object for each record: time, severity, message, logger, context and traceback.
 
     Values of the environment's secrets become `***`, in `PlainLines` too.
     """
 
-    def __init__(self, settings: Settings, style: str | None = None) -> None:
+    def __init__(self, environ: Mapping[str, str], style: str | None = None) -> None:
         super().__init__(style)
         self._secrets = [
             value
-            for name, value in settings.environ.items()
+            for name, value in environ.items()
             if len(value) >= 4 and any(word in name.upper() for word in _SECRET_NAMES)
         ]
 
     def format(self, record: logging.LogRecord) -> str:
         document = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
-            "level": record.levelname,
+            "severity": record.levelname,
             "message": record.getMessage(),
             "logger": record.name,
             "pid": record.process,
@@ -74,6 +78,49 @@ class _Log(logging.handlers.WatchedFileHandler):
             super().close()
 
 
+class Console(io.TextIOBase):
+    """Standard error as JSON lines: a record for each text, once its line has ended."""
+
+    encoding = "utf-8"
+
+    def __init__(self, handler: logging.Handler) -> None:
+        self._handler, self._begun = handler, ""
+
+    def write(self, text: str) -> int:
+        self._begun += text
+        if self._begun.endswith("\n"):
+            whole, self._begun = self._begun.strip(), ""
+            first = whole.partition(":")[0].upper()
+            level = first if first in ("ERROR", "WARNING", "CRITICAL") else "INFO"
+            document = {"name": "runner.console", "msg": whole, "levelname": level}
+            if whole:
+                self._handler.handle(logging.makeLogRecord(document))
+        return len(text)
+
+
+@contextlib.contextmanager
+def console(is_job: bool) -> Iterator[None]:
+    """Standard error as LOG_FORMAT says: JSON lines, the log's among them, or text.
+
+    The default (auto) is JSON for a job whose standard error is not a terminal, else text.
+    """
+    chosen, plain = os.environ.get("LOG_FORMAT") or "auto", sys.stderr
+    is_auto = chosen == "auto" and is_job and plain is not None and not plain.isatty()
+    if plain is None or not (chosen == "json" or is_auto):
+        yield
+        return
+    handler, logger = logging.StreamHandler(plain), logging.getLogger("runner")
+    handler.setFormatter(JsonLines(os.environ))
+    logger.addHandler(handler)
+    sys.stderr = Console(handler)
+    try:
+        yield
+    finally:
+        sys.stderr.write("\n")
+        sys.stderr = plain
+        logger.removeHandler(handler)
+
+
 def _blotted(text: str, secrets: Iterable[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, "***")
@@ -85,6 +132,8 @@ def setup(settings: Settings, verbose: bool = False) -> Path:
 
     `verbose`: also log to stderr. When no log can be written, only a warning on stderr is printed.
     """
+    if (chosen := settings.environ.get("LOG_FORMAT") or "auto") not in FORMATS:
+        raise UsageProblem(f"LOG_FORMAT is '{chosen}': set it to one of {', '.join(FORMATS)}.")
     path = settings.log_dir / "runner.jsonl"
     logging.raiseExceptions = False
     logger = logging.getLogger("runner")
@@ -92,7 +141,7 @@ def setup(settings: Settings, verbose: bool = False) -> Path:
     try:
         rotate(settings)
         handler = _Log(path, encoding="utf-8")
-        handler.setFormatter(JsonLines(settings))
+        handler.setFormatter(JsonLines(settings.environ))
         logger.addHandler(handler)
     except OSError as error:
         sys.stderr.write(
@@ -100,9 +149,9 @@ def setup(settings: Settings, verbose: bool = False) -> Path:
             f" ({error.strerror}): fix it, or name another folder with RUNNER_LOG_DIR.\n"
         )
         logger.addHandler(logging.NullHandler())  # without a handler, warnings go to stderr
-    if verbose:
+    if verbose and not isinstance(sys.stderr, Console):
         shown = logging.StreamHandler(sys.stderr)
-        shown.setFormatter(PlainLines(settings, "%(levelname)s %(name)s: %(message)s"))
+        shown.setFormatter(PlainLines(settings.environ, "%(levelname)s %(name)s: %(message)s"))
         logger.addHandler(shown)
     return path
 
@@ -134,7 +183,7 @@ def of_run(settings: Settings, run_id: str, tenant_id: str) -> Iterator[None]:
             handler = log.enter_context(
                 contextlib.closing(_Log(folder / "run.jsonl", "a", "utf-8"))
             )
-            handler.setFormatter(JsonLines(settings))
+            handler.setFormatter(JsonLines(settings.environ))
             # Other threads may have runs of other tenants.
             handler.addFilter(lambda record: (_context.get() or {}).get("run_id") == run_id)
             logger.addHandler(handler)

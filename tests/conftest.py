@@ -14,7 +14,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from support import ROOT, Inbox, free_port
 
 # What a shell may have set, and would lead a test to another warehouse or mail server.
-OURS = ("WAREHOUSE_", "RUNNER_", "DBT_", "SMTP_", "ALERT_", "BIGQUERY_", "GOOGLE_", "GCP_")
+OURS = ("WAREHOUSE_", "RUNNER_", "DBT_", "SMTP_", "ALERT_", "BIGQUERY_", "GOOGLE_", "GCP_", "LOG_")
 
 sys.dont_write_bytecode = True
 set_hypothesis_home_dir(tempfile.mkdtemp(prefix="hypothesis-"))

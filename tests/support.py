@@ -40,6 +40,7 @@ def environment_in(folder: Path) -> dict[str, str]:
         "DBT_PROFILES_DIR": str(profiles),
         "RUNNER_PROJECT_DIR": str(ROOT),
         "RUNNER_LOG_DIR": str(folder / "logs"),
+        "LOG_FORMAT": "text",
         "RUNNER_TARGET_DIR": str(DBT_TARGET),
         "DBT_LOG_PATH": str(folder / "logs" / "bare"),
         "DBT_TARGET_PATH": str(folder / "target" / "bare"),

@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import sys
 from collections.abc import Callable
 
 import uvicorn
@@ -27,7 +28,7 @@ def serve(
     port: int,
     workers: int,
     grace_seconds: float,
-    echo: Callable[[str], None],
+    on_ready: Callable[[str], None],
 ) -> None:
     """Serve until SIGINT or SIGTERM. Raises UsageProblem for invalid settings."""
     access = auth.access(settings)
@@ -40,13 +41,13 @@ def serve(
     _ = settings.mail  # raises for invalid settings now, not when the first mail is sent
     if access.is_open:
         log.warning(OPEN)
-        echo(f"{'*' * 78}\n{OPEN}\n{'*' * 78}")
+        sys.stderr.write(f"{'*' * 78}\n{OPEN}\n{'*' * 78}\n")
     # For requests of other protocols uvicorn would log advice to install packages.
     logging.getLogger("uvicorn.error").addFilter(lambda line: "[standard]" not in str(line.msg))
     listener = _listen(host, port)
     config = config_of(app.create(settings, access, workers, grace_seconds))
     # Requests before the application is ready wait in the socket's queue.
-    echo(f"Serving on http://{_address(listener)}; stop with Ctrl-C.")
+    on_ready(f"http://{_address(listener)}")
     with listener:
         uvicorn.Server(config).run(sockets=[listener])
 

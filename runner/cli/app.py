@@ -10,13 +10,14 @@ from typing import Any, NoReturn
 
 import click
 
-from runner import __version__, names, streams
+from runner import __version__, logs, names, streams
 from runner.cli.command import COMMANDS, Group, as_typed
 from runner.errors import Interrupted, RunnerError, UsageProblem
 from runner.text import to_json
 
-# Lost output does not change the exit code of these commands: their work is done.
-KEEP_THEIR_EXIT_CODE = ("run", "catch-up", "serve")
+# What is scheduled: it logs as JSON without a terminal, and lost output does not change its exit
+# code, because its work is done.
+JOBS = ("run", "catch-up", "serve")
 
 
 class CommandLine(Group):
@@ -67,14 +68,16 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; a command whose output was lost, such as on a full disk, fails.
 
-    Except KEEP_THEIR_EXIT_CODE.
+    Except JOBS.
     """
+    is_job = bool(set(JOBS) & set(sys.argv[1:2]))
     try:
-        _main()
+        with logs.console(is_job):
+            _main()
     except SystemExit as end:
         if why := streams.lost_output():
             click.echo(f"Some output could not be written to standard output: {why}.", err=True)
-            if not end.code and not set(KEEP_THEIR_EXIT_CODE) & set(sys.argv[1:2]):
+            if not end.code and not is_job:
                 sys.exit(1)
         raise
 

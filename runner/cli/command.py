@@ -45,7 +45,10 @@ def as_typed(text: str) -> str:
 
 @dataclass(frozen=True)
 class Result:
-    """What a command prints: the document with --json, else the text; and notes on stderr."""
+    """What a command prints: the document with --json, else the text; and notes on stderr.
+
+    A function as document is called only with --json.
+    """
 
     document: Any
     text: str | None
@@ -61,7 +64,8 @@ class Command(click.Command):
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
-        self.params = [*COMMON, *self.params]
+        own = {option for one in self.params for option in one.opts}
+        self.params = [*(one for one in COMMON if not own & {*one.opts}), *self.params]
 
     def invoke(self, ctx: click.Context) -> int:
         """Returns the exit code."""
@@ -72,8 +76,11 @@ class Command(click.Command):
         as_json = values.pop("as_json", False)
         values["config"] = config
         returned = super().invoke(ctx)
-        result = returned if isinstance(returned, Result) else Result(None, returned)
-        text = to_json(result.document) if as_json else result.text
+        is_text = not isinstance(returned, Result)
+        result: Result = Result({"message": returned}, returned) if is_text else returned
+        document, text = result.document, result.text
+        if as_json:
+            text = to_json(document() if callable(document) else document)
         if text is not None:
             # The result of a query is the warehouse's text and must not be changed.
             click.echo(text if as_json or ctx.info_name == "query" else as_typed(text))
@@ -107,4 +114,7 @@ COMMON = (
     ),
     click.Option(["--target"], metavar="NAME", help="Target in profiles.yml (default: its own)."),
     click.Option(["--verbose"], is_flag=True, help="Show the log, tracebacks included, on stderr."),
+    click.Option(
+        ["--json", "as_json"], is_flag=True, help="One JSON document on stdout, progress on stderr."
+    ),
 )

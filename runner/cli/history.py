@@ -25,7 +25,6 @@ from runner.text import to_json
 
 
 @options.command()
-@options.as_json
 @options.tenant()
 @click.argument("run_id")
 def status(config: Settings, tenant: str, run_id: str) -> Result:
@@ -49,7 +48,6 @@ def status(config: Settings, tenant: str, run_id: str) -> Result:
 
 
 @options.command()
-@options.as_json
 @options.tenant()
 @value("--limit", "N", "Maximum number of runs.", type=IntRange(1), default=20, show_default=True)
 @value("--status run_status", "S", "Only runs with this status.", str.upper)
@@ -85,17 +83,16 @@ def runs(
 @options.command()
 @options.tenant()
 @click.argument("run_id")
-def cancel(config: Settings, tenant: str, run_id: str) -> str:
+def cancel(config: Settings, tenant: str, run_id: str) -> Result:
     """Cancel an active run: its status changes at once, its process ends within seconds."""
     store = opened(config, tenant).store
     row = _row(store, tenant, run_id)
     if not control_runs.cancel(store, tenant, run_id, f"cancelled by {options.user_name()}"):
         raise UsageProblem(f"Run {run_id} cannot be cancelled: it ended as {row['status']}.")
-    return f"Run {run_id} was cancelled."
+    return Result(lambda: _row(store, tenant, run_id), f"Run {run_id} was cancelled.")
 
 
 @options.command()
-@options.as_json
 @options.tenant()
 def quota(config: Settings, tenant: str) -> Result:
     """Show what a tenant has used of its limits, what is left, and when they reset."""

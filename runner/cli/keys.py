@@ -18,7 +18,6 @@ def key() -> None:
 
 
 @key.command("create")
-@options.as_json
 @options.tenant()
 @value(
     "--scope scopes",
@@ -58,7 +57,6 @@ def create_key(
 
 
 @key.command("list")
-@options.as_json
 @options.tenant()
 def list_keys(config: Settings, tenant: str) -> Result:
     """List a tenant's keys with their scopes, expiry and last use."""
@@ -99,7 +97,6 @@ def admin_key() -> None:
 
 
 @admin_key.command("create")
-@options.as_json
 def create_admin_key(config: Settings) -> Result:
     """Create an admin key and print it, and its hash as a setting of the service.
 
@@ -120,7 +117,6 @@ def credentials() -> None:
 
 
 @credentials.command("set")
-@options.as_json
 @options.tenant()
 @value(
     "--impersonate account",
@@ -140,7 +136,6 @@ def set_credentials(config: Settings, tenant: str, account: str) -> Result:
 
 
 @credentials.command("show")
-@options.as_json
 @options.tenant()
 def show_credentials(config: Settings, tenant: str) -> Result:
     """Show a tenant's service account, and when and by whom it was set."""
@@ -148,7 +143,6 @@ def show_credentials(config: Settings, tenant: str) -> Result:
 
 
 @credentials.command("clear")
-@options.as_json
 @options.tenant()
 def clear_credentials(config: Settings, tenant: str) -> Result:
     """Use the process's own account for the tenant's data."""

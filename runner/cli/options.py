@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import click
 from click import IntRange
 
-from runner import names
+from runner import names, settings
 from runner.cli.command import Command
 from runner.context import Context, open_context
 from runner.control import runs, spool, tenants
-from runner.errors import UsageProblem
+from runner.errors import RunnerError, UsageProblem
 from runner.mailing import SmtpMailbox
 from runner.orchestration import alerts
 from runner.settings import Settings
@@ -48,15 +48,29 @@ def flag(named: str, help: str) -> Callable[[Function], Function]:
     return click.option(*named.split(), is_flag=True, help=help)
 
 
-as_json = flag("--json as_json", "One JSON document on stdout, progress on stderr.")
-tenant_id = click.argument("tenant_id", metavar="ID", callback=_converting(names.tenant_id))
+def _complete(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """For a shell's completion: ids of tenants; none where the warehouse cannot be read."""
+    try:
+        config = settings.load(context.params.get("project_dir"), context.params.get("target"))
+        store = open_context(config, patience_seconds=1).store
+        found = tenants.registered(store) if store.exists() else ()
+    except RunnerError:
+        found = ()
+    return [one for one in found if one.startswith(begun)]
+
+
+tenant_id = click.argument(
+    "tenant_id", metavar="ID", callback=_converting(names.tenant_id), shell_complete=_complete
+)
 
 
 def tenant(
     help: str = "Tenant, such as acme1281.", required: bool = True
 ) -> Callable[[Function], Function]:
     """--tenant, a valid id."""
-    return value("--tenant", "ID", help, names.tenant_id, required=required)
+    return value(
+        *("--tenant", "ID", help, names.tenant_id), required=required, shell_complete=_complete
+    )
 
 
 @dataclass(frozen=True)

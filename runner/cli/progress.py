@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from runner import logs
 from runner.context import Context
 from runner.engine.job import Event
 
 CLEAR_LINE = "\r\033[K"
-# Nodes without a line when stderr is not a terminal.
-NOT_LOGGED = (("test", "pass"), ("test", "success"), ("test", "skipped"))
 
 
 @contextmanager
@@ -72,5 +71,5 @@ class Progress:
         place = f"[{self._done}{of_total}]"
         if self._is_live:
             self.echo(f"{place} {self._running[-1] if self._running else ''}")
-        elif event.kind == "finished" and (event.type, event.status) not in NOT_LOGGED:
+        elif event.is_reported and not isinstance(sys.stderr, logs.Console):  # else the log has it
             self.echo(f"{place} {event.type} {event.name}: {event.status}")

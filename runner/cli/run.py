@@ -25,7 +25,6 @@ EXIT_CODES = {"REFUSED": Refused.exit_code, "FAILED": 1, "CANCELLED": 1}
 
 
 @options.command()
-@options.as_json
 @options.selection
 @value("--date day", "D", "Usage date (UTC), YYYY-MM-DD.", names.usage_date)
 @value("--from first", "A", "First usage date, with --to.", names.usage_date)
@@ -79,7 +78,6 @@ def run(
 
 
 @options.command("catch-up")
-@options.as_json
 @options.selection
 @flag("--dry-run", "Only print the dates; run and write nothing.")
 def catch_up(config: Settings, selection: Selection, dry_run: bool) -> Result:

@@ -14,6 +14,7 @@ from runner.doctor import check, examine
 from runner.errors import UsageProblem
 from runner.onboarding import demo, project
 from runner.settings import Settings
+from runner.text import to_json
 
 
 class _Init(Command):
@@ -39,7 +40,7 @@ class _Init(Command):
     "Approximate number of rows of the sample export (default 750,000).",
     type=IntRange(1),
 )
-def init(config: Settings, folder: str | None, sample_rows: int | None, lines: list[str]) -> str:
+def init(config: Settings, folder: str | None, sample_rows: int | None, lines: list[str]) -> Result:
     """Create a project in DIR, and on the local target a sample export and the tenant acme1281.
 
     DIR may be left out in a project. It can be repeated: existing files are not changed. For a
@@ -49,11 +50,11 @@ def init(config: Settings, folder: str | None, sample_rows: int | None, lines: l
     lines += demo.prepare(options.opened(config, drains_spool=False), sample_rows)
     if folder and config.project_dir != Path.cwd():
         lines[-1] = lines[-1].replace("Next: ", f"Next: cd {shlex.quote(folder)} && ")
-    return "\n".join(lines)
+    document = {"project_dir": config.project_dir, "profile": config.profiles_path, "lines": lines}
+    return Result(document, "\n".join(lines))
 
 
 @options.command()
-@options.as_json
 @options.tenant("Check only this tenant, including its data tables.", required=False)
 @flag("--send-mail", "Send a test mail to ALERT_TO and the tenant's admin.")
 def doctor(config: Settings, tenant: str | None, send_mail: bool) -> Result:
@@ -78,7 +79,10 @@ def doctor(config: Settings, tenant: str | None, send_mail: bool) -> Result:
     default=60,
     show_default=True,
 )
-def serve(config: Settings, host: str, port: int, workers: int | None, grace: int) -> None:
+@flag("--json is_json", "The service's URL as a JSON document, once it listens.")
+def serve(
+    config: Settings, host: str, port: int, workers: int | None, grace: int, is_json: bool
+) -> None:
     """Serve the REST API, its page at / and its metrics at /metrics, until stopped."""
     try:
         from runner.api import server
@@ -86,4 +90,10 @@ def serve(config: Settings, host: str, port: int, workers: int | None, grace: in
         raise UsageProblem(
             f"`runner serve` needs the package {missing.name}: run `make run`, which installs it."
         ) from None
-    server.serve(config, host, port, workers or options.cores(), grace, options.echo)
+
+    def on_ready(url: str) -> None:
+        if is_json:
+            click.echo(to_json({"url": url}))
+        options.echo(f"Serving on {url}; stop with Ctrl-C.")
+
+    server.serve(config, host, port, workers or options.cores(), grace, on_ready)

@@ -11,6 +11,7 @@ from runner.cli.command import Group, Result
 from runner.cli.options import flag, value
 from runner.cli.text import cell, columns, table
 from runner.control import tenants
+from runner.control.store import Store
 from runner.errors import UsageProblem
 from runner.onboarding import exports, onboard, records, remove, repair
 from runner.settings import Settings
@@ -72,23 +73,23 @@ tenant.add_command(keys.credentials)
     "--all-accounts",
     "Remove the earlier accounts and projects: only those named now limit the tenant.",
 )
-def add(config: Settings, **named: Any) -> str:
+def add(config: Settings, **named: Any) -> Result:
     """Add or update a tenant. What is not named is not changed, and it can be repeated."""
     spec = records.TenantSpec(**named)
     exports.named_exports(config, spec)  # an invalid one is refused before the warehouse is opened
-    named_exports = onboard.onboard(options.opened(config), spec, on_private=options.echo)
-    ready = f"Tenant {spec.tenant_id} is ready. Next:"
-    ready += f" runner run --tenant {spec.tenant_id} --date D"
-    if named_exports[0].has_unallocated:
-        return ready
-    return (
-        f"{ready}\nCharges without a project (tax, support, rounding) are not in its bill:"
-        " add --with-unallocated if they are this tenant's."
-    )
+    context = options.opened(config)
+    named_exports = onboard.onboard(context, spec, on_private=options.echo)
+    text = f"Tenant {spec.tenant_id} is ready. Next:"
+    text += f" runner run --tenant {spec.tenant_id} --date D"
+    if not named_exports[0].has_unallocated:
+        text += (
+            "\nCharges without a project (tax, support, rounding) are not in its bill:"
+            " add --with-unallocated if they are this tenant's."
+        )
+    return _result(context.store, spec.tenant_id, text)
 
 
 @tenant.command("list")
-@options.as_json
 def list_tenants(config: Settings) -> Result:
     """List all tenants."""
     found = tenants.every(options.opened(config).store)
@@ -101,20 +102,17 @@ def list_tenants(config: Settings) -> Result:
 
 
 @tenant.command()
-@options.as_json
 @options.tenant_id
 def show(config: Settings, tenant_id: str) -> Result:
     """Show one tenant: profile, limits and exports."""
-    store = options.opened(config).store
-    profile = vars(tenants.find(store, tenant_id))
-    found = tenants.exports(store, tenant_id)
-    rows = [(name.replace("_", " "), cell(value)) for name, value in profile.items()]
-    for one in found:
+    document = _document(options.opened(config).store, tenant_id)
+    rows = [(k.replace("_", " "), cell(v)) for k, v in document.items() if k != "exports"]
+    for one in document["exports"]:
         rows.append(("export", one.ref))
         rows.append(("  accounts", ", ".join(one.billing_accounts) or "all"))
         rows.append(("  projects", ", ".join(one.projects) or "all"))
         rows.append(("  unallocated", "included" if one.has_unallocated else "excluded"))
-    return Result({**profile, "exports": found}, "\n".join(columns(rows)))
+    return Result(document, "\n".join(columns(rows)))
 
 
 @tenant.command()
@@ -138,29 +136,34 @@ def show(config: Settings, tenant_id: str) -> Result:
 @value("--daily-limit", "N", "Maximum runs a day.", type=IntRange(0))
 @value("--monthly-limit", "N", "Maximum runs a month.", type=IntRange(0))
 @value("--concurrent-limit", "N", "Maximum runs at once.", type=IntRange(0))
-def update(config: Settings, tenant_id: str, **named: Any) -> str:
+def update(config: Settings, tenant_id: str, **named: Any) -> Result:
     """Change only the named values. To change exports, use `tenant add`."""
     changes = tenants.Changes(**named)
     if changes == tenants.Changes():
         raise UsageProblem("Nothing to change: use at least one option, see --help.")
-    tenants.update(options.opened(config).store, tenant_id, changes)
-    return f"Tenant {tenant_id} was changed: see `runner tenant show {tenant_id}`."
+    store = options.opened(config).store
+    tenants.update(store, tenant_id, changes)
+    text = f"Tenant {tenant_id} was changed: see `runner tenant show {tenant_id}`."
+    return _result(store, tenant_id, text)
 
 
 @tenant.command()
 @options.tenant_id
-def suspend(config: Settings, tenant_id: str) -> str:
+def suspend(config: Settings, tenant_id: str) -> Result:
     """Refuse new runs of the tenant until it is resumed; active runs continue."""
-    tenants.set_status(options.opened(config).store, tenant_id, "SUSPENDED")
-    return f"Tenant {tenant_id} is suspended. Undo with: runner tenant resume {tenant_id}"
+    store = options.opened(config).store
+    tenants.set_status(store, tenant_id, "SUSPENDED")
+    text = f"Tenant {tenant_id} is suspended. Undo with: runner tenant resume {tenant_id}"
+    return _result(store, tenant_id, text)
 
 
 @tenant.command()
 @options.tenant_id
-def resume(config: Settings, tenant_id: str) -> str:
+def resume(config: Settings, tenant_id: str) -> Result:
     """Allow runs of a suspended tenant."""
-    tenants.set_status(options.opened(config).store, tenant_id, "ACTIVE")
-    return f"Tenant {tenant_id} is active."
+    store = options.opened(config).store
+    tenants.set_status(store, tenant_id, "ACTIVE")
+    return _result(store, tenant_id, f"Tenant {tenant_id} is active.")
 
 
 @tenant.command("repair")
@@ -189,3 +192,13 @@ def remove_tenant(config: Settings, tenant_id: str, yes: bool) -> str:
             raise UsageProblem(f"'{typed}' is not '{tenant_id}': nothing was deleted.")
     remove.remove(context, tenant_id)
     return f"Tenant {tenant_id} was removed."
+
+
+def _document(store: Store, tenant_id: str) -> dict[str, Any]:
+    """A tenant's profile, limits and exports."""
+    return {**vars(tenants.find(store, tenant_id)), "exports": tenants.exports(store, tenant_id)}
+
+
+def _result(store: Store, tenant_id: str, text: str) -> Result:
+    """A text about a change; for machines the tenant as it is now, which is then read."""
+    return Result(lambda: _document(store, tenant_id), text)

@@ -89,3 +89,9 @@ class Event:
     type: str = ""
     status: str = ""
     nodes: int = 0
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether a log has a line for it: a node has finished, and is no test that held."""
+        held = self.type == "test" and self.status in ("pass", "success", "skipped")
+        return self.kind == "finished" and not held

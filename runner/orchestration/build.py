@@ -142,7 +142,9 @@ class _Build:
             )
 
     def _follow(self, event: Event) -> None:
-        log.info("%s %s", event.kind, event.status, extra={"step": event.unique_id})
+        if event.is_reported:
+            step = {"step": event.unique_id}
+            log.info("%s %s: %s", event.type, event.name, event.status, extra=step)
         self.steps.follow(event)
         self.context.on_event(event)
 

@@ -158,7 +158,8 @@ def _finish(
     for node in outcome.nodes:
         if node.is_reported:
             log.warning("%s: %s", node.status, node.message, extra={"step": node.unique_id})
-    log.info("run ended %s%s", end.status, f": {outcome.error}" if outcome.error else "")
+    level = logging.INFO if end.status == "COMPLETED" else logging.ERROR
+    log.log(level, "run ended %s%s", end.status, f": {outcome.error}" if outcome.error else "")
     if outcome.readers_see:
         # Not in the alert's fingerprint: the same failure is mailed once, whatever readers see.
         error = f"{(outcome.error or '').rstrip('.')}. {outcome.readers_see}"

@@ -61,10 +61,69 @@ def test_the_promised_commands_are_there(name: str) -> None:
     assert name in {found for found, _ in COMMANDS}
 
 
-@pytest.mark.parametrize("name", ["tenant list", "tenant show", "run", "status", "runs", "quota"])
-def test_a_command_with_a_result_takes_json(name: str) -> None:
-    options = {option for p in dict(COMMANDS)[name].params for option in p.opts}
-    assert {"--json", "--target", "--project-dir"} <= options
+@pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[name for name, _ in COMMANDS])
+def test_every_command_takes_the_common_options_once(name: str, command: click.Command) -> None:
+    if not isinstance(command, click.Group):
+        options = [option for p in command.params for option in p.opts]
+        for option in ("--json", "--target", "--project-dir", "--verbose"):
+            assert options.count(option) == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "found"),
+    [
+        (("tenant", "update", "acme", "--daily-limit", "7"), {"id": "acme", "daily_limit": 7}),
+        (("tenant", "suspend", "acme"), {"id": "acme", "status": "SUSPENDED", "exports": []}),
+        (("tenant", "resume", "acme"), {"id": "acme", "status": "ACTIVE"}),
+        (("tenant", "remove", "acme", "--yes"), {"message": "Tenant acme was removed."}),
+    ],
+    ids=" ".join,
+)
+def test_a_change_is_a_document_with_what_there_is_now(runner, args, found) -> None:
+    answer = runner(*args, "--json")
+    assert answer.exit_code == 0, answer.output
+    document = json.loads(answer.stdout)
+    assert document | found == document
+
+
+def test_a_cancelled_run_and_a_revoked_key_are_documents(runner, control: Control) -> None:
+    run = control.take()
+    document = json.loads(runner("cancel", run.id, "--tenant", "acme", "--json").stdout)
+    assert (document["pipeline_logging_id"], document["status"]) == (run.id, "CANCELLED")
+    key = json.loads(runner("tenant", "key", "create", "--tenant", "acme", "--json").stdout)
+    revoked = runner("tenant", "key", "revoke", key["id"], "--tenant", "acme", "--json")
+    assert json.loads(revoked.stdout)["message"] == f"Key {key['id']} of acme is revoked."
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("run", "--tenant", ""), ["acme", "globex"]),
+        (("run", "--tenant", "g"), ["globex"]),
+        (("tenant", "show", "ac"), ["acme"]),
+        (("tenant", "show", "zz"), []),
+        (("tenant", "sus"), ["suspend"]),
+        (("tenant", "add", "x", "--plan", "st"), ["starter"]),
+    ],
+    ids=" ".join,
+)
+def test_a_shell_completes_commands_and_tenants(
+    runner, words: tuple[str, ...], found: list[str]
+) -> None:
+    answer = runner(
+        _CLI_COMPLETE="bash_complete",
+        COMP_WORDS=" ".join(("runner", *words)),
+        COMP_CWORD=str(len(words)),
+    )
+    assert answer.stdout.split() == [f"plain,{one}" for one in found] and answer.stderr == ""
+
+
+def test_a_shell_completes_nothing_where_there_is_no_warehouse(runner, control: Control) -> None:
+    asked = {"_CLI_COMPLETE": "bash_complete", "COMP_WORDS": "runner run --tenant "}
+    for path in (control.path, control.folder / "profiles" / "profiles.yml"):
+        path.unlink()
+        answer = runner(**asked, COMP_CWORD="3")
+        assert (answer.stdout.strip(), answer.stderr) == ("", "")
 
 
 @pytest.mark.parametrize(

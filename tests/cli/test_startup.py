@@ -49,3 +49,15 @@ def test_python_dash_m_is_the_command(control: Control) -> None:
         text=True,
     )
     assert answer.returncode == 0 and answer.stdout.startswith("runner, version ")
+
+
+def test_a_shell_gets_its_completion_from_the_command(control: Control) -> None:
+    """By the name `runner`, however it is called."""
+    environ = {**os.environ, **control.environ, "_RUNNER_COMPLETE": "bash_source"}
+    command = [sys.executable, "-m", "runner"]
+    script = subprocess.run(command, env=environ, capture_output=True, text=True).stdout
+    assert "complete -o nosort -F _runner_completion runner" in script
+    asked = {"COMP_WORDS": "runner run --tenant g", "COMP_CWORD": "3"}
+    environ |= {"_RUNNER_COMPLETE": "bash_complete", **asked}
+    answer = subprocess.run(command, env=environ, capture_output=True, text=True)
+    assert (answer.stdout, answer.stderr) == ("plain,globex\n", "")

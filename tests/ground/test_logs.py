@@ -1,15 +1,20 @@
 """The logs: JSON lines with what they are about, and never a secret nor a lost line."""
 
+import io
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import click
 import pytest
 from control_file import Control
 
 from runner import logs
+from runner.errors import UsageProblem
 from runner.settings import Settings
 
 SECRET = 'pa"ss\\wö1'
@@ -125,3 +130,72 @@ def test_a_log_that_begins_anew_loses_no_line_of_a_process_that_writes_already(
         for line in file.read_text().splitlines()
     ]
     assert sorted(lines) == sorted(f"line {number}" for number in range(8) for _ in handlers)
+
+
+class Terminal(io.StringIO):
+    """Standard error on a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("chosen", "is_job", "stream", "is_json"),
+    [
+        ("", True, io.StringIO, True),
+        ("auto", True, io.StringIO, True),
+        ("auto", True, Terminal, False),
+        ("auto", False, io.StringIO, False),
+        ("text", True, io.StringIO, False),
+        ("json", False, Terminal, True),
+        ("yaml", True, io.StringIO, False),  # which `setup` refuses
+    ],
+)
+def test_jobs_log_as_json_without_a_terminal_and_others_where_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, chosen: str, is_job: bool, stream: type, is_json: bool
+) -> None:
+    shown = stream()
+    monkeypatch.setattr("sys.stderr", shown)
+    monkeypatch.setenv("LOG_FORMAT", chosen)
+    with logs.console(is_job):
+        click.echo("Error: no such thing", err=True)
+    assert sys.stderr is shown, "it is put back"
+    if not is_json:
+        assert shown.getvalue() == "Error: no such thing\n"
+        return
+    (line,) = shown.getvalue().splitlines()
+    document = json.loads(line)
+    assert (document["severity"], document["message"]) == ("ERROR", "Error: no such thing")
+    assert datetime.fromisoformat(document["time"]).utcoffset() == timedelta(0)
+
+
+def test_standard_error_as_json_has_the_log_and_every_text_once(
+    logged: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also a text in pieces, one of several lines, and one whose line never ends; no secret."""
+    shown = io.StringIO()
+    monkeypatch.setattr("sys.stderr", shown)
+    monkeypatch.setenv("SMTP_PASSWORD", SECRET)
+    monkeypatch.setenv("LOG_FORMAT", "json")
+    with logs.console(False):
+        logs.setup(logged, verbose=True)
+        with logs.of_run(logged, "run1", "acme"):
+            logging.getLogger("runner.x").warning("logged", extra={"step": "model.p.silver"})
+            print("in", "pieces", file=sys.stderr)
+        sys.stderr.write(f"WARNING: {SECRET}\nin two lines\n\n")
+        sys.stderr.write("unended")
+    documents = [json.loads(line) for line in shown.getvalue().splitlines()]
+    assert [(one["severity"], one["message"]) for one in documents] == [
+        ("WARNING", "logged"),
+        ("INFO", "in pieces"),
+        ("WARNING", "WARNING: ***\nin two lines"),
+        ("INFO", "unended"),
+    ]
+    assert documents[0]["step"] == "model.p.silver"
+    assert {one.get("run_id") for one in documents[:2]} == {"run1"}
+    assert "run_id" not in documents[2]
+
+
+def test_an_unknown_log_format_is_refused(logged: Settings) -> None:
+    with pytest.raises(UsageProblem, match="LOG_FORMAT is 'yaml': set it to one of auto, json, t"):
+        logs.setup(replace(logged, environ={"LOG_FORMAT": "yaml"}))

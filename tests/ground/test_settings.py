@@ -49,6 +49,21 @@ def test_without_warehouse_dir_the_warehouse_is_in_the_project(project: Path) ->
     assert found.fields["path"] == str(project / "warehouse" / "tenant_acme.duckdb")
 
 
+@pytest.mark.parametrize(
+    ("environ", "found"),
+    [
+        ({"GOOGLE_CLOUD_PROJECT": "theirs"}, "theirs"),
+        ({"GOOGLE_CLOUD_PROJECT": "theirs", "GCP_PROJECT": ""}, "theirs"),
+        ({"GOOGLE_CLOUD_PROJECT": "theirs", "GCP_PROJECT": "ours"}, "ours"),
+        ({}, "set-GCP_PROJECT"),
+    ],
+)
+def test_googles_own_variable_names_the_project_unless_ours_does(
+    project: Path, environ: dict[str, str], found: str
+) -> None:
+    assert at(project, "bigquery", **environ).target().fields["project"] == found
+
+
 def test_the_example_profile_renders_for_bigquery_from_the_environment(project: Path) -> None:
     found = at(project, "bigquery", GCP_PROJECT="my-project", BIGQUERY_LOCATION="EU").target()
     assert (found.type, found.fields["project"], found.fields["location"]) == (
