@@ -23,7 +23,7 @@ TYPES_OF_NULL = (
 )
 
 
-def job_config(sql: str, values: Mapping[str, Value], **more: bool) -> "bigquery.QueryJobConfig":
+def job_config(sql: str, values: Mapping[str, Value], **more: int) -> "bigquery.QueryJobConfig":
     """The values that the statement names, bound; labels of its tenant and run."""
     from google.cloud import bigquery
 
