@@ -40,6 +40,9 @@ class Client:
     def __init__(self, target: Target, environ: Mapping[str, str]) -> None:
         self.fields = target.fields
         self._environ = environ
+        # The byte cap of each query of ours, the same as dbt's; none if the profile sets none.
+        cap = int(self.fields.get("maximum_bytes_billed") or 0)
+        self.capped: dict[str, int] = {"maximum_bytes_billed": cap} if cap else {}
         # By account; empty is the process's own, the only one that uses control tables.
         self.as_account = functools.lru_cache(CLIENTS)(self._connect)
 
@@ -61,7 +64,7 @@ class Client:
         def ask() -> list[Row]:
             nonlocal job_id
             # The time of this attempt, as an earlier one may have been cancelled.
-            config = job_config(sql, {**values, **when()})
+            config = job_config(sql, {**values, **when()}, **self.capped)
             once: Any = {"retry": None, "timeout": TIMEOUT_SECONDS}
             try:
                 job = client.query(sql, job_config=config, job_id=job_id, job_retry=None, **once)
@@ -209,6 +212,8 @@ def _is_passing(error: Any) -> bool:
     from google.api_core import exceptions
 
     text = str(error).lower()
+    if refusals.OVER_THE_CAP in text:  # which Google's client takes for an error of the server
+        return False
     return (
         isinstance(error, exceptions.TooManyRequests | exceptions.ServerError)
         or any(one.get("reason") in NOT_NOW for one in error.errors if isinstance(one, dict))

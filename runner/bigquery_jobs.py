@@ -23,7 +23,7 @@ TYPES_OF_NULL = (
 )
 
 
-def job_config(sql: str, values: Mapping[str, Value], **more: bool) -> "bigquery.QueryJobConfig":
+def job_config(sql: str, values: Mapping[str, Value], **more: int) -> "bigquery.QueryJobConfig":
     """A configuration with the values that the statement names, and labels of tenant and run."""
     from google.cloud import bigquery
 

@@ -33,6 +33,8 @@ ROLES = {
     "bigquery.jobs.list": "roles/bigquery.user",
     "bigquery.datasets.create": "roles/bigquery.user",
 }
+# In Google's message about a query that would read more than maximum_bytes_billed.
+OVER_THE_CAP = "limit for bytes billed"
 # In Google's message, and so in dbt's, about an account that the process may not impersonate.
 REFUSED = "impersonated credentials"
 
@@ -72,6 +74,7 @@ def problem(error: Any, project: str, account: str, is_lasting: bool) -> Warehou
     from google.api_core import exceptions
 
     is_final = isinstance(error, exceptions.NotFound | exceptions.BadRequest)
+    is_final |= OVER_THE_CAP in str(error)
     kind = StatementRefused if is_final and is_lasting else WarehouseUnreachable
     return kind(_message(error, project, account))
 
@@ -90,6 +93,12 @@ def _message(error: Any, project: str, account: str) -> str:
         return (
             f"BigQuery did not find it ({message}): run `runner doctor` to list what is missing,"
             " and `runner tenant repair ID` or `runner tenant add ID` to create it."
+        )
+    if OVER_THE_CAP in message:
+        return (
+            f"The runner's query would read more than its cap ({message}): raise"
+            " BIGQUERY_MAXIMUM_BYTES_BILLED, or read a shared export through a landing"
+            " (docs/bigquery.md, What a run costs)."
         )
     return f"BigQuery failed ({message}): try again."
 

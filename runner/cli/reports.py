@@ -179,17 +179,17 @@ def estimate(result: Estimate) -> str:
             ("writes", "nothing: without --dry-run the dates are replaced in these tables"),
         ],
     )
-    if all(one.bytes_read is None and not one.why for one in result.models):
+    if all(one.bytes_billed is None and not one.why for one in result.models):
         return f"{text}\nThis target reads local files: nothing is billed."
-    rows = [(one.model, one.bytes_read, short(one.why, 60)) for one in result.models]
-    text += "\n" + table(("model", "bytes", ""), rows)
+    rows = [(one.model, one.bytes_billed, short(one.why, 60)) for one in result.models]
+    text += "\n" + table(("model or test", "bytes", ""), rows)
     price = f"about ${result.dollars} at ${result.dollars_per_tib} a TiB"
-    return f"{text}\n{result.bytes_read:,} bytes, {price}"
+    return f"{text}\nat least {result.bytes_billed:,} bytes are billed, {price}"
 
 
 def estimate_document(result: Estimate) -> dict[str, Any]:
     """An estimate as `run --dry-run --json` prints it."""
-    names = ("tenant_id", "template", "tables", "tests", "models", "bytes_read", "dollars")
+    names = ("tenant_id", "template", "tables", "tests", "models", "bytes_billed", "dollars")
     return {
         **{name: getattr(result, name) for name in (*names, "maximum_bytes_billed")},
         "run_date": result.dates.first,

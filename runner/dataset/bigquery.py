@@ -3,7 +3,7 @@
 import functools
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -16,6 +16,8 @@ from runner.sql import Row, Value
 
 # How long the account of a tenant is cached.
 ACCOUNT_SECONDS = 30.0
+# Of each table that a query reads so many bytes are billed, however few it has: 10 MB.
+LEAST_BYTES = 10 * 2**20
 
 
 class BigQueryDataset:
@@ -40,7 +42,6 @@ class BigQueryDataset:
         is_central = len(tenants) != 1 or re.search(r"\btenants\b", sql)
         account = "" if is_central else self.account_of(tenants[0])
         default = f"{self._client.as_account(account).project}.{tenants[0]}" if tenants else None
-        limit = int(self._client.fields.get("maximum_bytes_billed") or 0) or None
 
         def ask() -> tuple[list[str], list[tuple[Any, ...]]]:
             from google.cloud import bigquery
@@ -51,7 +52,7 @@ class BigQueryDataset:
             if tried.statement_type != "SELECT":
                 raise UsageProblem("Only one SELECT statement can be run: nothing was run.")
             config = bigquery.QueryJobConfig(
-                maximum_bytes_billed=limit, default_dataset=default, labels={"app": APP}
+                default_dataset=default, labels={"app": APP}, **self._client.capped
             )
             job = client.query(sql, config, timeout=TIMEOUT_SECONDS)
             try:
@@ -97,16 +98,21 @@ class BigQueryDataset:
         """Nothing: a table has no files."""
 
     def bytes_read(self, tenant: str, sql: str, **values: Value) -> int | None:
+        return int(self._dry_run(tenant, sql, values).total_bytes_processed)
+
+    def bytes_billed(self, tenant: str, sql: str) -> int | None:
+        job = self._dry_run(tenant, sql, {})
+        return max(int(job.total_bytes_processed), LEAST_BYTES * len(job.referenced_tables))
+
+    def _dry_run(self, tenant: str, sql: str, values: Mapping[str, Value]) -> Any:
         config = job_config(sql, values, dry_run=True, use_query_cache=False)
         account = self.account_of(tenant)
-        return self._client.call(
-            lambda: int(
-                self._client.as_account(account)
-                .query(sql, job_config=config, retry=None, timeout=TIMEOUT_SECONDS)
-                .total_bytes_processed
-            ),
-            account,
-        )
+
+        def ask() -> Any:
+            client = self._client.as_account(account)
+            return client.query(sql, job_config=config, retry=None, timeout=TIMEOUT_SECONDS)
+
+        return self._client.call(ask, account)
 
     def prepare(self, tenant: str) -> None:
         from google.cloud import bigquery
@@ -132,8 +138,9 @@ class BigQueryDataset:
         expected = str(self._client.fields.get("location") or "US")
         if location and location.lower() != expected.lower():
             raise UsageProblem(
-                f"{what} is in {location}, but the target's jobs run in {expected}: set"
-                f" BIGQUERY_LOCATION={location}, because a dataset cannot be moved."
+                f"{what} is in {location}, but the target's jobs run in {expected}. One project"
+                f" serves one location: set BIGQUERY_LOCATION={location}, or use another"
+                " GCP_PROJECT for each location."
             )
 
     def columns(self, tenant: str) -> dict[str, set[str]]:

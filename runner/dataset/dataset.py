@@ -55,6 +55,9 @@ class Dataset(Protocol):
     def bytes_read(self, tenant: str, sql: str, **values: Value) -> int | None:
         """Bytes that a query would read, by a dry run; None where nothing is billed."""
 
+    def bytes_billed(self, tenant: str, sql: str) -> int | None:
+        """Bytes that would be billed for a query, at the least; None where nothing is billed."""
+
     def prepare(self, tenant: str) -> None:
         """Make the tenant's dataset or folder; raises WarehouseUnreachable when it cannot."""
 

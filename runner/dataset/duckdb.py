@@ -78,6 +78,9 @@ class DuckDBDataset:
     def bytes_read(self, tenant: str, sql: str, **values: Value) -> int | None:
         return None
 
+    def bytes_billed(self, tenant: str, sql: str) -> int | None:
+        return None
+
     def columns(self, tenant: str) -> dict[str, set[str]]:
         path = self._path_of(tenant)
         if not path.exists():

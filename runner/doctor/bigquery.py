@@ -94,16 +94,19 @@ def time_zone(scope: Scope) -> CheckResult:
 
 
 def refused_jobs(scope: Scope) -> CheckResult:
-    """No writing job of the runner was refused for a rate or a quota in 24 hours."""
+    """No job of the runner was refused for a rate or a quota, or too large, in 24 hours."""
     fields = scope.target.fields
     region = str(fields.get("location") or "US").lower()
     if not all(part.isalnum() for part in region.split("-")):
         raise UsageProblem(f"'{region}' is not a valid location: set BIGQUERY_LOCATION.")
     statement = doctor_sql.REFUSED_JOBS.format(dataset=f"region-{region}")
     (row,) = scope.store.read(statement, since=datetime.now(UTC) - DAY)
-    refused = f"{row['refused']} refused for a rate or a quota"
-    detail = f"{row['jobs']} writing jobs in 24 hours, {refused}"
+    detail = f"{row['jobs']} jobs in 24 hours, {row['refused']} refused for a rate or a quota"
+    detail += f", {row['too_large']} beyond BigQuery's resources (resourcesExceeded)"
+    detail += f", {row['conflicts']} cancelled by a concurrent update, which the runner repeats"
     if row["refused"]:
         listed = "gcloud alpha services quota list --service=bigquery.googleapis.com"
         return warn(detail, f"{listed} --consumer=projects/{fields['project']}")
+    if row["too_large"]:
+        return warn(detail, "runner run --tenant T --from A --to B  # with fewer dates in a run")
     return ok(detail)

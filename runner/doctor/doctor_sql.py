@@ -43,8 +43,9 @@ REFUSED_JOBS = """
 select
     count(*) as jobs,
     countif(error_result.reason in ('quotaExceeded', 'rateLimitExceeded', 'jobRateLimitExceeded'))
-        as refused
+        as refused,
+    countif(error_result.reason = 'resourcesExceeded') as too_large,
+    countif(error_result.message like '%due to concurrent update%') as conflicts
 from `{dataset}`.INFORMATION_SCHEMA.JOBS_BY_USER
-where creation_time >= @since
-    and statement_type in ('INSERT', 'UPDATE', 'DELETE', 'MERGE', 'SCRIPT')
+where creation_time >= @since and parent_job_id is null
 """

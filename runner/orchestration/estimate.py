@@ -10,18 +10,17 @@ from runner.errors import RunnerError, WarehouseProblem
 from runner.pipelines.templates import Template
 
 TIB = 2**40
-EXPORT_VIEW = "stg_gcp_billing__export"
 
 
 @dataclass(frozen=True)
 class ModelEstimate:
-    """Bytes that the query of one model, or of a test that reads the export, would read.
+    """Bytes that would be billed for the query of one model or test, at the least.
 
     None when the engine does not know (see `why`).
     """
 
     model: str
-    bytes_read: int | None
+    bytes_billed: int | None
     why: str = ""
 
 
@@ -43,23 +42,24 @@ class Estimate:
     maximum_bytes_billed: int | None
 
     @property
-    def bytes_read(self) -> int:
-        return sum(one.bytes_read or 0 for one in self.models)
+    def bytes_billed(self) -> int:
+        return sum(one.bytes_billed or 0 for one in self.models)
 
     @property
     def dollars(self) -> Decimal:
-        return (self.dollars_per_tib * self.bytes_read / TIB).quantize(Decimal("0.0001"))
+        return (self.dollars_per_tib * self.bytes_billed / TIB).quantize(Decimal("0.0001"))
 
     @property
     def over_the_cap(self) -> tuple[ModelEstimate, ...]:
-        cap = self.maximum_bytes_billed
-        return tuple(one for one in self.models if cap is not None and (one.bytes_read or 0) > cap)
+        cap = self.maximum_bytes_billed or TIB**2
+        return tuple(one for one in self.models if (one.bytes_billed or 0) > cap)
 
 
 def of(context: Context, tenant_id: str, template: Template, dates: DateRange) -> Estimate:
     """Compile the run's models for these dates and have each dry run. Nothing is written.
 
-    Proofs run inside their models; compiled as the tests that they are, they read the same bytes.
+    BigQuery does not estimate a script as a whole, so its queries are asked for one by one: that of
+    the model, and its proofs, which compiled as the tests that they are read the same bytes.
     Raises RunnerError when dbt cannot compile.
     """
     settings, dataset = context.settings, context.dataset
@@ -79,14 +79,13 @@ def of(context: Context, tenant_id: str, template: Template, dates: DateRange) -
     models = []
     selected = [node for node in outcome.nodes if not node.name.startswith("x_meta_")]
     for node in selected:
-        # A view is read by its readers; tests matter where they read the export again.
+        # A view is read by its readers.
         code = node.compiled_code or ""
-        is_read = node.type == "model" and node.materialized != "view"
-        is_read |= node.type == "test" and EXPORT_VIEW in code
-        if not is_read or not code:
+        is_query = node.type == "test" or (node.type == "model" and node.materialized != "view")
+        if not is_query or not code:
             continue
         try:
-            models.append(ModelEstimate(node.name, dataset.bytes_read(tenant_id, code)))
+            models.append(ModelEstimate(node.name, dataset.bytes_billed(tenant_id, code)))
         except WarehouseProblem as error:
             # A model whose input is made by the first run cannot be estimated before it.
             unmade = type(error.__cause__).__name__ == "NotFound"

@@ -13,26 +13,21 @@ import copy
 import functools
 import gc
 import json
-import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import sqlglot
 from local_bigquery import cli
 from local_bigquery.api import jobs as jobs_api
-from local_bigquery.catalog import datasets, ddl, metadata, names, row_access
+from local_bigquery.catalog import datasets, ddl, metadata, row_access
 from local_bigquery.catalog import tables as catalog
 from local_bigquery.engine import database, sessions
 from local_bigquery.errors import BigQueryError
-from local_bigquery.jobs import merge, query, runner, store
+from local_bigquery.jobs import query, runner, store
 from local_bigquery.models import Table, TableReference
-from local_bigquery.sql import script
-from local_bigquery.sql.dialect import BigQueryDialect
 from local_bigquery.sql.rules import tables
 from sqlglot import exp
 from sqlglot.expressions import core
@@ -71,70 +66,50 @@ def ctas_destination() -> None:
     jobs_api.results = results_without_rows
 
 
-def set_one_variable() -> None:
-    """Let `SET (x) = (SELECT AS STRUCT ...)` set its one variable.
+BOUNDS = exp.EQ | exp.GT | exp.GTE | exp.LT | exp.LTE | exp.Between | exp.In
 
-    Symptom without: dbt's dynamic insert_overwrite fails, "Undeclared variable: ".
+
+def _is_bound(condition: exp.Expression, field: str) -> bool:
+    """Whether it compares the column, itself or as a date, with constants: literals, parameters."""
+    if not isinstance(condition, BOUNDS):
+        return False
+    sides = [side for side in condition.iter_expressions() if not isinstance(side, exp.Literal)]
+    named = [side for side in sides if side.find(exp.Column)]
+    if len(named) != 1 or any(side.find(exp.Query) for side in sides):
+        return False
+    columns = list(named[0].find_all(exp.Column))
+    return [column.name.casefold() for column in columns] == [field]
+
+
+def constant_partition_filter() -> None:
+    """Refuse a query, a DELETE or an UPDATE whose partition filter leaves no partition out.
+
+    Symptom without: on a table with require_partition_filter a query passes that names the column
+    anywhere, compared with a subquery too, and so does any DELETE, for none is checked.
     """
-    original = script.Interpreter.set
+    check = tables._check
 
-    def set_(self: script.Interpreter, statement: script.Statement) -> None:
-        if not re.match(r"(?i)set\s*\(", statement.text):
-            original(self, statement)
+    def check_constants(tree: exp.Expression, table: exp.Table, is_target: bool) -> None:
+        check(tree, table, is_target)
+        reader = table.find_ancestor(exp.Select, exp.Update, exp.Delete)
+        stored = metadata.load(Table, table.catalog, table.db, table.name) or Table()
+        if not stored.requirePartitionFilter or reader is None or isinstance(tree, exp.Merge):
             return
-        tree = sqlglot.parse_one(statement.text, dialect=BigQueryDialect)
-        assignment = tree.expressions[0].this
-        if isinstance(assignment.this, exp.Paren):
-            value = assignment.expression
-            select = value.find(exp.Select)
-            if select is not None and select.args.get("kind") == "STRUCT":
-                select.set("kind", None)
-            name = assignment.this.this.name
-            text = f"SET {name} = {value.sql(dialect=BigQueryDialect)}"
-            statement = script.Statement(statement.kind, text)
-        original(self, statement)
-
-    script.Interpreter.set = set_
-
-
-_filtered_merge: ContextVar[str | None] = ContextVar("filtered_merge", default=None)
-
-
-def merge_partition_filter() -> None:
-    """Accept a partition filter in a MERGE's ON or WHEN, as BigQuery does.
-
-    Symptom without: an insert_overwrite into a table with require_partition_filter fails,
-    "Cannot query over table ... without a filter over column(s)", for the emulator runs the
-    MERGE as several statements and searches each for a WHERE. A MERGE that names the partition
-    column nowhere is still refused.
-    """
-    run, check = merge.run, tables._check
-
-    def run_filtered(cur: Any, tree: exp.Merge, context: Any) -> Any:
-        ids = names.reference(tree.this, context.project_id, context.dataset_id)
-        stored = metadata.load(Table, *ids) or Table()
+        if is_target and reader is not tree:  # an INSERT
+            return
         partitioning = stored.timePartitioning
         field = ((partitioning and partitioning.field) or "_PARTITIONTIME").casefold()
-        conditions = [tree.args["on"]]
-        conditions += [when.args.get("condition") for when in tree.args["whens"].expressions]
-        named = {
-            column.name.casefold()
-            for condition in conditions
-            if condition is not None
-            for column in condition.find_all(exp.Column)
-        }
-        token = _filtered_merge.set(".".join(ids).casefold() if field in named else None)
-        try:
-            return run(cur, tree, context)
-        finally:
-            _filtered_merge.reset(token)
+        where = reader.args.get("where")
+        held = where.this.flatten() if where and isinstance(where.this, exp.And) else [where]
+        conditions = [one.this if isinstance(one, exp.Where) else one for one in held if one]
+        if not any(_is_bound(one.unnest(), field) for one in conditions):
+            raise BigQueryError(
+                "invalidQuery",
+                f"Cannot query over table '{table.catalog}.{table.db}.{table.name}' without a"
+                f" filter over column(s) '{field}' that can be used for partition elimination",
+            )
 
-    def check_unless_filtered(tree: exp.Expression, table: exp.Table, is_target: bool) -> None:
-        name = f"{table.catalog}.{table.db}.{table.name}".casefold()
-        check(tree, table, is_target or name == _filtered_merge.get())
-
-    merge.run = run_filtered
-    tables._check = check_unless_filtered
+    tables._check = check_constants
 
 
 class Changes:
@@ -505,8 +480,7 @@ def remember_the_catalog() -> None:
 
 BRIDGES: dict[str, Callable[[], None]] = {
     "ctas_destination": ctas_destination,
-    "set_one_variable": set_one_variable,
-    "merge_partition_filter": merge_partition_filter,
+    "constant_partition_filter": constant_partition_filter,
     "cancel_conflicts": cancel_conflicts,
 }
 

@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from connection import connect
@@ -10,6 +10,7 @@ from emulator import Emulator
 from google.api_core import exceptions
 from google.auth.exceptions import RefreshError
 from google.cloud import bigquery
+from google.cloud.bigquery.job.base import _error_result_to_exception
 from requests.exceptions import ConnectionError as ConnectionLost
 from support import ROOT
 
@@ -240,6 +241,58 @@ def test_a_busy_bigquery_is_asked_again_with_growing_pauses(
     assert pauses[-1] <= 0.4 * 2**ATTEMPTS and sum(pauses) < 120
 
 
+class Configured(Scripted):
+    """Keeps with which configuration each query came."""
+
+    def __init__(self, *script: Exception | Job) -> None:
+        super().__init__(*script)
+        self.configured: list[bigquery.QueryJobConfig] = []
+
+    def query(self, sql: str, job_id: str = "", **options: Any) -> Any:
+        self.configured.append(options["job_config"])
+        return super().query(sql, job_id)
+
+
+@pytest.mark.parametrize("cap", ["1099511627776", ""])
+def test_each_query_of_the_runner_has_the_cap_of_the_profile(cap: str) -> None:
+    client = Configured(Job())
+    store = a_store(client, maximum_bytes_billed=cap)
+    store.read("select 1 as n")
+    store.write("update t set a = @a where true", "select 1 as n", a=1)
+    found = [one.to_api_repr()["query"].get("maximumBytesBilled") for one in client.configured]
+    assert found == [cap or None] * 2
+
+
+def test_a_query_over_the_cap_is_not_repeated_and_names_the_setting(pauses: list[float]) -> None:
+    """Google's client has no status for the reason, and gives it that of a broken server."""
+    words = "Query exceeded limit for bytes billed: 1000. 10485760 or higher required."
+    reason = {"reason": "bytesBilledLimitExceeded", "message": words}
+    client = Scripted(Job(_error_result_to_exception(reason)))
+    with pytest.raises(StatementRefused, match="raise BIGQUERY_MAXIMUM_BYTES_BILLED"):
+        a_store(client).read("select 1 as n")
+    assert len(client.ids) == 1 and pauses == []
+
+
+@pytest.mark.parametrize(
+    ("read", "tables", "billed"),
+    [(0, 0, 0), (5, 1, 10 * 2**20), (5, 3, 30 * 2**20), (2**30, 3, 2**30)],
+)
+def test_of_each_table_at_least_10_mb_are_billed(read: int, tables: int, billed: int) -> None:
+    class DryRun(Job):
+        total_bytes_processed = read
+        referenced_tables: ClassVar[list[str]] = ["t"] * tables
+
+    class Dry(Configured):
+        def get_table(self, *args: Any, **options: Any) -> None:
+            raise exceptions.NotFound("no tenants yet")
+
+    client = Dry(DryRun())
+    dataset = a_dataset(client)
+    assert dataset.bytes_billed("acme", "select 1") == billed
+    assert dataset.bytes_read("acme", "select 1") == read
+    assert all(one.dry_run for one in client.configured)
+
+
 def test_a_network_that_is_down_is_reported_soon(pauses: list[float]) -> None:
     client = Scripted(ConnectionLost("refused"))
     with pytest.raises(WarehouseUnreachable, match="check the network"):
@@ -410,7 +463,10 @@ class Dataset:
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (Dataset("EU", app="gcp_tenant_cost", dataset="acme"), "BIGQUERY_LOCATION=EU"),
+        (
+            Dataset("EU", app="gcp_tenant_cost", dataset="acme"),
+            "One project serves one location: set BIGQUERY_LOCATION=EU, or use another GCP_PROJECT",
+        ),
         (Dataset("US"), "was not made by the runner"),
         (Dataset("US", app="gcp_tenant_cost", dataset="other"), "was not made by the runner"),
     ],

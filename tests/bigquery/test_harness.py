@@ -252,7 +252,7 @@ def bare(
     emulator_venv: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[bigquery.Client]:
     """A client of an emulator without any bridge."""
-    without = ("ctas_destination", "set_one_variable", "merge_partition_filter", "cancel_conflicts")
+    without = ("ctas_destination", "constant_partition_filter", "cancel_conflicts")
     with running_emulator(emulator_venv, tmp_path_factory.mktemp("bare"), without) as emulator:
         connect(emulator).create_dataset("d")
         yield connect(emulator)
@@ -280,31 +280,71 @@ def test_the_bridge_ctas_destination_is_needed(bare: bigquery.Client) -> None:
     assert job.destination is None
 
 
-def test_one_variable_is_set_from_a_struct(rows: Rows) -> None:
-    assert rows(ONE_VARIABLE) == [(1,)]
+BOUND = {
+    "a literal": "day = date '2026-07-01'",
+    "a parameter": "day >= @day",
+    "an expression of constants": "day between date_sub(@day, interval 2 day) and @day and a = 1",
+    "a list": "(day in ('2026-07-01', '2026-07-02'))",
+    "as a date": "date(day) = '2026-07-01'",
+    "the other way round": "'2026-07-01' <= day",
+}
+UNBOUND = {
+    "nothing": "true",
+    "a subquery": "day = (select max(day) from unnest([date '2026-07-01']) as day)",
+    "a list from a subquery": "day in (select day from unnest([date '2026-07-01']) as day)",
+    "another column": "day = date_add(day, interval a day)",
+    "one of two": "day = '2026-07-01' or a = 1",
+    "not null": "day is not null",
+}
+READS = {
+    "query": "select a from {} where {}",
+    "delete": "delete from {} where {}",
+    "update": "update {} set a = 2 where {}",
+    "cte": "with rows_of_days as (select a from {} where {}) select * from rows_of_days",
+}
 
 
-def test_the_bridge_set_one_variable_is_needed(bare: bigquery.Client) -> None:
-    with pytest.raises(BadRequest, match="Undeclared variable"):
-        bare.query(ONE_VARIABLE).result()
+@pytest.fixture(scope="module")
+def days(client: bigquery.Client) -> str:
+    """A table that is read by its partitions only."""
+    client.create_dataset("filtered")
+    _filtered_table(client, "filtered.days")
+    return "filtered.days"
 
 
-def test_a_merge_may_filter_partitions_in_its_clauses(
-    client: bigquery.Client, dataset: str, rows: Rows
+@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize("filter_", BOUND)
+def test_partitions_are_named_by_constants(
+    client: bigquery.Client, days: str, read: str, filter_: str
 ) -> None:
-    table = f"{dataset}.t"
-    _filtered_table(client, table)
-    client.query_and_wait(FILTERED_MERGE.format(table))
-    assert rows(f"select a from {table} where day > '2000-01-01' order by day") == [(2,), (1,)]
-    unfiltered = FILTERED_MERGE.format(table).replace("target.day in (date '2026-07-01')", "true")
-    with pytest.raises(BadRequest, match="without a filter"):
-        client.query_and_wait(unfiltered)
+    client.query(READS[read].format(days, BOUND[filter_]), job_config=parameters()).result()
 
 
-def test_the_bridge_merge_partition_filter_is_needed(bare: bigquery.Client) -> None:
+@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize("filter_", UNBOUND)
+def test_a_filter_that_leaves_no_partition_out_is_refused(
+    client: bigquery.Client, days: str, read: str, filter_: str
+) -> None:
+    with pytest.raises(BadRequest, match="without a filter over column"):
+        client.query(READS[read].format(days, UNBOUND[filter_]), job_config=parameters()).result()
+
+
+def test_an_insert_into_a_filtered_table_needs_no_filter(
+    client: bigquery.Client, days: str, rows: Rows
+) -> None:
+    sql = "insert into {0} (day, a) select day, 7 from {0} where day = '2026-07-01'"
+    client.query_and_wait("insert into filtered.days (day, a) values ('2026-07-09', 1)")
+    client.query_and_wait(sql.format(days))
+    with pytest.raises(BadRequest, match="without a filter over column"):
+        client.query_and_wait(sql.format(days).replace("where day = '2026-07-01'", ""))
+    assert rows(f"select count(*) from {days} where day = '2026-07-09'") == [(1,)]
+
+
+def test_the_bridge_constant_partition_filter_is_needed(bare: bigquery.Client) -> None:
     _filtered_table(bare, "d.f")
-    with pytest.raises(BadRequest, match="without a filter"):
-        bare.query_and_wait(FILTERED_MERGE.format("d.f"))
+    for filter_ in ("a subquery", "one of two"):
+        bare.query_and_wait(READS["query"].format("d.f", UNBOUND[filter_]))
+    bare.query_and_wait("delete from d.f where true")
 
 
 CANCELLED = "Transaction is aborted due to concurrent update against table"

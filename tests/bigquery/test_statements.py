@@ -19,7 +19,6 @@ from statements import every
 from runner.control import spooled
 from runner.dataset import data_sql
 from runner.orchestration import catch_up_sql
-from runner.orchestration.estimate import EXPORT_VIEW
 
 CENTRAL = "local.tenants."
 # What a tenant may read beside its own: a landing's rows, and which dates it has; else its export.
@@ -229,6 +228,7 @@ def test_what_dbt_runs_for_a_bill_never_reads_the_central_dataset(sent: list[Sen
 
 # -- Pruning
 
+EXPORT_VIEW = "stg_gcp_billing__export"
 BOUNDED = {"usage_start_time": {"GTE", "LT"}, "export_partition_time": {"GTE"}}
 # By what a dated table is partitioned, where that is not called usage_date.
 PARTITIONED_BY = {

@@ -121,12 +121,23 @@ def test_jobs_refused_for_a_quota_are_a_warning(
 ) -> None:
     target = Target("bigquery", "bigquery", {"location": location, "project": "ours"})
     monkeypatch.setattr(Settings, "target", lambda *args: target)
-    answers = Answers({"jobs": 7, "refused": refused})
+    answers = Answers({"jobs": 7, "refused": refused, "too_large": 0, "conflicts": 2})
     result = bigquery.refused_jobs(scope_of(answers))
-    assert result.status == status
+    assert result.status == status and "2 cancelled by a concurrent update" in result.detail
     # The command asks for nothing without whose quota it is.
     assert (result.remedy or "--consumer=projects/ours").endswith("--consumer=projects/ours")
     assert f"`region-{location.lower()}`" in answers.asked[0]
+
+
+def test_jobs_beyond_bigquerys_resources_are_a_warning(
+    monkeypatch: pytest.MonkeyPatch, scope_of: ScopeOf
+) -> None:
+    target = Target("bigquery", "bigquery", {"location": "US", "project": "ours"})
+    monkeypatch.setattr(Settings, "target", lambda *args: target)
+    row = {"jobs": 7, "refused": 0, "too_large": 3, "conflicts": 0}
+    result = bigquery.refused_jobs(scope_of(Answers(row)))
+    assert result.status == WARN and "3 beyond BigQuery's resources" in result.detail
+    assert "fewer dates" in (result.remedy or "")
 
 
 @pytest.mark.parametrize(
