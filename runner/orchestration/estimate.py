@@ -58,7 +58,7 @@ class Estimate:
 def of(context: Context, tenant_id: str, template: Template, dates: DateRange) -> Estimate:
     """Compile the run's models for these dates and have each dry run. Nothing is written.
 
-    BigQuery does not estimate a script as a whole, so its queries are asked for one by one: that of
+    BigQuery does not estimate a script, so its queries are asked for one by one: that of
     the model, and its proofs, which compiled as the tests that they are read the same bytes.
     Raises RunnerError when dbt cannot compile.
     """
