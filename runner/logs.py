@@ -89,11 +89,11 @@ class Console(io.TextIOBase):
     def write(self, text: str) -> int:
         self._begun += text
         if self._begun.endswith("\n"):
-            text, self._begun = self._begun.strip(), ""
-            first = text.partition(":")[0].upper()
+            line, self._begun = self._begun.strip(), ""
+            first = line.partition(":")[0].upper()
             level = first if first in ("ERROR", "WARNING", "CRITICAL") else "INFO"
-            document = {"name": "runner.console", "msg": text, "levelname": level}
-            if text:
+            document = {"name": "runner.console", "msg": line, "levelname": level}
+            if line:
                 self._handler.handle(logging.makeLogRecord(document))
         return len(text)
 
