@@ -35,9 +35,7 @@ def sync(folder: Path, upgrade: bool) -> list[str]:
         if is_new or upgrade:
             _apply(folder, shipped, copied, removed)
     except (OSError, ValueError, KeyError) as error:
-        raise UsageProblem(
-            f"The project in {folder} cannot be read or written ({error})."
-        ) from None
+        raise UsageProblem(f"The project {folder} cannot be read or written ({error}).") from None
     yours = [
         f"  keep    {path}, which you changed; compare: "
         + shlex.join(["diff", "-u", str(folder / path), str(shipped[path])])

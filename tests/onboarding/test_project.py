@@ -131,7 +131,7 @@ def test_a_project_of_another_user_is_not_changed(wheel: Path, tmp_path: Path) -
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(wheel: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageProblem, match=r"^The project in .*/file cannot be read or written \("):
+    with pytest.raises(UsageProblem, match=r"^The project .*/file cannot be read or written \("):
         project.sync(tmp_path / "file", False)
 
 
