@@ -40,7 +40,7 @@ class Client:
     def __init__(self, target: Target, environ: Mapping[str, str]) -> None:
         self.fields = target.fields
         self._environ = environ
-        # The byte cap of each query of ours, the same as dbt's; none if the profile sets none.
+        # The byte cap of each of the runner's queries, as for dbt; none if the profile has none.
         cap = int(self.fields.get("maximum_bytes_billed") or 0)
         self.capped: dict[str, int] = {"maximum_bytes_billed": cap} if cap else {}
         # By account; empty is the process's own, the only one that uses control tables.
@@ -212,7 +212,7 @@ def _is_passing(error: Any) -> bool:
     from google.api_core import exceptions
 
     text = str(error).lower()
-    if refusals.OVER_THE_CAP in text:  # which Google's client takes for an error of the server
+    if refusals.OVER_THE_CAP in text:  # Google's client reports it as a server error
         return False
     return (
         isinstance(error, exceptions.TooManyRequests | exceptions.ServerError)

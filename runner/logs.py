@@ -79,7 +79,7 @@ class _Log(logging.handlers.WatchedFileHandler):
 
 
 class Console(io.TextIOBase):
-    """Standard error as JSON lines: a record for each text, once its line has ended."""
+    """Standard error as JSON lines: a record for each text that ends with a line end."""
 
     encoding = "utf-8"
 
@@ -89,18 +89,18 @@ class Console(io.TextIOBase):
     def write(self, text: str) -> int:
         self._begun += text
         if self._begun.endswith("\n"):
-            line, self._begun = self._begun.strip(), ""
-            first = line.partition(":")[0].upper()
+            complete, self._begun = self._begun.strip(), ""
+            first = complete.partition(":")[0].upper()
             level = first if first in ("ERROR", "WARNING", "CRITICAL") else "INFO"
-            document = {"name": "runner.console", "msg": line, "levelname": level}
-            if line:
+            document = {"name": "runner.console", "msg": complete, "levelname": level}
+            if complete:
                 self._handler.handle(logging.makeLogRecord(document))
         return len(text)
 
 
 @contextlib.contextmanager
 def console(is_job: bool) -> Iterator[None]:
-    """Standard error in the form of LOG_FORMAT: JSON lines, the log's among them, or text.
+    """Standard error in the format of LOG_FORMAT: JSON lines, with those of the log, or text.
 
     The default (auto) is JSON for a job whose standard error is not a terminal, else text.
     """

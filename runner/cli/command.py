@@ -47,7 +47,7 @@ def as_typed(text: str) -> str:
 class Result:
     """What a command prints: the document with --json, else the text; and notes on stderr.
 
-    A function as document is called only with --json.
+    `document` may be a function, which is called only with --json.
     """
 
     document: Any

@@ -49,7 +49,7 @@ def flag(named: str, help: str) -> Callable[[Function], Function]:
 
 
 def _complete(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
-    """For a shell's completion: ids of tenants; none where the warehouse cannot be read."""
+    """Ids of tenants for a shell's completion; none when the warehouse cannot be read."""
     try:
         config = settings.load(context.params.get("project_dir"), context.params.get("target"))
         store = open_context(config, patience_seconds=1).store

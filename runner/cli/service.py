@@ -18,7 +18,7 @@ from runner.text import to_json
 
 
 class _Init(Command):
-    """The project is there before its settings are read."""
+    """Creates the project before its settings are read."""
 
     def invoke(self, ctx: click.Context) -> int:
         values = ctx.params
@@ -33,7 +33,7 @@ class _Init(Command):
 
 @options.command(cls=_Init)
 @click.argument("folder", metavar="[DIR]", required=False)
-@flag("--upgrade", "Bring DIR's files to this version, but for those that you changed.")
+@flag("--upgrade", "Upgrade DIR's files to this version, except those that you changed.")
 @value(
     "--sample-rows",
     "N",
@@ -43,8 +43,8 @@ class _Init(Command):
 def init(config: Settings, folder: str | None, sample_rows: int | None, lines: list[str]) -> Result:
     """Create a project in DIR, and on the local target a sample export and the tenant acme1281.
 
-    DIR may be left out in a project. It can be repeated: existing files are not changed. For a
-    project of another version, it lists what --upgrade would change.
+    Within a project, DIR can be omitted. The command can be repeated: existing files are not
+    changed. For a project of another version, it lists what --upgrade would change.
     """
     lines.append(demo.make_profile(config))
     lines += demo.prepare(options.opened(config, drains_spool=False), sample_rows)

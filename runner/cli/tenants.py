@@ -200,5 +200,5 @@ def _document(store: Store, tenant_id: str) -> dict[str, Any]:
 
 
 def _result(store: Store, tenant_id: str, text: str) -> Result:
-    """A text about a change; for machines the tenant as it is now, which is then read."""
+    """A text about a change for people; for machines, the tenant as it is now."""
     return Result(lambda: _document(store, tenant_id), text)

@@ -66,8 +66,8 @@ class BigQueryStore:
         while found := self._client.call(cancel):
             if time.monotonic() > ends:
                 raise WarehouseUnreachable(
-                    f"The BigQuery job {found[0]} of a run that has died does not end: run"
-                    f" `bq cancel {found[0]}`, and this again when it has ended."
+                    f"The BigQuery job {found[0]} of a dead run could not be cancelled: run"
+                    f" `bq cancel {found[0]}`, then run this command again."
                 )
             time.sleep(1)
 

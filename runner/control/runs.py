@@ -27,7 +27,7 @@ QUEUE = "queue"
 # For a run without a start time.
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
-# Events are read from so many days before on: no run is active for so long.
+# Usage events of this time are read: no run is active for longer.
 EVENTS = timedelta(days=40)
 
 DIED = "lease expired: the process that ran it ended without a report"
@@ -85,7 +85,7 @@ def of_events(tenant_id: str, now: datetime) -> dict[str, Value]:
 
 
 def tenant_of(store: Store, run_id: str) -> str | None:
-    """Whose run it is, by the newest usage events, else by all; None when there is no such run."""
+    """The run's tenant, by the newest usage events or else by all; None for an unknown run."""
     for since in ((datetime.now(UTC) - EVENTS).date(), EARLIEST):
         if rows := store.read(sql.TENANT_OF_RUN, run_id=run_id, events_since=since):
             return str(rows[0]["tenant_id"])
@@ -109,7 +109,7 @@ def end_dead(store: Store, tenant_id: str, active: Sequence[Row]) -> int:
     closed = [row for row in active if row in dead or row["lease_expires_at"] <= now]
     if not closed:
         return 0
-    # What a dead run left at work could else commit after the next run of its dates.
+    # Else a job of the dead run could commit after the next run of its dates.
     store.cancel_jobs(tenant_id, [row["pipeline_logging_id"] for row in closed])
     statements = (claim_sql.CLAIM_LOCK, *[sql.END_LEASE] * len(dead))
     statements += (sql.EXPIRE, sql.CLOSE_STEPS, sql.MISSING_EVENTS)
@@ -158,7 +158,7 @@ def cancel(store: Store, tenant_id: str, run_id: str, why: str) -> Run | None:
     )
     if not rows or rows[0]["status"] != "CANCELLED" or rows[0]["end_time"] != now:
         return None
-    # After it is closed: its process, if it still has one, is to see that, and no failure.
+    # After closing the run, so that its process sees the cancellation and not a failed job.
     with contextlib.suppress(WarehouseProblem):
         store.cancel_jobs(tenant_id, [run_id])
     return run_from_row(rows[0])

@@ -40,9 +40,9 @@ class Store(Protocol):
         """Make the tables and columns that are missing; False where dbt makes them."""
 
     def cancel_jobs(self, tenant: str, run_ids: Collection[str]) -> None:
-        """Cancel what the engine still does for these runs of the tenant, and wait for its end.
+        """Cancel the engine's jobs of these runs of the tenant, and wait until they have ended.
 
-        Raises WarehouseUnreachable when it does not end, or may not be searched for.
+        Raises WarehouseUnreachable when one does not end, or jobs may not be listed.
         """
 
     def drop(self, tenant: str) -> None:

@@ -16,7 +16,7 @@ from runner.sql import Row, Value
 
 # How long the account of a tenant is cached.
 ACCOUNT_SECONDS = 30.0
-# Of each table that a query reads so many bytes are billed, however few it has: 10 MB.
+# BigQuery bills at least 10 MB for each table that a query reads.
 LEAST_BYTES = 10 * 2**20
 
 

@@ -56,7 +56,7 @@ class Dataset(Protocol):
         """Bytes that a query would read, by a dry run; None where nothing is billed."""
 
     def bytes_billed(self, tenant: str, sql: str) -> int | None:
-        """Bytes that would be billed for a query, at the least; None where nothing is billed."""
+        """The least bytes that would be billed for a query; None where nothing is billed."""
 
     def prepare(self, tenant: str) -> None:
         """Make the tenant's dataset or folder; raises WarehouseUnreachable when it cannot."""

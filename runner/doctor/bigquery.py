@@ -68,8 +68,8 @@ def partitions(scope: Scope) -> CheckResult:
     detail = f"labels are {row['least_lag']} to {row['most_lag']} days after the export's UTC date"
     seen = scope.store.read(doctor_sql.LAG.format(tenant=scope.tenant))[0]["lag_days"] or 0
     seen = max(seen, -row["least_lag"])
-    detail += f"; a partition stood at most {seen} days before a row's export so far, and catch-up"
-    detail += f" starts {moved.margin(seen).days} days before its mark"
+    detail += f"; rows were exported at most {seen} days after their partition, so catch-up starts"
+    detail += f" {moved.margin(seen).days} days before its mark"
     if row["unread_rows"]:
         detail += f"; {row['unread_rows']} rows are in partitions over a day before their usage"
         run = f"runner run --tenant {scope.tenant} --date D"

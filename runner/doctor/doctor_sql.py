@@ -36,7 +36,7 @@ from `{tenant}`.stg_gcp_billing__export
 where export_partition_time >= @since
 """
 
-# What catch-up has seen, by which its margin grew.
+# The largest lag that a catch-up has found: it determines the margin.
 LAG = "select max(partition_lag_days) as lag_days from `{tenant}.x_meta_catch_ups`"
 
 REFUSED_JOBS = """

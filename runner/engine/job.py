@@ -92,6 +92,6 @@ class Event:
 
     @property
     def is_reported(self) -> bool:
-        """Whether a log has a line for it: a node has finished, and is no test that held."""
+        """Whether it is logged: a finished node that is not a passed or skipped test."""
         held = self.type == "test" and self.status in ("pass", "success", "skipped")
         return self.kind == "finished" and not held

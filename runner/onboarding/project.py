@@ -1,4 +1,4 @@
-"""The dbt project in a folder of its own: what the package ships, beside what analysts changed."""
+"""The dbt project in a user's folder: the package's files, and those that analysts changed."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from runner import __version__
 from runner.errors import UsageProblem
 
-# What was shipped to a folder: {"version": …, "files": {path: SHA-256}}.
+# The record of the copied files: {"version": …, "files": {path: SHA-256}}.
 RECORD = ".runner.json"
 EMPTY = '{"version": "none", "files": {}}'
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -19,10 +19,10 @@ IN_WHEEL = PACKAGE / "project"
 
 
 def sync(folder: Path, upgrade: bool) -> list[str]:
-    """Copy the project to a folder that has none; lines that list what was, or would be, changed.
+    """Copy the project to a folder without one; returns lines that list the changes.
 
-    A file that was changed or removed since it was copied stays so. `upgrade`: bring the others
-    to this version, which is otherwise only listed. Raises UsageProblem.
+    Files that the user changed or removed are not touched. `upgrade`: replace the others by this
+    version's; without it, they are only listed. Raises UsageProblem.
     """
     is_new = not (folder / "dbt_project.yml").exists()
     if not is_new and not (folder / RECORD).exists():
@@ -35,19 +35,19 @@ def sync(folder: Path, upgrade: bool) -> list[str]:
         if is_new or upgrade:
             _apply(folder, shipped, copied, removed)
     except (OSError, ValueError, KeyError) as error:
-        raise UsageProblem(f"The project in {folder} cannot be written or read: {error}.") from None
+        raise UsageProblem(f"The project {folder} cannot be read or written ({error}).") from None
     yours = [
-        f"  keep    {path}, which is yours; compare: "
+        f"  keep    {path}, which you changed; compare: "
         + shlex.join(["diff", "-u", str(folder / path), str(shipped[path])])
         for path in kept
     ]
     if is_new:
-        return [f"project         {folder} was made, version {__version__}", *yours]
+        return [f"project         {folder} was created, version {__version__}", *yours]
     if not (copied or removed or kept):
-        return [f"project         {folder} has all of version {__version__}"]
-    would = "was brought" if upgrade else "would be brought by --upgrade"
+        return [f"project         {folder} is up to date, version {__version__}"]
+    done = "was upgraded" if upgrade else "can be upgraded with --upgrade"
     return [
-        f"project         {folder} {would} from version {version} to {__version__}:",
+        f"project         {folder} {done} from version {version} to {__version__}:",
         *(f"  {'change' if path in known else 'add   '}  {path}" for path in copied),
         *(f"  remove  {path}" for path in removed),
         *yours,
@@ -55,7 +55,7 @@ def sync(folder: Path, upgrade: bool) -> list[str]:
 
 
 def _shipped() -> dict[str, Path]:
-    """Each file of the project by its path in it: in the wheel, or else in the checkout."""
+    """The project's files by their paths: from the wheel, or else from the checkout."""
     folders = {".": IN_WHEEL}
     if not IN_WHEEL.is_dir():
         build = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))
@@ -73,7 +73,7 @@ def _shipped() -> dict[str, Path]:
 def _plan(
     folder: Path, shipped: dict[str, Path], known: dict[str, str]
 ) -> tuple[list[str], list[str], list[str]]:
-    """Paths to be copied, to be removed, and those whose new version the folder does not get."""
+    """The paths to copy, to remove, and to keep because the user changed the file."""
     copied, removed, kept = [], [], []
     for path in sorted({*shipped, *known}):
         there, new, old = _digest(folder / path), _digest(shipped.get(path)), known.get(path)
@@ -89,7 +89,7 @@ def _plan(
 def _apply(
     folder: Path, shipped: dict[str, Path], copied: Iterable[str], removed: Iterable[str]
 ) -> None:
-    """Each file complete or not at all; dbt_project.yml last, for it makes the folder a project."""
+    """Write each file atomically; dbt_project.yml last, as it makes the folder a project."""
     for path in removed:
         (folder / path).unlink()
     for path in sorted(copied, key=lambda path: path == "dbt_project.yml"):
@@ -113,7 +113,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _digest(path: Path | None) -> str | None:
-    """SHA-256 of a file; None where there is none."""
+    """SHA-256 of a file; None when it does not exist."""
     if path is None or not path.is_file():
         return None
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -14,7 +14,7 @@ TIB = 2**40
 
 @dataclass(frozen=True)
 class ModelEstimate:
-    """Bytes that would be billed for the query of one model or test, at the least.
+    """The least bytes that would be billed for the query of one model or test.
 
     None when the engine does not know (see `why`).
     """
@@ -56,10 +56,10 @@ class Estimate:
 
 
 def of(context: Context, tenant_id: str, template: Template, dates: DateRange) -> Estimate:
-    """Compile the run's models for these dates and have each dry run. Nothing is written.
+    """Compile the run's models for these dates, and dry-run their queries. Nothing is written.
 
-    BigQuery does not estimate a script, so its queries are asked for one by one: that of
-    the model, and its proofs, which compiled as the tests that they are read the same bytes.
+    BigQuery cannot estimate a complete script, so its queries are estimated one by one: that of
+    the model, and those of its proofs, which read the same bytes when compiled as tests.
     Raises RunnerError when dbt cannot compile.
     """
     settings, dataset = context.settings, context.dataset

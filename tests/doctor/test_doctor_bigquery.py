@@ -103,7 +103,7 @@ def test_the_farthest_that_a_partition_was_from_its_rows_is_reported(
 ) -> None:
     row = {"charge_rows": 5, "least_lag": least, "most_lag": 1, "unread_rows": 0, "lag_days": seen}
     result = bigquery.partitions(scope_of(Answers(row)))
-    assert result.status == OK and f"at most {far} days before" in result.detail, result
+    assert result.status == OK and f"at most {far} days after" in result.detail, result
     assert f"starts {margin} days before its mark" in result.detail, result
 
 

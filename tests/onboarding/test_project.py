@@ -25,7 +25,7 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def ours(wheel: Path, tmp_path: Path) -> Path:
     """A project made by version 1; its analyst has changed one file, removed one and added one."""
     folder = tmp_path / "ours"
-    assert project.sync(folder, False) == [f"project         {folder} was made, version 1"]
+    assert project.sync(folder, False) == [f"project         {folder} was created, version 1"]
     (folder / "models/b.sql").write_text("changed")
     (folder / "models/c.sql").unlink()
     (folder / "models/own.sql").write_text("own")
@@ -56,7 +56,7 @@ def test_a_new_folder_gets_all_and_a_second_init_changes_nothing(wheel: Path, ou
     before = texts(ours)
     for upgrade in (False, True):
         (line,) = project.sync(ours, upgrade)
-        assert line.endswith("has all of version 1") and texts(ours) == before
+        assert line.endswith("is up to date, version 1") and texts(ours) == before
 
 
 def test_a_newer_version_first_lists_what_it_would_change(
@@ -65,15 +65,15 @@ def test_a_newer_version_first_lists_what_it_would_change(
     newer(wheel, monkeypatch)
     before = texts(ours)
     head, *lines = project.sync(ours, False)
-    assert head.endswith("would be brought by --upgrade from version 1 to 2:")
+    assert head.endswith("can be upgraded with --upgrade from version 1 to 2:")
     compare = {name: f"compare: diff -u {ours}/{name} {wheel}/{name}" for name in before}
     assert lines == [
         "  change  dbt_project.yml",
         "  change  models/a.sql",
         "  add     models/new.sql",
         "  remove  .gitignore",
-        f"  keep    models/b.sql, which is yours; {compare['models/b.sql']}",
-        f"  keep    models/own.sql, which is yours; {compare['models/own.sql']}",
+        f"  keep    models/b.sql, which you changed; {compare['models/b.sql']}",
+        f"  keep    models/own.sql, which you changed; {compare['models/own.sql']}",
     ]
     assert texts(ours) == before, "nothing was changed"
 
@@ -82,7 +82,7 @@ def test_an_upgrade_leaves_what_the_analyst_changed_removed_and_added(
     wheel: Path, ours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     newer(wheel, monkeypatch)
-    assert "was brought from version 1 to 2" in project.sync(ours, True)[0]
+    assert "was upgraded from version 1 to 2" in project.sync(ours, True)[0]
     assert texts(ours) == {
         "dbt_project.yml": "dbt_project.yml of version 2",
         "models/a.sql": "models/a.sql of version 2",
@@ -91,7 +91,7 @@ def test_an_upgrade_leaves_what_the_analyst_changed_removed_and_added(
         "models/own.sql": "own",
     }
     (line,) = project.sync(ours, False)
-    assert line.endswith("has all of version 2")
+    assert line.endswith("is up to date, version 2")
 
 
 def test_an_init_that_broke_off_is_completed_by_the_next(
@@ -112,14 +112,14 @@ def test_an_init_that_broke_off_is_completed_by_the_next(
 
     for files in range(len(texts(wheel)) + 2):
         monkeypatch.setattr(project, "_write", breaking(files))
-        with pytest.raises(UsageProblem, match=r"broken cannot be written or read: no space left"):
+        with pytest.raises(UsageProblem, match=r"broken cannot be read or written \(no space left"):
             project.sync(folder, False)
         if (folder / "dbt_project.yml").exists():
             break
     monkeypatch.setattr(project, "_write", write)
     project.sync(folder, False)
     assert texts(folder) == texts(wheel)
-    assert project.sync(folder, False)[0].endswith("has all of version 1")
+    assert project.sync(folder, False)[0].endswith("is up to date, version 1")
 
 
 def test_a_project_of_another_user_is_not_changed(wheel: Path, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_project_of_another_user_is_not_changed(wheel: Path, tmp_path: Path) -
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(wheel: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageProblem, match=r"^The project in .*/file cannot be written or read: "):
+    with pytest.raises(UsageProblem, match=r"^The project .*/file cannot be read or written \("):
         project.sync(tmp_path / "file", False)
 
 

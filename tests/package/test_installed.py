@@ -54,7 +54,7 @@ def test_a_wheel_has_no_need_of_a_checkout(installed: Path, tmp_path: Path) -> N
         return sh("runner", *words, environ=environ, cwd=cwd)
 
     made = runner("init", "bill", "--sample-rows", "2000", cwd=work)
-    assert made.splitlines()[0].startswith(f"project         {work / 'bill'} was made, version ")
+    assert made.splitlines()[0].startswith(f"project         {work / 'bill'} was created, version ")
     assert made.splitlines()[-1] == (
         "Next: cd bill && runner run --tenant acme1281 --date 2024-11-01"
     )
@@ -71,7 +71,7 @@ def test_a_wheel_has_no_need_of_a_checkout(installed: Path, tmp_path: Path) -> N
     model.write_text("{{ config(materialized='view') }}\nselect 1 as answer\n")
     which = "{tenant_id: acme1281, date: 2024-11-01}"
     sh("dbt", "build", "--select", "own_mart", "--vars", which, environ=environ, cwd=work / "bill")
-    assert "has all of version" in runner("init").splitlines()[0] and model.exists()
+    assert "is up to date, version" in runner("init").splitlines()[0] and model.exists()
     assert [path.name for path in home.iterdir() if path.name != ".dbt"] == [], "HOME stays empty"
     assert [path.name for path in work.iterdir()] == ["bill"]
 
