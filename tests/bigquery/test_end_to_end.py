@@ -263,6 +263,22 @@ def test_usage_events_are_partitioned_by_date_and_clustered_by_tenant(story: Sto
     assert table.clustering_fields == ["tenant_id", "event_id"]
 
 
+def test_whatever_writes_for_a_run_carries_the_runs_id(story: Story) -> None:
+    """By this label the jobs of a run whose process was killed are found and cancelled."""
+    step = story.steps["gamma again"]
+    sent = [
+        one["configuration"]
+        for one in story.emulator.jobs(step.since)
+        if int(one["statistics"]["creationTime"]) <= step.until
+    ]
+    writes = re.compile(r"\b(insert into|delete from|update|merge into)\b")
+    of_dbt = [one for one in sent if one["query"]["query"].lstrip().startswith("/* {")]
+    writing = [one for one in of_dbt if writes.search(one["query"]["query"])]
+    assert len(writing) > 15
+    run_id = step.document["pipeline_logging_id"]
+    assert {one.get("labels", {}).get("run") for one in writing} == {run_id}
+
+
 class Kept:
     """A store that runs no transaction, and keeps what it was to be."""
 

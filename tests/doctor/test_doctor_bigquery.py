@@ -1,5 +1,6 @@
 """What doctor makes of BigQuery's answers; that BigQuery takes its questions is tested there."""
 
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
@@ -7,9 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support import ROOT
 
 from runner.control import tenants
-from runner.doctor import bigquery
+from runner.doctor import bigquery, examine
 from runner.doctor import doctor_sql as sql
 from runner.doctor.check import FAIL, OK, WARN, Scope
 from runner.errors import StatementRefused, UsageProblem
@@ -150,6 +152,17 @@ def test_the_time_zone_of_a_session_is_reported_and_has_no_effect(
     result = bigquery.time_zone(scope_of(Answers({"time_zone": zone})))
     assert result.status == OK and zone in result.detail and "name UTC" in result.detail
     assert ("your own queries" in result.detail) is is_reported
+
+
+def test_the_first_day_is_told_and_tried_with_every_check_that_bigquery_alone_has() -> None:
+    checks = (*examine.WAREHOUSE_CHECKS, *examine.TENANT_CHECKS)
+    ours = {one.name for one in checks if one.when in (bigquery.is_used, bigquery.reads_a_table)}
+    assert len(ours) >= 6
+    text = (ROOT / "dbt_project" / "docs" / "bigquery.md").read_text()
+    told = set(re.findall(r"^\| `([a-z ]+)` \|", text.split("## On the first real day")[1], re.M))
+    smoke = (ROOT / "tests" / "bigquery" / "smoke.sh").read_text()
+    tried = set(re.findall(r'"([a-z ]+)"', smoke.split("names = ")[1].splitlines()[0]))
+    assert ours <= told == tried
 
 
 def test_a_location_is_a_name_before_it_is_sql(

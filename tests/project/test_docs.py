@@ -1,6 +1,7 @@
 """What the documents name is there."""
 
 import re
+from decimal import Decimal
 
 import pytest
 from support import ROOT
@@ -9,7 +10,7 @@ DOCS = ROOT / "dbt_project" / "docs"
 TESTS = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
 
 
-@pytest.mark.parametrize("name", ["threats.md", "verification.md"])
+@pytest.mark.parametrize("name", ["threats.md", "verification.md", "bigquery.md"])
 def test_the_tests_that_a_document_names_are_there(name: str) -> None:
     text = (DOCS / name).read_text()
     for named in re.findall(r"`(test_\w+)`", text):
@@ -35,3 +36,36 @@ def test_the_threat_model_is_found_and_short() -> None:
     assert len(text.splitlines()) <= 120
     for heading in ("Who is trusted with what", "What is defended", "What is not defended"):
         assert f"\n## {heading}\n" in text
+
+
+def test_the_price_of_a_night_on_bigquery_follows_from_what_was_measured() -> None:
+    text = (DOCS / "bigquery.md").read_text()
+    section = text.split("### A night of many tenants\n")[1].split("\n## ")[0]
+    measured = " ".join(section.split("| tenants |")[0].split())
+
+    def number(words: str) -> int:
+        found = re.search(words, measured)
+        assert found, words
+        return int(found.group(1))
+
+    runs = number(r"is (\d+) jobs that read"), number(r"jobs that read (\d+) tables \(they")
+    checks = number(r"nothing is (\d+) jobs"), number(r"that read (\d+) tables \(14")
+    polls = number(r"is asked (\d+) times")
+    tables = runs[1] + checks[1] + polls
+    assert number(r"Together (\d+) tables") == tables
+    rows = [
+        line.strip("| ").split(" | ")
+        for line in section.splitlines()
+        if re.match(r"\| [\d,]+ ", line)
+    ]
+    for row in [[re.sub("[,$]", "", cell).removesuffix(" GB") for cell in row] for row in rows]:
+        tenants, jobs, read, billed, night, month = map(Decimal, row)
+        assert (jobs, read) == (tenants * (runs[0] + checks[0] + polls), tenants * tables)
+        assert abs(billed - read * 10 / 1024) < Decimal("0.1")
+        dollars = read * 10 / 1024 / 1024 * Decimal("6.25")
+        assert abs(night - dollars) < Decimal("0.01") and abs(month - 30 * dollars) < 1
+    assert [row[0] for row in rows] == ["10", "100", "1,000"]
+    # The budget that holds these figures, see test_a_command_is_few_jobs_that_name_few_tables.
+    budget = (ROOT / "tests" / "bigquery" / "test_end_to_end.py").read_text()
+    (most,) = re.findall(r'"gamma again", (\d+), \d+, (\d+)', budget)
+    assert runs[0] <= int(most[0]) <= runs[0] + 5 and runs[1] <= int(most[1]) <= runs[1] + 5
