@@ -22,6 +22,7 @@ NET_OF = {
     "invoice_reconciliation": "sum(billed_cost)",
     "focus_cost_and_usage": "sum(BilledCost)",
     "cost_daily": "sum(billed_cost)",
+    "cost_by_folder_daily": "sum(billed_cost)",
     "cost_waterfall_daily": "sum(billed_cost)",
     "cost_by_resource_daily": "sum(billed_cost)",
     "top_resources": "sum(billed_cost)",
