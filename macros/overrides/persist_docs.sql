@@ -1,7 +1,10 @@
 {#
-    dbt's own, but not where the dataset has all that this project deploys: a table keeps the comments
-    that the deploying run wrote, and writing them again is a statement for each table. A view is made
-    anew, and so are its comments.
+    Writes the comments of a relation and its columns, but not those of a table in a dataset that has
+    all that this project deploys: the table keeps the comments that the deploying run wrote. A view is
+    created in each run, and so are its comments.
+
+    Shadows persist_docs of dbt because that macro writes the comments in every run: one more statement
+    for each table.
 #}
 {% macro persist_docs(relation, model, for_relation=true, for_columns=true) -%}
     {%- if model.config.materialized == 'view' or not is_deployed() -%}

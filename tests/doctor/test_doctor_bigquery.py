@@ -154,15 +154,17 @@ def test_the_time_zone_of_a_session_is_reported_and_has_no_effect(
     assert ("your own queries" in result.detail) is is_reported
 
 
-def test_the_first_day_is_told_and_tried_with_every_check_that_bigquery_alone_has() -> None:
+def test_the_first_day_is_documented_and_tried_with_every_check_that_bigquery_alone_has() -> None:
     checks = (*examine.WAREHOUSE_CHECKS, *examine.TENANT_CHECKS)
     ours = {one.name for one in checks if one.when in (bigquery.is_used, bigquery.reads_a_table)}
     assert len(ours) >= 6
     text = (ROOT / "dbt_project" / "docs" / "bigquery.md").read_text()
-    told = set(re.findall(r"^\| `([a-z ]+)` \|", text.split("## On the first real day")[1], re.M))
+    documented = set(
+        re.findall(r"^\| `([a-z ]+)` \|", text.split("## On the first real day")[1], re.M)
+    )
     smoke = (ROOT / "tests" / "bigquery" / "smoke.sh").read_text()
     tried = set(re.findall(r'"([a-z ]+)"', smoke.split("names = ")[1].splitlines()[0]))
-    assert ours <= told == tried
+    assert ours <= documented == tried
 
 
 def test_a_location_is_a_name_before_it_is_sql(
