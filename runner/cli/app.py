@@ -51,7 +51,7 @@ class CommandLine(Group):
             error: click.ClickException = UsageProblem("Aborted: no input was given.")
         except click.ClickException as problem:
             error = problem
-        _show(error, words)
+        _print_error(error, words)
         sys.exit(error.exit_code)
 
 
@@ -99,7 +99,7 @@ def _main() -> None:
         files = [h.baseFilename for h in log.handlers if isinstance(h, logging.FileHandler)]
         where = f"the full trace: {files[0]}" if files else "run again with --verbose"
         problem = click.ClickException(f"internal error ({type(error).__name__}); {where}")
-        _show(problem, sys.argv)
+        _print_error(problem, sys.argv)
         sys.exit(problem.exit_code)
 
 
@@ -118,7 +118,7 @@ def _signals_raised() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _show(error: click.ClickException, words: Sequence[str]) -> None:
+def _print_error(error: click.ClickException, words: Sequence[str]) -> None:
     """Print an error on stderr, after its text if it has one; with --json also a document."""
     text = getattr(error, "text", "")
     if text and "--json" not in words:
