@@ -133,7 +133,7 @@ def test_everything_is_shown_and_reached_by_keyboard(served, browser) -> None:
     page.keyboard.press("Enter")
     wait_for(page, "#failures article")
     assert page.evaluate("document.activeElement.id") == "detail-title"
-    assert "1 expectations held, 0 warned, 1 failed" in page.inner_text("#quality-summary")
+    assert "1 expectations passed, 0 warned, 1 failed" in page.inner_text("#quality-summary")
     failure = page.inner_text("#failures")
     assert "reconciles" in failure and NASTY in failure
     assert "cost is the export's: does not hold for 2 rows." in failure

@@ -170,8 +170,8 @@ function showQuality(run, quality) {
   const failed = quality.flatMap((one) => one.failed_expectations.map((each) => ({ ...each, table: one.table })));
   const of = (...names) => failed.filter((one) => names.includes(one.status)).length;
   $("quality-summary").textContent = quality.length
-    ? `${sum("expectations_passed")} expectations held, ${of("warn")} warned, ${of("fail", "error")} failed.`
-    : ACTIVE.includes(run.status) ? "Expectations are checked as tables are built." : "This run left no result.";
+    ? `${sum("expectations_passed")} expectations passed, ${of("warn")} warned, ${of("fail", "error")} failed.`
+    : ACTIVE.includes(run.status) ? "Expectations are checked as tables are built." : "This run has no results.";
   $("failures").replaceChildren(...failed.map((one) => make("article", {},
     make("h4", {}, status(one.status === "warn" ? "WARNING" : "FAIL"), ` ${one.table || ""}: ${words(one.expectation)}`),
     make("p", {}, one.status === "error" ? one.sentence : `${(one.description || words(one.expectation)).trim().replace(/\.$/, "")}: does not hold${one.failing_rows === null ? "" : ` for ${count(one.failing_rows)} row${one.failing_rows === 1 ? "" : "s"}`}.`),
@@ -212,7 +212,7 @@ function showCosts() {
   $("costs-published").textContent = oldest ? `Published ${timestamp(oldest.published_at)} UTC or later, the oldest by run ${oldest.pipeline_logging_id}.` : "";
   const apart = [...published.values()].filter((row) => !row.layers_agree).map((row) => row.usage_date).sort();
   $("costs-apart").hidden = !apart.length;
-  $("costs-apart").textContent = `The layers of ${apart.join(", ")} are of different runs: the catch-up runs these dates again.`;
+  $("costs-apart").textContent = `The tables of ${apart.join(", ")} are of different runs: the next catch-up runs these dates again.`;
   $("days").replaceChildren(...(rows.length ? [dayChart(rows, days, colour, chosen)] : []));
   $("services").replaceChildren(...(rows.length ? [serviceChart(services, colour, chosen)] : []));
   const swatch = (n) => draw("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, draw("rect", { width: 10, height: 10, class: `c${n}` }));
@@ -291,7 +291,7 @@ async function loadCosts() {
   } catch (error) {
     // While a run loads, its file is taken: the numbers of before stay, and are asked for again.
     if (tenant !== state.tenant) return;
-    if (error.status === 503) $("costs-note").textContent = "A run is loading: the costs follow when it has ended.";
+    if (error.status === 503) $("costs-note").textContent = "A run is building the tables: the costs are shown after its end.";
     if (error.status === 503) setTimeout(() => { if (tenant === state.tenant) loadCosts(); }, (error.wait || 5) * 1000);
     else trouble(error);
   }
@@ -408,5 +408,5 @@ $("cancel").addEventListener("click", async () => {
     $("open").hidden = health.auth !== "disabled";
     if (health.auth === "disabled" || state.key) await enter();
     else { $("login").hidden = false; $("key").focus(); }
-  } catch (error) { trouble(new Error("The service does not answer: is it still running?")); }
+  } catch (error) { trouble(new Error("The service does not answer: check that it is running.")); }
 })();
