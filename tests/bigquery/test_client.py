@@ -263,6 +263,12 @@ def test_each_query_of_the_runner_has_the_cap_of_the_profile(cap: str) -> None:
     assert found == [cap or None] * 2
 
 
+@pytest.mark.parametrize("cap", ["1 TiB", "1e12", "-1", "none"])
+def test_a_cap_that_is_no_number_of_bytes_is_refused(cap: str) -> None:
+    with pytest.raises(UsageProblem, match=f"is '{cap}': set BIGQUERY_MAXIMUM_BYTES_BILLED to a"):
+        a_store(Scripted(Job()), maximum_bytes_billed=cap)
+
+
 def test_a_query_over_the_cap_is_not_repeated_and_names_the_setting(pauses: list[float]) -> None:
     """Google's client has no status for the reason, and gives it that of a broken server."""
     words = "Query exceeded limit for bytes billed: 1000. 10485760 or higher required."
