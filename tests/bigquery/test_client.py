@@ -55,7 +55,7 @@ def calls_without_timeout(source: str) -> tuple[int, list[str]]:
         if is_client or (owner == "job" and node.func.attr in ("result", "cancel")):
             found += 1
             given = [keyword.arg or ast.unparse(keyword.value) for keyword in node.keywords]
-            if not {"timeout", "once"} & set(given):
+            if not {"timeout", "once", "every"} & set(given):
                 bad.append(ast.unparse(node))
     return found, bad
 
