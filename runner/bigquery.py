@@ -41,8 +41,13 @@ class Client:
         self.fields = target.fields
         self._environ = environ
         # The byte cap of each of the runner's queries, as for dbt; none if the profile has none.
-        cap = int(self.fields.get("maximum_bytes_billed") or 0)
-        self.capped: dict[str, int] = {"maximum_bytes_billed": cap} if cap else {}
+        cap = str(self.fields.get("maximum_bytes_billed") or 0)
+        if not cap.isdecimal():
+            raise UsageProblem(
+                f"maximum_bytes_billed of target '{target.name}' is '{cap}': set"
+                " BIGQUERY_MAXIMUM_BYTES_BILLED to a number of bytes, such as 1099511627776."
+            )
+        self.capped: dict[str, int] = {"maximum_bytes_billed": int(cap)} if int(cap) else {}
         # By account; empty is the process's own, the only one that uses control tables.
         self.as_account = functools.lru_cache(CLIENTS)(self._connect)
 

@@ -47,16 +47,11 @@ class BigQueryStore:
         once: Any = {"retry": None, "timeout": TIMEOUT_SECONDS}
 
         def cancel() -> list[str]:
-            """Cancel those that have not ended; their ids."""
-            # Pending ones first: what begins meanwhile is then among the running.
-            listed = [
-                job
-                for state in ("pending", "running")
-                for job in self._client.own.list_jobs(
-                    all_users=bool(account), state_filter=state, **once
-                )
-            ]
-            found = [job for job in listed if job.labels.get("run") in run_ids]
+            """Cancel those that have not ended; returns their ids."""
+            every, found = {**once, "all_users": bool(account)}, []
+            for state in ("pending", "running"):  # in this order, for pending ones begin meanwhile
+                listed = self._client.own.list_jobs(state_filter=state, **every)
+                found += [job for job in listed if job.labels.get("run") in run_ids]
             for job in found:
                 by = account if job.user_email == account else ""
                 job.cancel(client=self._client.as_account(by), **once)

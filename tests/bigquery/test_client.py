@@ -55,7 +55,7 @@ def calls_without_timeout(source: str) -> tuple[int, list[str]]:
         if is_client or (owner == "job" and node.func.attr in ("result", "cancel")):
             found += 1
             given = [keyword.arg or ast.unparse(keyword.value) for keyword in node.keywords]
-            if not {"timeout", "once"} & set(given):
+            if not {"timeout", "once", "every"} & set(given):
                 bad.append(ast.unparse(node))
     return found, bad
 
@@ -261,6 +261,12 @@ def test_each_query_of_the_runner_has_the_cap_of_the_profile(cap: str) -> None:
     store.write("update t set a = @a where true", "select 1 as n", a=1)
     found = [one.to_api_repr()["query"].get("maximumBytesBilled") for one in client.configured]
     assert found == [cap or None] * 2
+
+
+@pytest.mark.parametrize("cap", ["1 TiB", "1e12", "-1", "none"])
+def test_a_cap_that_is_no_number_of_bytes_is_refused(cap: str) -> None:
+    with pytest.raises(UsageProblem, match=f"is '{cap}': set BIGQUERY_MAXIMUM_BYTES_BILLED to a"):
+        a_store(Scripted(Job()), maximum_bytes_billed=cap)
 
 
 def test_a_query_over_the_cap_is_not_repeated_and_names_the_setting(pauses: list[float]) -> None:
