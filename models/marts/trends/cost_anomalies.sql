@@ -1,6 +1,7 @@
 {#
     One row per usage date, billing account, project, service and currency whose cost stands
-    out from the four weeks before it: the rows of cost_movers that should be reviewed.
+    out from the four weeks before it, and does not come once a month: the rows of cost_movers
+    that should be reviewed.
 #}
 {{ config(materialized='view') }}
 
@@ -32,6 +33,8 @@ anomalies as (
         median_weekday_cost,
         change_28_day_cost,
         change_28_day_percent,
+        monthly_cost,
+        change_monthly_cost,
         threshold_cost,
         case when change_28_day_cost > 0 then 'spike' else 'drop' end as direction
 

@@ -25,34 +25,15 @@ forecast as (
 
 ),
 
+invoice_lines as (
+
+    select * from {{ ref('invoice_cost_daily') }}
+
+),
+
 days_by_either_clock as (
 
-    select
-        usage_month,
-        billing_account_id,
-        currency,
-        month_number,
-        usage_date,
-        is_loaded,
-        is_settled,
-        billed_cost,
-        {{ money('0') }} as billed_cost_pacific
-    from days
-
-    union all
-
-    select
-        usage_month_pacific as usage_month,
-        billing_account_id,
-        currency,
-        cast(substr(usage_month_pacific, 1, 4) as bigint) * 12
-        + cast(substr(usage_month_pacific, 5, 2) as bigint) as month_number,
-        cast(null as date) as usage_date,
-        false as is_loaded,
-        false as is_settled,
-        {{ money('0') }} as billed_cost,
-        billed_cost as billed_cost_pacific
-    from {{ ref('invoice_cost_daily') }}
+    {{ days_by_either_clock('days', 'invoice_lines') }}
 
 ),
 
@@ -78,41 +59,9 @@ months as (
 
 ),
 
-pairs as (
-
-    select
-        days.month_number,
-        days.billing_account_id,
-        days.currency,
-        days.billed_cost as cost_here,
-        earlier.billed_cost,
-        earlier.is_settled,
-        days.month_number - earlier.month_number as months_ago
-    from days
-    inner join days as earlier
-        on
-            days.billing_account_id = earlier.billing_account_id
-            and days.currency = earlier.currency
-            and days.day_of_month = earlier.day_of_month
-            and days.month_number - earlier.month_number in (1, 12)
-    where days.is_settled
-
-),
-
 compared as (
 
-    select
-        month_number,
-        billing_account_id,
-        currency,
-        sum(case when months_ago = 1 then 1 else 0 end) as days_last_month,
-        sum(case when months_ago = 1 then cost_here end) as cost_beside_last_month,
-        {{ cost_if_settled('months_ago = 1') }} as same_days_last_month_cost,
-        sum(case when months_ago = 12 then 1 else 0 end) as days_last_year,
-        sum(case when months_ago = 12 then cost_here end) as cost_beside_last_year,
-        {{ cost_if_settled('months_ago = 12') }} as same_days_last_year_cost
-    from pairs
-    group by month_number, billing_account_id, currency
+    {{ compared_months('days') }}
 
 ),
 

@@ -9,10 +9,7 @@
 
 with costs as (
 
-    select
-        *,
-        {{ day_number('usage_date') }} as day_number
-    from {{ ref('cost_by_service_daily') }}
+    select * from {{ ref('cost_by_service_daily') }}
 
 ),
 
@@ -23,108 +20,33 @@ loaded as (
 
 ),
 
-services as (
+skus as (
 
-    select
-        billing_account_id,
-        project_id,
-        service_id,
-        currency,
-        max(project_name) as project_name,
-        max(service_description) as service_description,
-        min(day_number) as first_day,
-        max(day_number) as last_day
-    from costs
-    group by billing_account_id, project_id, service_id, currency
+    select * from {{ ref('cost_daily') }}
 
 ),
 
-costs_and_zeros as (
+sku_days as (
 
-    select
-        usage_date,
-        billing_account_id,
-        project_id,
-        service_id,
-        currency,
-        project_name,
-        service_description,
-        charge_rows,
-        billed_cost
-    from costs
-
-    union all
-
-    select
-        loaded.usage_date,
-        services.billing_account_id,
-        services.project_id,
-        services.service_id,
-        services.currency,
-        services.project_name,
-        services.service_description,
-        0 as charge_rows,
-        {{ money('0') }} as billed_cost
-    from services
-    inner join loaded
-        on loaded.day_number between services.first_day - 28 and services.last_day + 28
+    {{ sku_days('skus') }}
 
 ),
 
-daily as (
+monthly as (
 
-    select
-        usage_date,
-        billing_account_id,
-        project_id,
-        service_id,
-        currency,
-        max(project_name) as project_name,
-        max(service_description) as service_description,
-        cast(sum(charge_rows) as bigint) as charge_rows,
-        {{ money('sum(billed_cost)') }} as billed_cost
-    from costs_and_zeros
-    group by usage_date, billing_account_id, project_id, service_id, currency
+    {{ monthly_costs('sku_days') }}
 
 ),
 
-dated as (
+days as (
 
-    select
-        daily.*,
-        loaded.day_number,
-        loaded.day_of_week,
-        loaded.is_settled,
-        case when loaded.is_settled then daily.billed_cost end as settled_cost
-    from daily
-    inner join loaded on daily.usage_date = loaded.usage_date
+    {{ service_days('costs', 'loaded') }}
 
 ),
 
 windowed as (
 
-    select
-        *,
-        sum(charge_rows) over four_weeks as trailing_rows,
-        sum(settled_cost) over one_week as week_cost,
-        count(settled_cost) over one_week as week_days,
-        count(settled_cost) over four_weeks as baseline_days,
-        array_agg(settled_cost) over four_weeks as baseline_costs,
-        array_agg(settled_cost) over same_weekday as weekday_costs
-    from dated
-    window
-        one_week as (
-            partition by billing_account_id, project_id, service_id, currency
-            order by day_number range between 7 preceding and 1 preceding
-        ),
-        four_weeks as (
-            partition by billing_account_id, project_id, service_id, currency
-            order by day_number range between 28 preceding and 1 preceding
-        ),
-        same_weekday as (
-            partition by billing_account_id, project_id, service_id, currency, day_of_week
-            order by day_number range between 28 preceding and 1 preceding
-        )
+    {{ trailing_costs('days') }}
 
 ),
 
@@ -152,12 +74,22 @@ deviations as (
 thresholds as (
 
     select
-        *,
+        deviations.*,
+        monthly.change_monthly_cost,
+        coalesce(monthly.monthly_cost, {{ money('0') }}) as monthly_cost,
+        deviations.billed_cost - coalesce(monthly.monthly_cost, {{ money('0') }}) as daily_cost,
         greatest(
             {{ money('coalesce(mad_28_day_cost, 0) * ' ~ var('anomaly_mads', 5) | int) }},
-            {{ anomaly_minimum('currency') }}
+            {{ anomaly_minimum('deviations.currency') }}
         ) as threshold_cost
     from deviations
+    left join monthly
+        on
+            deviations.usage_date = monthly.usage_date
+            and deviations.billing_account_id = monthly.billing_account_id
+            and deviations.project_id = monthly.project_id
+            and deviations.service_id = monthly.service_id
+            and deviations.currency = monthly.currency
 
 ),
 
@@ -193,15 +125,18 @@ movers as (
         {{ money('billed_cost - median_weekday_cost') }} as change_weekday_cost,
         {{ percent_of('billed_cost - median_weekday_cost', 'median_weekday_cost') }}
             as change_weekday_percent,
+        monthly_cost,
+        change_monthly_cost,
         threshold_cost,
 
-        -- what comes back every week is none, nor is a day whose charges are still to come low
+        -- what comes back every week or month is none, nor is a day whose charges are still to
+        -- come low
         coalesce(
             baseline_days >= 7
-            and abs(billed_cost - median_28_day_cost) > threshold_cost
-            and abs(billed_cost - coalesce(median_weekday_cost, median_28_day_cost))
+            and abs(daily_cost - median_28_day_cost) > threshold_cost
+            and abs(daily_cost - coalesce(median_weekday_cost, median_28_day_cost))
             > threshold_cost
-            and (is_settled or billed_cost > median_28_day_cost),
+            and (is_settled or daily_cost > median_28_day_cost),
             false
         ) as is_anomaly
 
