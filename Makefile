@@ -20,7 +20,7 @@ export DO_NOT_TRACK := 1
 
 run: .venv/.runs
 	@$(BIN)/runner init
-	@$(BIN)/runner run --tenant $(TENANT) --date $(DATE)
+	@LOG_FORMAT=text $(BIN)/runner run --tenant $(TENANT) --date $(DATE)
 	@echo "$$NEXT"
 
 # What `make run` prints at its end: each command works as printed, from this folder.

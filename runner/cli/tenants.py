@@ -151,8 +151,7 @@ def update(config: Settings, tenant_id: str, **named: Any) -> Result:
 @options.tenant_id
 def suspend(config: Settings, tenant_id: str) -> Result:
     """Refuse new runs of the tenant until it is resumed; active runs continue."""
-    store = options.opened(config).store
-    tenants.set_status(store, tenant_id, "SUSPENDED")
+    tenants.set_status(store := options.opened(config).store, tenant_id, "SUSPENDED")
     text = f"Tenant {tenant_id} is suspended. Undo with: runner tenant resume {tenant_id}"
     return _result(store, tenant_id, text)
 
@@ -161,8 +160,7 @@ def suspend(config: Settings, tenant_id: str) -> Result:
 @options.tenant_id
 def resume(config: Settings, tenant_id: str) -> Result:
     """Allow runs of a suspended tenant."""
-    store = options.opened(config).store
-    tenants.set_status(store, tenant_id, "ACTIVE")
+    tenants.set_status(store := options.opened(config).store, tenant_id, "ACTIVE")
     return _result(store, tenant_id, f"Tenant {tenant_id} is active.")
 
 

@@ -14,6 +14,7 @@ from runner.errors import UsageProblem
 # The record of the copied files: {"version": …, "files": {path: SHA-256}}.
 RECORD = ".runner.json"
 EMPTY = '{"version": "none", "files": {}}'
+PROJECT = "dbt_project.yml"
 PACKAGE = Path(__file__).resolve().parent.parent
 IN_WHEEL = PACKAGE / "project"
 
@@ -24,7 +25,7 @@ def sync(folder: Path, upgrade: bool) -> list[str]:
     Files that the user changed or removed are not touched. `upgrade`: replace the others by this
     version's; without it, they are only listed. Raises UsageProblem.
     """
-    is_new = not (folder / "dbt_project.yml").exists()
+    is_new = not (folder / PROJECT).exists()
     if not is_new and not (folder / RECORD).exists():
         return []  # a checkout, or a project that was not made by this command
     shipped = _shipped()
@@ -33,7 +34,14 @@ def sync(folder: Path, upgrade: bool) -> list[str]:
         version, known = json.loads(text)["version"], json.loads(text)["files"]
         copied, removed, kept = _plan(folder, shipped, known)
         if is_new or upgrade:
-            _apply(folder, shipped, copied, removed)
+            for path in removed:
+                (folder / path).unlink()
+            digests = {path: _digest(source) for path, source in sorted(shipped.items())}
+            text = json.dumps({"version": __version__, "files": digests}, indent=1)
+            files = [(path, shipped[path].read_bytes()) for path in copied]
+            # Whatever interrupts it, it can be repeated: a project is one once it has PROJECT.
+            files.insert(copied.index(PROJECT) if is_new else len(files), (RECORD, text.encode()))
+            _write(folder, files)
     except (OSError, ValueError, KeyError) as error:
         raise UsageProblem(f"The project {folder} cannot be read or written ({error}).") from None
     yours = [
@@ -75,7 +83,7 @@ def _plan(
 ) -> tuple[list[str], list[str], list[str]]:
     """The paths to copy, to remove, and to keep because the user changed the file."""
     copied, removed, kept = [], [], []
-    for path in sorted({*shipped, *known}):
+    for path in sorted({*shipped, *known}, key=lambda path: (path == PROJECT, path)):
         there, new, old = _digest(folder / path), _digest(shipped.get(path)), known.get(path)
         if there == old and new is None:
             removed += [path] if there else []
@@ -86,30 +94,14 @@ def _plan(
     return copied, removed, kept
 
 
-def _apply(
-    folder: Path, shipped: dict[str, Path], copied: Iterable[str], removed: Iterable[str]
-) -> None:
-    """Write each file atomically; dbt_project.yml last, as it makes the folder a project."""
-    for path in removed:
-        (folder / path).unlink()
-    for path in sorted(copied, key=lambda path: path == "dbt_project.yml"):
-        if path == "dbt_project.yml":
-            _record(folder, shipped)
-        _write(folder / path, shipped[path].read_bytes())
-    _record(folder, shipped)
-
-
-def _record(folder: Path, shipped: dict[str, Path]) -> None:
-    files = {path: _digest(source) for path, source in sorted(shipped.items())}
-    text = json.dumps({"version": __version__, "files": files}, indent=1)
-    _write(folder / RECORD, f"{text}\n".encode())
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(content)
-    partial.replace(path)
+def _write(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
+    """Each file complete or not at all."""
+    for name, content in files:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        partial.write_bytes(content)
+        partial.replace(path)
 
 
 def _digest(path: Path | None) -> str | None:

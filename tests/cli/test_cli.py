@@ -92,7 +92,7 @@ def test_a_cancelled_run_and_a_revoked_key_are_documents(runner, control: Contro
     assert (document["pipeline_logging_id"], document["status"]) == (run.id, "CANCELLED")
     key = json.loads(runner("tenant", "key", "create", "--tenant", "acme", "--json").stdout)
     revoked = runner("tenant", "key", "revoke", key["id"], "--tenant", "acme", "--json")
-    assert json.loads(revoked.stdout)["message"] == f"Key {key['id']} of acme is revoked."
+    assert json.loads(revoked.stdout)["message"] == f"Key {key['id']} of acme was revoked."
 
 
 @pytest.mark.parametrize(

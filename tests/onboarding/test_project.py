@@ -1,6 +1,6 @@
 """The project in a folder of its own: copied once, upgraded when asked, never over a change."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -68,9 +68,9 @@ def test_a_newer_version_first_lists_what_it_would_change(
     assert head.endswith("can be upgraded with --upgrade from version 1 to 2:")
     compare = {name: f"compare: diff -u {ours}/{name} {wheel}/{name}" for name in before}
     assert lines == [
-        "  change  dbt_project.yml",
         "  change  models/a.sql",
         "  add     models/new.sql",
+        "  change  dbt_project.yml",
         "  remove  .gitignore",
         f"  keep    models/b.sql, which you changed; {compare['models/b.sql']}",
         f"  keep    models/own.sql, which you changed; {compare['models/own.sql']}",
@@ -100,13 +100,10 @@ def test_an_init_that_broke_off_is_completed_by_the_next(
     """At every file: a half-made folder is no project yet, so nothing of it counts as removed."""
     write, folder = project._write, tmp_path / "broken"
 
-    def breaking(files: int) -> Callable[[Path, bytes], None]:
-        left = iter(range(files))
-
-        def breaks(path: Path, content: bytes) -> None:
-            if next(left, None) is None:
-                raise OSError("no space left")
-            write(path, content)
+    def breaking(left: int) -> Callable[[Path, Iterable[tuple[str, bytes]]], None]:
+        def breaks(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
+            write(folder, list(files)[:left])
+            raise OSError("no space left")
 
         return breaks
 
