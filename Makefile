@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 
-.PHONY: run test check browser environments lint types unit api dbt-unit end-to-end faults bigquery \
+.PHONY: run test check browser environments lint types unit api docs dbt-unit end-to-end faults bigquery \
 	bigquery-story bigquery-rest focus dbt-1.12 dbt-1.12-run package wheel pins smoke-bigquery bench clean
 
 run: .venv/.runs
@@ -48,7 +48,7 @@ test:
 	@rm -rf target/test-times && mkdir -p target/test-times
 	@$(MAKE) --no-print-directory -j2 environments
 	@$(MAKE) --no-print-directory -j2 $(SYNC) end-to-end bigquery-story bigquery-rest faults unit api \
-		package dbt-1.12-run lint focus types dbt-unit
+		package dbt-1.12-run lint focus types docs dbt-unit
 	@echo "The ten files of tests that took longest, in seconds:"
 	@cat target/test-times/* | sort -rn | awk 'NR <= 10'
 	@command -v chromium chromium-browser >/dev/null \
@@ -87,11 +87,23 @@ api: .venv/.tests
 package: .venv/.tests
 	$(BIN)/python -m pytest tests/package
 
-# From an empty folder: the unit tests bring their own rows.
+# dbt's documentation as one page: with the tenant's compiled SQL and column types where it has a warehouse.
+LOADED = $(wildcard warehouse/tenant_$(TENANT).duckdb)
+docs: .venv/.runs
+	@mkdir -p target/docs && cp profiles.yml.example target/docs/profiles.yml
+	WAREHOUSE_DIR=$(CURDIR)/$(if $(LOADED),warehouse,target/docs) $(BIN)/dbt --quiet docs generate --static \
+		$(if $(LOADED),,--exclude stg_gcp_billing__export+) --vars '{tenant_id: $(TENANT)}' --target local \
+		--project-dir . --profiles-dir $(CURDIR)/target/docs --target-path $(CURDIR)/target/docs \
+		--log-path $(CURDIR)/target/docs
+	@echo "dbt's documentation: target/docs/static_index.html"
+
+# From an empty folder: the unit tests bring their own rows, and the tables that dbt asks for columns are
+# made without rows. One test alone: make dbt-unit SELECT=its_name.
+SELECT ?= test_type:unit
 dbt-unit: .venv/.runs
-	@mkdir -p target/unit && cp profiles.yml.example target/unit/profiles.yml
-	WAREHOUSE_DIR=$(CURDIR)/target/unit $(BIN)/dbt --quiet test --select test_type:unit \
-		--vars '{tenant_id: unit}' --target local --project-dir . \
+	@rm -rf target/unit && mkdir -p target/unit && cp profiles.yml.example target/unit/profiles.yml
+	WAREHOUSE_DIR=$(CURDIR)/target/unit $(BIN)/dbt --quiet test --select "$(SELECT)" \
+		--vars '{tenant_id: unit, create_declared_tables: true}' --target local --project-dir . \
 		--profiles-dir $(CURDIR)/target/unit --target-path $(CURDIR)/target/unit \
 		--log-path $(CURDIR)/target/unit
 	@echo "dbt unit tests passed"

@@ -43,7 +43,13 @@ def newest_hash(world: World) -> str | None:
 def test_the_same_project_is_deployed_once(mine: World) -> None:
     deployed = newest_hash(mine)
     assert deployed
+    bare = "select table_name, column_name from duckdb_columns() where schema_name = 'mini'"
+    assert mine.data("mini", f"{bare} and comment is null") == []
+    mine.data("mini", "comment on column mini.gcp_silver_cost.currency is 'by hand'")
     mine.run("mini", DAY)
+    assert mine.data("mini", f"{bare} and comment is null") == []
+    kept = mine.data("mini", f"{bare} and comment = 'by hand'")
+    assert kept == [("gcp_silver_cost", "currency")], "comments are written by a deployment only"
     steps = built(mine)
     models = {name for name, kind in steps.items() if kind == "model"}
     assert "stg_gcp_billing__export" in models and "gcp_silver_cost" in models

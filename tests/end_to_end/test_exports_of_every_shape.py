@@ -6,15 +6,20 @@ from pathlib import Path
 
 import pytest
 from exports import DETAILED, OLDER, STANDARD, charge, credit, write_ndjson, write_parquet
+from support import ROOT
 from world import EMAIL, World, a_world
 
 DAY = "2024-11-01"
 OLD, PLAIN, TEXT = ("01AAA1-BBBBBB-CCCCCC", "01AAA2-BBBBBB-CCCCCC", "01AAA3-BBBBBB-CCCCCC")
+SHOWN = "01ECB7-6EE0BA-7357F1"
 
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """One tenant, three exports, an account in each: older, standard (a glob), NDJSON."""
+    """One tenant, four exports, an account in each.
+
+    They are older, standard (a glob), NDJSON, and the CSV that docs/exports.md shows.
+    """
     world = a_world(tmp_path_factory.mktemp("shapes"))
     folder = world.folder / "exports"
 
@@ -26,10 +31,14 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> World:
 
     for n, row in enumerate(rows(PLAIN)):
         write_parquet(folder / f"standard_{n}.parquet", [row], STANDARD)
+    document = (ROOT / "dbt_project" / "docs" / "exports.md").read_text(encoding="utf-8")
+    shown = folder / "shown.csv"
+    shown.write_text(document.split("```csv\n")[1].split("```")[0], encoding="utf-8")
     exports = (
         write_parquet(folder / "older.parquet", rows(OLD), OLDER),
         folder / "standard_*.parquet",
         write_ndjson(folder / "text.ndjson.gz", rows(TEXT)),
+        shown,
     )
     options = [part for path in exports[1:] for part in ("--export", str(path))]
     world.add("mini", exports[0], *options)
@@ -43,7 +52,13 @@ def test_each_export_gives_the_same_money(shapes: World) -> None:
         "select billing_account_id, count(*), sum(cost), sum(credits_total)"
         " from mini.billing_cost_daily group by all order by 1",
     )
-    assert found == [(a, 2, Decimal("1.35"), Decimal("-0.25")) for a in (OLD, PLAIN, TEXT)]
+    assert found == [(a, 2, Decimal("1.35"), Decimal("-0.25")) for a in (OLD, PLAIN, TEXT, SHOWN)]
+
+
+def test_the_csv_that_the_documentation_shows_has_its_records(shapes: World) -> None:
+    assert only(shapes, SHOWN, "service_description, project_id, labels, usage_amount") == (
+        *("Compute Engine", "web", [{"key": "team", "value": "shop"}], 3600.0),
+    )
 
 
 def only(shapes: World, account: str, columns: str) -> tuple:
