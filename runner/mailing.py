@@ -30,7 +30,7 @@ class SmtpMailbox:
     def send(self, message: EmailMessage) -> Mapping[str, object]:
         mail = self._mail()
         if not mail.host:
-            raise OSError("SMTP_HOST is not set, so no mail can be sent: set SMTP_HOST and SMTP_PORT")
+            raise OSError("SMTP_HOST is not set, so no mail can be sent: set it and SMTP_PORT")
         with connected(mail) as server:
             return server.send_message(message)
 

@@ -2,7 +2,7 @@
     A query for what a forecast's means leave out: for each month of `months`, of each day of the eight weeks
     up to its last settled day, the regular cost of the SKUs of a project that within the same four weeks
     had charges on fewer than every seventh day and made up over a hundredth of what four weeks cost. Such
-    a charge says nothing of the days to come.
+    a charge predicts nothing about later days.
 #}
 {% macro occasional_costs(months, sku_days) -%}
     select

@@ -1,6 +1,6 @@
 {#
     A query for the costs of each usage date, billing account, project, service, SKU and currency that
-    has charges: where a charge that comes once a month can be told from those of every day.
+    has charges: where a charge that comes once a month can be distinguished from daily charges.
 #}
 {% macro sku_days(costs) -%}
     select

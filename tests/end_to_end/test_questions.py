@@ -1,4 +1,4 @@
-"""What README, docs/questions.md and `make run` say about the sample is so, word for word."""
+"""What README, docs/questions.md and `make run` state about the sample is true, word for word."""
 
 import re
 import shlex
@@ -45,14 +45,14 @@ def test_the_readmes_queries_have_answers(sample: World) -> None:
 
 
 def test_the_commands_at_the_end_of_make_run_work_as_printed(sample: World) -> None:
-    told = subprocess.run(
-        ["make", "--silent", '--eval=told: ; @echo "$$NEXT"', "told"],
+    printed = subprocess.run(
+        ["make", "--silent", '--eval=printed: ; @echo "$$NEXT"', "printed"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    commands = re.findall(r"^  (\.venv/bin/.*)$", told, re.MULTILINE)
+    commands = re.findall(r"^  (\.venv/bin/.*)$", printed, re.MULTILINE)
     assert len(commands) == 7
     for command in commands:
         program, *words = shlex.split(command)
