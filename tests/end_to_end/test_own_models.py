@@ -1,53 +1,32 @@
 """An analyst adds a model to the project: the next run builds it, and no Python is touched."""
 
+import re
+import textwrap
 from decimal import Decimal
 from pathlib import Path
 
-from support import project_copy
+from support import ROOT, project_copy
 from world import World
 
-MODEL = """{# One row per usage date, region and currency: where the money goes on the map. #}
-with charges as (
+# What CONTRIBUTING shows, word for word.
+SHOWN = re.findall(r"\n\n((?: {4,}.*\n|\n(?= {4}))+)", (ROOT / "CONTRIBUTING.md").read_text())
 
-    select * from {{ ref('gcp_silver_cost') }}
-    where {{ date_in_slice('usage_date') }}
 
-),
-
-regions as (
-
-    select
-        usage_date,
-        region,
-        currency,
-        {{ money('sum(billed_cost)') }} as billed_cost
-    from charges
-    group by usage_date, region, currency
-
-)
-
-select * from regions
-"""
-YAML = """models:
-  - name: cost_by_region_daily
-    description: Where the money goes on the map.
-    data_tests:
-      - expectations:
-          name: cost_by_region_daily_expectations
-          arguments:
-            expect:
-              - grain: [usage_date, region, currency]
-              - name: sums_to_net
-                sums_to: gcp_silver_cost
-"""
+def shown(beginning: str) -> str:
+    """The one block of CONTRIBUTING that begins so."""
+    (block,) = [text for text in map(textwrap.dedent, SHOWN) if text.startswith(beginning)]
+    return block
 
 
 def test_a_model_that_an_analyst_adds_is_built_and_tested_by_the_next_run(
     shop: World, tmp_path: Path
 ) -> None:
     project = project_copy(tmp_path / "project")
-    (project / "models" / "marts" / "cost_by_region_daily.sql").write_text(MODEL)
-    (project / "models" / "marts" / "_regions.yml").write_text(YAML)
+    marts = project / "models" / "marts"
+    (marts / "cost_by_region_daily.sql").write_text(shown("{# One row per usage date, region"))
+    declared = textwrap.indent(shown("- name: cost_by_region_daily"), "  ")
+    (marts / "_regions.yml").write_text(f"models:\n{declared}")
+    (project / "tests" / "dbt" / "unit" / "regions.yml").write_text(shown("unit_tests:"))
     before = sorted(project.rglob("*"))
 
     mine = shop.copy(tmp_path / "world")
@@ -73,3 +52,8 @@ def test_a_model_that_an_analyst_adds_is_built_and_tested_by_the_next_run(
     )
     assert tested == [("cost_by_region_daily__error", "PASS", 2)]
     assert sorted(project.rglob("*")) == before, "a run writes nothing into the project"
+    unit = mine.dbt(
+        *("test", "--select", "regions_and_currencies_stay_apart", "--vars", "{tenant_id: shop}"),
+        *("--project-dir", str(project)),
+    )
+    assert unit.returncode == 0 and "PASS=1" in unit.stdout, unit.stdout
