@@ -25,7 +25,8 @@ def test_a_model_that_an_analyst_adds_is_built_and_tested_by_the_next_run(
     marts = project / "models" / "marts"
     (marts / "cost_by_region_daily.sql").write_text(shown("{# One row per usage date, region"))
     declared = textwrap.indent(shown("- name: cost_by_region_daily"), "  ")
-    (marts / "_regions.yml").write_text(f"models:\n{declared}")
+    text = (marts / "_marts.yml").read_text()
+    (marts / "_marts.yml").write_text(text.replace("\nexposures:", f"\n{declared}\nexposures:"))
     (project / "tests" / "dbt" / "unit" / "regions.yml").write_text(shown("unit_tests:"))
     before = sorted(project.rglob("*"))
 
