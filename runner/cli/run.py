@@ -32,7 +32,7 @@ EXIT_CODES = {"REFUSED": Refused.exit_code, "FAILED": 1, "CANCELLED": 1}
 @value("--pipeline", "P", "Template (default: the tenant's own).")
 @flag("--wait", "If another run has some of the dates, wait for it.")
 @flag("--resume", "Skip the parts of a long range that were loaded within the last day.")
-@flag("--dry-run", "Only print what it would read and cost; write nothing.")
+@flag("--dry-run", "Only print the plan, and what it would read and cost; write nothing.")
 def run(
     config: Settings,
     selection: Selection,

@@ -12,13 +12,24 @@ from control_file import Control, request
 from serving import DAY, RUN, RUNS, Held, Scene
 
 from runner.api.auth import Authenticator
+from runner.api.queue import Progress
 from runner.control import claim, queue, spool
 from runner.control.processes import this_host
 from runner.control.runs import QUEUE, Run, cancel
 from runner.control.sqlite import SqliteStore
+from runner.engine.job import Event
 from runner.errors import WarehouseUnreachable
 from runner.orchestration import alerts
 from runner.orchestration import run as one_run
+
+
+def test_progress_never_exceeds_the_total_of_its_job() -> None:
+    progress = Progress()
+    for total in (3, 2):
+        progress = progress.after(Event("planned", nodes=total))
+        for done in range(1, total + 1):
+            progress = progress.after(Event("finished", name="a"))
+            assert (progress.done, progress.total) == (done, total)
 
 
 def claimed(control: Control) -> str:
