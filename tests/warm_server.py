@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import short_stack
+import texts_once
 import warm
 from support import environment_in
 
@@ -163,6 +164,7 @@ def main() -> None:
     for name in (*IMPORTS, *ADAPTERS[target]):
         import_module(name)
     short_stack.show_frames_only()
+    texts_once.keep()
     parse(tenant, target)
     gc.collect()
     gc.freeze()

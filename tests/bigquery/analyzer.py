@@ -113,6 +113,9 @@ class Analyzer:
         self.catalog = Catalog(self.engine, project)
         # By what is known of the tables, and the text but for its dates and run ids.
         self.resolved: dict[Any, Any] = {}
+        # What a resolved statement reads, writes and takes from the zone, by its identity, for
+        # `resolved` keeps it alive.
+        self.collected: dict[int, tuple[set[str], set[str], set[str]]] = {}
 
     def judge(self, id_: str, sql: str, parameters: dict[str, str]) -> Verdict:
         """Analyze one SQL text of one or more statements, each seeing what those before made."""
@@ -156,7 +159,7 @@ class _Script:
         self, analyzer: Analyzer, sql: str, parameters: dict[str, str], verdict: Verdict
     ) -> None:
         self.engine, self.catalog = analyzer.engine, analyzer.catalog
-        self.resolved = analyzer.resolved
+        self.resolved, self.collected = analyzer.resolved, analyzer.collected
         self.text = sql.encode()
         self.parameters = parameters
         self.verdict = verdict
@@ -283,13 +286,20 @@ class _Script:
 
     def collect(self, statement: Any) -> None:
         """Note the tables that a resolved statement reads and the one it writes."""
-        check_casts(statement)
-        self.verdict.zoned |= set(zone_dependent_calls(statement))
-        is_dml = kind_of(statement) in DML
-        if is_dml:
-            self.verdict.written.add(statement.table_scan.table.full_name)
-        for child in children(statement, but="table_scan" if is_dml else None):
-            self.verdict.tables |= {scan.table.full_name for scan in table_scans(child)}
+        if id(statement) not in self.collected:
+            check_casts(statement)
+            is_dml = kind_of(statement) in DML
+            written = {statement.table_scan.table.full_name} if is_dml else set()
+            read = {
+                scan.table.full_name
+                for child in children(statement, but="table_scan" if is_dml else None)
+                for scan in table_scans(child)
+            }
+            self.collected[id(statement)] = read, written, set(zone_dependent_calls(statement))
+        read, written, zoned = self.collected[id(statement)]
+        self.verdict.tables |= read
+        self.verdict.written |= written
+        self.verdict.zoned |= zoned
 
     def apply(self, kind: str, statement: Any) -> None:
         """Let the statement change what is known."""

@@ -7,6 +7,7 @@ import os
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,7 @@ INT64_ALIASES = ("INT", "SMALLINT", "INTEGER", "BIGINT", "TINYINT", "BYTEINT")
 
 
 KEPT_CATALOGS = 32
+KEPT_TEXTS = 512
 
 
 class Refused(Exception):
@@ -145,6 +147,9 @@ class Engine:
         self._client = _Client(str(get_wasm_path()))
         self._catalogs: OrderedDict[Any, int] = OrderedDict()
         self._types: dict[str, Any] = {}
+        # Of the texts that were seen last: most come again and again.
+        self.parse_script = lru_cache(KEPT_TEXTS)(self._parse_script)
+        self.named_tables = lru_cache(KEPT_TEXTS)(self._named_tables)
         self.language = self._bigquery_language()
         self.options = self._call(
             "GetAnalyzerOptions", service.AnalyzerOptionsRequest(), options_pb2.AnalyzerOptionsProto
@@ -193,12 +198,12 @@ class Engine:
             request.options.query_parameters.add(name=name, type=self.type_of(kind))
         return self._call("Analyze", request, service.AnalyzeResponse).resolved_statement
 
-    def parse_script(self, sql: str) -> Any:
+    def _parse_script(self, sql: str) -> Any:
         """The syntax tree of a script of one or more statements; raises Refused."""
         request = service.ParseRequest(sql_statement=sql, allow_script=True, options=self.language)
         return self._call("Parse", request, service.ParseResponse).parsed_script
 
-    def named_tables(self, sql: str) -> list[list[str]]:
+    def _named_tables(self, sql: str) -> list[list[str]]:
         """The table paths a statement names, whether they exist or not."""
         request = service.ExtractTableNamesFromStatementRequest(
             sql_statement=sql, options=self.language, allow_script=True

@@ -298,7 +298,7 @@ def keep_jobs_in_memory() -> None:
     """
     jobs: dict[tuple[str, str], Any] = {}
     not_written: dict[tuple[str, str], Any] = {}
-    save, execute = store.save, query.execute
+    save, execute, writing = store.save, query.execute, threading.Lock()
 
     def hold(job: Any) -> Any:
         ids = job.jobReference.projectId, job.jobReference.jobId
@@ -321,13 +321,20 @@ def keep_jobs_in_memory() -> None:
         newest_first = [job for job in reversed(list(jobs.values())) if is_meant(job)]
         return sorted(newest_first, key=lambda job: -int(job.statistics.creationTime))
 
+    def write_down() -> None:
+        with writing, database.cursor() as cur:
+            cur.begin()  # one for all: each takes longer than what is written in it
+            store.execute = cur.execute
+            for ids in list(not_written):
+                if job := not_written.pop(ids, None):
+                    save(job)
+            cur.commit()
+
     def execute_with_jobs(
         cur: Any, project: str, job_id: Any, config: Any, *rest: Any, **more: Any
     ) -> Any:
         if "INFORMATION_SCHEMA.JOBS" in (config.query or "").upper():
-            for ids in list(not_written):
-                if job := not_written.pop(ids, None):
-                    save(job)
+            write_down()
         return execute(cur, project, job_id, config, *rest, **more)
 
     def delete(project: str, job_id: str) -> None:

@@ -73,9 +73,10 @@ def test_an_export_elsewhere_is_refused_before_anything_is_made(story: Story) ->
     assert "elsewhere" not in {dataset.dataset_id for dataset in story.client.list_datasets()}
 
 
-def test_a_tenants_tables_are_there_before_its_first_run(story: Story) -> None:
+@pytest.mark.parametrize("name", ["run", "gamma"])
+def test_a_tenants_tables_are_there_before_its_first_run(story: Story, name: str) -> None:
     """Else two first runs at once would each make them, the later over the earlier."""
-    first = story.steps["run"]
+    first = story.steps[name]
     made = [
         statement.sql
         for statement in story.emulator.statements()

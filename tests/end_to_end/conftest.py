@@ -35,6 +35,13 @@ def only_the_bill(mini: World) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def only_the_layers(mini: World) -> Iterator[None]:
+    """The same without tests that are not proofs, which take a third of that again."""
+    with only("layers"):
+        yield
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """The warehouse of the session. Tests that only read it take a tenant of their own."""

@@ -37,7 +37,14 @@ WRITERS = {"csv": write_csv, "ndjson.gz": write_ndjson, "parquet": write_parquet
 
 @pytest.fixture(scope="module", autouse=True)
 def bill_alone() -> Iterator[None]:
-    """Runs of this file leave the marts out."""
+    """Runs of this file build the charges alone, unless a test asks for more."""
+    with only("copy"):
+        yield
+
+
+@pytest.fixture
+def bill_with_tests() -> Iterator[None]:
+    """Runs of a test build silver, too, and keep what tests found."""
     with only("bill_run"):
         yield
 
@@ -593,7 +600,9 @@ def test_a_file_is_read_complete_whatever_its_partition_label_is(empty_world: Wo
     assert found == [(Decimal(311),)]
 
 
-def test_charges_of_an_empty_project_are_of_no_project(empty_world: World) -> None:
+def test_charges_of_an_empty_project_are_of_no_project(
+    empty_world: World, bill_with_tests: None
+) -> None:
     charges = [
         *rows(1),
         *(
@@ -682,7 +691,7 @@ def test_a_file_that_is_damaged_or_gone_after_onboarding_fails_the_run_with_its_
 
 
 def test_what_tests_found_is_kept_when_a_file_is_damaged_after_them(
-    empty_world: World, monkeypatch: pytest.MonkeyPatch
+    empty_world: World, bill_with_tests: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The hooks at the end of a call ask the export once more for details of what warned."""
     export = write_parquet(empty_world.folder / "e.parquet", rows(1))
@@ -691,13 +700,9 @@ def test_what_tests_found_is_kept_when_a_file_is_damaged_after_them(
     complete = SharedWorker.run
 
     def run(worker: Any, job: Job, on_event: Any, *args: Any, **options: Any) -> Any:
-        left = 0
-
         def follow(event: Event) -> None:
-            nonlocal left
-            is_end = event.kind == "finished" and event.type != "operation"
-            left += event.nodes - is_end
-            if is_end and left == 0:
+            # All that reads the export is done, but for the hooks.
+            if event.kind == "started" and event.name == "gcp_silver_cost":
                 export.write_bytes(b"damaged")
             on_event(event)
 
@@ -727,7 +732,9 @@ def test_a_row_without_an_account_fails_a_landing(empty_world: World) -> None:
     assert str(empty_world.folder) not in reported, "a sample has no folder of the server"
 
 
-def test_an_account_that_does_not_occur_is_a_warning_of_a_landing(empty_world: World) -> None:
+def test_an_account_that_does_not_occur_is_a_warning_of_a_landing(
+    empty_world: World, bill_with_tests: None
+) -> None:
     export = write_parquet(empty_world.folder / "e.parquet", rows(1))
     options = ("--landing", "--billing-account", "01FFFF-000000-000000")
     empty_world.add("field", export, *options, "--billing-account", ACCOUNT)
@@ -736,7 +743,7 @@ def test_an_account_that_does_not_occur_is_a_warning_of_a_landing(empty_world: W
 
 
 def test_an_account_that_does_not_occur_is_reported_at_onboarding_and_in_every_run(
-    empty_world: World,
+    empty_world: World, bill_with_tests: None
 ) -> None:
     export = write_parquet(empty_world.folder / "e.parquet", rows(1))
     lost = "01FFFF-000000-000000"

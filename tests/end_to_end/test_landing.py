@@ -50,7 +50,7 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> World:
         filters = MINE if through == "mine" else THEIRS
         world.add(through, "tenant:shared", *filters)
         world.add(directly, export, *filters)
-    with only("bill_run"):
+    with only("layers"):
         for tenant in ("shared", "mine", "split"):
             world.run(tenant, "2024-11-01", "2024-11-04")
         write_parquet(export, MOVED)
@@ -112,7 +112,7 @@ def test_a_landing_that_lost_a_date_fails_the_run_and_the_bill_stays(
     (world.warehouse / "landing" / "shared" / "2024-11-02.parquet").unlink()
     one_model = ("run", "--select", "billing_cost_daily", "--vars")
     remedy = "runner run --tenant shared --from 2024-11-02 --to 2024-11-02"
-    with only("bill_run"):
+    with only("layers"):
         answer = world("run", "--tenant", "mine", "--from", "2024-11-01", "--to", "2024-11-03")
         assert answer.exit_code == 1
         assert f"shared has not completely landed 2024-11-02: run `{remedy}`" in answer.stdout
@@ -162,7 +162,7 @@ def test_dates_that_are_landed_late_are_loaded_by_the_next_catch_up(tmp_path: Pa
         answer = world("catch-up", "--tenant", "mine", "--json")
         assert answer.exit_code == 0, answer.output
 
-    with only("bill_run"):
+    with only("layers"):
         world.run("shared", "2024-11-10", "2024-11-12")
         catch_up()
         assert {day.day for day in world.bill("mine")} == {10, 11, 12}
@@ -179,7 +179,7 @@ def caught_up(tmp_path_factory: pytest.TempPathFactory) -> World:
     write_parquet(export, [charge(f"2024-11-{n:02}", float(n)) for n in range(1, 7)])
     world.add("shared", export, "--landing")
     world.add("mine", "tenant:shared", *MINE)
-    with only("bill_run"):
+    with only("layers"):
         for tenant in ("shared", "mine"):
             catch_up(world, tenant)
     return world
@@ -195,7 +195,7 @@ def night(caught_up: World, tmp_path: Path) -> Iterator[World]:
     ((sql,),) = world.data("mine", view)
     sql = sql.replace("CREATE VIEW", "create or replace view")
     world.data("mine", sql.replace(str(caught_up.warehouse), str(world.warehouse)))
-    with only("bill_run"):
+    with only("layers"):
         yield world
     export.write_bytes(kept)
 
@@ -308,7 +308,7 @@ def test_a_landing_without_runs_is_reported_by_its_readers(tmp_path: Path) -> No
     export = write_parquet(tmp_path / "exports" / "shared.parquet", [charge(yesterday)])
     world.add("shared", export, "--landing")
     world.add("mine", "tenant:shared", *MINE)
-    with only("bill_run"):
+    with only("layers"):
         catch_up(world, "shared")
         catch_up(world, "mine")
         age(world, 3)

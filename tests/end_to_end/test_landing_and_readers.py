@@ -42,7 +42,7 @@ WITHOUT_A_DATE = charge("2024-11-02", 1.0, usage_start_time=None)
 
 @pytest.fixture(scope="module", autouse=True)
 def without_marts() -> Iterator[None]:
-    with only("bill_run"):
+    with only("layers"):
         yield
 
 

@@ -114,7 +114,7 @@ def test_the_ndjson_form_gives_the_parquet_forms_rows(nise) -> None:
     without = "export_partition_time, export_ref"
     before = world.fingerprint("mini", "billing_cost_daily", without)
     world.add("mini", shared("data/nise/nise_resource_v1.ndjson.gz"))
-    with only("bill_run"):
+    with only("copy"):
         world.run("mini", "2026-07-01", "2026-08-31")
     assert world.fingerprint("mini", "billing_cost_daily", without) == before
 

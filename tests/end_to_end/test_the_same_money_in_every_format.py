@@ -60,7 +60,7 @@ def test_one_bill_has_the_same_amounts_in_every_format(empty_world: World) -> No
     ]
     more = [part for path in exports[1:] for part in ("--export", str(path))]
     empty_world.add("mini", exports[0], *more)
-    with only("bill_run"):
+    with only("layers"):
         empty_world.run("mini", DAY)
     wanted = []
     for cost in COSTS:

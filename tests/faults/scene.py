@@ -116,8 +116,8 @@ class Scene:
         self, *args: str, at: str | None = None, under: tuple[str, ...] = (), **environ: str
     ) -> "subprocess.Popen[str]":
         """Start `runner`; `at` names a point of kill_at.py, `under` is put before it."""
-        # What breaks is the same without the marts, and complete runs are the end-to-end layer's.
-        points = f"only:bill_run,{at}" if at else "only:bill_run"
+        # What breaks is the same with few models, and complete runs are the end-to-end layer's.
+        points = f"only:layers,{at}" if at else "only:layers"
         command = [sys.executable, str(KILL_AT), points]
         process = subprocess.Popen(
             [*under, *command, *args],
@@ -261,13 +261,16 @@ def made_in(folder: Path, *tenants: str, cost: int = 100) -> Scene:
     )
     place.sql("pragma wal_checkpoint(truncate)")
     document = yaml.safe_load((ROOT / "models/control/dataset/_dataset.yml").read_text())
-    exports = next(model for model in document["models"] if model["name"] == "x_meta_exports")
-    columns = ", ".join(f"{one['name']} {one['data_type']}" for one in exports["columns"])
+    columns = {
+        model["name"]: ", ".join(f"{one['name']} {one['data_type']}" for one in model["columns"])
+        for model in document["models"]
+    }
     for tenant in tenants:
         place.export(cost, tenant=tenant)
         with duckdb.connect(str(place.path(f"tenant_{tenant}"))) as connection:
             connection.execute(f"create schema {tenant}")
-            connection.execute(f"create table {tenant}.x_meta_exports ({columns})")
+            for table, declared in columns.items():
+                connection.execute(f"create table {tenant}.{table} ({declared})")
             connection.execute(
                 f"insert into {tenant}.x_meta_exports by name select 'e' as export_id,"
                 " ? as tenant_id, ? as export_ref, '[]' as billing_account_ids,"

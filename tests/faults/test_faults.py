@@ -454,7 +454,7 @@ def test_a_record_that_cannot_be_written_is_written_by_the_next_command_once(
         " from acme.x_meta_pipeline_runs as runs join acme.x_meta_step_logs as steps"
         " using (pipeline_logging_id)"
     )
-    assert rows == 4 and steps == ran > 25, "its steps with it; proofs are none"
+    assert rows == 4 and steps == ran > 6, "its steps with it; proofs are none"
     # A command that died between writing an entry and removing it: again is as once.
     once = recorded(scene)
     entry.touch(mode=0o600)

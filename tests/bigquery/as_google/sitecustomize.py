@@ -4,6 +4,8 @@ import os
 
 import gate_login
 import short_stack
+import texts_once
 
 short_stack.show_frames_only()
+texts_once.keep()
 gate_login.aim(os.environ["GATE_URL"])

@@ -1,5 +1,7 @@
-"""Read by every Python that starts with this folder in PYTHONPATH: it has a short stack."""
+"""Read by every Python that starts with this folder in PYTHONPATH: dbt is quick there."""
 
 import short_stack
+import texts_once
 
 short_stack.show_frames_only()
+texts_once.keep()
