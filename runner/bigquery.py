@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
+# Job ids of the runner's own statements begin with this.
+OWN_JOBS = "runner-"
 # No call waits longer than this for BigQuery; a control statement takes a second or two.
 TIMEOUT_SECONDS = 120.0
 ATTEMPTS = 8
@@ -64,7 +66,7 @@ class Client:
         client = self.as_account(account)
         # The id is kept until its job has failed: when an answer is lost and the request is
         # repeated, BigQuery finds the job of the first request.
-        job_id = f"runner-{uuid.uuid4()}"
+        job_id = f"{OWN_JOBS}{uuid.uuid4()}"
 
         def ask() -> list[Row]:
             nonlocal job_id
@@ -81,13 +83,17 @@ class Client:
             try:
                 # Without Google's own retries, which poll a failed job for ten minutes.
                 rows = job.result(timeout=TIMEOUT_SECONDS, retry=None, job_retry=None)
+            except TimeoutError as late:
+                job.cancel(**once)
+                why = f"BigQuery did not finish job {job_id} in {TIMEOUT_SECONDS:.0f} s"
+                raise WarehouseUnreachable(f"{why}: run the command again later.") from late
             except exceptions.GoogleAPICallError:
                 # The job object is not updated by the error: reload it to see whether the job
                 # failed, or only this request.
                 with contextlib.suppress(exceptions.GoogleAPICallError):
                     job.reload(**once)
-                if job.state == "DONE":
-                    job_id = f"runner-{uuid.uuid4()}"
+                if job.state == "DONE" and job.error_result:
+                    job_id = f"{OWN_JOBS}{uuid.uuid4()}"
                 raise
             return [dict(row.items()) for row in rows]
 
@@ -228,9 +234,9 @@ def _is_passing(error: Any) -> bool:
 
 
 def _was_cancelled(error: Any) -> bool:
-    """Whether a transaction was cancelled by another that changes the same table."""
+    """Whether a transaction, or a statement by itself, lost to another one of the same table."""
     text = str(error).lower()
-    return "transaction" in text and "abort" in text
+    return ("transaction" in text and "abort" in text) or "could not serialize access" in text
 
 
 def require_own_dataset(client: Client, name: str, dataset: Any) -> None:

@@ -14,7 +14,7 @@ from runner import names, settings
 from runner.cli.command import Command
 from runner.context import Context, open_context
 from runner.control import runs, spool, tenants
-from runner.errors import RunnerError, UsageProblem
+from runner.errors import RunnerError, UsageProblem, WarehouseUnreachable
 from runner.mailing import SmtpMailbox
 from runner.orchestration import alerts
 from runner.settings import Settings
@@ -131,7 +131,10 @@ def opened(
         spool.drain(config, context.store)
     if tenant is not None:
         tenants.find(context.store, tenant)
-        runs.end_dead_leases(context.store, tenant)
+        try:
+            runs.end_dead_leases(context.store, tenant)
+        except WarehouseUnreachable as problem:  # a claim needs it and tries again, others do not
+            echo(f"WARNING: a dead run of {tenant} could not be closed: {problem.message}")
         deliver_at_the_end(context, tenant)
     return context
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Collection
 from typing import Any
 
-from runner.bigquery import TIMEOUT_SECONDS, Client, require_own_dataset
+from runner.bigquery import OWN_JOBS, TIMEOUT_SECONDS, Client, require_own_dataset
 from runner.control import accounts_sql
 from runner.errors import WarehouseUnreachable
 from runner.sql import Row, Value, When
@@ -51,7 +51,11 @@ class BigQueryStore:
             every, found = {**once, "all_users": bool(account)}, []
             for state in ("pending", "running"):  # in this order, for pending ones begin meanwhile
                 listed = self._client.own.list_jobs(state_filter=state, **every)
-                found += [job for job in listed if job.labels.get("run") in run_ids]
+                found += [
+                    job
+                    for job in listed
+                    if job.labels.get("run") in run_ids and not job.job_id.startswith(OWN_JOBS)
+                ]
             for job in found:
                 by = account if job.user_email == account else ""
                 job.cancel(client=self._client.as_account(by), **once)

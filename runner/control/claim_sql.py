@@ -11,8 +11,8 @@ update `{tenant}.x_meta_lock` set locked_by = @run_id, locked_at = @now where lo
 # Before the claim: the refusal it would get, with each active run; at least one row.
 PREVIEW = f"""
 select
-    refusals.refusal, active.pipeline_logging_id, active.worker_instance, active.pipeline_id,
-    active.run_date, active.to_date, active.start_time, active.lease_expires_at
+    refusals.refusal, active.pipeline_logging_id, active.status, active.worker_instance,
+    active.pipeline_id, active.run_date, active.to_date, active.start_time, active.lease_expires_at
 from (select 1 as one_row, refusal from ({REFUSAL}) as refused) as refusals
 left join (select 1 as one_row, runs.* from ({ACTIVE_RUNS}) as runs) as active
     on refusals.one_row = active.one_row

@@ -1,6 +1,6 @@
 """Runs as the control tables have them, and how dead and cancelled runs are closed."""
 
-import contextlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
@@ -15,6 +15,8 @@ from runner.expectations import parsed
 from runner.names import EARLIEST
 from runner.pipelines.templates import DEFAULT
 from runner.sql import Row, Value
+
+log = logging.getLogger(__name__)
 
 Status = Literal["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "REFUSED"]
 STATUSES = get_args(Status)
@@ -110,7 +112,8 @@ def end_dead(store: Store, tenant_id: str, active: Sequence[Row]) -> int:
     if not closed:
         return 0
     # Else a job of the dead run could commit after the next run of its dates.
-    store.cancel_jobs(tenant_id, [row["pipeline_logging_id"] for row in closed])
+    if began := [row["pipeline_logging_id"] for row in closed if row["status"] == "RUNNING"]:
+        store.cancel_jobs(tenant_id, began)
     statements = (claim_sql.CLAIM_LOCK, *[sql.END_LEASE] * len(dead))
     statements += (sql.EXPIRE, sql.CLOSE_STEPS, sql.MISSING_EVENTS)
     values: dict[str, Value] = {
@@ -159,8 +162,10 @@ def cancel(store: Store, tenant_id: str, run_id: str, why: str) -> Run | None:
     if not rows or rows[0]["status"] != "CANCELLED" or rows[0]["end_time"] != now:
         return None
     # After closing the run, so that its process sees the cancellation and not a failed job.
-    with contextlib.suppress(WarehouseProblem):
+    try:
         store.cancel_jobs(tenant_id, [run_id])
+    except WarehouseProblem as problem:
+        log.warning("jobs of the cancelled run %s may still publish: %s", run_id, problem.message)
     return run_from_row(rows[0])
 
 

@@ -67,9 +67,9 @@ def partitions(scope: Scope) -> CheckResult:
         return warn("no row in the last 7 days", f"runner tenant show {scope.tenant}")
     detail = f"labels are {row['least_lag']} to {row['most_lag']} days after the export's UTC date"
     seen = scope.store.read(doctor_sql.LAG.format(tenant=scope.tenant))[0]["lag_days"] or 0
-    seen = max(seen, -row["least_lag"])
-    detail += f"; rows were exported at most {seen} days after their partition, so catch-up starts"
-    detail += f" {moved.margin(seen).days} days before its mark"
+    farthest = max(seen, -row["least_lag"])
+    detail += f"; rows were exported at most {farthest} days after their partition; by what it has"
+    detail += f" seen itself, catch-up starts {moved.margin(seen).days} days before its mark"
     if row["unread_rows"]:
         detail += f"; {row['unread_rows']} rows are in partitions over a day before their usage"
         run = f"runner run --tenant {scope.tenant} --date D"
@@ -103,10 +103,13 @@ def refused_jobs(scope: Scope) -> CheckResult:
     (row,) = scope.store.read(statement, since=datetime.now(UTC) - DAY)
     detail = f"{row['jobs']} jobs in 24 hours, {row['refused']} refused for a rate or a quota"
     detail += f", {row['too_large']} beyond BigQuery's resources (resourcesExceeded)"
-    detail += f", {row['conflicts']} cancelled by a concurrent update, which the runner repeats"
+    detail += f", {row['repeated']} cancelled by a concurrent update and repeated"
+    detail += f", {row['conflicts']} of dbt's that were not repeated"
     if row["refused"]:
         listed = "gcloud alpha services quota list --service=bigquery.googleapis.com"
         return warn(detail, f"{listed} --consumer=projects/{fields['project']}")
     if row["too_large"]:
         return warn(detail, "runner run --tenant T --from A --to B  # with fewer dates in a run")
+    if row["conflicts"]:
+        return warn(detail, "runner runs --tenant T --status FAILED  # and run those dates again")
     return ok(detail)

@@ -44,8 +44,17 @@ select
     count(*) as jobs,
     countif(error_result.reason in ('quotaExceeded', 'rateLimitExceeded', 'jobRateLimitExceeded'))
         as refused,
-    countif(error_result.reason = 'resourcesExceeded') as too_large,
-    countif(error_result.message like '%due to concurrent update%') as conflicts
+    countif(
+        error_result.reason = 'resourcesExceeded'
+        or error_result.message like '%Resources exceeded during query execution%'
+    ) as too_large,
+    countif(
+        starts_with(job_id, 'runner-') and error_result.message like '%due to concurrent update%'
+    ) as repeated,
+    countif(
+        not starts_with(job_id, 'runner-')
+        and error_result.message like '%due to concurrent update%'
+    ) as conflicts
 from `{dataset}`.INFORMATION_SCHEMA.JOBS_BY_USER
 where creation_time >= @since and parent_job_id is null
 """

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 EXPORT_CHANGED = "the export changed while it was read"
 # BigQuery's messages about a transaction that conflicts with another, and about a missing role or
 # a disabled service.
-CONFLICT = "aborted due to concurrent update"
+CONFLICT = "due to concurrent update"
 ACCESS_DENIED = "Access Denied"
 
 
@@ -60,7 +60,7 @@ def build_dates(
             if EXPORT_CHANGED in (outcome.error or ""):
                 log.warning("%s; the build is repeated once", outcome.error)
                 outcome = build.run_dbt(account)
-            has_ended = outcome.success or bool(outcome.nodes)
+            has_ended = outcome.success
         finally:
             if not has_ended:
                 # dbt was killed or stopped: its BigQuery jobs must not publish anything later.

@@ -20,11 +20,15 @@ _LANDED_RUNS = _RUNS.replace("{tenant}", "{dataset}")
 RUNS_AND_MARK = f"""
 select
     runs.*, marks.newest_partition, marks.exports, marks.checked_at, marks.wide_checked_at,
-    marks.lag_days, landing.landing_checked_at
+    lags.lag_days, landing.landing_checked_at
 from (select 1 as one_row) as base
 cross join (
     select max(checked_at) as landing_checked_at from `{{dataset}}.x_meta_catch_ups`
 ) as landing
+cross join (
+    select max(partition_lag_days) as lag_days from `{{tenant}}.x_meta_catch_ups`
+    where pipeline_id = @pipeline_id
+) as lags
 left join (
 {_RUNS}
     union all
@@ -36,8 +40,7 @@ left join (
         1 as one_row, newest_partition, exports, checked_at,
         max(case
             when partitions_from is null or partitions_from <= @wide_from then checked_at
-        end) over () as wide_checked_at,
-        max(partition_lag_days) over () as lag_days
+        end) over () as wide_checked_at
     from `{{tenant}}.x_meta_catch_ups`
     where pipeline_id = @pipeline_id and is_complete
     order by checked_at desc

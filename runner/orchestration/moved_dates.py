@@ -72,7 +72,7 @@ def find(context: Context, known: tenants.Known, template: templates.Template) -
         # Not from a partition in the future: no partition would be newer for a long time.
         since = min(mark["newest_partition"], mark["checked_at"].date())
         since -= moved.margin(mark["lag_days"])
-        every = context.settings.number("RUNNER_CATCH_UP_WIDE_DAYS", "7")
+        every = min(context.settings.number("RUNNER_CATCH_UP_WIDE_DAYS", "7"), 60)
         wide = mark["wide_checked_at"]
         if not wide or (checked_at.date() - wide.date()).days >= every:
             since = min(since, checked_at.date() - moved.WIDE)

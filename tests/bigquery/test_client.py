@@ -109,9 +109,12 @@ class Job:
     def __init__(self, error: Exception | None = None, becomes: str = "DONE") -> None:
         self.error, self.becomes = error, becomes
         self.state = "RUNNING"
+        self.error_result: dict[str, str] | None = None
 
     def reload(self, **options: Any) -> None:
-        self.state = self.becomes
+        self.state = "DONE" if self.becomes == "SUCCEEDED" else self.becomes
+        if self.becomes == "DONE":
+            self.error_result = {"reason": "internalError"}
 
     def result(self, *, retry: Any, job_retry: Any, **options: Any) -> list[bigquery.Row]:
         assert retry is None and job_retry is None, "Google's own retries ask a failed job again"
@@ -156,9 +159,12 @@ class AskedAgain(Scripted):
         return answer
 
 
-def test_a_job_that_still_runs_is_asked_again_by_its_id(pauses: list[float]) -> None:
+@pytest.mark.parametrize("becomes", ["RUNNING", "SUCCEEDED"])
+def test_a_job_that_has_not_failed_is_asked_again_by_its_id(
+    pauses: list[float], becomes: str
+) -> None:
     """Only the question failed: another job would do its work twice."""
-    unanswered = Job(exceptions.ServiceUnavailable("try again"), becomes="RUNNING")
+    unanswered = Job(exceptions.ServiceUnavailable("try again"), becomes=becomes)
     client = AskedAgain(unanswered, Job())
     assert a_store(client).read("select 1 as n") == [{"n": 1}]
     assert len(client.ids) == 2 and len(set(client.ids)) == 1

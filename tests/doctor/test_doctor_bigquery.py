@@ -98,7 +98,7 @@ def test_rows_that_the_extraction_would_not_read_are_a_failure(
 
 @pytest.mark.parametrize(
     ("least", "seen", "far", "margin"),
-    [(-1, None, 1, 2), (-1, 5, 5, 5), (-7, 5, 7, 7), (1, 0, 0, 2), (0, 300, 300, 90)],
+    [(-1, None, 1, 2), (-1, 5, 5, 5), (-7, 5, 7, 5), (1, 0, 0, 2), (0, 300, 300, 90)],
 )
 def test_the_farthest_that_a_partition_was_from_its_rows_is_reported(
     scope_of: ScopeOf, least: int, seen: int | None, far: int, margin: int
@@ -106,7 +106,7 @@ def test_the_farthest_that_a_partition_was_from_its_rows_is_reported(
     row = {"charge_rows": 5, "least_lag": least, "most_lag": 1, "unread_rows": 0, "lag_days": seen}
     result = bigquery.partitions(scope_of(Answers(row)))
     assert result.status == OK and f"at most {far} days after" in result.detail, result
-    assert f"starts {margin} days before its mark" in result.detail, result
+    assert f"catch-up starts {margin} days before its mark" in result.detail, result
 
 
 def test_a_tenants_dataset_is_asked_for_with_an_insert_that_is_not_run(scope_of: ScopeOf) -> None:
@@ -123,7 +123,8 @@ def test_jobs_refused_for_a_quota_are_a_warning(
 ) -> None:
     target = Target("bigquery", "bigquery", {"location": location, "project": "ours"})
     monkeypatch.setattr(Settings, "target", lambda *args: target)
-    answers = Answers({"jobs": 7, "refused": refused, "too_large": 0, "conflicts": 2})
+    row = {"jobs": 7, "refused": refused, "too_large": 0, "repeated": 2, "conflicts": 0}
+    answers = Answers(row)
     result = bigquery.refused_jobs(scope_of(answers))
     assert result.status == status and "2 cancelled by a concurrent update" in result.detail
     # The command asks for nothing without whose quota it is.
@@ -136,10 +137,13 @@ def test_jobs_beyond_bigquerys_resources_are_a_warning(
 ) -> None:
     target = Target("bigquery", "bigquery", {"location": "US", "project": "ours"})
     monkeypatch.setattr(Settings, "target", lambda *args: target)
-    row = {"jobs": 7, "refused": 0, "too_large": 3, "conflicts": 0}
+    row = {"jobs": 7, "refused": 0, "too_large": 3, "repeated": 0, "conflicts": 0}
     result = bigquery.refused_jobs(scope_of(Answers(row)))
     assert result.status == WARN and "3 beyond BigQuery's resources" in result.detail
     assert "fewer dates" in (result.remedy or "")
+    # dbt's own jobs are not repeated, so such a run has failed.
+    result = bigquery.refused_jobs(scope_of(Answers({**row, "too_large": 0, "conflicts": 1})))
+    assert result.status == WARN and "--status FAILED" in (result.remedy or "")
 
 
 @pytest.mark.parametrize(

@@ -232,7 +232,7 @@ def test_each_node_is_a_step_and_those_in_between_are_closed(control, dbt) -> No
     [
         (Outcome(False, "the dbt process was killed by signal 9"), True),
         (Outcome(False, "timed out after 20 min"), True),
-        (Outcome(False, "a proof failed", (a_node("billing_cost_daily", "error"),)), False),
+        (Outcome(False, "a proof failed", (a_node("billing_cost_daily", "error"),)), True),
         (GOOD, False),
     ],
 )
