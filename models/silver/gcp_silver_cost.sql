@@ -7,7 +7,8 @@
 #}
 with charges as (
 
-    select * from {{ ref('billing_cost_daily') }}
+    {#- Rendered: as the subquery that --empty makes of ref, it could not be read by partition. #}
+    select * from {{ ref('billing_cost_daily').render() }}
     where {{ date_in_slice('ingestion_date') }}
 
 ),
