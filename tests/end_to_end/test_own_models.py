@@ -57,4 +57,5 @@ def test_a_model_that_an_analyst_adds_is_built_and_tested_by_the_next_run(
         *("test", "--select", "regions_and_currencies_stay_apart", "--vars", "{tenant_id: shop}"),
         *("--project-dir", str(project)),
     )
-    assert unit.returncode == 0 and "PASS=1" in unit.stdout, unit.stdout
+    assert unit.returncode == 0, unit.stdout
+    assert "PASS cost_by_region_daily::regions_and_currencies_stay_apart" in unit.stdout
