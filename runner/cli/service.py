@@ -22,11 +22,8 @@ class _Init(Command):
 
     def invoke(self, ctx: click.Context) -> int:
         values = ctx.params
-        if values["folder"]:
-            values["project_dir"] = values["folder"]
-        else:
-            values["project_dir"] = settings.load(values["project_dir"], None).project_dir
-        folder = Path(values["project_dir"]).absolute()
+        found = values["folder"] or settings.load(values["project_dir"], None).project_dir
+        values["project_dir"] = folder = Path(found).absolute()
         values["lines"] = project.sync(folder, values.pop("upgrade"))
         return super().invoke(ctx)
 

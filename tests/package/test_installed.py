@@ -39,8 +39,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (wheel,) = folder.glob("*.whl")
     environment = ROOT / "tests" / "environment.sh"
     venv = folder / "venv"
-    for what in (("-r", "requirements.txt"), ("--no-deps", wheel)):
-        sh("bash", environment, sys.executable, venv, *what)
+    for what in (("-r", "requirements.txt"), (wheel,)):
+        sh("bash", environment, sys.executable, venv, "--no-deps", *what)
     yield venv / "bin"
 
 
