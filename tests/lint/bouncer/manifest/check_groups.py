@@ -5,7 +5,7 @@ from dbt_bouncer.check_framework.decorator import check, fail
 
 @check
 def check_model_has_group(model):
-    """A model belongs to a group, so that somebody answers for it.
+    """A model belongs to a group, so that its owner answers for it.
 
     Receives:
         model (ModelNode): The model to check.
