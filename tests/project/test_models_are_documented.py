@@ -195,6 +195,17 @@ def test_a_table_has_one_test_per_severity_whose_expectations_have_names_of_thei
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_a_model_has_at_most_150_lines(name: str) -> None:
+    assert len(MODELS[name].read_text().splitlines()) <= 150
+
+
+def test_a_folder_of_models_or_seeds_has_one_yaml_file_beside_them() -> None:
+    folders = {path.parent for path in MODELS.values()} | {ROOT / "dbt_project/seeds"}
+    for folder in folders:
+        assert [path.name for path in folder.glob("*.yml")] == [f"_{folder.name}.yml"]
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_a_model_opens_with_what_a_row_is(name: str) -> None:
     opening = re.match(r"\{#\s*(.*?)#\}", MODELS[name].read_text(), flags=re.DOTALL)
     assert opening and opening.group(1).startswith("One row"), (

@@ -40,7 +40,8 @@ costs as (
         {{ money('sum(credits_total)') }} as credits_total,
         {{ money('sum(promotion_credits)') }} as promotion_credits,
         {{ money('sum(billed_cost)') }} as billed_cost,
-        {{ money("sum(case when cost_type = 'regular' then billed_cost else 0 end)") }} as regular_cost,
+        {{ money("sum(case when cost_type = 'regular' then billed_cost else 0 end)") }}
+            as regular_cost,
         {{ money('sum(billed_cost_usd)') }} as billed_cost_usd
 
     from charges

@@ -93,9 +93,7 @@ forecast as (
         months.settled_cost,
         months.remaining_days,
         months.baseline_days,
-        case when months.remaining_days > 0
-            then {{ money('coalesce(monthly.expected_cost, 0)') }} else {{ money('0') }}
-        end as expected_monthly_cost,
+        {{ money('coalesce(monthly.expected_cost, 0)') }} as expected_monthly_cost,
         case
             when months.remaining_days = 0 then months.settled_cost
             else {{ money(
