@@ -11,8 +11,8 @@
         billing_account_id,
         currency,
         coalesce(max(case when week_start = 0 then level_cost end), {{ money('0') }}) as level_cost,
-        sum(squares) / nullif(
-            sum(days_in_week) - count(*) - case when max(baseline_days) < 14 then 0 else 6 end, 0
+        sum(squares) / greatest(
+            sum(days_in_week) - count(*) - case when max(baseline_days) < 14 then 0 else 6 end, 1
         ) as day_variance,
         coalesce(avg(pow(level_cost - level_before, 2)), 0) as level_variance
     from (

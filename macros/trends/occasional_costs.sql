@@ -1,7 +1,7 @@
 {#
     A query for what a forecast's means leave out: for each month of `months`, of each day of the eight weeks
     up to its last settled day, the regular cost of the SKUs of a project that within the same four weeks
-    had charges on fewer than every seventh day and made up over a hundredth of what four weeks cost. Such
+    had charges on fewer than every seventh day, or only within four days, and made up over a hundredth of what four weeks cost. Such
     a charge predicts nothing about later days.
 #}
 {% macro occasional_costs(months, sku_days) -%}
@@ -21,6 +21,8 @@
             sku_days.day_number,
             sku_days.regular_cost,
             count(*) over one_sku as sku_dates,
+            max(sku_days.day_number) over one_sku - min(sku_days.day_number) over one_sku
+                as days_long,
             sum(sku_days.regular_cost) over one_sku as sku_cost
         from {{ months }} as months
         inner join {{ sku_days }} as sku_days
@@ -35,6 +37,8 @@
                 sku_days.day_number > months.settled_until - 28
         )
     ) as sku_dates
-    where sku_dates * 7 < baseline_days and abs(sku_cost) * 100 > abs(baseline_cost)
+    where
+        (sku_dates * 7 < baseline_days or days_long <= 3)
+        and abs(sku_cost) * 100 > abs(baseline_cost)
     group by usage_month, billing_account_id, currency, day_number
 {%- endmacro %}

@@ -36,7 +36,8 @@ anomalies as (
         monthly_cost,
         change_monthly_cost,
         threshold_cost,
-        case when change_28_day_cost > 0 then 'spike' else 'drop' end as direction
+        case when billed_cost - monthly_cost > median_28_day_cost then 'spike' else 'drop' end
+            as direction
 
     from movers
 
