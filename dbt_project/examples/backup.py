@@ -23,7 +23,7 @@ WAIT_SECONDS = 3600
 
 
 def copy_control(source: Path, target: Path) -> None:
-    """SQLite copies a database that others write; the copy is of one moment."""
+    """SQLite copies a database while others write it; the copy is consistent."""
     with closing(sqlite3.connect(source)) as database, closing(sqlite3.connect(target)) as copy:
         database.backup(copy)
 
@@ -57,7 +57,7 @@ def main(warehouse: Path, logs: Path, folder: Path) -> None:
     for path in sorted(warehouse.iterdir()):
         if path.suffix == ".duckdb":
             copy_tenant(path, copied / path.name)
-        elif path.is_dir():  # a landing's files are replaced in whole
+        elif path.is_dir():  # a landing's files are replaced as complete files
             shutil.copytree(path, copied / path.name)
 
 

@@ -21,7 +21,7 @@ for name in runner runner-scheduler; do
     gcloud iam service-accounts describe "$name@$PROJECT.iam.gserviceaccount.com" >/dev/null 2>&1 ||
         gcloud iam service-accounts create "$name"
 done
-# docs/bigquery.md says for what. A dataset that the runner makes is its own.
+# docs/bigquery.md lists the roles. A dataset that the runner makes is its own.
 for role in roles/bigquery.jobUser roles/bigquery.user; do
     gcloud projects add-iam-policy-binding "$PROJECT" --member="serviceAccount:$RUNNER" --role="$role" --condition=None
 done

@@ -69,7 +69,7 @@ def test_the_crontab_is_one_that_cron_reads() -> None:
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd's units are NOT verified")
 def test_systemd_reads_the_units(tmp_path: Path) -> None:
-    """With the program that ExecStart names, for systemd looks whether it is there."""
+    """With the program that ExecStart names, as systemd checks that it exists."""
     program = tmp_path / "runner"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
