@@ -202,7 +202,8 @@ def set_selector(selector: str) -> None:
         return replace(template, step=step)
 
     def run(self: Worker, job: Any, *args: Any, **named: Any) -> Any:
-        return run_job(self, as_dbt_knows_it(job, MODELS[selector]), *args, **named)
+        _view, *tables = MODELS[selector]
+        return run_job(self, as_dbt_knows_it(job, tuple(tables)), *args, **named)
 
     templates.load = load_with_selector
     if selector in MODELS:
