@@ -80,7 +80,11 @@ def test_outside_of_a_project_a_wheel_names_the_command_that_makes_one(
     installed: Path, tmp_path: Path
 ) -> None:
     answer = subprocess.run(
-        [installed / "runner", "tenant", "list"], cwd=tmp_path, capture_output=True, text=True
+        ["runner", "tenant", "list"],
+        env={"PATH": f"{installed}:/usr/bin:/bin", "HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
     )
     assert answer.returncode == 2 and answer.stdout == ""
     assert answer.stderr == (
