@@ -17,14 +17,9 @@ MODELS = {
 }
 
 
-def as_dbt_knows_it(job: Job, tables: tuple[str, ...] = ()) -> Job:
-    """The job; one that builds what is named here, as a run of those models.
-
-    `tables`: all that onboarding makes on BigQuery of the selector of that name.
-    """
+def as_dbt_knows_it(job: Job) -> Job:
+    """The job; one that builds what is named here, as a run of those models."""
     command = job.command
     if command[:2] == ("build", "--selector") and command[2] in MODELS:
         command = ("run", "--select", *MODELS[command[2]])
-    elif tables and command[-2:] == ("--selector", "tables"):
-        command = (*command[:-2], "--select", *tables)
     return replace(job, command=command)

@@ -150,8 +150,8 @@ def live(emulator: Emulator, folder: Path) -> Story:
     }
     story = Story(emulator, client, environ)
     _make_exports(client)
-    # The tables of the bill alone, as its runs, for a node costs a second there; gamma has all.
-    with one_dbt("billing_cost_daily", "gcp_silver_cost", start=worker_of_one_parse):
+    # Runs of the bill alone, for a node costs a second there; gamma's run is the complete one.
+    with one_dbt(worker_of_one_parse):
         _onboard(story)
         story.remember("add alpha")
         with only("bill_run"):
@@ -170,9 +170,7 @@ def live(emulator: Emulator, folder: Path) -> Story:
             _refuse(story)
             _meet_an_active_run(story)
             _prove(story)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(_OneDbt, "tables", ())
-            _land(story)
+        _land(story)
         with only("bill_run"):
             _append_while_it_is_published(story)
     return story
@@ -377,8 +375,6 @@ class _OneDbt:
     turn = threading.Lock()
     is_alive = True
     start: Callable[[Settings, Path], Worker] = Worker
-    # Those that onboarding makes of a bill, if not all.
-    tables: tuple[str, ...] = ()
 
     def __init__(self, settings: Settings, log_path: Path) -> None:
         self._settings = settings
@@ -407,18 +403,14 @@ class _OneDbt:
         # All tenants at once are threads: they take turns at the one process.
         with _OneDbt.turn:
             _OneDbt.process._settings = replace(self._settings, environ=environ)
-            asked = as_dbt_knows_it(job, self.tables)
+            asked = as_dbt_knows_it(job)
             return _OneDbt.process.run(asked, on_event, min(timeout, 900), **ticks)
 
 
 @contextmanager
-def one_dbt(*tables: str, start: Callable[[Settings, Path], Worker] = Worker) -> Iterator[None]:
-    """All commands of this process have one dbt process, warm from the tenant before.
-
-    `tables`: those that onboarding makes of a bill, if not all.
-    """
+def one_dbt(start: Callable[[Settings, Path], Worker] = Worker) -> Iterator[None]:
+    """All commands of this process have one dbt process, warm from the tenant before."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_OneDbt, "tables", tables)
         patch.setattr(_OneDbt, "start", staticmethod(start))
         patch.setattr("runner.engine.pool.Worker", _OneDbt)
         patch.setattr("runner.onboarding.builder.Worker", _OneDbt)

@@ -39,7 +39,6 @@ SET = {name: f"tenant credentials set --tenant {name} --impersonate {SA[name]}" 
 
 # What is checked is the caller, and a node costs a second here.
 few_nodes = only("copy")
-TABLES = ("billing_cost_daily", "gcp_silver_cost", "cost_by_service_daily")
 
 
 @dataclass
@@ -89,7 +88,7 @@ def world(emulator_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         running_emulator(emulator_venv, folder / "bigquery") as emulator,
         open_gate(emulator) as gate,
         pytest.MonkeyPatch.context() as patch,
-        one_dbt(*TABLES),
+        one_dbt(),
     ):
         client = connect(emulator)
         client.create_dataset("billing")

@@ -202,8 +202,7 @@ def set_selector(selector: str) -> None:
         return replace(template, step=step)
 
     def run(self: Worker, job: Any, *args: Any, **named: Any) -> Any:
-        _view, *tables = MODELS[selector]
-        return run_job(self, as_dbt_knows_it(job, tuple(tables)), *args, **named)
+        return run_job(self, as_dbt_knows_it(job), *args, **named)
 
     templates.load = load_with_selector
     if selector in MODELS:
