@@ -140,7 +140,7 @@ def test_what_is_no_landing_cannot_be_read_as_one(landed: World) -> None:
 
 def test_a_landing_that_is_read_is_not_removed(landed: World) -> None:
     answer = landed("tenant", "remove", "shared", "--yes")
-    assert answer.exit_code == 2 and "mine, split read" in answer.stderr
+    assert answer.exit_code == 2 and "read by mine, split" in answer.stderr
 
 
 def test_a_landing_stays_one_when_it_is_added_again(landed: World) -> None:
