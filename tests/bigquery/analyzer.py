@@ -82,6 +82,7 @@ LEXEME = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+DATE_IN_TEXT = re.compile(r"""['"]\s*\d{4}-\d{1,2}-\d{1,2}""")
 # What differs from run to run: dates, and the ids of runs.
 VALUE = re.compile(r"\b(\d{4}-\d{2}-\d{2})\b|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
@@ -113,6 +114,8 @@ class Analyzer:
         self.catalog = Catalog(self.engine, project)
         # By what is known of the tables, and the text but for its dates and run ids.
         self.resolved: dict[Any, Any] = {}
+        # The resolved statements that are others where the project's time zone is another.
+        self.elsewhere: set[int] = set()
         # What a resolved statement reads, writes and takes from the zone, by its identity, for
         # `resolved` keeps it alive.
         self.collected: dict[int, tuple[set[str], set[str], set[str]]] = {}
@@ -160,6 +163,7 @@ class _Script:
     ) -> None:
         self.engine, self.catalog = analyzer.engine, analyzer.catalog
         self.resolved, self.collected = analyzer.resolved, analyzer.collected
+        self.elsewhere = analyzer.elsewhere
         self.text = sql.encode()
         self.parameters = parameters
         self.verdict = verdict
@@ -280,7 +284,12 @@ class _Script:
         key = (known.key, VALUE.sub(_same, sql), *self.parameters.items())
         if key not in self.resolved:
             self.catalog.register(known)
-            self.resolved[key] = node_in(self.engine.analyze(sql, self.parameters))
+            resolved = node_in(self.engine.analyze(sql, self.parameters))
+            self.resolved[key] = resolved
+            if DATE_IN_TEXT.search(sql):  # it may be cast without a word, as in a comparison
+                elsewhere = self.engine.analyze(sql, self.parameters, "America/Los_Angeles")
+                if node_in(elsewhere).SerializeToString() != resolved.SerializeToString():
+                    self.elsewhere.add(id(resolved))
         self.verdict.statements.append(sql)
         return self.resolved[key]
 
@@ -295,7 +304,10 @@ class _Script:
                 for child in children(statement, but="table_scan" if is_dml else None)
                 for scan in table_scans(child)
             }
-            self.collected[id(statement)] = read, written, set(zone_dependent_calls(statement))
+            zoned = set(zone_dependent_calls(statement))
+            if id(statement) in self.elsewhere:
+                zoned.add("a literal")
+            self.collected[id(statement)] = read, written, zoned
         read, written, zoned = self.collected[id(statement)]
         self.verdict.tables |= read
         self.verdict.written |= written

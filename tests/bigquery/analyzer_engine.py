@@ -189,11 +189,13 @@ class Engine:
             old = service.UnregisterRequest(registered_id=oldest)
             self._client.call_grpc_func("ZetaSqlLocalService_UnregisterCatalog", old)
 
-    def analyze(self, sql: str, parameters: dict[str, str] | None = None) -> Any:
-        """The resolved statement; raises Refused with the analyzer's message."""
+    def analyze(self, sql: str, parameters: dict[str, str] | None = None, zone: str = "UTC") -> Any:
+        """The resolved statement, in a project of this time zone; raises Refused with the
+        analyzer's message."""
         catalog_id = next(reversed(self._catalogs.values()))
         request = service.AnalyzeRequest(sql_statement=sql, registered_catalog_id=catalog_id)
         request.options.CopyFrom(self.options)
+        request.options.default_timezone = zone
         for name, kind in (parameters or {}).items():
             request.options.query_parameters.add(name=name, type=self.type_of(kind))
         return self._call("Analyze", request, service.AnalyzeResponse).resolved_statement

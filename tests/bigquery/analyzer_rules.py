@@ -65,6 +65,8 @@ ZONED_CALLS = {
     ("$extract_time", "TYPE_TIMESTAMP"): 2,
     ("$extract", "TYPE_TIMESTAMP"): 3,
 }
+# Calls that use it unless a zone is their argument.
+NOW_CALLS = {"current_date", "current_datetime", "current_time"}
 ZONED_CASTS = {"TYPE_STRING", "TYPE_DATE", "TYPE_DATETIME", "TYPE_TIME"}
 LITERAL = re.compile(r"(?i)\b(?:timestamp\s+|cast\(\s*)'([^']*)'(?:\s+as\s+timestamp)?")
 WITH_OFFSET = re.compile(r"(?i):\d\d(?:\.\d+)?\s*(?:[+-]\d\d(?::\d\d)?|Z|UTC)$")
@@ -89,7 +91,7 @@ def zone_dependent_calls(message: Any) -> Iterator[str]:
     if name is not None:
         given = [_kind(node_in(one)) for one in message.parent.argument_list]
         wanted = ZONED_CALLS.get((name, given[0] if given else ""))
-        if wanted is not None and len(given) < wanted:
+        if (wanted is not None and len(given) < wanted) or (name in NOW_CALLS and not given):
             yield f"{name} of {', '.join(given)}"
         if "TYPE_TIMESTAMP" in given and (
             name == "format" or (name == "format_timestamp" and len(given) < 3)

@@ -611,6 +611,13 @@ ZONED = [
     "select timestamp_trunc(started_at, day) from d.runs",
     "select format('%t', started_at) from d.runs",
     "select format_timestamp('%F', started_at) from d.runs",
+    "select id from d.runs where started_at >= '2026-07-01'",
+    "select id from d.runs where started_at between '2026-07-01' and '2026-07-02 10:00:00'",
+    "insert into d.runs (id, started_at) values ('a', '2026-07-01 00:00:00')",
+    'select timestamp "2026-07-01"',
+    "select safe_cast('2026-07-01' as timestamp)",
+    "select current_date()",
+    "select current_datetime()",
 ]
 ZONELESS = [
     "select id from d.runs where started_at >= timestamp '2026-07-01 00:00:00+00'",
@@ -618,6 +625,8 @@ ZONELESS = [
     "select extract(date from started_at at time zone 'UTC') from d.runs",
     "select timestamp_trunc(started_at, day, 'UTC'), timestamp(day, 'UTC') from d.runs",
     "select format('%t', day), timestamp_add(started_at, interval 1 hour) from d.runs",
+    "select current_date('UTC'), current_timestamp()",
+    "select id from d.runs where started_at >= '2026-07-01 00:00:00+00' and day > '2026-07-01'",
 ]
 
 
