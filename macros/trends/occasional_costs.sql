@@ -36,7 +36,7 @@
                 sku_days.project_id, sku_days.service_id, sku_days.sku_id,
                 sku_days.day_number > months.settled_until - 28
         )
-    ) as sku_dates
+    ) as counted
     where
         (sku_dates * 7 < baseline_days or days_long <= 3)
         and abs(sku_cost) * 100 > abs(baseline_cost)

@@ -46,7 +46,8 @@ def build(environ: dict[str, str], tenant: str, first: str, last: str) -> None:
 def as_of_each_date(bill: Path, tenant: str) -> duckdb.DuckDBPyConnection:
     """The tenant's trend marts over its dates up to the one in the table as_of."""
     catalog = bill.stem
-    con = duckdb.connect(config={"TimeZone": "UTC"})
+    con = duckdb.connect()
+    con.execute("set TimeZone = 'UTC'")
     con.execute(f"attach '{bill}' as bill (read_only)")
     con.execute(f"attach ':memory:' as {catalog}")
     con.execute(f"create schema {catalog}.{tenant}")
