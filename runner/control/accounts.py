@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from runner import names
 from runner.control import accounts_sql as sql
-from runner.control import tenants
+from runner.control import runs, runs_sql, tenants
 from runner.control.store import Store
 from runner.errors import UsageProblem
 
@@ -54,6 +54,14 @@ def _write(
     store: Store, tenant_id: str, account: str, set_by: str, project_id: str = ""
 ) -> Credentials:
     tenants.find(store, tenant_id)
+    # The jobs of a run are found, and cancelled, as the account that sent them.
+    runs.end_dead_leases(store, tenant_id)
+    for row in store.read(runs_sql.ACTIVE_RUNS.format(tenant=tenant_id)):
+        if row["status"] == "RUNNING":
+            raise UsageProblem(
+                f"Run {row['pipeline_logging_id']} of {tenant_id} uses the present account: run"
+                " this again when it has ended, or cancel it first."
+            )
     statements = (sql.SET_ACCOUNT, sql.END_CREDENTIALS, sql.ADD_CREDENTIALS, sql.CREDENTIALS)
     (row,) = store.write(
         *(statement.format(tenant=tenant_id) for statement in statements),

@@ -60,6 +60,15 @@ def test_another_account_ends_the_one_before(control: Control) -> None:
     assert (reported.impersonate, reported.set_by) == (OTHER, "me")
 
 
+def test_an_account_stays_while_a_run_uses_it(control: Control) -> None:
+    """BigQuery's jobs of a killed run are found as the account that sent them."""
+    run = control.add_run("RUNNING")
+    with pytest.raises(UsageProblem, match=f"Run {run} of acme uses the present account"):
+        accounts.put(control.context.store, "acme", SA, "me")
+    control.sql("update acme.x_meta_pipeline_runs set status = 'COMPLETED'")
+    assert accounts.put(control.context.store, "acme", SA, "me").impersonate == SA
+
+
 def test_an_account_of_another_tenant_is_refused_and_changes_nothing(
     control: Control, runner: Runner
 ) -> None:
