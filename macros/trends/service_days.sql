@@ -49,7 +49,9 @@
             {{ money('0') }} as billed_cost
         from services
         inner join {{ loaded }} as loaded
-            on loaded.usage_date between services.first_date - 28 and services.last_date + 28
+            on {{ day_number('loaded.usage_date') }}
+                between {{ day_number('services.first_date') }} - 28
+                and {{ day_number('services.last_date') }} + 28
 
     ),
 
