@@ -3,63 +3,82 @@
 import hashlib
 import json
 import os
+import re
 import shlex
+import shutil
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
 from runner import __version__
 from runner.errors import UsageProblem
+from runner.settings import PROFILE
 
 # The record of the copied files: {"version": …, "files": {path: SHA-256}}.
 RECORD = ".runner.json"
-EMPTY = '{"version": "none", "files": {}}'
 PROJECT = "dbt_project.yml"
 PACKAGE = Path(__file__).resolve().parent.parent
 IN_WHEEL = PACKAGE / "project"
+# What is done with a path, as it is printed.
+ADD, CHANGE, REMOVE = "add     {path}", "change  {path}", "remove  {path}"
+KEEP = "keep    {path}, which you changed; compare: diff -u {ours} {new}"
+MOVE = "keep    {path}, which you changed; it was moved or dropped: move your changes, remove it"
+LOST = "removed {path}, by you; restore it: mkdir -p {parent} && cp {new} {ours}"
 
 
 def sync(folder: Path, upgrade: bool) -> list[str]:
     """Copy the project to a folder without one; returns lines that list the changes.
 
     Files that the user changed or removed are not touched. `upgrade`: replace the others by this
-    version's; without it, they are only listed. Raises UsageProblem.
+    version's; without it, they are only listed. A checkout has no lines. Raises UsageProblem.
     """
-    is_new = not (folder / PROJECT).exists()
-    if not is_new and not (folder / RECORD).exists():
-        return []  # a checkout, or a project that was not made by this command
-    shipped = _shipped()
     try:
-        text = EMPTY if is_new else (folder / RECORD).read_text(encoding="utf-8")
-        version, known = json.loads(text)["version"], json.loads(text)["files"]
-        copied, removed, kept = _plan(folder, shipped, known)
+        is_new = not os.path.lexists(folder / PROJECT)
+        if not is_new and not (folder / RECORD).exists():
+            text = (folder / PROJECT).read_text(encoding="utf-8")
+            if not upgrade and re.search(rf"""(?m)^name: *["']?{PROFILE}\b""", text):
+                return []  # a checkout
+            problem = f"{folder} has a dbt project that `runner init` did not make (no {RECORD})"
+            raise UsageProblem(f"{problem}: update a checkout with git, or name another folder.")
+        if upgrade and not is_new and (owner := folder.stat().st_uid) != os.getuid():
+            raise UsageProblem(f"{folder} belongs to user {owner}: run this as that user.")
+        shipped = _shipped()
+        version, known = ("none", {}) if is_new else _record(folder / RECORD)
+        plan = _plan(folder, shipped, known)
         if is_new or upgrade:
-            for path in removed:
-                (folder / path).unlink()
-            digests = {path: _digest(source) for path, source in sorted(shipped.items())}
-            text = json.dumps({"version": __version__, "files": digests}, indent=1)
-            files = [(path, shipped[path].read_bytes()) for path in copied]
+            digests: dict[str, str | None] = {p: known[p] for p in plan if plan[p] == MOVE}
+            digests |= {path: _digest(source) for path, source in sorted(shipped.items())}
+            record = json.dumps({"version": __version__, "files": digests}, indent=1)
+            copied = [path for path, change in plan.items() if change in (ADD, CHANGE)]
+            files: list[tuple[str, bytes | None]] = [(p, shipped[p].read_bytes()) for p in copied]
+            files += [(path, None) for path, change in plan.items() if change == REMOVE]
             # Whatever interrupts it, it can be repeated: a project is one once it has PROJECT.
-            files.insert(copied.index(PROJECT) if is_new else len(files), (RECORD, text.encode()))
-            _write(folder, files)
-    except (OSError, ValueError, KeyError) as error:
-        raise UsageProblem(f"The project {folder} cannot be read or written ({error}).") from None
-    yours = [
-        f"  keep    {path}, which you changed; compare: "
-        + shlex.join(["diff", "-u", str(folder / path), str(shipped[path])])
-        for path in kept
-    ]
-    if is_new:
-        return [f"project         {folder} was created, version {__version__}", *yours]
-    if not (copied or removed or kept):
-        return [f"project         {folder} is up to date, version {__version__}"]
+            at = copied.index(PROJECT) if is_new else len(files)
+            _write(folder, [*files[:at], (RECORD, record.encode()), *files[at:]])
+    except (OSError, ValueError) as error:
+        problem = f"The project {folder} cannot be read or written ({error})"
+        raise UsageProblem(f"{problem}: correct that, or name another folder.") from None
+    lines = []
+    for path, change in plan.items():
+        places = folder / path, (folder / path).parent, shipped.get(path)
+        ours, parent, new = (shlex.quote(str(place)) for place in places)
+        if not is_new or change == KEEP:
+            lines.append(f"  {change.format(path=path, ours=ours, parent=parent, new=new)}")
     done = "was upgraded" if upgrade else "can be upgraded with --upgrade"
-    return [
-        f"project         {folder} {done} from version {version} to {__version__}:",
-        *(f"  {'change' if path in known else 'add   '}  {path}" for path in copied),
-        *(f"  remove  {path}" for path in removed),
-        *yours,
-    ]
+    state = f"{done} from version {version} to {__version__}:"
+    if is_new or not {*plan.values()} - {MOVE, LOST}:
+        state = f"{'was created' if is_new else 'is up to date'}, version {__version__}"
+    return [f"project         {folder} {state}", *lines]
+
+
+def _record(path: Path) -> tuple[str, dict[str, str]]:
+    """The version of a project and its files' digests. Raises UsageProblem."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return str(record["version"]), {**record["files"]}
+    except (ValueError, KeyError, TypeError):
+        remedy = "restore it, or make a new project with `runner init DIR` and move your changes"
+        raise UsageProblem(f"{path} is not a valid record of a project: {remedy}.") from None
 
 
 def _shipped() -> dict[str, Path]:
@@ -78,34 +97,42 @@ def _shipped() -> dict[str, Path]:
     }
 
 
-def _plan(
-    folder: Path, shipped: dict[str, Path], known: dict[str, str]
-) -> tuple[list[str], list[str], list[str]]:
-    """The paths to copy, to remove, and to keep because the user changed the file."""
-    copied, removed, kept = [], [], []
+def _plan(folder: Path, shipped: dict[str, Path], known: dict[str, str]) -> dict[str, str]:
+    """What is to be done with each path, ADD to LOST; the file that makes it a project is last."""
+    plan = {}
     for path in sorted({*shipped, *known}, key=lambda path: (path == PROJECT, path)):
-        there, new, old = _digest(folder / path), _digest(shipped.get(path)), known.get(path)
-        if there == old and new is None:
-            removed += [path] if there else []
-        elif there == old and there != new:
-            copied.append(path)
-        elif there and new and there != new and new != old:
-            kept.append(path)
-    return copied, removed, kept
+        new, old, place = _digest(shipped.get(path)), known.get(path), folder / path
+        ours = [place, *place.parents][: len(Path(path).parts)]
+        # A symlink, and what is behind one, is the user's: its digest equals no other.
+        there = "symlink" if any(one.is_symlink() for one in ours) else _digest(place)
+        if there == old and there != new:
+            plan[path] = REMOVE if new is None else CHANGE if old else ADD
+        elif there and there != new and new != old:
+            plan[path] = KEEP if new else MOVE
+        elif new and not there:
+            plan[path] = LOST
+    return plan
 
 
-def _write(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
-    """Each file complete or not at all."""
+def _write(folder: Path, files: Iterable[tuple[str, bytes | None]]) -> None:
+    """Each file complete or not at all, in the mode of the one it replaces; None removes it."""
     for name, content in files:
         path = folder / name
+        if content is None:
+            path.unlink()
+            continue
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{os.getpid()}")
-        partial.write_bytes(content)
-        partial.replace(path)
+        try:
+            partial.write_bytes(content)
+            if path.exists():
+                shutil.copymode(path, partial)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def _digest(path: Path | None) -> str | None:
     """SHA-256 of a file; None when it does not exist."""
-    if path is None or not path.is_file():
-        return None
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    content = path.read_bytes() if path and path.is_file() else None
+    return None if content is None else hashlib.sha256(content).hexdigest()
