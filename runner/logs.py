@@ -43,20 +43,22 @@ class JsonLines(logging.Formatter):
         ]
 
     def format(self, record: logging.LogRecord) -> str:
-        document = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
-            "severity": record.levelname,
+        texts = {
             "message": record.getMessage(),
-            "logger": record.name,
-            "pid": record.process,
             **(_context.get() or {}),
             **{key: value for key in ("step", "event") if (value := getattr(record, key, None))},
         }
         if record.exc_info:
-            document["traceback"] = self.formatException(record.exc_info)
-        # As JSON writes them: a quote within a secret is escaped.
-        secrets = [json.dumps(secret, ensure_ascii=False)[1:-1] for secret in self._secrets]
-        return _blotted(json.dumps(document, ensure_ascii=False, default=str), secrets)
+            texts["traceback"] = self.formatException(record.exc_info)
+        # Only in values: a secret may also be a name or a number of the line, such as `time`.
+        document = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "severity": record.levelname,
+            "logger": record.name,
+            "pid": record.process,
+            **{key: _blotted(str(text), self._secrets) for key, text in texts.items()},
+        }
+        return json.dumps(document, ensure_ascii=False)
 
 
 class PlainLines(JsonLines):
@@ -89,13 +91,17 @@ class Console(io.TextIOBase):
     def write(self, text: str) -> int:
         self._begun += text
         if self._begun.endswith("\n"):
-            complete, self._begun = self._begun.strip(), ""
-            first = complete.partition(":")[0].upper()
-            level = first if first in ("ERROR", "WARNING", "CRITICAL") else "INFO"
-            document = {"name": "runner.console", "msg": complete, "levelname": level}
-            if complete:
-                self._handler.handle(logging.makeLogRecord(document))
+            self.flush()
         return len(text)
+
+    def flush(self) -> None:
+        """Write what has begun, such as a prompt."""
+        complete, self._begun = self._begun.strip(), ""
+        first = complete.partition(":")[0].upper()
+        level = first if first in ("ERROR", "WARNING", "CRITICAL") else "INFO"
+        document = {"name": "runner.console", "msg": complete, "levelname": level}
+        if complete:
+            self._handler.handle(logging.makeLogRecord(document))
 
 
 @contextlib.contextmanager
@@ -116,7 +122,7 @@ def console(is_job: bool) -> Iterator[None]:
         try:
             yield
         finally:
-            sys.stderr.write("\n")
+            sys.stderr.flush()
             logger.removeHandler(handler)
 
 

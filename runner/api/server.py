@@ -8,6 +8,7 @@ from collections.abc import Callable
 import uvicorn
 from fastapi import FastAPI
 
+from runner import logs
 from runner.api import app, auth, middleware
 from runner.errors import UsageProblem
 from runner.settings import Settings
@@ -41,7 +42,8 @@ def serve(
     _ = settings.mail  # raises for invalid settings now, not when the first mail is sent
     if access.is_open:
         log.warning(OPEN)
-        sys.stderr.write(f"{'*' * 78}\n{OPEN}\n{'*' * 78}\n")
+        if not isinstance(sys.stderr, logs.Console):  # which has the log's lines
+            sys.stderr.write(f"{'*' * 78}\n{OPEN}\n{'*' * 78}\n")
     # For requests of other protocols uvicorn would log advice to install packages.
     logging.getLogger("uvicorn.error").addFilter(lambda line: "[standard]" not in str(line.msg))
     listener = _listen(host, port)

@@ -157,7 +157,8 @@ def _finish(
     steps.close_all(outcome, "CANCELLED" if end.status == "CANCELLED" else "FAILED")
     for node in outcome.nodes:
         if node.is_reported:
-            log.warning("%s: %s", node.status, node.message, extra={"step": node.unique_id})
+            level = logging.ERROR if node.failed else logging.WARNING
+            log.log(level, "%s: %s", node.status, node.message, extra={"step": node.unique_id})
     level = logging.INFO if end.status == "COMPLETED" else logging.ERROR
     log.log(level, "run ended %s%s", end.status, f": {outcome.error}" if outcome.error else "")
     if outcome.readers_see:

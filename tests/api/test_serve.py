@@ -1,6 +1,8 @@
 """What stands before the first call: the packages, the port, and the file that threads share."""
 
 import contextlib
+import io
+import json
 import re
 import socket
 import subprocess
@@ -9,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -18,6 +21,7 @@ from control_file import Control, request
 from serving import Scene
 from support import ROOT
 
+from runner import logs
 from runner.api import server
 from runner.cli.app import cli
 from runner.context import open_context
@@ -247,6 +251,25 @@ def test_without_keys_a_call_by_http_1_0_is_refused(control: Control, dbt) -> No
         assert answered(address, LIVE + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200")
         old = LIVE.replace(b"HTTP/1.1", b"HTTP/1.0") + b"\r\n"
         assert answered(address, old).startswith(b"HTTP/1.1 403")
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+def test_the_warning_of_a_service_without_keys_is_printed_once(
+    control: Control, monkeypatch: pytest.MonkeyPatch, is_json: bool
+) -> None:
+    """For people between lines of stars; as JSON it is one record of the log."""
+    shown = io.StringIO()
+    monkeypatch.setattr("sys.stderr", shown)
+    monkeypatch.setenv("LOG_FORMAT", "json" if is_json else "text")
+    monkeypatch.setattr(server, "_listen", lambda host, port: sys.exit())
+    open_to_all = replace(control.settings, environ={**control.environ, "DISABLE_AUTH": "true"})
+    with logs.console(True), pytest.raises(SystemExit):
+        server.serve(open_to_all, "127.0.0.1", 0, 1, 1.0, print)
+    if is_json:
+        document = json.loads(shown.getvalue())
+        assert (document["severity"], document["message"]) == ("WARNING", server.OPEN)
+    else:
+        assert shown.getvalue().splitlines() == ["*" * 78, server.OPEN, "*" * 78]
 
 
 def test_a_connection_too_many_is_answered_503(control: Control, dbt, monkeypatch) -> None:

@@ -52,6 +52,16 @@ def test_no_secret_stands_in_a_log_nor_on_the_terminal(
     assert "ValueError: login with ***" in document["traceback"]
 
 
+@pytest.mark.parametrize("secret", ["time", "4096", "message", "INFO", "null", '": "'])
+def test_a_secret_that_a_line_has_in_its_own_form_does_not_break_it(secret: str) -> None:
+    formatter = logs.JsonLines({"API_TOKEN": secret})
+    text = {"msg": f"it is <{secret}>", "levelname": "INFO", "name": "time", "process": 40961}
+    document = json.loads(formatter.format(logging.makeLogRecord(text)))
+    assert document["message"] == "it is <***>"
+    assert (document["severity"], document["logger"], document["pid"]) == ("INFO", "time", 40961)
+    assert datetime.fromisoformat(document["time"])
+
+
 def test_each_line_reports_which_run_and_tenant_it_is_about(logged: Settings) -> None:
     path = logs.setup(logged)
     logger = logging.getLogger("runner.x")
@@ -183,12 +193,17 @@ def test_standard_error_as_json_has_the_log_and_every_text_once(
             logging.getLogger("runner.x").warning("logged", extra={"step": "model.p.silver"})
             print("in", "pieces", file=sys.stderr)
         sys.stderr.write(f"WARNING: {SECRET}\nin two lines\n\n")
+        sys.stderr.write("Type the id to confirm: ")
+        sys.stderr.flush()
+        prompt = shown.getvalue().splitlines()[-1]
+        assert json.loads(prompt)["message"] == "Type the id to confirm:", "while it is answered"
         sys.stderr.write("unended")
     documents = [json.loads(line) for line in shown.getvalue().splitlines()]
     assert [(one["severity"], one["message"]) for one in documents] == [
         ("WARNING", "logged"),
         ("INFO", "in pieces"),
         ("WARNING", "WARNING: ***\nin two lines"),
+        ("INFO", "Type the id to confirm:"),
         ("INFO", "unended"),
     ]
     assert documents[0]["step"] == "model.p.silver"

@@ -270,6 +270,15 @@ def test_a_warning_of_a_test_is_reported_and_the_run_completes(control, dbt) -> 
     assert report.status == "COMPLETED" and report.warnings == ("freshness found 2 rows.",)
 
 
+def test_a_failed_node_is_logged_as_an_error_and_a_warning_as_one(control, dbt, caplog) -> None:
+    nodes = (a_node("proof", "error"), a_node("unique", "fail"), a_node("freshness", "warn"))
+    dbt.outcome = Outcome(False, "a proof failed", nodes)
+    run(control, free_port())
+    steps = [(one.step, one.levelname) for one in caplog.records if hasattr(one, "step")]
+    levels = zip((node.unique_id for node in nodes), ("ERROR", "ERROR", "WARNING"), strict=True)
+    assert [one for one in steps if one[1] != "INFO"] == list(levels)
+
+
 def test_a_damaged_file_of_the_tenant_is_reported_before_dbt_is_asked(control, dbt) -> None:
     asked = len(dbt.jobs)
     path = control.path.parent / "tenant_acme.duckdb"
