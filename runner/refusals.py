@@ -58,14 +58,14 @@ def refusal(account: str, message: str) -> str:
         remedy = "run `runner doctor` to test it again"
     return (
         f"The runner cannot act as the service account {account} ({why}): {remedy}; see"
-        " docs/bigquery.md."
+        " dbt_project/docs/bigquery.md."
     )
 
 
 def unknown_caller(message: str) -> str:
     return (
         f"BigQuery does not know the caller ({message}): run"
-        " `gcloud auth application-default login`, or see docs/bigquery.md, credentials."
+        " `gcloud auth application-default login`, or see dbt_project/docs/bigquery.md."
     )
 
 
@@ -98,7 +98,7 @@ def _message(error: Any, project: str, account: str) -> str:
         return (
             f"The runner's query would read more than its cap ({message}): raise"
             " BIGQUERY_MAXIMUM_BYTES_BILLED, or read a shared export through a landing"
-            " (docs/bigquery.md, What a run costs)."
+            " (dbt_project/docs/bigquery.md, What a run costs)."
         )
     return f"BigQuery failed ({message}): try again."
 
@@ -121,15 +121,14 @@ def _grant(message: str, project: str, account: str) -> str:
         of = f"TABLE `{home}.{dataset}{table}`" if table else f"SCHEMA `{home}.{dataset}`"
         return (
             f'run "GRANT `roles/bigquery.{role}` ON {of} TO'
-            f" 'serviceAccount:{account or 'SA'}'\" as its owner,"
-            " see docs/bigquery.md"
+            f" 'serviceAccount:{account or 'SA'}'\" as its owner, see dbt_project/docs/bigquery.md"
         )
     if is_list:
         permission = "bigquery.jobs.list"
     if permission is None:
-        return "run `runner doctor`, and compare the account's roles with docs/bigquery.md"
+        return "run `runner doctor`, and compare the roles with dbt_project/docs/bigquery.md"
     member = f"serviceAccount:{account}" if account else "M"
     return (
         f"run `gcloud projects add-iam-policy-binding {project} --member={member}"
-        f" --role={ROLES[permission]}`, see docs/bigquery.md"
+        f" --role={ROLES[permission]}`, see dbt_project/docs/bigquery.md"
     )

@@ -9,7 +9,7 @@
     {%- if found | length != 1 -%}
         {%- do exceptions.raise_compiler_error(
             "An expectation is one of " ~ kinds | join(', ') ~ ", and this is not: "
-            ~ tojson(expectation) ~ ". See docs/quality.md."
+            ~ tojson(expectation) ~ ". See dbt_project/docs/quality.md."
         ) -%}
     {%- elif not modules.re.fullmatch('[a-z][a-z0-9_]{0,99}', expectation.get('name', found[0])) -%}
         {%- do exceptions.raise_compiler_error(

@@ -40,7 +40,7 @@ def put(store: Store, tenant_id: str, account: str, set_by: str) -> Credentials:
     if credentials.impersonate != account:
         raise UsageProblem(
             f"{account} is used by another tenant and can read that tenant's data: create an"
-            f" account for {tenant_id} only, see docs/bigquery.md."
+            f" account for {tenant_id} only, see dbt_project/docs/bigquery.md."
         )
     return credentials
 
