@@ -184,9 +184,9 @@ def load(project_dir: str | Path | None, target: str | None) -> Settings:
     Raises UsageProblem when there is no dbt_project.yml.
     """
     here, checkout = Path.cwd(), Path(__file__).resolve().parent.parent
-    found = [one for one in (here, checkout) if (one / "dbt_project.yml").exists()]
+    found = [one for one in (here, checkout) if os.path.exists(one / "dbt_project.yml")]
     root = Path(project_dir).absolute() if project_dir else [*found, here][0]
-    if not (root / "dbt_project.yml").exists():
+    if not os.path.exists(root / "dbt_project.yml"):  # False, too, where it cannot be read
         raise UsageProblem(
             f"{root} has no dbt_project.yml: make a project with `runner init DIR`, or name the"
             " folder of one with --project-dir."

@@ -95,7 +95,8 @@ def _main() -> None:
         sys.exit(128 + stop.number)
     except Exception as error:
         log = logging.getLogger("runner")
-        log.exception("internal error")
+        if log.handlers or "--verbose" in sys.argv:  # without a handler, it would be printed
+            log.exception("internal error")
         files = [h.baseFilename for h in log.handlers if isinstance(h, logging.FileHandler)]
         where = f"the full trace: {files[0]}" if files else "run again with --verbose"
         problem = click.ClickException(f"internal error ({type(error).__name__}); {where}")

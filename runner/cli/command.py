@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import sys
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ def as_typed(text: str) -> str:
     typed, on_path = sys.argv[0], shutil.which("runner")
     if os.path.basename(typed) != "runner" or (on_path and os.path.samefile(typed, on_path)):
         return text
-    return _NAMED.sub(lambda found: f"{typed} ", text)
+    return _NAMED.sub(lambda found: f"{shlex.quote(typed)} ", text)
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ class Command(click.Command):
         as_json = values.pop("as_json", False)
         values["config"] = config
         returned = super().invoke(ctx)
-        is_text = not isinstance(returned, Result)
-        result: Result = Result({"message": returned}, returned) if is_text else returned
+        is_result = isinstance(returned, Result)
+        result = returned if is_result else Result({"message": returned}, returned)
         document, text = result.document, result.text
         if as_json:
             text = to_json(document() if callable(document) else document)
@@ -98,7 +99,9 @@ class Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0] if args else ""
-        if not name.startswith("-") and name not in (known := self.list_commands(ctx)):
+        known = self.list_commands(ctx)
+        # A shell's completion (resilient_parsing) passes over a mistyped command.
+        if not (name.startswith("-") or ctx.resilient_parsing or name in known):
             near = get_close_matches(name, known, n=1)
             hint = f"did you mean '{near[0]}'?" if near else "see `runner --help`."
             raise UsageProblem(f"There is no command '{name}': {hint}")

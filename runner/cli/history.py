@@ -100,7 +100,7 @@ def quota(config: Settings, tenant: str) -> Result:
     return Result(result.document(), lists.quota(result))
 
 
-@options.command()
+@options.command(context_settings={"ignore_unknown_options": True})  # SQL may begin with --
 @click.argument("sql")
 @options.tenant("The tenant whose tables need no dataset in the SQL.", required=False)
 @flag("--json is_json", "One JSON document, an object for each row.")

@@ -46,7 +46,7 @@ def init(config: Settings, folder: str | None, sample_rows: int | None, lines: l
     lines.append(demo.make_profile(config))
     lines += demo.prepare(options.opened(config, drains_spool=False), sample_rows)
     if folder and config.project_dir != Path.cwd():
-        lines[-1] = lines[-1].replace("Next: ", f"Next: cd {shlex.quote(folder)} && ")
+        lines[-1] += f" --project-dir {shlex.quote(folder)}"
     document = {"project_dir": config.project_dir, "profile": config.profiles_path, "lines": lines}
     return Result(document, "\n".join(lines))
 
@@ -84,9 +84,8 @@ def serve(
     try:
         from runner.api import server
     except ImportError as missing:
-        raise UsageProblem(
-            f"`runner serve` needs the package {missing.name}: run `make run`, which installs it."
-        ) from None
+        what = f"`runner serve` needs the package {missing.name}"
+        raise UsageProblem(f"{what}: install it; in a checkout, run `make run`.") from None
 
     def on_ready(url: str) -> None:
         if is_json:

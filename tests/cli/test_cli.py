@@ -1,6 +1,9 @@
 """The command line: help for everything, the exit codes that scripts depend on, kind refusals."""
 
 import json
+import logging
+import os
+import shlex
 import smtplib
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -9,7 +12,9 @@ from pathlib import Path
 import click
 import pytest
 from control_file import DAY, Control
+from questions import readme_queries
 
+from runner.cli import options
 from runner.cli.app import cli
 from runner.cli.app import main as real_main
 from runner.cli.command import as_typed
@@ -116,6 +121,54 @@ def test_a_shell_completes_commands_and_tenants(
         COMP_CWORD=str(len(words)),
     )
     assert answer.stdout.split() == [f"plain,{one}" for one in found] and answer.stderr == ""
+
+
+@pytest.mark.parametrize("typed", ["rum ", "tenant shw ", "rum --tenant "])
+def test_a_shell_completes_nothing_after_a_mistyped_command(runner, typed: str) -> None:
+    words = f"runner {typed}"
+    answer = runner(
+        _CLI_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(len(words.split()))
+    )
+    assert (answer.exception, answer.exit_code) == (None, 0) and answer.stderr == ""
+
+
+def test_a_shell_completes_no_tenant_on_bigquery_nor_after_any_error(
+    runner, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"_CLI_COMPLETE": "bash_complete", "COMP_WORDS": "runner run --tenant "}
+    asked["COMP_CWORD"] = "3"
+    assert "acme" in runner(**asked).stdout
+
+    def broken(*given: object, **named: object) -> None:
+        raise ValueError("this error has no sentence")
+
+    monkeypatch.setattr(options, "open_context", broken)
+    answer = runner(**asked)
+    assert (answer.stdout.strip(), answer.stderr, answer.exit_code) == ("", "", 0)
+    opened: list[object] = []
+    monkeypatch.setattr(options, "open_context", lambda *given, **named: opened.append(given))
+    answer = runner(**asked, DBT_TARGET="bigquery", GCP_PROJECT="acme-billing")
+    assert (answer.stdout.strip(), answer.stderr, opened) == ("", "", [])
+
+
+@pytest.mark.parametrize("sql", [f"{sql.strip()};" for sql in readme_queries()])
+def test_a_query_is_pasted_from_the_readme_with_its_comment(
+    runner, sql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sql.startswith("-- ")
+    asked: list[str] = []
+
+    def query(self: object, sql: str, named: list[str]) -> tuple[list[str], list[tuple[int]]]:
+        asked.append(sql)
+        return ["cost"], [(1,)]
+
+    monkeypatch.setattr("runner.dataset.duckdb.DuckDBDataset.query", query)
+    for words in ((sql,), (sql, "--csv"), ("--csv", sql), (f"    {sql}\n",)):
+        answer = runner("query", *words)
+        assert answer.exit_code == 0 and answer.stdout.startswith("cost"), answer.output
+    assert asked == [*[sql] * 3, f"    {sql}\n"]
+    wrong = runner("query", sql, "--cvs")
+    assert wrong.exit_code == 2 and "--cvs" in wrong.stderr
 
 
 def test_a_shell_completes_nothing_where_there_is_no_warehouse(runner, control: Control) -> None:
@@ -336,6 +389,45 @@ def test_a_broken_profile_is_one_sentence(runner, control: Control) -> None:
         assert len(answer.stderr.strip().splitlines()) == 1
 
 
+LONG = "x" * 300
+RUNS_IN = ("runs", "--tenant", "acme", "--project-dir")
+
+
+@pytest.mark.parametrize("words", [("init", LONG), ("init", f"{LONG}/bill"), (*RUNS_IN, LONG)])
+def test_a_folder_whose_name_is_too_long_is_one_sentence(runner, words: tuple[str, ...]) -> None:
+    answer = runner(*words)
+    assert answer.exit_code == 2 and LONG in answer.stderr
+    assert answer.stderr.startswith("Error: ") and answer.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root can read every folder")
+@pytest.mark.parametrize("words", [("init",), RUNS_IN], ids=" ".join)
+def test_a_folder_that_cannot_be_read_is_one_sentence(
+    runner, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "closed").mkdir(mode=0)
+    answer = runner(*words, str(tmp_path / "closed" / "bill"))
+    assert answer.exit_code == 2 and "closed/bill" in answer.stderr
+    assert answer.stderr.startswith("Error: ") and answer.stderr.count("\n") == 1
+
+
+def test_an_internal_error_before_there_is_a_log_prints_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a handler, logging would print it; --verbose has it print it."""
+
+    def broken(*given: object) -> None:
+        raise OSError("a bug")
+
+    monkeypatch.setattr("runner.settings.load", broken)
+    monkeypatch.setattr(logging.getLogger("runner"), "handlers", [])
+    for option, has_traceback in ((), False), (("--verbose",), True):
+        monkeypatch.setattr("sys.argv", ["runner", "runs", "--tenant", "acme", *option])
+        with pytest.raises(SystemExit):
+            real_main()
+        assert bool(caplog.records) == has_traceback
+
+
 def test_a_missing_profile_names_runner_init(runner, control: Control) -> None:
     (control.folder / "profiles" / "profiles.yml").unlink()
     answer = runner(*RUN, "--date", "2024-11-01")
@@ -432,6 +524,31 @@ def test_a_command_is_named_as_the_caller_can_type_it(
     text = "The runner waits: see `runner runs --tenant a`, or\nrunner tenant list"
     shown = f"The runner waits: see `{named} runs --tenant a`, or\n{named} tenant list"
     assert as_typed(text) == shown
+
+
+def test_a_program_with_a_blank_in_its_path_is_quoted(monkeypatch) -> None:
+    monkeypatch.setattr("sys.argv", ["/my venv/bin/runner"])
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert as_typed("Next: runner run") == "Next: '/my venv/bin/runner' run"
+
+
+@pytest.mark.parametrize("typed", ["bill", "my bill"])
+def test_the_next_command_of_init_works_from_where_it_was_typed(
+    runner, control: Control, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    """With the program's path and a WAREHOUSE_DIR that are relative to that folder, too."""
+    monkeypatch.chdir(control.folder)
+    monkeypatch.setattr("sys.argv", [".venv/bin/runner"])
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    printed = ["Next: runner quota --tenant acme"]
+    monkeypatch.setattr("runner.onboarding.demo.prepare", lambda *given: list(printed))
+    answer = runner("init", typed)
+    assert answer.exit_code == 0, answer.output
+    program, *words = shlex.split(answer.stdout.splitlines()[-1].removeprefix("Next: "))
+    assert (program, words[-2:]) == (".venv/bin/runner", ["--project-dir", typed])
+    environ = {"WAREHOUSE_DIR": os.path.relpath(control.environ["WAREHOUSE_DIR"])}
+    assert runner(*words, **environ).exit_code == 0
+    assert runner(*words[:-1], "elsewhere", **environ).exit_code == 2
 
 
 def test_an_error_names_a_command_that_works_as_printed(runner, monkeypatch) -> None:

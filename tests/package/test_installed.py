@@ -55,10 +55,9 @@ def test_a_wheel_has_no_need_of_a_checkout(installed: Path, tmp_path: Path) -> N
 
     made = runner("init", "bill", "--sample-rows", "2000", cwd=work)
     assert made.splitlines()[0].startswith(f"project         {work / 'bill'} was created, version ")
-    assert made.splitlines()[-1] == (
-        "Next: cd bill && runner run --tenant acme1281 --date 2024-11-01"
-    )
-    document = json.loads(runner("run", "--tenant", "acme1281", "--date", "2024-11-01", "--json"))
+    _, _, printed = made.splitlines()[-1].partition("Next: ")
+    assert printed == "runner run --tenant acme1281 --date 2024-11-01 --project-dir bill"
+    document = json.loads(sh(*printed.split(), "--json", environ=environ, cwd=work))
     assert document["status"] == "COMPLETED" and document["rows"] > 200
     assert document["tests"]["failed"] == 0 and document["tests"]["passed"] > 50
     net = runner("query", "select sum(billed_cost) from acme1281.cost_daily", "--csv")
