@@ -171,10 +171,10 @@ def test_through_a_landing_the_bill_is_the_same_and_the_export_is_not_read(story
 @pytest.mark.parametrize(
     ("name", "most_jobs", "most_tables", "most_read", "most_billed"),
     [
-        ("add gamma", 165, 140, 140, 250),
-        ("gamma again", 62, 116, 100, 250),
-        ("caught up", 8, 12, 12, 20),
-        ("gamma caught up", 8, 14, 14, 20),
+        ("add gamma", 165, 140, 140, 150),
+        ("gamma again", 62, 118, 100, 180),
+        ("caught up", 8, 12, 12, 12),
+        ("gamma caught up", 8, 14, 14, 14),
     ],
 )
 def test_a_command_is_few_jobs_that_name_few_tables(
