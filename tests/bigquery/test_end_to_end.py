@@ -172,7 +172,7 @@ def test_through_a_landing_the_bill_is_the_same_and_the_export_is_not_read(story
     ("name", "most_jobs", "most_tables", "most_read", "most_billed"),
     [
         ("add gamma", 165, 140, 140, 150),
-        ("gamma again", 62, 118, 100, 180),
+        ("gamma again", 62, 118, 100, 178),
         ("caught up", 8, 12, 12, 12),
         ("gamma caught up", 8, 14, 14, 14),
     ],
