@@ -82,7 +82,11 @@ LEXEME = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-DATE_IN_TEXT = re.compile(r"""['"]\s*\d{4}-\d{1,2}-\d{1,2}""")
+# A text that may be taken for a time: not one that is a DATE, or has an offset.
+TIME_IN_TEXT = re.compile(
+    r"""(?i)(?<!\bdate )(['"])\s*\d{4}-\d{1,2}-\d{1,2}"""
+    r"""(?![^'"]*(?:[+-]\d\d(?::\d\d)?|Z|UTC)\1)(?!\1 as date\b)"""
+)
 # What differs from run to run: dates, and the ids of runs.
 VALUE = re.compile(r"\b(\d{4}-\d{2}-\d{2})\b|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
@@ -286,7 +290,7 @@ class _Script:
             self.catalog.register(known)
             resolved = node_in(self.engine.analyze(sql, self.parameters))
             self.resolved[key] = resolved
-            if DATE_IN_TEXT.search(sql):  # it may be cast without a word, as in a comparison
+            if TIME_IN_TEXT.search(sql):  # it may be cast without a word, as in a comparison
                 elsewhere = self.engine.analyze(sql, self.parameters, "America/Los_Angeles")
                 if node_in(elsewhere).SerializeToString() != resolved.SerializeToString():
                     self.elsewhere.add(id(resolved))

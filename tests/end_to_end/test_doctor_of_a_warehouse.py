@@ -71,7 +71,7 @@ def test_all_is_healthy(ill: World, inbox: Inbox) -> None:
     assert set(found) == {
         *("versions", "templates", "profile", "warehouse", "tables", "clock", "tenants"),
         *("tables mini", "data mini", "limits mini", "export mini", "runs mini", "alerts mini"),
-        *("layers mini", "overlaps", "spool", "privacy", "disk", "mail"),
+        *("layers mini", "overlaps", "spool", "privacy", "disk", "mail", "project"),
     }
     assert all(check["remedy"] is None for check in found.values())
 
