@@ -42,9 +42,11 @@ def readme_queries() -> list[str]:
 
 
 def bigquery_columns() -> dict[str, list[dict[str, str]]]:
-    """The columns of every mart and seed as BigQuery's schema has them, without nested ones."""
+    """The columns of silver, every mart and seed as BigQuery's schema has them, without nested
+    ones."""
     found: dict[str, list[dict[str, str]]] = {}
-    for path in sorted((ROOT / "models" / "marts").rglob("*.yml")):
+    folders = (ROOT / "models" / "silver", ROOT / "models" / "marts")
+    for path in sorted(path for folder in folders for path in folder.rglob("*.yml")):
         for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", ()):
             types = {
                 one["name"]: Template(one["data_type"]).render(target={"type": "bigquery"})

@@ -429,7 +429,7 @@ def test_a_clock_that_is_not_the_warehouses() -> None:
 
 def test_a_tenant_that_is_not_there(find_check: FindCheck) -> None:
     check = find_check("tenants", "--tenant", "acmee")
-    assert "there is acme, globex" in check["detail"]
+    assert "tenants: acme, globex" in check["detail"]
     assert ends(check) == ("fail", "runner tenant add acmee --admin-email E --export REF")
 
 
@@ -651,7 +651,7 @@ def test_a_run_that_no_service_dequeues(find_check: FindCheck, control: Control)
         (datetime.now(UTC) - timedelta(minutes=20)).replace(tzinfo=None),
     )
     check = find_check("runs", "--tenant", "acme")
-    assert run_id in check["detail"] and "waits for a service" in check["detail"]
+    assert run_id in check["detail"] and "has waited for a service" in check["detail"]
     assert ends(check) == ("warn", "runner serve")
 
 
