@@ -1,7 +1,7 @@
 {#
     Writes the comments of a relation and its columns, but not those of a table in a dataset that has
-    all that this project deploys: the table keeps the comments that the deploying run wrote. A view is
-    created in each run, and so are its comments.
+    all that this project deploys: the table keeps the comments that the deploying run wrote. A view's
+    comments are written whenever it is created.
 
     Shadows persist_docs of dbt because that macro writes the comments in every run: one more statement
     for each table.
