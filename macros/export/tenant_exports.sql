@@ -17,9 +17,8 @@
         ).rows -%}
         {%- if not rows -%}
             {%- do exceptions.raise_compiler_error(
-                "Tenant " ~ tenant_id() ~ " has no export"
-                ~ (" that this account may read" if target.type == 'bigquery' else "")
-                ~ ": runner tenant add " ~ tenant_id() ~ " --admin-email ... --export ..."
+                "Tenant " ~ tenant_id() ~ " has no export that can be read: runner tenant add "
+                ~ tenant_id() ~ " --admin-email ... --export ..."
             ) -%}
         {%- endif -%}
         {%- for row in rows -%}

@@ -163,7 +163,7 @@ def test_a_run_as_another_tenants_account_is_refused_by_bigquery(
     result = world.give(f"run --tenant alpha --date {BETA} --json")
     assert result.exit_code == 1
     # dbt takes tables that it may not list for tables that do not exist.
-    assert "alpha has no export that this account may read" in json.loads(result.stdout)["error"]
+    assert "alpha has no export that can be read" in json.loads(result.stdout)["error"]
 
 
 @few_nodes
