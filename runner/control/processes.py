@@ -54,15 +54,17 @@ def process_exited(worker_instance: str | None, since: datetime) -> bool:
     try:
         # The kernel may have given the pid to another process since. Its program's name proves
         # nothing: a program that embeds the runner may have any name.
-        return _began(pid) > since + CLOCK_TOLERANCE
+        state, began = _state(pid)
+        return state == "Z" or began > since + CLOCK_TOLERANCE
     except (OSError, ValueError, IndexError, StopIteration):
         return False
 
 
-def _began(pid: str) -> datetime:
-    """When a process of this host started, by the kernel's clock."""
+def _state(pid: str) -> tuple[str, datetime]:
+    """A process's state (Z: it exited, and its parent has not read that), and when it started."""
     lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
     booted = next(int(line.split()[1]) for line in lines if line.startswith("btime"))
     # The name, in parentheses, may hold anything.
     fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    return datetime.fromtimestamp(booted + int(fields[19]) / os.sysconf("SC_CLK_TCK"), UTC)
+    began = booted + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return fields[0], datetime.fromtimestamp(began, UTC)

@@ -148,7 +148,7 @@ class Claims(RuleBasedStateMachine):
         self.patches.enter_context(patch.object(claim, "git_commit", lambda folder: "unknown"))
         # The kernel's clock is not the injected one: our process is there from the beginning.
         self.patches.enter_context(
-            patch.object(processes, "_began", lambda pid: datetime.min.replace(tzinfo=UTC))
+            patch.object(processes, "_state", lambda pid: ("S", datetime.min.replace(tzinfo=UTC)))
         )
         self.models = {tenant: Model() for tenant in TENANTS}
         for table in self.store.table_names:
