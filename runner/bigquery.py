@@ -84,7 +84,8 @@ class Client:
                 # Without Google's own retries, which poll a failed job for ten minutes.
                 rows = job.result(timeout=TIMEOUT_SECONDS, retry=None, job_retry=None)
             except TimeoutError as late:
-                job.cancel(**once)
+                with contextlib.suppress(exceptions.GoogleAPICallError):
+                    job.cancel(**once)
                 why = f"BigQuery did not finish job {job_id} in {TIMEOUT_SECONDS:.0f} s"
                 raise WarehouseUnreachable(f"{why}: run the command again later.") from late
             except exceptions.GoogleAPICallError:

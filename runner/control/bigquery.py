@@ -51,11 +51,8 @@ class BigQueryStore:
             every, found = {**once, "all_users": bool(account)}, []
             for state in ("pending", "running"):  # in this order, for pending ones begin meanwhile
                 listed = self._client.own.list_jobs(state_filter=state, **every)
-                found += [
-                    job
-                    for job in listed
-                    if job.labels.get("run") in run_ids and not job.job_id.startswith(OWN_JOBS)
-                ]
+                of_dbt = (job for job in listed if not job.job_id.startswith(OWN_JOBS))
+                found += [job for job in of_dbt if job.labels.get("run") in run_ids]
             for job in found:
                 by = account if job.user_email == account else ""
                 job.cancel(client=self._client.as_account(by), **once)

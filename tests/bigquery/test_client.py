@@ -110,6 +110,11 @@ class Job:
         self.error, self.becomes = error, becomes
         self.state = "RUNNING"
         self.error_result: dict[str, str] | None = None
+        self.cancels = 0
+
+    def cancel(self, **options: Any) -> None:
+        self.cancels += 1
+        raise exceptions.ServiceUnavailable("try again")
 
     def reload(self, **options: Any) -> None:
         self.state = "DONE" if self.becomes == "SUCCEEDED" else self.becomes
@@ -138,10 +143,25 @@ class Scripted:
         return answer
 
 
-def test_an_aborted_transaction_is_tried_again_as_a_new_job(pauses: list[float]) -> None:
-    client = Scripted(Job(exceptions.BadRequest(ABORTED)), Job())
+@pytest.mark.parametrize(
+    "words",
+    [ABORTED, "Could not serialize access to table ours:t.x_meta_lock due to concurrent update"],
+)
+def test_an_aborted_transaction_is_tried_again_as_a_new_job(
+    pauses: list[float], words: str
+) -> None:
+    client = Scripted(Job(exceptions.BadRequest(words)), Job())
     assert a_store(client).read("select 1 as n") == [{"n": 1}]
     assert len(set(client.ids)) == 2 and len(pauses) == 1
+
+
+def test_a_job_that_takes_too_long_is_cancelled_and_named(pauses: list[float]) -> None:
+    """It is no fault of the network, and is asked for once."""
+    slow = Job(TimeoutError())
+    client = Scripted(slow)
+    with pytest.raises(WarehouseUnreachable, match=r"did not finish job runner-.* in 120 s"):
+        a_store(client).read("select 1 as n")
+    assert slow.cancels == 1 and len(client.ids) == 1 and pauses == []
 
 
 class AskedAgain(Scripted):
