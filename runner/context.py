@@ -1,14 +1,10 @@
 """What a command works with: settings, the two stores, dbt processes, the mailbox."""
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from runner.control.sqlite import SqliteStore
 from runner.control.store import Store
@@ -45,26 +41,6 @@ class Stop:
         while (left := ends - time.monotonic()) > 0:
             self.check()
             time.sleep(min(0.2, left))
-
-
-@contextmanager
-def signals_handled(handler: Any) -> Iterator[None]:
-    """Handle Ctrl-C and SIGTERM by this; no effect outside the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, earlier)
-
-
-def signals_ignored() -> AbstractContextManager[None]:
-    """Ignore signals: a second Ctrl-C must not interrupt the recording of the first."""
-    return signals_handled(signal.SIG_IGN)
 
 
 @dataclass(frozen=True)

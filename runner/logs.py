@@ -111,19 +111,16 @@ def console(is_job: bool) -> Iterator[None]:
     The default (auto) is JSON for a job whose standard error is not a terminal, else text.
     """
     chosen, plain = os.environ.get("LOG_FORMAT") or "auto", sys.stderr
-    is_auto = chosen == "auto" and is_job and plain is not None and not plain.isatty()
-    if plain is None or not (chosen == "json" or is_auto):
+    with contextlib.ExitStack() as stack:
+        is_auto = chosen == "auto" and is_job and plain is not None and not plain.isatty()
+        if plain is not None and (chosen == "json" or is_auto):
+            handler, logger = logging.StreamHandler(plain), logging.getLogger("runner")
+            handler.setFormatter(JsonLines(os.environ))
+            logger.addHandler(handler)
+            stack.callback(logger.removeHandler, handler)
+            shown = stack.enter_context(contextlib.redirect_stderr(Console(handler)))
+            stack.callback(shown.flush)
         yield
-        return
-    handler, logger = logging.StreamHandler(plain), logging.getLogger("runner")
-    handler.setFormatter(JsonLines(os.environ))
-    logger.addHandler(handler)
-    with contextlib.redirect_stderr(Console(handler)):
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            logger.removeHandler(handler)
 
 
 def _blotted(text: str, secrets: Iterable[str]) -> str:

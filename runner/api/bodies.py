@@ -38,17 +38,16 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def _examples(*bodies: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [*bodies]})
+
+
 class Trigger(Body):
     """The usage dates (UTC): either `date`, or `from_date` and `to_date`, both included."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {"date": "2024-11-01", "trigger_by": "docker_test"},
-                {"from_date": "2024-11-01", "to_date": "2024-11-30", "trigger_by": "backfill"},
-            ]
-        },
+    model_config = _examples(
+        {"date": "2024-11-01", "trigger_by": "docker_test"},
+        {"from_date": "2024-11-01", "to_date": "2024-11-30", "trigger_by": "backfill"},
     )
 
     date: UsageDate | None = None
@@ -89,20 +88,15 @@ class Account(Body):
 class Onboarding(Body):
     """A tenant to add or to update; fields that are not sent keep their values."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "tenant_id": "acme",
-                    "company_name": "Acme",
-                    "admin_email": "finops@acme.example",
-                    "subscription_plan": "STARTER",
-                    "exports": ["my-project.billing.gcp_billing_export_resource_v1_01ECB7"],
-                    "billing_accounts": ["01ECB7-6EE0BA-7357F1"],
-                }
-            ]
-        },
+    model_config = _examples(
+        {
+            "tenant_id": "acme",
+            "company_name": "Acme",
+            "admin_email": "finops@acme.example",
+            "subscription_plan": "STARTER",
+            "exports": ["my-project.billing.gcp_billing_export_resource_v1_01ECB7"],
+            "billing_accounts": ["01ECB7-6EE0BA-7357F1"],
+        }
     )
 
     tenant_id: Annotated[str, _checked(names.tenant_id)]

@@ -1,16 +1,15 @@
 """The command line: its commands, and how their errors end the process."""
 
-import contextlib
 import importlib
 import logging
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
 
-from runner import __version__, logs, names, streams
+from runner import __version__, logs, names, signals, streams
 from runner.cli.command import COMMANDS, Group, as_typed
 from runner.errors import Interrupted, RunnerError, UsageProblem
 from runner.text import to_json
@@ -88,7 +87,7 @@ def _main() -> None:
     Exits 130 after Ctrl-C and 143 after SIGTERM.
     """
     try:
-        with _signals_raised():
+        with signals.handled(signals.interrupt):
             cli(prog_name="runner")
     except Interrupted as stop:
         click.echo(f"Stopped by {signal.Signals(stop.number).name}.", err=True)
@@ -102,21 +101,6 @@ def _main() -> None:
         problem = click.ClickException(f"internal error ({type(error).__name__}); {where}")
         _print_error(problem, sys.argv)
         sys.exit(problem.exit_code)
-
-
-@contextlib.contextmanager
-def _signals_raised() -> Iterator[None]:
-    """Raise Interrupted on Ctrl-C and SIGTERM, so that dbt is stopped and its run recorded."""
-
-    def stop(number: int, frame: object) -> None:
-        raise Interrupted(number)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _print_error(error: click.ClickException, words: Sequence[str]) -> None:

@@ -25,14 +25,7 @@ def key() -> None:
     "Scope of the key: runs:read or runs:write (repeatable; default: both).",
     multiple=True,
 )
-@value(
-    "--days",
-    "N",
-    "Days until it expires.",
-    type=IntRange(1, 3650),
-    default=365,
-    show_default=True,
-)
+@value("--days", "N", "Days until it expires (default 365).", type=IntRange(1, 3650), default=365)
 @flag("--never-expires", "It is valid until it is revoked.")
 @value("--description", "TEXT", "The purpose of the key.", default="")
 def create_key(

@@ -1,5 +1,6 @@
 """Options that commands share, and the opening of the stores."""
 
+import contextlib
 import functools
 import getpass
 import os
@@ -50,15 +51,12 @@ def flag(named: str, help: str) -> Callable[[Function], Function]:
 
 def _complete(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
     """Ids of tenants for a shell's completion; none on BigQuery, where a query takes seconds."""
-    try:
+    with contextlib.suppress(Exception):  # a trace would be printed into the line being typed
         config = settings.load(context.params.get("project_dir"), context.params.get("target"))
-        if config.target({"tenant_id": "none"}).type != "duckdb":
-            return []
-        store = open_context(config, patience_seconds=1).store
-        found = tenants.registered(store) if store.exists() else ()
-    except Exception:  # a trace would be printed into the line that is being typed
-        return []
-    return [one for one in found if one.startswith(begun)]
+        if config.target({"tenant_id": "none"}).type == "duckdb":
+            store = open_context(config, patience_seconds=1).store
+            return [one for one in tenants.registered(store) if one.startswith(begun)]
+    return []
 
 
 tenant_id = click.argument(

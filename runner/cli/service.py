@@ -31,12 +31,7 @@ class _Init(Command):
 @options.command(cls=_Init)
 @click.argument("folder", metavar="[DIR]", required=False)
 @flag("--upgrade", "Upgrade DIR's files to this version, except those that you changed.")
-@value(
-    "--sample-rows",
-    "N",
-    "Approximate number of rows of the sample export (default 750,000).",
-    type=IntRange(1),
-)
+@value("--sample-rows", "N", "About N rows in the sample (default 750,000).", type=IntRange(1))
 def init(config: Settings, folder: str | None, sample_rows: int | None, lines: list[str]) -> Result:
     """Create a project in DIR, and on the local target a sample export and the tenant acme1281.
 

@@ -48,12 +48,7 @@ tenant.add_command(keys.credentials)
     required=True,
     multiple=True,
 )
-@value(
-    "--billing-account accounts",
-    "A",
-    "Only this billing account of the export (repeatable).",
-    multiple=True,
-)
+@value("--billing-account accounts", "A", "Only this billing account (repeatable).", multiple=True)
 @value(
     "--project projects",
     "P",

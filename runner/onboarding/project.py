@@ -7,7 +7,7 @@ import re
 import shlex
 import shutil
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 from runner import __version__
@@ -33,28 +33,26 @@ def sync(folder: Path, upgrade: bool) -> list[str]:
     version's; without it, they are only listed. A checkout has no lines. Raises UsageProblem.
     """
     try:
-        is_new = not os.path.lexists(folder / PROJECT)
-        if not is_new and not (folder / RECORD).exists():
+        if os.path.lexists(folder / PROJECT) and not (folder / RECORD).exists():
             text = (folder / PROJECT).read_text(encoding="utf-8")
             if not upgrade and re.search(rf"""(?m)^name: *["']?{PROFILE}\b""", text):
                 return []  # a checkout
             problem = f"{folder} has a dbt project that `runner init` did not make (no {RECORD})"
             raise UsageProblem(f"{problem}: update a checkout with git, or name another folder.")
-        if upgrade and not is_new and (owner := folder.stat().st_uid) != os.getuid():
+        shipped, (version, known) = _shipped(), _record(folder / RECORD)
+        if known and upgrade and (owner := folder.stat().st_uid) != os.getuid():
             raise UsageProblem(f"{folder} belongs to user {owner}: run this as that user.")
-        shipped = _shipped()
-        version, known = ("none", {}) if is_new else _record(folder / RECORD)
-        plan = _plan(folder, shipped, known)
-        if is_new or upgrade:
-            digests: dict[str, str | None] = {p: known[p] for p in plan if plan[p] == MOVE}
-            digests |= {path: _digest(source) for path, source in sorted(shipped.items())}
-            record = json.dumps({"version": __version__, "files": digests}, indent=1)
-            copied = [path for path, change in plan.items() if change in (ADD, CHANGE)]
-            files: list[tuple[str, bytes | None]] = [(p, shipped[p].read_bytes()) for p in copied]
-            files += [(path, None) for path, change in plan.items() if change == REMOVE]
-            # Whatever interrupts it, it can be repeated: a project is one once it has PROJECT.
-            at = copied.index(PROJECT) if is_new else len(files)
-            _write(folder, [*files[:at], (RECORD, record.encode()), *files[at:]])
+        digests = {path: _digest(source) for path, source in sorted(shipped.items())}
+        plan = _plan(folder, digests, known)
+        if upgrade or not known:
+            if not known:  # a record without files: whatever interrupts it, it can be repeated
+                _write(folder / RECORD, _record_of({}))
+            for path in [path for path, change in plan.items() if change in (ADD, CHANGE)]:
+                _write(folder / path, shipped[path].read_bytes())
+            for path in [path for path, change in plan.items() if change == REMOVE]:
+                (folder / path).unlink()
+            moved = {path: known[path] for path, change in plan.items() if change == MOVE}
+            _write(folder / RECORD, _record_of(moved | digests))
     except (OSError, ValueError) as error:
         problem = f"The project {folder} cannot be read or written ({error})"
         raise UsageProblem(f"{problem}: correct that, or name another folder.") from None
@@ -62,23 +60,27 @@ def sync(folder: Path, upgrade: bool) -> list[str]:
     for path, change in plan.items():
         places = folder / path, (folder / path).parent, shipped.get(path)
         ours, parent, new = (shlex.quote(str(place)) for place in places)
-        if not is_new or change == KEEP:
+        if known or change == KEEP:
             lines.append(f"  {change.format(path=path, ours=ours, parent=parent, new=new)}")
     done = "was upgraded" if upgrade else "can be upgraded with --upgrade"
     state = f"{done} from version {version} to {__version__}:"
-    if is_new or not {*plan.values()} - {MOVE, LOST}:
-        state = f"{'was created' if is_new else 'is up to date'}, version {__version__}"
+    if not known or not {*plan.values()} - {MOVE, LOST}:
+        state = f"{'is up to date' if known else 'was created'}, version {__version__}"
     return [f"project         {folder} {state}", *lines]
 
 
-def _record(path: Path) -> tuple[str, dict[str, str]]:
-    """The version of a project and its files' digests. Raises UsageProblem."""
+def _record(path: Path) -> tuple[str, dict[str, str | None]]:
+    """The version of a project and its files' digests, none of a new one. Raises UsageProblem."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_bytes() if path.exists() else _record_of({}))
         return str(record["version"]), {**record["files"]}
     except (ValueError, KeyError, TypeError):
         remedy = "restore it, or make a new project with `runner init DIR` and move your changes"
         raise UsageProblem(f"{path} is not a valid record of a project: {remedy}.") from None
+
+
+def _record_of(files: dict[str, str | None]) -> bytes:
+    return json.dumps({"version": __version__, "files": files}, indent=1).encode()
 
 
 def _shipped() -> dict[str, Path]:
@@ -97,14 +99,17 @@ def _shipped() -> dict[str, Path]:
     }
 
 
-def _plan(folder: Path, shipped: dict[str, Path], known: dict[str, str]) -> dict[str, str]:
-    """What is to be done with each path, ADD to LOST; the file that makes it a project is last."""
+Digests = Mapping[str, str | None]
+
+
+def _plan(folder: Path, shipped: Digests, known: Digests) -> dict[str, str]:
+    """What is to be done with each path, ADD to LOST, by the digests of the files."""
     plan = {}
-    for path in sorted({*shipped, *known}, key=lambda path: (path == PROJECT, path)):
-        new, old, place = _digest(shipped.get(path)), known.get(path), folder / path
-        ours = [place, *place.parents][: len(Path(path).parts)]
+    for path in sorted({*shipped, *known}):
+        new, old, ours = shipped.get(path), known.get(path), folder / path
         # A symlink, and what is behind one, is the user's: its digest equals no other.
-        there = "symlink" if any(one.is_symlink() for one in ours) else _digest(place)
+        links = [ours, *ours.parents][: len(Path(path).parts)]
+        there = "symlink" if any(one.is_symlink() for one in links) else _digest(ours)
         if there == old and there != new:
             plan[path] = REMOVE if new is None else CHANGE if old else ADD
         elif there and there != new and new != old:
@@ -114,25 +119,19 @@ def _plan(folder: Path, shipped: dict[str, Path], known: dict[str, str]) -> dict
     return plan
 
 
-def _write(folder: Path, files: Iterable[tuple[str, bytes | None]]) -> None:
-    """Each file complete or not at all, in the mode of the one it replaces; None removes it."""
-    for name, content in files:
-        path = folder / name
-        if content is None:
-            path.unlink()
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            partial.write_bytes(content)
-            if path.exists():
-                shutil.copymode(path, partial)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+def _write(path: Path, content: bytes) -> None:
+    """The file is complete or as it was, and keeps its mode."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_bytes(content)
+        if path.exists():
+            shutil.copymode(path, partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
-def _digest(path: Path | None) -> str | None:
+def _digest(path: Path) -> str | None:
     """SHA-256 of a file; None when it does not exist."""
-    content = path.read_bytes() if path and path.is_file() else None
-    return None if content is None else hashlib.sha256(content).hexdigest()
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None

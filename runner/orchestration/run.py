@@ -6,8 +6,8 @@ import signal
 import uuid
 from dataclasses import dataclass, replace
 
-from runner import logs
-from runner.context import Context, signals_ignored
+from runner import logs, signals
+from runner.context import Context
 from runner.control import claim, runs, spool, turns
 from runner.engine.job import Event, Outcome
 from runner.errors import Interrupted, StatementRefused, WarehouseProblem, WarehouseUnreachable
@@ -57,7 +57,7 @@ def run_dates(context: Context, request: claim.Request, template: Template) -> R
     except Interrupted as stop:
         # During the claim or right after it; execute handles later signals.
         context.store.hurry()
-        with signals_ignored():
+        with signals.ignored():
             why = _stopped_by(stop)
             try:
                 cancelled = runs.cancel(context.store, request.tenant_id, run_id, why)
@@ -100,7 +100,7 @@ def execute(context: Context, template: Template, request: claim.Request, run: r
         why = getattr(error, "message", f"{type(error).__name__}: {error}")
         status = "FAILED" if isinstance(error, Exception) else "CANCELLED"
         end = _End(status, Outcome(False, why), error=error)
-    with signals_ignored():
+    with signals.ignored():
         report = _finish(context, template, request, steps, end)
     if end.error is not None:
         raise end.error
@@ -112,7 +112,7 @@ def _stopped_by(stop: Interrupted) -> str:
 
 
 def _requeued(context: Context, run: runs.Run, why: str, number: int = 0) -> Report:
-    with signals_ignored():
+    with signals.ignored():
         run = step_log.requeue(context, run)
     log.info("run is %s again: %s", run.status, why)
     return Report(run, run.status, 0, interrupted=number)

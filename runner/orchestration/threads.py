@@ -8,7 +8,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from runner.context import Stop, signals_handled
+from runner import signals
+from runner.context import Stop
 from runner.errors import Interrupted, RunnerError, UsageProblem
 
 Result = TypeVar("Result")
@@ -52,7 +53,7 @@ def each(
     todo, done = iter(names), []
     at_work: set[Future[Done[Result]]] = set()
     with (
-        signals_handled(lambda number, frame: stop.now(number)),
+        signals.handled(lambda number, frame: stop.now(number)),
         ThreadPoolExecutor(max_workers=workers, thread_name_prefix="tenant") as threads,
     ):
         while True:

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -89,12 +88,12 @@ def test_a_newer_version_first_lists_what_it_would_change(
     restore = f"mkdir -p {ours}/models && cp {wheel}/models/c.sql {ours}/models/c.sql"
     assert lines == [
         "  remove  .gitignore",
+        "  change  dbt_project.yml",
         "  change  models/a.sql",
         f"  keep    models/b.sql, which you changed; {compare['models/b.sql']}",
         f"  removed models/c.sql, by you; restore it: {restore}",
         "  add     models/new.sql",
         f"  keep    models/own.sql, which you changed; {compare['models/own.sql']}",
-        "  change  dbt_project.yml",
     ]
     assert texts(ours) == before, "nothing was changed"
 
@@ -197,27 +196,25 @@ def test_symlinks_are_the_users(
         assert [line for line in lines if line.startswith(f"  keep    {name}, which you changed")]
 
 
+@pytest.mark.parametrize("written", range(7))
 def test_an_init_that_broke_off_is_completed_by_the_next(
-    wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
 ) -> None:
-    """At every file: a half-made folder is no project yet, so nothing of it counts as removed."""
-    write, folder = project._write, tmp_path / "broken"
+    """At every write: nothing of a half-made project counts as removed or changed."""
+    write, folder, left = project._write, tmp_path / "broken", iter(range(written))
 
-    def breaking(left: int) -> Callable[[Path, Iterable[tuple[str, bytes]]], None]:
-        def breaks(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
-            write(folder, list(files)[:left])
+    def breaks(path: Path, content: bytes) -> None:
+        if next(left, None) is None:
             raise OSError("no space left")
+        write(path, content)
 
-        return breaks
-
-    for files in range(len(texts(wheel)) + 2):
-        monkeypatch.setattr(project, "_write", breaking(files))
-        with pytest.raises(UsageProblem, match=r"broken cannot be read or written \(no space left"):
-            project.sync(folder, False)
-        if (folder / "dbt_project.yml").exists():
-            break
+    assert len(texts(wheel)) + 2 == 7, "the files, and the record before and after them"
+    monkeypatch.setattr(project, "_write", breaks)
+    with pytest.raises(UsageProblem, match=r"broken cannot be read or written \(no space left"):
+        project.sync(folder, False)
     monkeypatch.setattr(project, "_write", write)
-    project.sync(folder, False)
+    (created,) = project.sync(folder, False)
+    assert created.endswith("was created, version 1")
     assert texts(folder) == texts(wheel)
     assert project.sync(folder, False)[0].endswith("is up to date, version 1")
 
