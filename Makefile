@@ -192,7 +192,7 @@ wheel: .venv/.runs
 # Every package that pyproject.toml asks for, and what they need, with hashes: the files are complete, so
 # they are installed with --no-deps, without which older pips want a hash for `package[extra]`, too. A version that a file has
 # stays where it fits; PINS=--upgrade takes the newest.
-PIN = UV_NATIVE_TLS=1 .venvs/uv/bin/uv pip compile --quiet --generate-hashes --universal \
+PIN = bash tests/uv.sh $(BIN)/python pip compile --quiet --generate-hashes --universal \
 	--python-version 3.11 --custom-compile-command "make pins" $(PINS)
 pins: .venvs/uv/.tried
 	$(PIN) pyproject.toml -o requirements.txt
