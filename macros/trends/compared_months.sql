@@ -1,7 +1,7 @@
 {#
     A query for what months are compared with: per month, billing account and currency of `days` the settled
-    days that have a same day in the month before (and in the year before), how many they are, what they cost
-    here and there; null where one of those there is not settled.
+    days that have a same day, by `compared_day`, in the month before (and in the year before), how many they
+    are, what they cost here and there; null where one of those there is not settled.
 #}
 {% macro compared_months(days) -%}
     with pairs as (
@@ -19,7 +19,7 @@
             on
                 days.billing_account_id = earlier.billing_account_id
                 and days.currency = earlier.currency
-                and days.day_of_month = earlier.day_of_month
+                and days.compared_day = earlier.compared_day
                 and days.month_number - earlier.month_number in (1, 12)
         where days.is_settled
 

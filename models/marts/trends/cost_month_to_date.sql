@@ -1,9 +1,10 @@
 {#
     One row per usage month (UTC), billing account and currency: the month so far, where it
     will end, and how it compares. Only like is held against like: each settled day against the
-    same day of the month before and of the year before. A 31st of March stands beside nothing
-    in February, nor a 29th of February beside another year: such days are on neither side. Null
-    where one of the days there is not settled. Console and invoices count by Pacific time:
+    same day of the month before and of the year before, and a month's last day against the last
+    day there, on which charges of a month fall. The 28th to 30th of March stand beside nothing
+    in a February of 28 days: such days are on neither side. Null where one of the days there is
+    not settled. Console and invoices count by Pacific time:
     billed_cost_pacific is the month as they see it, and a month with charges only so has a row;
     one that was not loaded has none.
 #}
@@ -14,7 +15,8 @@ with days as (
     select
         *,
         extract(year from usage_date) * 12 + extract(month from usage_date) as month_number,
-        extract(day from usage_date) as day_of_month
+        case when usage_date = last_day(usage_date) then 0 else extract(day from usage_date) end
+            as compared_day
     from {{ ref('cost_by_account_daily') }}
 
 ),
