@@ -19,7 +19,7 @@ RUN python -m venv /opt/runner \
     && /opt/runner/bin/python -m pip check
 RUN python -m venv /opt/build \
     && /opt/build/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-build.txt
-COPY pyproject.toml README.md LICENSE .gitignore dbt_project.yml selectors.yml profiles.yml.example ./
+COPY pyproject.toml README.md LICENSE CONTRIBUTING.md .gitignore dbt_project.yml selectors.yml profiles.yml.example ./
 COPY runner runner
 COPY models models
 COPY macros macros

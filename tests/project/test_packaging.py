@@ -186,3 +186,14 @@ def test_every_folder_that_dbt_reads_is_in_the_wheel() -> None:
         assert any((ROOT / path).is_relative_to(ROOT / name) for name in shipped), path
     assert shipped == {name: f"runner/project/{name}" for name in shipped}
     assert {*wheel["only-include"]} == {"runner", *wheel["sources"]}
+
+
+def test_the_image_is_built_from_all_that_the_wheel_has() -> None:
+    """Each file or folder is copied, and .dockerignore lets it through."""
+    wheel = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = {"pyproject.toml", "runner", PROJECT["readme"], *PROJECT["license-files"]}
+    needed |= {*wheel["only-include"], *wheel["force-include"]}
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    copied = {word for line in lines if line.startswith("COPY ") for word in line.split()[1:-1]}
+    let_through = {line.lstrip("!") for line in (ROOT / ".dockerignore").read_text().splitlines()}
+    assert needed - copied == set() and needed - let_through == set()
