@@ -84,7 +84,8 @@ def catch_up(config: Settings, selection: Selection, dry_run: bool) -> Result:
     """Run the dates whose export has changed, that were never loaded or that failed.
 
     The one command to schedule: a new tenant's first catch-up is its backfill, a later one reads
-    only the export's newest partitions. Exits with 0 when there is nothing to run.
+    only the export's newest partitions. Of an export that has stopped it runs yesterday, which
+    fails and is mailed. Exits with 0 when there is nothing to run.
     """
     context = opened(config, sends_mail=True)
 

@@ -128,10 +128,6 @@ def find(context: Context, known: tenants.Known, template: templates.Template) -
     skipped = days & never
     # Dates that failed the last time are run separately, so that others do not fail with them.
     failed = {day for day in days - skipped if not ends.get(day, True)}
-    ranges = dates.ranges(days - skipped - failed)
-    ranges += dates.ranges(failed, moved.LONGEST_FAILED_DAYS)
-    parts = (row["newest_partition"] for row in rows)
-    newest = max(filter(None, parts), default=mark["newest_partition"] if mark else None)
     if is_landed:
         # The landing's own catch-up checks its exports, for all its readers; here it is checked
         # whether the landing itself still runs.
@@ -139,6 +135,13 @@ def find(context: Context, known: tenants.Known, template: templates.Template) -
     else:
         newest_rows = {row["usage_date"]: row["newest_export_time"] for row in rows}
         stopped_at = moved.has_stopped(newest_rows, checked_at)
+        if stopped_at and max(failed, default=EARLIEST) <= checked_at.date() - 7 * dates.DAY:
+            failed.add(checked_at.date() - dates.DAY)  # its run fails, which is mailed
+    days |= failed
+    ranges = dates.ranges(days - skipped - failed)
+    ranges += dates.ranges(failed, moved.LONGEST_FAILED_DAYS)
+    parts = (row["newest_partition"] for row in rows)
+    newest = max(filter(None, parts), default=mark["newest_partition"] if mark else None)
     return Found(
         checked_at=checked_at,
         partitions_from=since,

@@ -1,9 +1,11 @@
 """A failed run: recorded, mailed over a real SMTP server, exit 1; the last good rows are known."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
 import pytest
+from exports import charge, write_parquet
 from support import Inbox, only
 from world import EMAIL, World
 
@@ -161,3 +163,32 @@ def test_a_vanished_export_is_the_runs_failure(broken: World, mini: World, inbox
 def test_after_a_failure_the_date_can_be_run_again_at_once(broken: World) -> None:
     with only("bill_run"):
         assert broken.run("mini", "2024-11-02")["rows"] == 1
+
+
+def test_an_export_that_has_stopped_is_mailed_by_catch_up_and_so_is_its_return(
+    empty_world: World, inbox: Inbox
+) -> None:
+    """By a run of yesterday, which fails; the next catch-up runs that again, and mails no more."""
+    today = datetime.now(UTC).date()
+    rows = [charge(f"{today - timedelta(days=n)}") for n in (5, 4)]
+    export = write_parquet(empty_world.folder / "exports" / "e.parquet", rows)
+    empty_world.add("mini", export)
+    yesterday = f"{today - timedelta(days=1)}"
+    catch_up = ("catch-up", "--tenant", "mini", "--json")
+    with only("bill_run"):
+        assert empty_world(*catch_up, **smtp(inbox)).exit_code == 0, "the backfill"
+        for _ in range(2):
+            answer = empty_world(*catch_up, **smtp(inbox))
+            document = json.loads(answer.stdout)
+            assert answer.exit_code == 1 and "export of mini has stopped" in document["error"]
+            (run,) = document["runs"]
+            assert (run["run_date"], run["to_date"], run["status"]) == (*[yesterday] * 2, "FAILED")
+        envelope, message = received(inbox)
+        assert "export_has_not_stopped" in message.get_body(("plain",)).get_content()
+        assert envelope.rcpt_tos == [EMAIL, "ops@ours.example"]
+
+        write_parquet(export, [*rows, *(charge(yesterday) for _ in range(2))])
+        answer = empty_world(*catch_up, **smtp(inbox))
+        assert answer.exit_code == 0, answer.output
+    assert [len(inbox.mails), json.loads(answer.stdout)["error"]] == [2, None]
+    assert empty_world.bill("mini")[today - timedelta(days=1)][0] == 2
