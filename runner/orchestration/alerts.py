@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import smtplib
+import socket
 import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,7 @@ from runner.orchestration import mail_content
 from runner.orchestration.mail_content import MailContent
 from runner.orchestration.publications import readers_see_by_record
 from runner.pipelines.templates import Template, load
-from runner.settings import Mail
+from runner.settings import Settings
 from runner.sql import Row, Value
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class Alert:
 
 
 def raised(
-    mail: Mail, template: Template, run: Run, outcome: Outcome, contact: Contact
+    settings: Settings, template: Template, run: Run, outcome: Outcome, contact: Contact
 ) -> list[Alert]:
     """The alerts of a run's end, one for each entry of the template.
 
@@ -65,7 +66,9 @@ def raised(
         "tenant_id": run.tenant_id,
         "company_name": contact.company_name,
         "admin_email": contact.admin_email,
-        "alert_to": ",".join(mail.alert_to),
+        "alert_to": ",".join(settings.mail.alert_to),
+        "project_dir": str(settings.project_dir),
+        "host": socket.gethostname(),
         "pipeline_id": run.pipeline_id,
         "pipeline_logging_id": run.id,
         "date": run.run_date.isoformat(),
@@ -99,7 +102,7 @@ def raised(
             values |= {
                 f"fingerprint_{n}": f"{fingerprint(run, outcome)}/{entry.id}",
                 f"mail_step_{n}": entry.id,
-                "quiet_since": datetime.now(UTC) - timedelta(hours=mail.quiet_hours),
+                "quiet_since": datetime.now(UTC) - timedelta(hours=settings.mail.quiet_hours),
             }
         alerts.append(Alert(alert_id, content, tuple((name, n) for name in names), values))
     return alerts
@@ -134,7 +137,7 @@ def deliver(context: Context, tenant_id: str, outbox: Row | None = None) -> None
         if outbox is None:
             (outbox,) = store.read(outbox_sql.OUTBOX.format(tenant=tenant_id), **outbox_times())
         if outbox["unreported"]:
-            _raise_unreported(store, context.settings.mail, tenant_id)
+            _raise_unreported(store, context.settings, tenant_id)
         elif not outbox["due"]:
             return
         when = outbox_times()
@@ -195,7 +198,7 @@ def mark_sent(
     return (("MARK_SENT", 0), ("CLOSE_MAIL_STEP", 0)), values
 
 
-def _raise_unreported(store: Store, mail: Mail, tenant_id: str) -> None:
+def _raise_unreported(store: Store, settings: Settings, tenant_id: str) -> None:
     """Raise the alerts of failures that have none, such as of a killed process."""
     for row in store.read(outbox_sql.UNREPORTED.format(tenant=tenant_id), **outbox_times()):
         run = run_from_row(row)
@@ -210,7 +213,7 @@ def _raise_unreported(store: Store, mail: Mail, tenant_id: str) -> None:
         except UsageProblem as error:
             log.warning("run %s has no alert: %s", run.id, error.message)
             continue
-        for alert in raised(mail, template, run, outcome, contact):
+        for alert in raised(settings, template, run, outcome, contact):
             statements = spooled.texts(tenant_id, alert.named)
             store.write(*statements, now=datetime.now(UTC), **alert.values)
 

@@ -152,7 +152,7 @@ def _finish(
     run, outcome = steps.run, replace(end.outcome, at_work=steps.at_work)
     mailed = _with_what_readers_see(context, steps, outcome, end.error)
     raised = alerts.raised(
-        context.settings.mail, template, replace(run, status=end.status), mailed, request.contact
+        context.settings, template, replace(run, status=end.status), mailed, request.contact
     )
     steps.close_all(outcome, "CANCELLED" if end.status == "CANCELLED" else "FAILED")
     for node in outcome.nodes:

@@ -16,7 +16,7 @@ LANDING = "gcp/cost/export_landing"
 VARIABLES = frozenset(
     {
         *("tenant_id", "company_name", "admin_email", "alert_to", "pipeline_id"),
-        *("pipeline_logging_id", "date", "from_date", "to_date"),
+        *("pipeline_logging_id", "date", "from_date", "to_date", "project_dir", "host"),
     }
 )
 LONGEST_MINUTES = 24 * 60

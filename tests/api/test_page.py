@@ -160,6 +160,28 @@ def test_everything_is_shown_and_reached_by_keyboard(served, browser) -> None:
     assert page.evaluate("sessionStorage.length + localStorage.length") == 0
 
 
+def test_services_beyond_the_largest_are_one_bar(served, browser) -> None:
+    """The bars add up to the total, with a service that is mostly credits."""
+    scene, url = served
+    page = browser
+    enter(page, url, scene.key)
+    costs = [
+        {
+            **{"usage_date": "2024-11-01", "service_description": f"S{n:02}", "currency": "USD"},
+            **{"charge_rows": 1, "billed_cost": str(cost), "published_at": None},
+        }
+        for n, cost in enumerate([*range(100, 1400, 100), -50])
+    ]
+    for count, last in ((12, "S00 100.00"), (13, "2 others 300.00"), (14, "3 others 250.00")):
+        page.evaluate("costs => { state.costs = costs; showCosts(); }", costs[:count])
+        texts = page.locator("#services svg text").all_text_contents()
+        assert len(texts) == 2 * 12 and " ".join(texts[-2:]) == last
+        drawn = [float(text.replace(",", "")) for text in texts[1::2]]
+        assert sum(drawn) == sum(float(one["billed_cost"]) for one in costs[:count])
+        assert page.locator("#services svg rect").count() == 12
+    page.click("#leave")
+
+
 def test_a_run_started_here_is_followed_live(served, browser) -> None:
     scene, url = served
     held = Held(scene.dbt)

@@ -168,7 +168,7 @@ def test_a_failure_is_reported_with_all_that_is_needed_and_so_is_its_end(
     again = replace(run_from_row(found), id=other_id, status="COMPLETED")
     template = templates.load(again.template)
     contact = Contact("a@b.example", "Acme")
-    for alert in outbox.raised(scene.settings.mail, template, again, Outcome(True, None), contact):
+    for alert in outbox.raised(scene.settings, template, again, Outcome(True, None), contact):
         statements = spooled.texts("acme", alert.named)
         scene.context.store.write(*statements, now=datetime.now(UTC), **alert.values)
     assert [kind for kind, *_ in alerts(scene)] == ["failure", "recovery"], (

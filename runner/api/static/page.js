@@ -268,14 +268,15 @@ function dayChart(rows, days, colour, currency) {
 }
 
 function serviceChart(services, colour, currency) {
-  const shown = services.slice(0, 12), row = 24, width = chartWidth(), label = Math.min(260, width * 0.42), characters = Math.floor(label / 7);
+  const few = services.length > 12 ? services.slice(0, 11) : services, rest = services.slice(few.length), row = 24, width = chartWidth(), label = Math.min(260, width * 0.42), characters = Math.floor(label / 7);
+  const shown = rest.length ? [...few, [`${rest.length} others`, rest.reduce((all, [, cost]) => all + cost, 0)]] : few;
   const most = Math.max(...shown.map(([, cost]) => Math.abs(cost))) || 1;
   const svg = draw("svg", { viewBox: `0 0 ${width} ${row * shown.length}`, role: "img", "aria-labelledby": "services-title services-description" },
-    draw("desc", { id: "services-description" }, `The ${shown.length} largest services in ${currency}: ${shown.slice(0, 3).map(([name, cost]) => `${name} ${money(cost)}`).join(", ")}. All are in the table below.`));
+    draw("desc", { id: "services-description" }, `The ${few.length} largest services in ${currency}${rest.length ? ", and the others as one" : ""}: ${shown.slice(0, 3).map(([name, cost]) => `${name} ${money(cost)}`).join(", ")}. All are in the table below.`));
   shown.forEach(([name, cost], n) => {
     const length = (width - label - 90) * Math.abs(cost) / most;
     svg.append(draw("text", { x: label - 8, y: n * row + 16, "text-anchor": "end" }, name.length > characters ? `${name.slice(0, characters - 1)}…` : name),
-      draw("rect", { x: label, y: n * row + 4, width: Math.max(length, 1), height: row - 8, class: `c${colour.get(name)}` }),
+      draw("rect", { x: label, y: n * row + 4, width: Math.max(length, 1), height: row - 8, class: `c${colour.get(name) ?? COLOURS}` }),
       draw("text", { x: label + Math.max(length, 1) + 6, y: n * row + 16, class: "faint" }, money(cost)));
   });
   return svg;
