@@ -27,11 +27,7 @@ def job_config(sql: str, values: Mapping[str, Value], **more: int) -> "bigquery.
     """A configuration with the values that the statement names, and labels of tenant and run."""
     from google.cloud import bigquery
 
-    labels = {
-        "app": APP,
-        "tenant": values.get("tenant_id"),
-        "run": values.get("run_id"),
-    }
+    labels = {"app": APP, "tenant": values.get("tenant_id"), "run": values.get("run_id")}
     named = set(re.findall(r"@(\w+)", sql))
     return bigquery.QueryJobConfig(
         query_parameters=[

@@ -10,7 +10,7 @@ _IN_MESSAGE = re.compile(r"<failures>(.*)</failures>", re.DOTALL)
 # Where DuckDB's message quotes a file's line or a value; a CSV line's file follows it.
 _QUOTED = re.compile(
     r"\s*(?:\bOriginal Line:|\bExpected \w+, but got |\bInput: \"|\bCould not parse string )"
-    r"|(?<=\bConversion Error:)(?! CSV Error)|(?<=: )Object (?=\{)",
+    r"|(?<=\bConversion Error:)(?! CSV Error)|(?<=: )Object (?=\{)"
 )
 _FILE = re.compile(r"\n *file = (.*)\n")
 # A sample may be a row with long labels, which would make the message unreadable.

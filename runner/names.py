@@ -29,10 +29,7 @@ TABLE = re.compile(r"[A-Za-z0-9:.-]+\.[A-Za-z0-9_]{1,1024}\.[A-Za-z0-9_-]{1,1024
 
 
 def _matching(
-    pattern: str | re.Pattern[str],
-    what: str,
-    remedy: str,
-    error: type[UsageProblem] = UsageProblem,
+    pattern: str | re.Pattern[str], what: str, remedy: str, error: type[UsageProblem] = UsageProblem
 ) -> Callable[[str], str]:
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):

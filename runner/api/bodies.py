@@ -116,6 +116,5 @@ class Onboarding(Body):
         default=False, description="Load the export for other tenants, as `tenant add --landing`."
     )
     create_key: bool | None = Field(
-        default=None,
-        description="Return a new API key of the tenant; by default if it has none.",
+        default=None, description="Return a new API key of the tenant; by default if it has none."
     )

@@ -199,11 +199,7 @@ class RunQueue:
             raise
 
     def _execute(
-        self,
-        context: Context,
-        template: templates.Template,
-        request: claim.Request,
-        run: runs.Run,
+        self, context: Context, template: templates.Template, request: claim.Request, run: runs.Run
     ) -> None:
         self._progress[run.id] = Progress()
 

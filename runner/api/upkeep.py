@@ -27,10 +27,7 @@ class Upkeep:
     """
 
     def __init__(
-        self,
-        contexts: ThreadContexts,
-        queue: RunQueue,
-        write_key_uses: Callable[[Store], None],
+        self, contexts: ThreadContexts, queue: RunQueue, write_key_uses: Callable[[Store], None]
     ) -> None:
         self._contexts = contexts
         self._queue = queue

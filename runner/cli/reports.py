@@ -94,7 +94,7 @@ def refusal_document(refusal: Refused) -> dict[str, Any]:
     """A refusal as `run --json` prints it, with the keys of a run."""
     assert isinstance(refusal.run, Run)
     outcome = Outcome(False, refusal.message)
-    return report_document(Report(refusal.run, refusal.run.status, 0, outcome))
+    return report_document(Report(refusal.run, refusal.run.status, 0, outcome, covered=False))
 
 
 def test_counts(report: Report) -> tuple[int, int, int]:

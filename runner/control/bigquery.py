@@ -77,11 +77,7 @@ class BigQueryStore:
                 return
             require_own_dataset(self._client, tenant, found)
             self._client.own.delete_dataset(
-                tenant,
-                delete_contents=True,
-                not_found_ok=True,
-                retry=None,
-                timeout=TIMEOUT_SECONDS,
+                tenant, delete_contents=True, not_found_ok=True, retry=None, timeout=TIMEOUT_SECONDS
             )
 
         self._client.call(drop)

@@ -62,11 +62,7 @@ def of(store: Store, tenant_id: str) -> Quota:
     now = datetime.now(UTC)
     today = datetime(now.year, now.month, now.day, tzinfo=UTC)
     next_month = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
-    row = store.read(
-        sql.STANDING.format(tenant=tenant_id),
-        tenant_id=tenant_id,
-        **times(now),
-    )[0]
+    row = store.read(sql.STANDING.format(tenant=tenant_id), tenant_id=tenant_id, **times(now))[0]
     return Quota(
         tenant_id,
         row["status"],

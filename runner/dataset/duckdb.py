@@ -17,14 +17,7 @@ from typing import TYPE_CHECKING, Any
 from runner.dataset import data_sql, export_files, query
 from runner.dataset.dataset import OnWait
 from runner.dataset.locks import Opening, locked
-from runner.dataset.session import (
-    IN_UTC,
-    Committed,
-    commit,
-    execute,
-    shut_in,
-    translated_errors,
-)
+from runner.dataset.session import IN_UTC, Committed, commit, execute, shut_in, translated_errors
 from runner.errors import NotInitialised, StatementRefused, WarehouseUnreachable
 from runner.sql import Row, Value, by_table
 

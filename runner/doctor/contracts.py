@@ -6,10 +6,7 @@ from pathlib import Path
 
 
 def lacking(
-    project_dir: Path,
-    found: Mapping[str, Set[str]],
-    *folders: str,
-    besides: Set[str] = frozenset(),
+    project_dir: Path, found: Mapping[str, Set[str]], *folders: str, besides: Set[str] = frozenset()
 ) -> str:
     """A text of what the contracts in these folders declare and `found` lacks; empty if nothing."""
     lacks = []

@@ -95,9 +95,7 @@ def limits(scope: Scope) -> CheckResult:
     tenant, store, now = scope.tenant, scope.store, datetime.now(UTC)
     update = f"runner tenant update {tenant}"
     refusal = store.read(
-        quota_sql.REFUSAL.format(tenant=tenant),
-        tenant_id=tenant,
-        **quota.times(now),
+        quota_sql.REFUSAL.format(tenant=tenant), tenant_id=tenant, **quota.times(now)
     )[0]["refusal"]
     if refusal:
         remedy = remedy_for(
@@ -139,7 +137,9 @@ def export(scope: Scope) -> CheckResult:
     # Values that are not named are kept: company, plan, accounts and projects.
     email = tenants.find(store, tenant).admin_email or "E"
     add = shlex.join(("runner", "tenant", "add", tenant, "--admin-email", email))
-    return fail(outcome.error or "", f"{add} --export NEW_EXPORT")
+    error, again = outcome.error or "", f"runner doctor --tenant {tenant}  # once that is corrected"
+    is_another = "not found" in error or " lacks " in error
+    return fail(error, f"{add} --export NEW_EXPORT" if is_another else again)
 
 
 def _opened(scope: Scope) -> Outcome:
@@ -171,7 +171,7 @@ def freshness(scope: Scope) -> CheckResult:
     if age <= STALE:
         return ok(detail)
     if scope.engine == "duckdb":
-        return warn(detail, f"runner tenant show {tenant}")
+        return warn(detail, f"runner catch-up --tenant {tenant}  # once the files have newer rows")
     table = scope.exports[0].ref.replace(".", ":", 1)
     return (warn if age <= TOO_OLD else fail)(detail, f"bq show {table}")
 

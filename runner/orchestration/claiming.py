@@ -107,12 +107,7 @@ def request_of(
 
 
 def refuse(
-    context: Context,
-    tenant: str,
-    pipeline: str,
-    dates: DateRange,
-    trigger: claim.Trigger,
-    why: str,
+    context: Context, tenant: str, pipeline: str, dates: DateRange, trigger: claim.Trigger, why: str
 ) -> None:
     """Record the refusal of a run whose template cannot be loaded. Raises UsageProblem for an
     unknown tenant."""

@@ -142,11 +142,7 @@ def _await_turn(context: Context, run: runs.Run, template: Template) -> None:
 
 
 def _finish(
-    context: Context,
-    template: Template,
-    request: claim.Request,
-    steps: step_log.StepLog,
-    end: _End,
+    context: Context, template: Template, request: claim.Request, steps: step_log.StepLog, end: _End
 ) -> Report:
     """Record the end and its alerts in one transaction, then send due alerts."""
     run, outcome = steps.run, replace(end.outcome, at_work=steps.at_work)

@@ -41,9 +41,7 @@ class Standing:
 
 
 def standing(
-    published: Iterable[Publication],
-    complete: Collection[str] = (),
-    dates: DateRange = ALL,
+    published: Iterable[Publication], complete: Collection[str] = (), dates: DateRange = ALL
 ) -> list[Standing]:
     """What is published now, oldest date first: the latest publication of each table and date.
 

@@ -630,6 +630,7 @@ def test_a_refusal_in_json_is_a_document_too(runner, control: Control) -> None:
     assert answer.exit_code == 3
     document = json.loads(answer.stdout)
     assert document["status"] == "REFUSED" and "daily limit" in document["error"]
+    assert document["covered"] is False
 
 
 def test_a_warehouse_that_is_not_a_database_exits_4(runner, control: Control) -> None:

@@ -235,6 +235,19 @@ def test_an_export_that_lost_a_column(ill: World, own_export: Callable[..., Path
     assert "--export NEW_EXPORT" in check["remedy"]
 
 
+def test_an_export_with_a_wrong_value_is_corrected_and_checked_again(
+    ill: World, own_export: Callable[..., Path]
+) -> None:
+    path = own_export("wrong.parquet")
+    right = path.read_bytes()
+    write_parquet(path, [charge("2024-11-01", billing_account_id="not one")])
+    check = examine(ill)["export mini"]
+    assert check["status"] == "fail" and "wrong.parquet" in check["detail"]
+    assert check["remedy"].startswith("runner doctor --tenant mini  #")
+    path.write_bytes(right)
+    assert examine(ill)["export mini"]["status"] == "ok"
+
+
 def test_a_deleted_file_of_a_tenant_is_repaired_and_all_its_dates_are_loaded_again(
     empty_world: World,
 ) -> None:

@@ -207,6 +207,21 @@ def test_whatever_is_not_one_select_of_our_tables_is_refused_in_one_sentence(
     assert done.stderr.count("\n") == 1 and done.stderr.startswith("Error: ")
 
 
+@pytest.mark.parametrize(
+    ("sql", "near"),
+    [
+        ("select * from acme.x_meta_pipeline_run", "x_meta_pipeline_runs"),
+        ("select\n  run_dat\nfrom acme.x_meta_pipeline_runs", "run_date"),
+        ("select sums(1)", "sum"),
+    ],
+)
+def test_a_mistyped_name_is_refused_with_the_nearest(history: Scene, sql: str, near: str) -> None:
+    done = history.call("query", sql, "--tenant", "acme")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert f'"{near}"' in done.stderr or f"{near}(" in done.stderr, done.stderr
+    assert "LINE" not in done.stderr and done.stderr.endswith(": correct it.\n")
+
+
 def test_in_bigquerys_words_they_read_as_an_operator_would_write_them(scene: Scene) -> None:
     """Compiled only: their results are DuckDB's to prove, their words BigQuery's."""
     sql = compiled(
