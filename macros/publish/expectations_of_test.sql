@@ -3,7 +3,7 @@
 #}
 {% macro expectations_of_test(test) -%}
     {%- if not test.test_metadata or test.test_metadata.name != 'expectations' -%}
-        {{ return([(test.name, test.description | trim or test.name)]) }}
+        {{ return([(test.name, test.description | trim)]) }}
     {%- endif -%}
     {%- set found = [] -%}
     {%- for one in test.test_metadata.kwargs.expect -%}

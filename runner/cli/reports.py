@@ -175,7 +175,7 @@ def estimate(result: Estimate) -> str:
         f"PLAN  {result.tenant_id}  {result.dates}  ({days}, pipeline {result.template})",
         [
             *((f"{n}. table", name) for n, name in enumerate(result.tables, 1)),
-            ("tests", f"{result.tests}"),
+            ("tests", f"{result.tests} dbt tests, each of one or more expectations"),
             ("writes", "nothing: without --dry-run the dates are replaced in these tables"),
         ],
     )

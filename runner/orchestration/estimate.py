@@ -26,7 +26,7 @@ class ModelEstimate:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run would do: which dates it would replace in which tables of a tenant.
+    """What a run would do: which dates it would replace in which tables, in dbt's order.
 
     `tests`: how many tests it would run. `models`: what its queries would read. Then the price of a
     TiB in dollars, and the cap per query in bytes.
@@ -96,7 +96,7 @@ def of(context: Context, tenant_id: str, template: Template, dates: DateRange) -
         tenant_id,
         dates,
         template.name,
-        tuple(sorted(one.name for one in selected if one.materialized == "incremental")),
+        tuple(one.name for one in selected if one.materialized == "incremental"),
         sum(node.type == "test" for node in selected),
         tuple(models),
         Decimal(settings.environ.get("BIGQUERY_DOLLARS_PER_TIB") or "6.25"),

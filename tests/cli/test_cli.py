@@ -499,7 +499,7 @@ def test_a_dry_run_that_costs_nothing_shows_the_plan_and_no_bytes(
     assert [line.split() for line in lines[1:4]] == [
         ["1.", "table", "billing_cost_daily"],
         ["2.", "table", "cost_daily"],
-        ["tests", "38"],
+        ["tests", "38", "dbt", "tests,", "each", "of", "one", "or", "more", "expectations"],
     ]
     assert "nothing is billed" in lines[-1] and "bytes" not in "".join(lines)
     document = json.loads(runner(*RUN, "--date", "2024-11-01", "--dry-run", "--json").stdout)
