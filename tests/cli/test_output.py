@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -10,13 +11,18 @@ import pytest
 from given import FAILED, REPORTED, a_node, a_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import ROOT
 
 from runner.cli import lists, reports
 from runner.cli.progress import Progress
 from runner.cli.text import columns
 from runner.control.quota import Limit, Quota
+from runner.dates import DateRange
+from runner.doctor import check
 from runner.engine.job import Event, Outcome
 from runner.expectations import FailedExpectation
+from runner.orchestration.catch_up import CatchUp
+from runner.orchestration.estimate import Estimate
 from runner.orchestration.report import Report, Total
 from runner.text import money, to_json
 
@@ -219,3 +225,26 @@ def test_a_log_is_given_plain_lines_of_models_and_tests_that_did_not_pass(screen
     lines = stream.getvalue().splitlines()
     assert "[1/3] model gcp_silver_cost: success" in lines and "[3/3] test bad: fail" in lines
     assert not any("grain" in line for line in lines)
+
+
+def documented(command: str) -> set[str]:
+    """The keys that docs/json.md has in the table of a command."""
+    text = (ROOT / "docs" / "json.md").read_text()
+    section = text.split(f"\n## runner {command}\n")[1].split("\n## ")[0]
+    keys = [line.split(" | ")[0] for line in section.splitlines() if line.startswith("| `")]
+    return {key for cell in keys for key in re.findall("`(\\w+)`", cell)}
+
+
+def test_the_keys_of_each_document_are_those_of_the_documentation() -> None:
+    day = DateRange(date(2024, 11, 1), date(2024, 11, 1))
+    estimate = Estimate("acme", day, "t", (), 0, (), Decimal(1), None)
+    documents = {
+        "run": reports.report_document(GOOD),
+        "run --dry-run": reports.estimate_document(estimate),
+        "catch-up": reports.catch_up_document(CatchUp("acme", None)),
+        "quota": Quota("acme", None, None, None, ()).document(),
+        "doctor": check.document([]),
+    }
+    assert {command: documented(command) for command in documents} == {
+        command: set(document) for command, document in documents.items()
+    }
