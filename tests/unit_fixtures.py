@@ -44,8 +44,27 @@ def runner(control: Control) -> Callable[..., Result]:
     return call
 
 
+@pytest.fixture(scope="session")
+def tenant_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of acme's data, to be copied."""
+    path = tmp_path_factory.mktemp("tenant") / "tenant_acme.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "create schema acme; create table acme.billing_cost_daily (ingestion_date date,"
+            " currency varchar, cost decimal(38, 9), credits_total decimal(38, 9))"
+        )
+        connection.execute(
+            "insert into acme.billing_cost_daily values"
+            " ('2024-11-01', 'USD', 1.000000001, -0.5), ('2024-11-01', 'EUR', 2, 0),"
+            " ('2024-11-02', 'USD', 100, 0)"
+        )
+        for statement in dataset_tables("acme"):
+            connection.execute(statement)
+    return path
+
+
 @pytest.fixture
-def dbt(control: Control, monkeypatch: pytest.MonkeyPatch):
+def dbt(control: Control, tenant_file: Path, monkeypatch: pytest.MonkeyPatch):
     """A dbt that ends as reported, and notes which jobs it was given."""
 
     class Dbt:
@@ -63,17 +82,5 @@ def dbt(control: Control, monkeypatch: pytest.MonkeyPatch):
             return Dbt.outcome
 
     monkeypatch.setattr(pool, "Worker", Dbt)
-    path = control.path.parent / "tenant_acme.duckdb"
-    with duckdb.connect(str(path)) as connection:
-        connection.execute(
-            "create schema acme; create table acme.billing_cost_daily (ingestion_date date,"
-            " currency varchar, cost decimal(38, 9), credits_total decimal(38, 9))"
-        )
-        connection.execute(
-            "insert into acme.billing_cost_daily values"
-            " ('2024-11-01', 'USD', 1.000000001, -0.5), ('2024-11-01', 'EUR', 2, 0),"
-            " ('2024-11-02', 'USD', 100, 0)"
-        )
-        for statement in dataset_tables("acme"):
-            connection.execute(statement)
+    shutil.copyfile(tenant_file, control.path.parent / "tenant_acme.duckdb")
     return Dbt

@@ -16,6 +16,7 @@ ACME_USD = "01ECB7-6EE0BA-7357F1"
 ACME_EUR = "01EA5E-2C40D9-B81F36"
 GLOBEX = "01B0B5-4A17C3-90DE62"
 INITECH = "01D1CE-58F0A4-3C7B29"
+FIFTH = 200_000
 
 DUCKDB_TYPES = {
     "STRING": "VARCHAR",
@@ -41,6 +42,12 @@ def generate(path: Path, rows: int | None = None, threads: int = 2, zone: str = 
 @pytest.fixture(scope="session")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return generate(tmp_path_factory.mktemp("sample") / "export.parquet")
+
+
+@pytest.fixture(scope="session")
+def fifth(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of a fifth of the rows, still more than one thread reads at a time."""
+    return generate(tmp_path_factory.mktemp("fifth") / "fifth.parquet", rows=FIFTH)
 
 
 @pytest.fixture(scope="session")
@@ -90,37 +97,31 @@ def test_columns_are_googles_in_googles_order(con):
 @pytest.mark.parametrize(
     "threads,zone", [(2, "UTC"), (1, "America/Los_Angeles"), (3, "Asia/Tokyo")]
 )
-def test_the_same_rows_every_time(export, tmp_path, threads, zone):
-    again = generate(tmp_path / "again.parquet", threads=threads, zone=zone)
+def test_the_same_rows_every_time(fifth, tmp_path, threads, zone):
+    again = generate(tmp_path / "again.parquet", rows=FIFTH, threads=threads, zone=zone)
     con = duckdb.connect()
     fingerprint = (
         "select count(*), sum(cast(h as hugeint)), bit_xor(h), sum(h % 1000003 * (h % 999983)) "
         "from (select hash(t) as h from '{}' as t)"
     )
     assert (
-        con.execute(fingerprint.format(export)).fetchall()
+        con.execute(fingerprint.format(fifth)).fetchall()
         == con.execute(fingerprint.format(again)).fetchall()
     )
-
-
-def test_no_row_is_lost_or_gained_between_two_runs(tmp_path):
-    one = generate(tmp_path / "one.parquet", rows=50_000)
-    two = generate(tmp_path / "two.parquet", rows=50_000, threads=1, zone="Europe/Berlin")
-    for left, right in ((one, two), (two, one)):
-        assert duckdb.sql(f"from '{left}' except all from '{right}'").fetchall() == []
 
 
 def test_the_default_file_is_small(export):
     assert export.stat().st_size < 40_000_000
 
 
-def test_rows_scales_the_ordinary_rows_only(con, tmp_path):
+def test_rows_scales_the_ordinary_rows_only(con, fifth, tmp_path):
     special = count(con, "true", "special")
-    for rows in (20_000, 200_000):
-        path = generate(tmp_path / f"{rows}.parquet", rows=rows)
+    few = generate(tmp_path / "few.parquet", rows=FIFTH // 10)
+    for path, rows in ((few, FIFTH // 10), (fifth, FIFTH)):
         total = count(con, "true", f"'{path}'")
         assert abs(total - special - rows) <= 0.11 * rows
-        assert count(con, "true", f"(from special except all from '{path}')") == 0
+        hashes = f"select hash(t) from special as t except all select hash(t) from '{path}' as t"
+        assert count(con, "true", f"({hashes})") == 0
 
 
 def test_acme_has_five_thousand_rows_on_the_demo_date(con):
