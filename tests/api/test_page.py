@@ -160,6 +160,24 @@ def test_everything_is_shown_and_reached_by_keyboard(served, browser) -> None:
     assert page.evaluate("sessionStorage.length + localStorage.length") == 0
 
 
+def test_the_costs_of_chosen_dates_are_shown(served, browser) -> None:
+    scene, url = served
+    page = browser
+    enter(page, url, scene.key)
+    scene.until(scene.post(RUN, WEEK).json()["pipeline_logging_id"], "COMPLETED")
+    page.fill("#from", "2024-11-03")
+    wait_for(page, "#costs-note:has-text('from 2024-11-03')")
+    page.fill("#to", "2024-11-05")
+    wait_for(page, "#costs-note:has-text('from 2024-11-03 to 2024-11-05')")
+    assert page.locator("#days svg g").count() == 3
+    page.fill("#to", "2024-11-02")
+    wait_for(page, "#costs-note:has-text('No cost is loaded for these dates')")
+    page.fill("#from", "2020-01-01")
+    wait_for(page, "#trouble:not([hidden])")
+    assert "366 dates" in page.inner_text("#trouble")
+    page.click("#leave")
+
+
 def test_services_beyond_the_largest_are_one_bar(served, browser) -> None:
     """The bars add up to the total, with a service that is mostly credits."""
     scene, url = served

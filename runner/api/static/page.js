@@ -205,7 +205,8 @@ function showCosts() {
   const total = rows.reduce((all, row) => all + row.cost, 0);
   $("costs-total").textContent = rows.length ? money(total) : "";
   $("currency").hidden = $("charts").hidden = !rows.length;
-  $("costs-note").textContent = rows.length ? `from ${days[0][0]} to ${days.at(-1)[0]}` : "No cost is loaded yet: run a date below.";
+  $("costs-note").textContent = rows.length ? `from ${days[0][0]} to ${days.at(-1)[0]}` : 
+    $("from").value || $("to").value ? "No cost is loaded for these dates." : "No cost is loaded yet: run a date below.";
   const published = new Map(state.costs.filter((row) => row.published_at).map((row) => [row.usage_date, row]));
   showProof(published.size, new Set(state.costs.map((row) => row.usage_date)).size);
   const oldest = [...published.values()].reduce((a, b) => (a && a.published_at <= b.published_at ? a : b), null);
@@ -285,7 +286,9 @@ function serviceChart(services, colour, currency) {
 async function loadCosts() {
   const tenant = state.tenant;
   try {
-    const costs = await call(`/api/v1/tenants/${encodeURIComponent(tenant)}/costs`);
+    const asked = new URLSearchParams();
+    for (const name of ["from", "to"]) if ($(name).value) asked.set(`${name}_date`, $(name).value);
+    const costs = await call(`/api/v1/tenants/${encodeURIComponent(tenant)}/costs?${asked}`);
     if (tenant !== state.tenant) return;
     state.costs = costs;
     showCosts();
@@ -357,6 +360,7 @@ function choose() {
   $("detail").hidden = true;
   $("runs").replaceChildren();
   $("quota").replaceChildren();
+  $("from").value = $("to").value = "";
   showCosts();
   refresh();
   loadCosts();
@@ -377,6 +381,7 @@ $("login").addEventListener("submit", (event) => { event.preventDefault(); state
 $("leave").addEventListener("click", () => { leave(); trouble(null, true); });
 $("tenant").addEventListener("change", choose);
 $("currency").addEventListener("change", showCosts);
+for (const name of ["from", "to"]) $(name).addEventListener("change", () => { trouble(null, true); loadCosts(); });
 addEventListener("resize", () => { clearTimeout(state.resized); state.resized = setTimeout(showCosts, 200); });
 $("more").addEventListener("click", () => { state.limit = Math.min(MOST, state.limit * 5); refresh(); });
 $("back").addEventListener("click", () => {
