@@ -95,7 +95,7 @@ def _shipped() -> dict[str, Path]:
         os.path.normpath(Path(name) / path.relative_to(root)): path
         for name, root in folders.items()
         for path in (root.rglob("*") if root.is_dir() else [root])
-        if path.is_file()
+        if path.is_file() and path.parent.name != "__pycache__"
     }
 
 

@@ -77,6 +77,16 @@ def test_a_removed_file_is_listed_with_the_command_that_restores_it(ours: Path) 
     assert len(project.sync(moved, False)) == 1
 
 
+def test_what_pip_compiles_in_the_package_is_not_of_the_project(wheel: Path, ours: Path) -> None:
+    """pip compiles every Python file that it installs, the examples' too."""
+    compiled = wheel / "dbt_project/examples/__pycache__/backup.cpython-311.pyc"
+    compiled.parent.mkdir(parents=True)
+    compiled.write_text("compiled")
+    assert project.sync(ours, False)[0].endswith("is up to date, version 1")
+    project.sync(ours.with_name("new"), False)
+    assert not (ours.with_name("new") / "dbt_project").exists()
+
+
 def test_a_newer_version_first_lists_what_it_would_change(
     wheel: Path, ours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
