@@ -1,7 +1,9 @@
-"""Copy a local (DuckDB) warehouse while commands and `runner serve` go on.
+"""Copy a local (DuckDB) warehouse while commands and `runner serve` go on, and restore the copy.
 
-    python backup.py WAREHOUSE_DIR RUNNER_LOG_DIR FOLDER       FOLDER must not exist yet
+    python backup.py WAREHOUSE_DIR RUNNER_LOG_DIR FOLDER       FOLDER has no copy yet
+    python backup.py --restore FOLDER WAREHOUSE_DIR RUNNER_LOG_DIR      with nothing running
 
+A restore keeps what is there as WAREHOUSE_DIR.old and spool.old, and refuses when these exist.
 FOLDER gets `warehouse`, and `logs/spool` with the records that were not yet written. Run it as the
 runner's user, with the Python in which the runner is installed. The control tables are copied
 first: the next `catch-up` may then repeat a run that ended meanwhile, but no run is recorded as
@@ -47,9 +49,19 @@ def copy_tenant(source: Path, target: Path) -> None:
             time.sleep(0.2)
 
 
-def main(warehouse: Path, logs: Path, folder: Path) -> None:
-    os.umask(0o077)
+def summary(warehouse: Path, spool: Path) -> str:
+    """What a copy has."""
+    tenants = len(list(warehouse.glob("tenant_*.duckdb")))
+    records = len(list(spool.iterdir())) if spool.is_dir() else 0
+    return f"control.db, tenants: {tenants}, files of the spool: {records}"
+
+
+def back_up(warehouse: Path, logs: Path, folder: Path) -> None:
     copied = folder / "warehouse"
+    if not (warehouse / "control.db").is_file():
+        sys.exit(f"{warehouse} has no control.db: name the folder WAREHOUSE_DIR.")
+    if copied.exists():
+        sys.exit(f"{copied} exists: name a folder that does not exist yet.")
     copied.mkdir(parents=True)
     copy_control(warehouse / "control.db", copied / "control.db")
     if (logs / "spool").is_dir():
@@ -59,7 +71,35 @@ def main(warehouse: Path, logs: Path, folder: Path) -> None:
             copy_tenant(path, copied / path.name)
         elif path.is_dir():  # a landing's files are replaced as complete files
             shutil.copytree(path, copied / path.name)
+    print(f"{warehouse} was copied to {folder}: {summary(copied, folder / 'logs' / 'spool')}.")
+
+
+def restore(folder: Path, warehouse: Path, logs: Path) -> None:
+    spool = logs / "spool"
+    if not (folder / "warehouse" / "control.db").is_file():
+        sys.exit(f"{folder} has no warehouse/control.db: name the folder of a complete copy.")
+    places = {path: path.with_name(f"{path.name}.old") for path in (warehouse, spool)}
+    for old in places.values():
+        if old.exists():
+            sys.exit(f"{old} exists: move or delete it first.")
+    for path, old in places.items():
+        if path.exists():
+            path.rename(old)
+            print(f"{path} was kept as {old}.")
+    shutil.copytree(folder / "warehouse", warehouse)
+    if (folder / "logs" / "spool").is_dir():
+        shutil.copytree(folder / "logs" / "spool", spool)
+    print(f"{folder} was restored to {warehouse}: {summary(warehouse, spool)}.")
+
+
+def main(words: list[str]) -> None:
+    os.umask(0o077)
+    is_restore = words[:1] == ["--restore"]
+    paths = [Path(word) for word in words[is_restore:]]
+    if len(paths) != 3:
+        sys.exit(__doc__)
+    (restore if is_restore else back_up)(*paths)
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    main(sys.argv[1:])

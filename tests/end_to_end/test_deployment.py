@@ -1,9 +1,12 @@
-"""What changes only with the project is built and compared when the project changed."""
+"""What changes only with the project is built and compared when the project changed; what stays of
+a tenant that is removed."""
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
-from support import project_copy
+from support import ROOT, project_copy
 from world import World
 
 DAY = "2024-11-01"
@@ -135,3 +138,26 @@ def test_only_what_reads_the_export_is_compared_with_its_contract_in_every_run(m
         line.split()[1] for line in compiled.stdout.splitlines() if line.startswith("compared: ")
     }
     assert compared == {"billing_cost_daily", "export_landing"}, compiled.stdout
+
+
+def test_of_a_removed_tenant_the_lines_of_deployment_delete_the_logs_and_no_other_tenants(
+    mine: World,
+) -> None:
+    mine.run("mini", DAY)
+    runs = mine.folder / "logs" / "runs"
+    (runs / "other").mkdir()
+    (runs / "other" / "run.jsonl").write_text('{"tenant_id": "other"}\n')
+    assert mine("tenant", "remove", "mini", "--yes").exit_code == 0
+    (run,) = [path for path in runs.glob("*/run.jsonl") if "mini" in path.read_text()]
+    text = (ROOT / "dbt_project" / "docs" / "deployment.md").read_text()
+    (lines,) = re.findall(r"\n\n((?: {4}.*\n)*    grep -ls .*\n(?: {4}.*\n)*)", text)
+    assert lines.count("acme") == 3 and len(lines.splitlines()) == 3
+    (mine.folder / "target" / "tenants" / "mini").mkdir(parents=True)
+    script = lines.replace("acme", "mini")
+    subprocess.run(["sh", "-ec", script], cwd=mine.folder, check=True)
+    assert not run.parent.exists() and (runs / "other").exists()
+    left = {path.name for path in (mine.folder / "logs").rglob("*") if path.is_file()}
+    assert left == {"run.jsonl", "runner.lock"}
+    assert not (mine.folder / "target" / "tenants" / "mini").exists()
+    again = subprocess.run(["sh", "-ec", script], cwd=mine.folder, capture_output=True)
+    assert (again.returncode, again.stdout, again.stderr) == (0, b"", b""), "nothing is left of it"
