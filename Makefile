@@ -26,7 +26,7 @@ run: .venv/.runs
 # What `make run` prints at its end: each command works as printed, from this folder.
 define NEXT
 
-The sample has the usage dates 2024-10-01 to 2024-12-31. This loads all of them in about a minute:
+The sample has the usage dates 2024-10-01 to 2024-12-31. This loads all of them in a minute or a few:
   $(BIN)/runner catch-up --tenant $(TENANT)
 What did each service cost? More questions are in docs/questions.md:
   $(BIN)/runner query "select service_description, currency, sum(billed_cost) as cost \

@@ -113,6 +113,16 @@ def test_a_second_catch_up_reads_two_days_of_partitions_and_runs_nothing(scene: 
     assert answer.stdout == "late: nothing to run: no date has changed since it was loaded.\n"
 
 
+def test_a_value_corrected_in_place_is_not_detected_and_a_run_of_its_date_loads_it(
+    scene: Scene,
+) -> None:
+    """As docs/exports.md states: the row has the same date and export time."""
+    scene.write([charge("2024-11-01", 9.0), *ROWS[1:]])
+    assert scene.ran() == [] and scene.costs()[1] == 1
+    scene.world.run("late", "2024-11-01")
+    assert scene.costs()[1] == 9
+
+
 def test_late_rows_of_an_old_date_are_loaded_and_no_other_date_is(scene: Scene) -> None:
     def written() -> dict[date, Any]:
         rows = scene.world.data(

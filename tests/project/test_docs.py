@@ -1,12 +1,16 @@
 """What the documents name is there."""
 
 import re
+import shutil
+import subprocess
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from support import ROOT
 
 DOCS = ROOT / "dbt_project" / "docs"
+DEPLOYMENT = (DOCS / "deployment.md").read_text()
 TESTS = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
 
 
@@ -69,3 +73,65 @@ def test_the_price_of_a_night_on_bigquery_follows_from_what_was_measured() -> No
     budget = (ROOT / "tests" / "bigquery" / "test_end_to_end.py").read_text()
     (most,) = re.findall(r'"gamma again", (\d+), \d+, \d+, (\d+)', budget)
     assert runs[0] <= int(most[0]) <= runs[0] + 5 and runs[1] <= int(most[1]) <= runs[1] + 5
+
+
+def test_the_documents_call_the_command_as_it_is_found_in_every_way_of_installing() -> None:
+    """In a checkout, README puts it on PATH; without one, deployment.md does."""
+    documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+    for path in documents:
+        assert ".venv/bin/runner" not in path.read_text(), path
+    assert 'export PATH="$PWD/.venv/bin:$PATH"' in documents[0].read_text()
+    assert "export PATH=/opt/runner/bin:$PATH" in DEPLOYMENT
+
+
+def test_what_a_document_prints_of_a_new_key_is_what_the_command_prints() -> None:
+    (line,) = re.findall(r"\n    (.*`runner serve` with this.*)\n", (DOCS / "api.md").read_text())
+    assert f'"{line}"' in (ROOT / "runner" / "cli" / "keys.py").read_text()
+
+
+def git(folder: Path, *words: str) -> str:
+    """Standard output of git; the test is skipped where there is none, or no checkout."""
+    if not shutil.which("git") or not (ROOT / ".git").exists():
+        pytest.skip("this is not a git checkout: .gitignore is NOT checked")
+    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=False)
+    return done.stdout
+
+
+def test_git_takes_no_bill_and_no_log_into_a_project(tmp_path: Path) -> None:
+    """An export of every form, beside the project as README has it, or in `exports`."""
+    rows = re.findall(r"(?m)^\| (`\..*?) \|", (DOCS / "exports.md").read_text())
+    endings = {*re.findall(r"`(\.[a-z.]+)`", " ".join(rows))} - {".gz"}
+    assert {".parquet", ".ndjson", ".jsonl", ".json", ".csv", ".csv.gz"} <= endings
+    endings |= {f"{one}.gz" for one in (".ndjson", ".jsonl", ".json")}
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    (tmp_path / "exports").mkdir()
+    bills = [f"{folder}my_export{one}" for folder in ("", "exports/") for one in endings]
+    kept = [".gitignore", ".runner.json", "dbt_project.yml", "dbt_project/seeds/budgets.csv"]
+    bills += [f"warehouse{one}/control.db" for one in ("", ".old")]
+    for name in (*bills, "logs/runner.jsonl", "profiles.yml", *kept):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "add", "--all")
+    assert git(tmp_path, "ls-files").split() == sorted(kept)
+    assert git(ROOT, "ls-files", "--cached", "--ignored", "--exclude-standard") == ""
+
+
+def test_the_user_of_cron_and_systemd_is_made_with_its_folder_and_its_variables() -> None:
+    (made,) = re.findall(r"\n\n((?: {4}.*\n)*    useradd (?:.*\n)(?: {4}.*\n)*)", DEPLOYMENT)
+    (user,) = re.findall(r"useradd .* (\w+)\n", made)
+    (folder,) = re.findall(rf"install -d -o {user} -g {user} -m 700 (\S+)\n", made)
+    (variables,) = re.findall(rf"install -o root -g {user} -m 640 /dev/null (\S+) ", made)
+    (venv,) = re.findall(r"-m venv (\S+) ", made)
+    assert f"export PATH={venv}/bin:$PATH; set -a; . {variables}; set +a; cd {folder}'" in made
+    assert f"su - {user} -c 'runner init .'" in made
+    cron = (DOCS.parent / "examples" / "runner.cron").read_text()
+    assert f"\nPATH={venv}/bin:" in cron
+    lines = [line.split(None, 6)[5:] for line in cron.splitlines() if re.match(r"\d", line)]
+    for of, command in lines:
+        assert of == user and command.startswith(f"cd {folder} && set -a && . {variables} && ")
+    assert len(lines) == 2
+    unit = (DOCS.parent / "examples" / "runner-catch-up.service").read_text()
+    for line in (f"User={user}", f"WorkingDirectory={folder}", f"EnvironmentFile=-{variables}"):
+        assert f"\n{line}\n" in unit
+    assert f"\nExecStart={venv}/bin/runner " in unit
