@@ -1,8 +1,10 @@
 """What the documents name is there."""
 
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -135,3 +137,14 @@ def test_the_user_of_cron_and_systemd_is_made_with_its_folder_and_its_variables(
     for line in (f"User={user}", f"WorkingDirectory={folder}", f"EnvironmentFile=-{variables}"):
         assert f"\n{line}\n" in unit
     assert f"\nExecStart={venv}/bin/runner " in unit
+
+
+def test_the_lines_with_wrong_values_are_found_as_exports_md_has_it(tmp_path: Path) -> None:
+    text = (DOCS / "exports.md").read_text()
+    (command,) = re.findall(r'^ +python3 (-c "import duckdb.*?")$', text, re.M | re.S)
+    (tmp_path / "bill.csv").write_text("sku,cost\na,1.5\nb,n.a.\nc,2\nd,-\n")
+    done = subprocess.run(
+        [sys.executable, *shlex.split(command)], cwd=tmp_path, capture_output=True, text=True
+    )
+    found = re.findall(r"\b(\d+) │ (\S+)", done.stdout)
+    assert found == [("3", "n.a."), ("5", "-")], done
