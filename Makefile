@@ -7,8 +7,10 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 BIN := .venv/bin
 LINT := .venvs/lint/bin
-# Side by side, a file of tests to a process: many of them wait for processes of their own.
-PYTEST = $(BIN)/python -m pytest -n 2
+# Side by side, a file of tests to a process, where many wait for processes of their own. Elsewhere a
+# second process would cost a quarter more: each imports and collects everything.
+PYTEST = $(BIN)/python -m pytest
+BY_TWO = $(PYTEST) -n 2 --dist loadfile
 INSTALL = bash tests/environment.sh $(BIN)/python
 SYNC := $(if $(filter output-sync,$(.FEATURES)),-O)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -43,10 +45,10 @@ in warehouse/control.db, for any client of SQLite. The first command lists the t
 endef
 export NEXT
 
-# Two at a time, each part's output in one piece, the longest first.
+# Two at a time, each part's output in one piece, the longest first: each begins as soon as its own
+# environments are there, and the others are made meanwhile.
 test:
 	@rm -rf target/test-times && mkdir -p target/test-times
-	@$(MAKE) --no-print-directory -j2 environments
 	@$(MAKE) --no-print-directory -j2 $(SYNC) end-to-end bigquery-story bigquery-rest faults unit api \
 		package dbt-1.12-run lint focus types docs dbt-unit
 	@echo "The ten files of tests that took longest, in seconds:"
@@ -83,20 +85,20 @@ types: .venvs/lint/.made .venv/.tests
 # A folder for each package of runner/, one for its ground files, one for the project.
 UNIT := $(addprefix tests/,control dataset engine orchestration onboarding doctor cli ground project)
 unit: .venv/.tests
-	$(PYTEST) --dist worksteal $(UNIT)
+	$(PYTEST) $(UNIT)
 
 # The REST service with dbt replaced, and its page in Chromium where that is installed.
 api: .venv/.tests
-	$(PYTEST) --dist worksteal tests/api
+	$(PYTEST) tests/api
 
 # The wheel, installed and run where there is nothing else.
 package: .venv/.tests
-	$(BIN)/python -m pytest tests/package
+	$(PYTEST) tests/package
 
 # What does not fit into ten minutes: the container's steps, the examples by the programs that they are
 # for, and other Pythons.
 test-release: .venv/.tests .venvs/lint/.made .venvs/airflow/.made .venvs/kubernetes/.made .venvs/actionlint/.made
-	$(BIN)/python -m pytest tests/release
+	$(PYTEST) tests/release
 	bash tests/release/other_pythons.sh $(UNIT)
 
 .venvs/airflow/.made .venvs/kubernetes/.made: .venvs/%/.made: tests/release/requirements-%.txt | .venvs/uv/.tried
@@ -131,7 +133,7 @@ dbt-unit: .venv/.runs
 	@echo "dbt unit tests passed"
 
 end-to-end: .venv/.tests
-	$(PYTEST) --dist loadfile tests/end_to_end
+	$(BY_TWO) tests/end_to_end
 
 # The same under dbt-core 1.12: what depends on dbt most, or FILES=tests/end_to_end for all of it.
 FILES ?= $(addprefix tests/end_to_end/test_,bare_dbt.py publish.py deployment.py data_quality.py \
@@ -145,23 +147,24 @@ dbt-1.12-run: .venvs/dbt-1.12/.made
 
 # Kills, races, full disks and dead mail servers.
 faults: .venv/.tests
-	$(PYTEST) --dist loadfile tests/faults
+	$(BY_TWO) tests/faults
 
 # The BigQuery path: dbt-bigquery and Google's client against an emulator, every statement through
 # Google's analyzer. Makes an environment for each in .venvs; the emulator's wants Python 3.13.
 bigquery: bigquery-story bigquery-rest
 
 # Two files test one scenario; the others have emulators of their own.
+CLOUD = .venvs/emulator/.ready .venvs/analyzer/.ready
 STORY = tests/bigquery/test_end_to_end.py tests/bigquery/test_statements.py
-bigquery-story: environments
-	$(BIN)/python -m pytest $(STORY) -s --timeout 3600
+bigquery-story: .venv/.tests $(CLOUD)
+	$(PYTEST) $(STORY) -s --timeout 3600
 
-bigquery-rest: environments
-	$(BIN)/python -m pytest tests/bigquery $(addprefix --ignore=,$(STORY)) -s --timeout 3600
+bigquery-rest: .venv/.tests $(CLOUD)
+	$(PYTEST) tests/bigquery $(addprefix --ignore=,$(STORY)) -s --timeout 3600
 
 # The FOCUS mart, by the FinOps Foundation's own validator, which wants Python 3.12.
 focus: .venv/.tests .venvs/validator/.ready
-	$(BIN)/python -m pytest tests/focus
+	$(PYTEST) tests/focus
 
 .venvs/validator/.ready: tests/focus/setup_validator.sh tests/focus/requirements-validator.txt \
 		| .venvs/uv/.tried

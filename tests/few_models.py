@@ -14,6 +14,7 @@ MODELS = {
     "copy": BILL,
     "layers": (*BILL, "gcp_silver_cost"),
     "landed": ("stg_gcp_billing__export", "export_landing"),
+    "focus": (*BILL, "gcp_silver_cost", "focus_cost_and_usage", "resource_type:seed"),
 }
 
 
@@ -21,5 +22,8 @@ def as_dbt_knows_it(job: Job) -> Job:
     """The job; one that builds what is named here, as a run of those models."""
     command = job.command
     if command[:2] == ("build", "--selector") and command[2] in MODELS:
-        command = ("run", "--select", *MODELS[command[2]])
+        # `run` leaves seeds out.
+        kinds = ("--resource-type", "model", "--resource-type", "seed")
+        how = ("build", *kinds) if command[2] == "focus" else ("run",)
+        command = (*how, "--select", *MODELS[command[2]])
     return replace(job, command=command)

@@ -17,8 +17,7 @@ from typing import Any
 import pytest
 import yaml
 from control_db import ask
-from control_file import DAY
-from scene import GATE, RUN, Bill, Scene, children, document, gone, made_in, until
+from scene import GATE, KILL_AT, RUN, Bill, Scene, children, document, gone, made_in, until
 from support import ROOT
 
 from runner.context import open_context
@@ -178,7 +177,7 @@ def test_a_run_whose_output_cannot_be_read_is_complete(scene: Scene, gone: str) 
     os.close(reads)
     full = os.open("/dev/full", os.O_WRONLY)
     to = writes if gone == "reader" else full
-    command = ("env", sys.executable, "-m", "runner", "run", "--tenant", "acme", "--date", str(DAY))
+    command = ("env", sys.executable, str(KILL_AT), "only:copy", *RUN[:-1])
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **scene.environ}, stdout=to, stderr=to, timeout=240
     )

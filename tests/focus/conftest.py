@@ -11,6 +11,7 @@ import pytest
 # A warehouse with real dbt on DuckDB is the end-to-end layer's.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "end_to_end"))
 
+from support import only
 from validator import Validator
 from world import SharedWorker, World, a_world
 
@@ -35,8 +36,8 @@ def validator() -> Validator:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A warehouse whose commands share one dbt."""
-    with pytest.MonkeyPatch.context() as patch:
+    """A warehouse whose commands share one dbt, and whose runs build the mart and what it reads."""
+    with only("focus"), pytest.MonkeyPatch.context() as patch:
         patch.setattr("runner.engine.pool.Worker", SharedWorker)
         patch.setattr("runner.onboarding.builder.Worker", SharedWorker)
         yield a_world(tmp_path_factory.mktemp("focus"))
