@@ -30,7 +30,7 @@ from local_bigquery.api import jobs as jobs_api
 from local_bigquery.app import app
 from local_bigquery.catalog import datasets, ddl, metadata, row_access
 from local_bigquery.catalog import tables as catalog
-from local_bigquery.engine import database, sessions
+from local_bigquery.engine import database, results, sessions
 from local_bigquery.errors import BigQueryError
 from local_bigquery.jobs import query, runner, store
 from local_bigquery.models import RowAccessPolicy, Table, TableReference
@@ -420,6 +420,19 @@ def copy_trees_quickly() -> None:
     exp.Expression.copy = lambda self: self.__deepcopy__(None)
 
 
+def count_rows_without_reading_them() -> None:
+    """Where no rows are asked for, as by who waits for a job."""
+    page = results.page
+
+    def count(cur: Any, source: str, limit: int | None = None, start: int = 0, *rest: Any) -> Any:
+        if limit != 0:
+            return page(cur, source, limit, start, *rest)
+        [(total,)] = cur.sql(f"select count(*) from {source}").fetchall()
+        return results.Page([], total, str(start) if start < total else None)
+
+    results.page = count
+
+
 class Identified:
     """The emulator's middleware that knows the caller, without a task of its own per request."""
 
@@ -448,9 +461,11 @@ class Known:
 
     def __init__(self) -> None:
         self._free = threading.Lock()
-        # With each answer the table that it is about, if it is about one.
-        self._answers: dict[tuple[Any, ...], tuple[Any, Ids]] = {}
-        self._tables: dict[Ids, bool] = {}
+        # By the table that an answer is about; what is about none is under ().
+        self._answers: dict[Ids, dict[Any, tuple[Any]]] = {}
+        # Views read other tables. What is not known to be a table may be one.
+        self._tables: set[Ids] = set()
+        self._views: set[Ids] = set()
         self._changes = 0
 
     def remembered(
@@ -462,15 +477,17 @@ class Known:
         """
 
         def answer(*args: Any) -> Any:
-            key = (read, *args)
+            key, ids = (read, *args), _folded(args[about])
             with self._free:
-                began, known = self._changes, self._answers.get(key)
+                began, known = self._changes, self._answers.get(ids, {}).get(key)
             if known is None:
-                known = (read(*args), _folded(args[about]))
+                known = (read(*args),)
                 with self._free:
                     if began == self._changes:
-                        self._answers[key] = known
-            found = known[0]
+                        self._answers.setdefault(ids, {})[key] = known
+                        if ids and ids not in self._tables:
+                            self._views.add(ids)
+            [found] = known
             return list(found) if isinstance(found, list) else found
 
         return answer
@@ -486,22 +503,24 @@ class Known:
 
         return done
 
-    def note(self, ids: Ids, is_view: bool) -> None:
-        """That the name is a view's, which reads others, or none."""
+    def note_table(self, ids: Ids) -> None:
+        """That the name is a table's: a change of another one does not change it."""
         with self._free:
-            self._tables[_folded(ids)] = not is_view
+            self._tables.add(_folded(ids))
+            self._views.discard(_folded(ids))
 
     def forget(self, ids: Ids = ()) -> None:
         """What is known of a table, and of views, which may read it; or all."""
         ids = _folded(ids)
         with self._free:
             self._changes += 1
-            kept = {
-                key: known
-                for key, known in self._answers.items()
-                if ids and (not known[1] or (known[1] != ids and self._tables.get(known[1])))
-            }
-            self._answers = kept
+            self._tables.discard(ids)
+            for name in (ids, *self._views):
+                self._answers.pop(name, None)
+            self._views.clear()
+            if not ids:
+                self._answers.clear()
+                self._tables.clear()
 
 
 def _folded(ids: Ids) -> Ids:
@@ -557,13 +576,12 @@ def remember_the_catalog() -> Known:
     def kind(*ids: str) -> str | None:
         try:
             fetch(f"select rowid from {database.quote(*ids)} limit 0")
-            found = "TABLE"
         except duckdb.BinderException:
-            found = "VIEW"  # which has no rowid
+            return "VIEW"  # which has no rowid
         except duckdb.CatalogException:
-            found = None
-        known.note(ids, found == "VIEW")
-        return found
+            return None
+        known.note_table(ids)
+        return "TABLE"
 
     def objects(project: str, dataset: str, table: str | None = None) -> list[tuple[Any, ...]]:
         if table is None:
@@ -638,9 +656,11 @@ def main(argv: list[str]) -> None:
     translate_once(remember_the_catalog().remembered)
     do_not_list_temporary_tables()
     copy_trees_quickly()
+    count_rows_without_reading_them()
     identify_the_caller_quickly()
     # Trees of statements are many objects that live for a short time.
     gc.set_threshold(100_000)
+    gc.freeze()
     # The engine searches for pandas at each statement, and where there is none on all of sys.path.
     sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
     record_schemas(ours.schemas)
