@@ -25,11 +25,11 @@ from typing import Any
 from analyzer_catalog import VARIABLES, Catalog, Column, renamed
 from analyzer_engine import Engine, Refused
 from analyzer_nodes import (
-    children,
     is_script_statement,
     kind_of,
     location_of,
     node_in,
+    nodes,
     snake_case,
     table_scans,
 )
@@ -128,11 +128,15 @@ class Analyzer:
         """Analyze one SQL text of one or more statements, each seeing what those before made."""
         verdict = Verdict(id_)
         verdict.zoned |= set(zone_dependent_literals(sql))
-        sql = split_quoted_paths(sql)
+        sql = self.catalog.make_alike(split_quoted_paths(sql))
+        original = self.catalog.alike.original
         try:
             _Script(self, sql, parameters, verdict).run()
         except Refused as refusal:
-            verdict.ok, verdict.error = False, str(refusal)
+            verdict.ok, verdict.error = False, original(str(refusal))
+        verdict.tables = set(map(original, verdict.tables))
+        verdict.written = set(map(original, verdict.written))
+        verdict.statements = list(map(original, verdict.statements))
         # A refusal may have left a block in the middle.
         self.catalog.set_variables({})
         return verdict
@@ -147,6 +151,12 @@ def _same(value: re.Match[str]) -> str:
             return value.group()
         return "<date>"
     return "<id>"
+
+
+def _as_long(value: re.Match[str]) -> str:
+    """One value of the same length for all that are alike."""
+    is_same = _same(value) != value.group()
+    return re.sub("[0-9a-f]", "1", value.group()) if is_same else value.group()
 
 
 def split_quoted_paths(sql: str) -> str:
@@ -174,7 +184,8 @@ class _Script:
         self.is_in_transaction = False
 
     def run(self) -> None:
-        tree = self.engine.parse_script(self.text.decode())
+        # As long as the text: places in its tree are places in the text.
+        tree = self.engine.parse_script(VALUE.sub(_as_long, self.text.decode()))
         statements = tree.statement_list_node.statement_list
         if len(statements) != 1 or is_script_statement(node_in(statements[0])):
             self.verdict.kind = "script"
@@ -270,7 +281,7 @@ class _Script:
     # -- SQL -------------------------------------------------------------------------------
 
     def sql(self, sql: str) -> None:
-        named = self.engine.named_tables(sql)
+        named = self.engine.named_tables(VALUE.sub(_as_long, sql))
         metadata = [path for path in named if _is_metadata(path)]
         if metadata:
             self.verdict.exemption = "METADATA_VIEWS"
@@ -305,7 +316,7 @@ class _Script:
             written = {statement.table_scan.table.full_name} if is_dml else set()
             read = {
                 scan.table.full_name
-                for child in children(statement, but="table_scan" if is_dml else None)
+                for child in nodes(statement, but="table_scan" if is_dml else None)
                 for scan in table_scans(child)
             }
             zoned = set(zone_dependent_calls(statement))
@@ -362,11 +373,14 @@ class _Script:
     def _copied(self, statement: Any, base: Any) -> list[Column]:
         if base.like_table.full_name:
             self.verdict.tables.add(base.like_table.full_name)
-            return list(self.catalog.columns(base.like_table.full_name))
+            return self._columns_of(base.like_table)
         for source in (statement.clone_from, statement.copy_from):
             for scan in table_scans(source):
-                return list(self.catalog.columns(scan.table.full_name))
+                return self._columns_of(scan.table)
         return []
+
+    def _columns_of(self, table: Any) -> list[Column]:
+        return list(self.catalog.columns(self.catalog.alike.original(table.full_name)))
 
     def drop(self, statement: Any) -> None:
         if getattr(statement, "object_type", "MATERIALIZED VIEW") == "SCHEMA":

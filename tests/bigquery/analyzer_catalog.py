@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
 from typing import Any
 
 from analyzer_engine import PSEUDO_COLUMNS, Engine, Refused
@@ -34,6 +35,40 @@ class Known:
     key: tuple[Any, ...]
 
 
+class Alike:
+    """Names that differ from tenant to tenant and from run to run, and what stands for them.
+
+    Those of datasets, where they qualify a table or are a text of their own, and the numbers in
+    dbt's names of what it is about to merge. Without them most statements come several times.
+    """
+
+    def __init__(self, datasets: frozenset[str] = frozenset(), sql: str = "") -> None:
+        self._pattern = _names(datasets)
+        self._others: dict[str, str] = {}
+        self.sql = self._pattern.sub(self._stand_in, sql)
+        self._originals = {other: name for name, other in self._others.items()}
+        self._again = re.compile("|".join(self._originals) or "(?!)")
+
+    def _stand_in(self, found: re.Match[str]) -> str:
+        name, n = found.group(), len(self._others)
+        return self._others.setdefault(name, f"{n:012}" if name[0].isdigit() else f"dataset_{n}_")
+
+    def other(self, full_name: str) -> str:
+        """A table's name as it is in the text that is analyzed."""
+        return self._pattern.sub(lambda one: self._others.get(one.group(), one.group()), full_name)
+
+    def original(self, text: str) -> str:
+        """A name or a text of the analyzer's as it is in the text that was given."""
+        return self._again.sub(lambda one: self._originals[one.group()], text)
+
+
+@cache
+def _names(datasets: frozenset[str]) -> re.Pattern[str]:
+    # Shorter ones may be words of SQL's, or aliases.
+    long = "|".join(sorted(name for name in datasets if len(name) > 3)) or "(?!)"
+    return re.compile(rf"(?<=__dbt_tmp)\d{{12}}\b|(?<![\w-])(?:{long})(?=`?\.|')")
+
+
 @dataclass
 class Catalog:
     """Every known table by its full name `project.dataset.table`, and a script's variables.
@@ -45,15 +80,23 @@ class Catalog:
     project: str
     tables: dict[str, tuple[Column, ...]] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
+    # What the statement that is being judged has other names for.
+    alike: Alike = field(default_factory=Alike)
 
     def full_name(self, path: Iterable[str]) -> str:
         """The name that a path written in SQL stands for; one part alone is a temporary table."""
-        parts = list(path)
+        parts = self.alike.original(".".join(path)).split(".")
         if len(parts) == 1:
             return f"{TEMPORARY}.{parts[0]}"
         if len(parts) == 2 and parts[0].upper() != TEMPORARY:
             return ".".join([self.project, *parts])
         return ".".join(parts)
+
+    def make_alike(self, sql: str) -> str:
+        """The text with names in it as any other that differs only in them has."""
+        datasets = {name.split(".")[-2] for name in self.tables if not name.startswith(TEMPORARY)}
+        self.alike = Alike(frozenset(datasets), sql)
+        return self.alike.sql
 
     def columns(self, name: str) -> tuple[Column, ...]:
         """A table's columns; raises Refused when it is not known."""
@@ -97,9 +140,9 @@ class Catalog:
         """What is known of the tables that a statement may name, and of the variables."""
         words = set(re.findall(r"\w+", sql.lower()))
         named = {
-            name: columns
+            other: columns
             for name, columns in self.tables.items()
-            if words.issuperset(name.lower().removeprefix(f"{TEMPORARY.lower()}.").split(".")[-2:])
+            if words.issuperset(_words(other := self.alike.other(name)))
         }
         variables = {name: kind.SerializeToString() for name, kind in self.variables.items()}
         return Known(named, (*named.items(), *variables.items()))
@@ -146,6 +189,12 @@ class Catalog:
                 )
             return kind
         return self.engine.type_of(REST_TYPES.get(schema["type"], schema["type"]))
+
+
+@lru_cache(1 << 16)
+def _words(name: str) -> list[str]:
+    """What is written of a table's full name at least."""
+    return name.lower().removeprefix(f"{TEMPORARY.lower()}.").split(".")[-2:]
 
 
 def renamed(columns: Iterable[Column], old: str, new: str) -> list[Column]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from analyzer_engine import Refused
@@ -58,11 +59,26 @@ def children(message: Any, but: str | None = None) -> Iterator[Any]:
             yield from value if descriptor.is_repeated else [value]
 
 
+@cache
+def _is_of_nodes(message_type: str) -> bool:
+    """Whether a message can be a node; most are columns, types and places in the text."""
+    is_node = message_type.startswith(("Resolved", "AnyResolved"))
+    return is_node and message_type != "ResolvedColumnProto"
+
+
+def nodes(message: Any, but: str | None = None) -> Iterator[Any]:
+    """The nodes directly inside a resolved node, but for the field of that name."""
+    for descriptor, value in message.ListFields():
+        kind = descriptor.message_type
+        if kind is not None and _is_of_nodes(kind.name) and descriptor.name != but:
+            yield from value if descriptor.is_repeated else [value]
+
+
 def table_scans(message: Any) -> Iterator[Any]:
     """Every scan of a table, the message itself included."""
     if type(message).__name__ == "ResolvedTableScanProto":
         yield message
-    for child in children(message):
+    for child in nodes(message):
         yield from table_scans(child)
 
 

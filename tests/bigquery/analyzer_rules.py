@@ -8,7 +8,7 @@ from typing import Any
 
 from analyzer_catalog import Column
 from analyzer_engine import Refused
-from analyzer_nodes import children, column_names, function_name, node_in, type_of
+from analyzer_nodes import column_names, function_name, node_in, nodes, type_of
 from zetasql.wasi._pb2.zetasql.public import type_pb2
 
 # Prefixes BigQuery keeps for itself: no column of a table or a view may start so.
@@ -44,7 +44,7 @@ def check_casts(message: Any) -> None:
         modifiers = message.type_modifiers
         if modifiers.HasField("type_parameters") and modifiers.type_parameters.ByteSize():
             raise Refused("Parameterized types are not allowed in CAST expressions")
-    for child in children(message):
+    for child in nodes(message):
         check_casts(child)
 
 
@@ -97,7 +97,7 @@ def zone_dependent_calls(message: Any) -> Iterator[str]:
             name == "format" or (name == "format_timestamp" and len(given) < 3)
         ):
             yield f"{name} of {', '.join(given)}"
-    for child in children(message, but="partition_by_list"):  # partitions are UTC days always
+    for child in nodes(message, but="partition_by_list"):  # partitions are UTC days always
         yield from zone_dependent_calls(child)
 
 

@@ -62,6 +62,9 @@ class Emulator:
     url: str
     project: str
     data_dir: Path
+    # Jobs that have ended, which stay as they are, by their ids; and from when others may be.
+    _ended: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _asked_until: list[int] = field(default_factory=lambda: [0])
 
     def get(self, path: str, **query: str | int) -> dict[str, Any]:
         """GET a REST resource below the project, as JSON."""
@@ -74,15 +77,20 @@ class Emulator:
 
     def jobs(self, since_ms: int = 0) -> list[dict[str, Any]]:
         """Every job created since then, oldest first, children of scripts left out."""
-        found: list[dict[str, Any]] = []
-        query: dict[str, str | int] = {"minCreationTime": since_ms, "maxResults": 1000}
+        found = dict(self._ended)
+        query: dict[str, str | int] = {"minCreationTime": self._asked_until[0], "maxResults": 1000}
         while True:
             page = self.get("jobs", **query)
-            found += page["jobs"]
+            found |= {job["jobReference"]["jobId"]: job for job in page["jobs"]}
             # The emulator writes the token of the page after the last as null.
             if not page.get("nextPageToken"):
-                return sorted(found, key=_time_of)
+                break
             query["pageToken"] = page["nextPageToken"]
+        self._ended.update({id_: job for id_, job in found.items() if job["state"] == "DONE"})
+        times = {id_: _time_of(job)[0] for id_, job in found.items()}
+        at_work = [at for id_, at in times.items() if id_ not in self._ended]
+        self._asked_until[0] = min(at_work, default=max(times.values(), default=0))
+        return sorted((job for id_, job in found.items() if times[id_] >= since_ms), key=_time_of)
 
     def statements(self, since_ms: int = 0) -> list[Statement]:
         """Every SQL text that was sent since then, failed ones included, in the order sent."""

@@ -12,7 +12,10 @@ import argparse
 import copy
 import functools
 import gc
+import hashlib
 import json
+import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -20,17 +23,25 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import uvicorn
+from emulator_translations import translate_once
 from local_bigquery import cli
 from local_bigquery.api import jobs as jobs_api
+from local_bigquery.app import app
 from local_bigquery.catalog import datasets, ddl, metadata, row_access
 from local_bigquery.catalog import tables as catalog
-from local_bigquery.engine import database, sessions
+from local_bigquery.engine import database, results, sessions
 from local_bigquery.errors import BigQueryError
 from local_bigquery.jobs import query, runner, store
-from local_bigquery.models import Table, TableReference
+from local_bigquery.models import RowAccessPolicy, Table, TableReference
 from local_bigquery.sql.rules import tables
 from sqlglot import exp
 from sqlglot.expressions import core
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+
+# Project, dataset and table, or those that are given.
+Ids = tuple[str, ...]
 
 CTAS = "CREATE_TABLE_AS_SELECT"
 CHANGES = exp.Update | exp.Delete | exp.Merge | exp.TruncateTable
@@ -346,6 +357,53 @@ def keep_jobs_in_memory() -> None:
     query.execute = execute_with_jobs
 
 
+def keep_resources_in_memory() -> Callable[[], None]:
+    """Hold what is recorded of datasets and tables; the function returned writes it down.
+
+    The emulator reads it from its database for each table of each statement, several times.
+    """
+    kept: dict[str, dict[Ids, Any]] = {}
+    delete, reading = metadata.delete, threading.Lock()
+
+    def of(model: Any) -> dict[Ids, Any]:
+        kind = metadata.KINDS[model]
+        with reading:
+            if kind not in kept:
+                rows = metadata.fetch(f"select * from emulator.{kind}")
+                kept[kind] = {row[:-1]: model.model_validate_json(row[-1]) for row in rows}
+        return kept[kind]
+
+    def listed(model: Any, *ids: str) -> list[Any]:
+        if len(ids) == len(database.RESOURCES[metadata.KINDS[model]]):
+            found = of(model).get(ids)
+            return [found] if found else []
+        return [one for its, one in list(of(model).items()) if its[: len(ids)] == ids]
+
+    def save(resource: Any, *ids: str) -> Any:
+        body = {name: value for name, value in resource.dump().items() if name != "etag"}
+        etag = hashlib.md5(json.dumps(body, sort_keys=True).encode()).hexdigest()
+        of(type(resource))[ids] = resource.replace(etag=etag)
+        return of(type(resource))[ids]
+
+    def delete_here_too(model: Any, *ids: str) -> None:
+        for its in [its for its in list(of(model)) if its[: len(ids)] == ids]:
+            del of(model)[its]
+        delete(model, *ids)
+
+    def write_down() -> None:
+        with database.cursor() as cur:
+            for kind, resources in kept.items():
+                rows = [[*ids, json.dumps(one.dump())] for ids, one in resources.items()]
+                places = ", ".join("?" * (len(database.RESOURCES[kind]) + 1))
+                cur.execute(f"delete from emulator.{kind}")
+                if rows:
+                    cur.executemany(f"insert into emulator.{kind} values ({places})", rows)
+
+    metadata.list_, metadata.save, metadata.delete = listed, save, delete_here_too
+    row_access.secured = lambda: frozenset(ids[:3] for ids in of(RowAccessPolicy))
+    return write_down
+
+
 def copy_trees_quickly() -> None:
     """Copies of a statement's tree share the types of its nodes, which are never changed in place.
 
@@ -362,26 +420,73 @@ def copy_trees_quickly() -> None:
     exp.Expression.copy = lambda self: self.__deepcopy__(None)
 
 
+def count_rows_without_reading_them() -> None:
+    """Where no rows are asked for, as by who waits for a job."""
+    page = results.page
+
+    def count(cur: Any, source: str, limit: int | None = None, start: int = 0, *rest: Any) -> Any:
+        if limit != 0:
+            return page(cur, source, limit, start, *rest)
+        [(total,)] = cur.sql(f"select count(*) from {source}").fetchall()
+        return results.Page([], total, str(start) if start < total else None)
+
+    results.page = count
+
+
+class Identified:
+    """The emulator's middleware that knows the caller, without a task of its own per request."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = dict(scope.get("headers", []))
+        identity = row_access.identify(headers.get(b"authorization", b"").decode("latin-1"))
+        token = row_access.caller.set(identity)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            row_access.caller.reset(token)
+
+
+def identify_the_caller_quickly() -> None:
+    """Put it in the place of the emulator's own."""
+    theirs = [one for one in app.user_middleware if one.cls is BaseHTTPMiddleware]
+    assert len(theirs) == 1
+    app.user_middleware[app.user_middleware.index(theirs[0])] = Middleware(Identified)
+
+
 class Known:
     """What the catalog answered, until something changes it."""
 
     def __init__(self) -> None:
         self._free = threading.Lock()
-        self._answers: dict[tuple[Any, ...], tuple[Any]] = {}
+        # By the table that an answer is about; what is about none is under ().
+        self._answers: dict[Ids, dict[Any, tuple[Any]]] = {}
+        # Views read other tables. What is not known to be a table may be one.
+        self._tables: set[Ids] = set()
+        self._views: set[Ids] = set()
         self._changes = 0
 
-    def remembered(self, read: Callable[..., Any]) -> Callable[..., Any]:
-        """The same lookup, done once for the same arguments. An error is not remembered."""
+    def remembered(
+        self, read: Callable[..., Any], about: slice = slice(0, 0)
+    ) -> Callable[..., Any]:
+        """The same lookup, done once for the same arguments. An error is not remembered.
+
+        `about` is where the names of a table are among the arguments.
+        """
 
         def answer(*args: Any) -> Any:
-            key = (read, *map(str, args))
+            key, ids = (read, *args), _folded(args[about])
             with self._free:
-                began, known = self._changes, self._answers.get(key)
+                began, known = self._changes, self._answers.get(ids, {}).get(key)
             if known is None:
                 known = (read(*args),)
                 with self._free:
                     if began == self._changes:
-                        self._answers[key] = known
+                        self._answers.setdefault(ids, {})[key] = known
+                        if ids and ids not in self._tables:
+                            self._views.add(ids)
             [found] = known
             return list(found) if isinstance(found, list) else found
 
@@ -398,21 +503,58 @@ class Known:
 
         return done
 
-    def forget(self) -> None:
+    def note_table(self, ids: Ids) -> None:
+        """That the name is a table's: a change of another one does not change it."""
+        with self._free:
+            self._tables.add(_folded(ids))
+            self._views.discard(_folded(ids))
+
+    def forget(self, ids: Ids = ()) -> None:
+        """What is known of a table, and of views, which may read it; or all."""
+        ids = _folded(ids)
         with self._free:
             self._changes += 1
-            self._answers.clear()
+            self._tables.discard(ids)
+            for name in (ids, *self._views):
+                self._answers.pop(name, None)
+            self._views.clear()
+            if not ids:
+                self._answers.clear()
+                self._tables.clear()
 
 
-def remember_the_catalog() -> None:
-    """Find a table by its name, and once until the catalog changes.
+def _folded(ids: Ids) -> Ids:
+    return tuple(name.casefold() for name in ids)
+
+
+class Count:
+    """The rows of a table, which are counted only when they are asked for."""
+
+    def __init__(self, *ids: str) -> None:
+        self._sql = f"select count(*) from {database.quote(*ids)}"
+
+    def __mul__(self, other: int) -> int:
+        return int(str(self)) * other
+
+    def __str__(self) -> str:
+        return str(database.fetch(self._sql)[0][0])
+
+
+def remember_the_catalog() -> Known:
+    """Find a table by its name, and once until it changes.
 
     The emulator searches for each table of a statement several times, each time among all tables
     of all datasets and all kept results of queries: half of the scenario's time.
     """
-    known = Known()
-    listed, fetch, write = database.objects, database.fetch, catalog.write
+    known, cursors = Known(), threading.local()
+    listed, write = database.objects, catalog.write
     of_one = "FROM duckdb_columns() WHERE database_name = ? AND schema_name = ? AND table_name = ?"
+
+    def fetch(sql: str, params: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        if not hasattr(cursors, "own"):  # to make one takes as long as to ask
+            cursors.own = database.connection().cursor()
+        found: list[tuple[Any, ...]] = cursors.own.execute(sql, params).fetchall()
+        return found
 
     def columns_by_name(sql: str, *params: str) -> list[tuple[Any, ...]]:
         if params[0] == "emulator":
@@ -421,7 +563,7 @@ def remember_the_catalog() -> None:
         columns = f"(select column_name, \"null\" = 'YES' as is_nullable from {described})"
         try:
             rest = list(params[3:])
-            return list(fetch(sql.replace(of_one, f"from {columns} where true"), rest))
+            return fetch(sql.replace(of_one, f"from {columns} where true"), rest)
         except (duckdb.CatalogException, duckdb.BinderException):
             return []
 
@@ -429,16 +571,17 @@ def remember_the_catalog() -> None:
         if of_one in sql and params:
             found: list[tuple[Any, ...]] = columns_of(sql, *params)
             return found
-        return list(fetch(sql, params))
+        return fetch(sql, params)
 
     def kind(*ids: str) -> str | None:
         try:
             fetch(f"select rowid from {database.quote(*ids)} limit 0")
-            return "TABLE"
         except duckdb.BinderException:
             return "VIEW"  # which has no rowid
         except duckdb.CatalogException:
             return None
+        known.note_table(ids)
+        return "TABLE"
 
     def objects(project: str, dataset: str, table: str | None = None) -> list[tuple[Any, ...]]:
         if table is None:
@@ -446,43 +589,49 @@ def remember_the_catalog() -> None:
         ids = (project, dataset, table)
         # A query's kept result is written without a change of the catalog.
         found = kind(*ids) if project == "emulator" else kind_of(*ids)
-        if found is None:
-            return []
-        count = f"select count(*) from {database.quote(*ids)}"
-        return [(table, found, fetch(count)[0][0] if found == "TABLE" else 0)]
+        return [(table, found, Count(*ids) if found == "TABLE" else 0)] if found else []
 
     def write_and_forget(cur: Any, sql: str, params: Any, ids: Any, *rest: Any, **more: Any) -> Any:
         try:
             return write(cur, sql, params, ids, *rest, **more)
         finally:
             if ids[1] != catalog.RESULTS:
-                known.forget()
+                known.forget(ids)
+
+    def changed(tree: Any) -> Ids:
+        """The one table that a statement changes; empty when it may be more."""
+        target = tree.find(exp.Table)
+        is_of_one = tree.args.get("kind") in ("TABLE", "VIEW") and not tree.find(exp.AlterRename)
+        if not is_of_one or target is None or not (target.catalog and target.db):
+            return ()
+        return target.catalog, target.db, target.name
 
     def split_and_forget(tree: Any) -> Iterator[Any]:
         for part in split(tree):
             yield part
             if isinstance(tree, query.DDL):
-                known.forget()  # CREATE is run before the INSERT of the rows
+                known.forget(changed(tree))  # CREATE is run before the INSERT of the rows
 
-    def apply_afresh(*args: Any) -> None:
+    def apply_afresh(tree: Any, *args: Any) -> None:
         # The statement itself has changed the catalog.
-        known.forget()
-        apply(*args)
+        known.forget(changed(tree))
+        try:
+            apply(tree, *args)
+        finally:
+            known.forget(changed(tree))
 
-    columns_of, kind_of = known.remembered(columns_by_name), known.remembered(kind)
+    columns_of = known.remembered(columns_by_name, slice(1, 4))
+    kind_of = known.remembered(kind, slice(0, 3))
     database.objects, database.fetch = objects, fetch_by_name
     datasets.exists = known.remembered(datasets.exists)
-    catalog.columns = known.remembered(catalog.columns)
-    metadata.list_ = known.remembered(metadata.list_)
-    row_access.secured = known.remembered(row_access.secured)
-    metadata.save = known.changed_by(metadata.save)
-    metadata.delete = known.changed_by(metadata.delete)
+    catalog.columns = known.remembered(catalog.columns, slice(0, 3))
     database.execute = known.changed_by(database.execute)
     catalog.write = write_and_forget
-    apply, split = known.changed_by(ddl.apply), query.ddl.split
+    apply, split = ddl.apply, query.ddl.split
     ddl.apply, query.ddl.split = apply_afresh, split_and_forget
     for name in ("load", "copy"):
         runner.HANDLERS[name] = known.changed_by(runner.HANDLERS[name])
+    return known
 
 
 BRIDGES: dict[str, Callable[[], None]] = {
@@ -503,15 +652,24 @@ def main(argv: list[str]) -> None:
             build()
     keep_tables_in_duckdb()
     keep_jobs_in_memory()
-    remember_the_catalog()
+    write_down = keep_resources_in_memory()
+    translate_once(remember_the_catalog().remembered)
     do_not_list_temporary_tables()
     copy_trees_quickly()
+    count_rows_without_reading_them()
+    identify_the_caller_quickly()
     # Trees of statements are many objects that live for a short time.
     gc.set_threshold(100_000)
+    gc.freeze()
     # The engine searches for pandas at each statement, and where there is none on all of sys.path.
     sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
     record_schemas(ours.schemas)
+    uvicorn.run = functools.partial(uvicorn.run, access_log=False)
+    # The server stops, and then repeats the signal, which would end the process here.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     cli.main(theirs)
+    write_down()
+    os._exit(0)  # without waiting for a job that waits for a table
 
 
 if __name__ == "__main__":

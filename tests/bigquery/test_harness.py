@@ -41,12 +41,15 @@ def parameters() -> bigquery.QueryJobConfig:
 def test_the_emulator_stops_and_keeps_its_data(emulator_venv: Path, tmp_path: Path) -> None:
     with running_emulator(emulator_venv, tmp_path) as first:
         connect(first).create_dataset("kept")
-        connect(first).query_and_wait("create table kept.t as select 1 as a")
+        connect(first).query_and_wait(
+            "create table kept.t options (description = 'x') as select 1 as a"
+        )
     host = urllib.parse.urlsplit(first.url)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((str(host.hostname), host.port or 0), timeout=1)
     with running_emulator(emulator_venv, tmp_path) as second:
         assert [row.a for row in connect(second).query_and_wait("select a from kept.t")] == [1]
+        assert connect(second).get_table("kept.t").description == "x"
 
 
 def test_an_emulator_that_does_not_start_shows_its_log(emulator_venv: Path, tmp_path: Path) -> None:
@@ -88,6 +91,36 @@ def test_a_table_is_found_by_its_name_as_by_going_through_all(
     client.query_and_wait(f"drop table {dataset}.t")
     with pytest.raises(NotFound):
         client.get_table(f"{dataset}.t")
+
+
+def test_statements_that_are_alike_have_their_own_values_and_tables(
+    client: bigquery.Client, dataset: str, rows: Rows
+) -> None:
+    """What emulator_translations.py keeps of the first is not the answer to the second."""
+    asked = "select a, '{0}' from {0}.t where day = date '{1}' and a + 0.5 > 0 order by a"
+    other = f"{dataset}_2"
+    client.create_dataset(other)
+    try:
+        for name, kind in ((dataset, "numeric"), (other, "float64")):
+            client.query_and_wait(
+                f"create table {name}.t (day date, a {kind});"
+                f"insert into {name}.t (day, a) values ('2026-07-01', 1), ('2026-07-02', 2)"
+            )
+        for name, number in ((dataset, Decimal), (other, float)):
+            for n, day in enumerate(("2026-07-01", "2026-07-02"), 1):
+                found = rows(asked.format(name, day))
+                assert found == [(number(n), name)] and type(found[0][0]) is number
+        with pytest.raises(BadRequest):
+            rows(asked.format(other, "2026-02-30"))
+        client.query_and_wait(f"alter table {dataset}.t drop column a")
+        with pytest.raises(BadRequest, match="Unrecognized name: a"):
+            rows(asked.format(dataset, "2026-07-01"))
+        assert rows(asked.format(other, "2026-07-01")) == [(1.0, other)]
+        for name in (other, dataset):
+            client.query_and_wait(f"delete from {name}.t where day = '2026-07-01'")
+        assert [rows(f"select count(*) from {name}.t") for name in (dataset, other)] == [[(1,)]] * 2
+    finally:
+        client.delete_dataset(other, delete_contents=True)
 
 
 def test_a_statement_about_jobs_sees_those_before_it(
@@ -651,6 +684,25 @@ def test_a_statement_is_judged_once_with_whatever_dates_and_ids_but_not_with_a_w
         ["select id from d.runs", "alter table d.runs drop column id", "select id from d.runs"]
     )
     assert (one.ok, changed.ok, other.ok) == (True, True, False), "the table is another"
+
+
+def test_a_statement_is_judged_once_with_whatever_dataset_but_by_that_datasets_tables(
+    judge: Callable[[list[str]], list[Verdict]],
+) -> None:
+    asked = "select id, '{0}' as tenant from `local.{0}.t` where day = '2026-07-01'"
+    made = "create table {}.t (id string, day {})"
+    *_, first, second, third, missing = judge(
+        [
+            *(made.format("alpha", "date"), made.format("beta", "date")),
+            made.format("gamma", "int64"),
+            *map(asked.format, ("alpha", "beta", "gamma", "delta")),
+        ]
+    )
+    assert (first.ok, second.ok, third.ok, missing.ok) == (True, True, False, False)
+    for verdict, name in ((first, "alpha"), (second, "beta")):
+        assert verdict.tables == {f"local.{name}.t"} and verdict.sql == asked.format(name)
+    assert second.statements == (asked.format("beta").replace(".", "`.`"),)
+    assert "local.delta.t" in (missing.error or "").replace("`", "")
 
 
 def test_tables_read_and_written_are_distinguished(
