@@ -17,6 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import made_once
 import short_stack
 import texts_once
 import warm
@@ -169,6 +170,7 @@ def main() -> None:
         import_module(name)
     short_stack.show_frames_only()
     texts_once.keep()
+    made_once.keep()
     parse(tenant, target)
     gc.collect()
     gc.freeze()
