@@ -4,6 +4,7 @@ A parse that finds nothing changed is a third of a small job. That a change is f
 programs of their own are started for, such as in test_parse.py and test_deployment.py.
 """
 
+import gc
 import os
 from typing import Any
 
@@ -17,6 +18,7 @@ def parse_once(job: dict[str, Any]) -> Any:
     place = job["project_dir"], job["target_path"]
     if place not in parsed or not parsed[place].success:
         parsed[place] = parse(job)
+        gc.freeze()  # it is kept: no collection need go through it
     os.environ["WAREHOUSE_DIR"] = job["environ"]["WAREHOUSE_DIR"]
     return parsed[place]
 
