@@ -421,7 +421,7 @@ def copy_trees_quickly() -> None:
 
 
 def count_rows_without_reading_them() -> None:
-    """Where no rows are asked for, as by who waits for a job."""
+    """Where no rows are asked for, as in a wait for a job."""
     page = results.page
 
     def count(cur: Any, source: str, limit: int | None = None, start: int = 0, *rest: Any) -> Any:

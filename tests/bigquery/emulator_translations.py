@@ -29,7 +29,7 @@ from sqlglot import exp
 DATE = r"\b\d{4}-\d{2}-\d{2}\b"
 RUN_ID = r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
 # dbt's names for what it is about to merge.
-MOMENT = r"(?<=__dbt_tmp)\d{12}\b"
+TIME_OF_NAME = r"(?<=__dbt_tmp)\d{12}\b"
 # Where a value stands in a template; a variable's table is its name between two \1.
 PLACE = re.compile("\0(\\d+)\0")
 # What is translated by more than the statement and its tables.
@@ -114,7 +114,9 @@ def translate_once(remembered: Callable[..., Any]) -> None:
     def values_in_texts() -> re.Pattern[str]:
         rows = database.fetch(DATASETS, [database.projects()])
         datasets = sorted((name for (name,) in rows), key=len, reverse=True)
-        return re.compile(rf"{DATE}|{RUN_ID}|{MOMENT}|\b(?:{'|'.join(map(re.escape, datasets))})\b")
+        return re.compile(
+            rf"{DATE}|{RUN_ID}|{TIME_OF_NAME}|\b(?:{'|'.join(map(re.escape, datasets))})\b"
+        )
 
     def of_the_catalog(*ids: str) -> Any:
         try:
@@ -196,13 +198,13 @@ def translate_once(remembered: Callable[..., Any]) -> None:
     def translated(tree: Any, context: Any) -> tuple[str, dict[str, Any]]:
         text = getattr(now, "text", None)
         if not (text and isinstance(tree, KINDS) and is_fit(text, context)):
-            answer: tuple[str, dict[str, Any]] = translate(whole(tree), context)
+            answer: tuple[str, dict[str, Any]] = translate(complete(tree), context)
             return answer
         key = key_of(text, _kind(tree), context)
         text.translated += 1
-        return find(key, text, context) or keep(key, text, context, whole(tree))
+        return find(key, text, context) or keep(key, text, context, complete(tree))
 
-    def whole(tree: Any) -> Any:
+    def complete(tree: Any) -> Any:
         """The tree that a shell stands for."""
         sql = tree.meta.get("shell_of")
         return parse(sql)[0] if sql else tree
@@ -268,4 +270,4 @@ def translate_once(remembered: Callable[..., Any]) -> None:
     interpreter.evaluate = evaluate
     script.parse = parse_once
     query.translate = script.translate = merge.translate = translated
-    query.from_duckdb = lambda error, context, tree: explain(error, context, whole(tree))
+    query.from_duckdb = lambda error, context, tree: explain(error, context, complete(tree))
