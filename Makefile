@@ -228,8 +228,7 @@ pins: .venvs/uv/.tried
 	rm -rf .venvs/dbt-1.12
 	$(BIN)/python -m venv --without-pip .venvs/dbt-1.12
 	cp -Rlf .venv/lib .venvs/dbt-1.12/
-	.venvs/dbt-1.12/bin/python -m pip install --quiet --no-deps \
-		-r tests/end_to_end/requirements-dbt-1.12.txt
+	@$(INSTALL) .venvs/dbt-1.12 --no-deps -r tests/end_to_end/requirements-dbt-1.12.txt
 	@touch $@
 
 .venvs/lint/.made: requirements-lint.txt | .venvs/uv/.tried
