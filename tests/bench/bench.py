@@ -237,7 +237,7 @@ def memory(folder: Path) -> None:
         ):
             command = (sys.executable, "-m", "runner", "run", *args)
             found = []
-            for _ in range(3):
+            for _ in range(min(TIMES, 3)):
                 done = shop.call(sys.executable, str(HERE / "peak.py"), *command)
                 found.append(int(done.stdout.splitlines()[-1]))
             print(f"| {name}{when} | {statistics.median(found):.0f} |", flush=True)
