@@ -4,7 +4,8 @@
     python backup.py --restore FOLDER WAREHOUSE_DIR RUNNER_LOG_DIR      with nothing running
 
 A restore keeps what is there as WAREHOUSE_DIR.old and spool.old, and refuses when these exist.
-FOLDER gets `warehouse`, and `logs/spool` with the records that were not yet written. Run it as the
+FOLDER gets `warehouse`, `logs/spool` with the records that were not yet written, and at the end
+`complete.txt`. What is there is replaced once all of it has been copied beside it. Run it as the
 runner's user, with the Python in which the runner is installed. The control tables are copied
 first: the next `catch-up` may then repeat a run that ended meanwhile, but no run is recorded as
 COMPLETED whose data is not in the copy. Tested by tests/end_to_end/test_backup.py.
@@ -22,6 +23,8 @@ from pathlib import Path
 import duckdb
 
 WAIT_SECONDS = 3600
+# Written last: what the copy has.
+COMPLETE = "complete.txt"
 
 
 def copy_control(source: Path, target: Path) -> None:
@@ -71,24 +74,30 @@ def back_up(warehouse: Path, logs: Path, folder: Path) -> None:
             copy_tenant(path, copied / path.name)
         elif path.is_dir():  # a landing's files are replaced as complete files
             shutil.copytree(path, copied / path.name)
-    print(f"{warehouse} was copied to {folder}: {summary(copied, folder / 'logs' / 'spool')}.")
+    found = summary(copied, folder / "logs" / "spool")
+    (folder / COMPLETE).write_text(f"{found}\n")
+    print(f"{warehouse} was copied to {folder}: {found}.")
 
 
 def restore(folder: Path, warehouse: Path, logs: Path) -> None:
     spool = logs / "spool"
-    if not (folder / "warehouse" / "control.db").is_file():
-        sys.exit(f"{folder} has no warehouse/control.db: name the folder of a complete copy.")
+    if not (folder / COMPLETE).is_file():
+        sys.exit(f"{folder} has no file {COMPLETE}: name the folder of a copy that was completed.")
     places = {path: path.with_name(f"{path.name}.old") for path in (warehouse, spool)}
     for old in places.values():
         if old.exists():
             sys.exit(f"{old} exists: move or delete it first.")
+    copies = {path: path.with_name(f"{path.name}.new") for path in (warehouse, spool)}
+    for path, source in ((warehouse, folder / "warehouse"), (spool, folder / "logs" / "spool")):
+        shutil.rmtree(copies[path], ignore_errors=True)  # of a restore that broke off
+        if source.is_dir():
+            shutil.copytree(source, copies[path])
     for path, old in places.items():
         if path.exists():
             path.rename(old)
             print(f"{path} was kept as {old}.")
-    shutil.copytree(folder / "warehouse", warehouse)
-    if (folder / "logs" / "spool").is_dir():
-        shutil.copytree(folder / "logs" / "spool", spool)
+        if copies[path].exists():
+            copies[path].rename(path)
     print(f"{folder} was restored to {warehouse}: {summary(warehouse, spool)}.")
 
 

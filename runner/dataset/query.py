@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runner.dataset.session import IN_UTC, shut_in
+from runner.dataset.session import IN_UTC, first_line, shut_in
 from runner.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -61,8 +61,10 @@ def run(
             cursor = connection.execute(text)
             return [column[0] for column in cursor.description or []], cursor.fetchall()
     except duckdb.Error as error:
-        # With the names that are near; the rest is the query itself.
-        why = " ".join(re.split(r"\n\s*LINE \d", str(error))[0].split())
+        why = first_line(error)
+        if isinstance(error, duckdb.CatalogException | duckdb.BinderException):
+            # With the names that are near; the rest is the query itself.
+            why = " ".join(re.split(r"\n\s*LINE \d", str(error))[0].split())
         raise UsageProblem(f"DuckDB refused the query ({why}): correct it.") from error
 
 

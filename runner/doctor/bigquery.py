@@ -72,8 +72,8 @@ def partitions(scope: Scope) -> CheckResult:
     detail += f" seen itself, catch-up starts {moved.margin(seen).days} days before its mark"
     if row["unread_rows"]:
         detail += f"; {row['unread_rows']} rows are in partitions over a day before their usage"
-        run = f"runner run --tenant {scope.tenant} --date D"
-        return fail(detail, f"{run}  # its reconciliation lists them")
+        detail += ": the reconciliation of a run of their date lists them"
+        return fail(detail, f"runner run --tenant {scope.tenant} --date D")
     return ok(detail)
 
 

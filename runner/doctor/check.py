@@ -128,7 +128,9 @@ class CheckRunner:
                 self.unmet.add(check.name)
             remedy, target = result.remedy or "", scope.settings.target_name
             if target and remedy.startswith("runner ") and "--target" not in remedy:
-                remedy = remedy.replace(" && ", f" --target {target} && ") + f" --target {target}"
+                command, mark, note = remedy.partition("  # ")
+                both = f"{command} && ".replace(" && ", f" --target {target} && ")
+                remedy = both.removesuffix(" && ") + mark + note
             results.append(
                 replace(result, remedy=remedy or None, name=check.name, tenant=self._tenant)
             )

@@ -55,7 +55,9 @@ def _version(package: str) -> str:
 def project(scope: Scope) -> CheckResult:
     """The project's files are those of this version, where `runner init` made them."""
     folder = scope.settings.project_dir
-    found = (project_files.sync(folder, upgrade=False) or [f"{folder} is a checkout"])[0]
+    found = (
+        project_files.sync(folder, upgrade=False, is_check=True) or [f"{folder} is a checkout"]
+    )[0]
     detail, is_old = found.removeprefix("project").strip(" :"), "--upgrade" in found
     return warn(detail, f"runner init {quoted(folder)} --upgrade") if is_old else ok(detail)
 

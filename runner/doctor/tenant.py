@@ -1,5 +1,6 @@
 """Checks of one tenant."""
 
+import re
 import shlex
 from datetime import UTC, date, datetime, timedelta
 
@@ -137,9 +138,10 @@ def export(scope: Scope) -> CheckResult:
     # Values that are not named are kept: company, plan, accounts and projects.
     email = tenants.find(store, tenant).admin_email or "E"
     add = shlex.join(("runner", "tenant", "add", tenant, "--admin-email", email))
-    error, again = outcome.error or "", f"runner doctor --tenant {tenant}  # once that is corrected"
-    is_another = "not found" in error or " lacks " in error
-    return fail(error, f"{add} --export NEW_EXPORT" if is_another else again)
+    if re.search("not found| lacks ", error := outcome.error or ""):
+        return fail(error, f"{add} --export NEW_EXPORT")
+    again = f"{error} Once that is corrected, check again."
+    return fail(again, f"runner doctor --tenant {tenant}")
 
 
 def _opened(scope: Scope) -> Outcome:
@@ -171,7 +173,8 @@ def freshness(scope: Scope) -> CheckResult:
     if age <= STALE:
         return ok(detail)
     if scope.engine == "duckdb":
-        return warn(detail, f"runner catch-up --tenant {tenant}  # once the files have newer rows")
+        newer = f"{detail}; once the files have newer rows, catch-up loads them"
+        return warn(newer, f"runner catch-up --tenant {tenant}")
     table = scope.exports[0].ref.replace(".", ":", 1)
     return (warn if age <= TOO_OLD else fail)(detail, f"bq show {table}")
 

@@ -26,11 +26,12 @@ MOVE = "keep    {path}, which you changed; it was moved or dropped: move your ch
 LOST = "removed {path}, by you; restore it: mkdir -p {parent} && cp {new} {ours}"
 
 
-def sync(folder: Path, upgrade: bool) -> list[str]:
+def sync(folder: Path, upgrade: bool, is_check: bool = False) -> list[str]:
     """Copy the project to a folder without one; returns lines that list the changes.
 
     Files that the user changed or removed are not touched. `upgrade`: replace the others by this
-    version's; without it, they are only listed. A checkout has no lines. Raises UsageProblem.
+    version's; without it, they are only listed. `is_check`: write nothing. A checkout has no lines.
+    Raises UsageProblem.
     """
     try:
         if os.path.lexists(folder / PROJECT) and not (folder / RECORD).exists():
@@ -44,7 +45,10 @@ def sync(folder: Path, upgrade: bool) -> list[str]:
             raise UsageProblem(f"{folder} belongs to user {owner}: run this as that user.")
         digests = {path: _digest(source) for path, source in sorted(shipped.items())}
         plan = _plan(folder, digests, known)
-        if upgrade or not known:
+        if plan.get(PROJECT) == LOST:
+            restore = f"cp {shlex.quote(str(shipped[PROJECT]))} {shlex.quote(str(folder))}"
+            raise UsageProblem(f"{folder} has a {RECORD} but no {PROJECT}: restore it: {restore}")
+        if not is_check and (upgrade or not known):
             if not known:  # a record without files: whatever interrupts it, it can be repeated
                 _write(folder / RECORD, _record_of({}))
             for path in [path for path, change in plan.items() if change in (ADD, CHANGE)]:
@@ -64,7 +68,9 @@ def sync(folder: Path, upgrade: bool) -> list[str]:
             lines.append(f"  {change.format(path=path, ours=ours, parent=parent, new=new)}")
     done = "was upgraded" if upgrade else "can be upgraded with --upgrade"
     state = f"{done} from version {version} to {__version__}:"
-    if not known or not {*plan.values()} - {MOVE, LOST}:
+    if is_check and not known:
+        state = "is not complete: --upgrade completes it"
+    elif not known or not {*plan.values()} - {MOVE, LOST}:
         state = f"{'is up to date' if known else 'was created'}, version {__version__}"
     return [f"project         {folder} {state}", *lines]
 
@@ -103,9 +109,9 @@ Digests = Mapping[str, str | None]
 
 
 def _plan(folder: Path, shipped: Digests, known: Digests) -> dict[str, str]:
-    """What is to be done with each path, ADD to LOST, by the digests of the files."""
+    """What is to be done with each path, ADD to LOST; the file that makes it a project is last."""
     plan = {}
-    for path in sorted({*shipped, *known}):
+    for path in sorted({*shipped, *known}, key=lambda path: (path == PROJECT, path)):
         new, old, ours = shipped.get(path), known.get(path), folder / path
         # A symlink, and what is behind one, is the user's: its digest equals no other.
         links = [ours, *ours.parents][: len(Path(path).parts)]

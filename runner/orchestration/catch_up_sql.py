@@ -117,7 +117,8 @@ select
     sum(case when is_read then 0 else exported_rows end) as unread_rows,
     max(case when exported_rows > 0 then partition_date end) as newest_partition,
     max(date_diff(exported_on, partition_date, day)) as lag_days,
-    min(case when loaded_rows > 0 then newest_export_time end) as newest_export_time,
+    min(case when loaded_rows > 0 and strpos(@exports, export_ref) > 0 then newest_export_time end)
+        as newest_export_time,
     countif(
         is_read and coalesce(partition_date >= @partitions_from, true)
         and (exported_rows <> loaded_rows or exported_at is distinct from loaded_at)

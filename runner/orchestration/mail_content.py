@@ -34,7 +34,6 @@ def of_end(alert: Alert, run: Run, outcome: Outcome, values: Mapping[str, str]) 
         "Pipeline": run.pipeline_id,
         "Usage dates (UTC)": str(run.dates),
         "Started": f"{run.start_time:%Y-%m-%d %H:%M:%S} UTC by {run.trigger_by}",
-        "Project folder": "{project_dir} on {host}".format(**values),
     }
     failing: list[FailedExpectation] = []
     if run.status == "COMPLETED":

@@ -1,12 +1,12 @@
 """The ranges of the usage dates to run again, and whether an export has stopped. No I/O."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 
-from runner.dates import DAY, LONGEST_DAYS, DateRange
+from runner.dates import DAY, LONGEST_DAYS, DateRange, midnight
 
 # Ranges of failed dates are shorter: a range that timed out may complete in parts.
 LONGEST_FAILED_DAYS = 31
@@ -40,6 +40,22 @@ def has_stopped(newest: Mapping[date, datetime | None], now: datetime) -> dateti
     """
     late = (at for day, at in newest.items() if at and _is_judged(day, now))
     return min((at for at in late if at < now - STOPPED_AFTER), default=None)
+
+
+def failing(
+    failed: Set[date], charged: Set[date], stopped_at: datetime, now: datetime
+) -> set[date]:
+    """The dates of a stopped export whose runs fail, which is mailed: one of the last week.
+
+    That is a date that failed before, or yesterday. Dates of longer ago are not judged by
+    export_has_not_stopped: without exported charges their runs would complete, as if it were back.
+    """
+    week_ago = now.date() - 7 * DAY
+    found = {day for day in failed if day > week_ago or day in charged}
+    is_judged = stopped_at < midnight(now.date()) - STOPPED_AFTER
+    if is_judged and max(found, default=week_ago) <= week_ago:
+        found.add(now.date() - DAY)
+    return found
 
 
 def margin(lag_days: int | None) -> timedelta:

@@ -135,9 +135,11 @@ def find(context: Context, known: tenants.Known, template: templates.Template) -
     else:
         newest_rows = {row["usage_date"]: row["newest_export_time"] for row in rows}
         stopped_at = moved.has_stopped(newest_rows, checked_at)
-        if stopped_at and max(failed, default=EARLIEST) <= checked_at.date() - 7 * dates.DAY:
-            failed.add(checked_at.date() - dates.DAY)  # its run fails, which is mailed
-    days |= failed
+        if stopped_at:
+            charged = {row["usage_date"] for row in rows if row["exported_rows"]}
+            days -= failed
+            failed = moved.failing(failed, charged, stopped_at, checked_at) - never
+            days |= failed
     ranges = dates.ranges(days - skipped - failed)
     ranges += dates.ranges(failed, moved.LONGEST_FAILED_DAYS)
     parts = (row["newest_partition"] for row in rows)

@@ -175,6 +175,7 @@ def test_the_costs_of_chosen_dates_are_shown(served, browser) -> None:
     page.fill("#from", "2020-01-01")
     wait_for(page, "#trouble:not([hidden])")
     assert "366 dates" in page.inner_text("#trouble")
+    assert page.inner_text("#costs-total") == "" and page.is_hidden("#charts")
     page.click("#leave")
 
 

@@ -28,7 +28,7 @@ from runner.cli.lists import checks
 from runner.control import spool, tenants
 from runner.control.processes import this_host
 from runner.control.tenants import Export
-from runner.doctor import tenant, warehouse
+from runner.doctor import check, tenant, warehouse
 from runner.doctor.check import (
     ANSWER,
     Check,
@@ -573,8 +573,8 @@ def test_a_tenant_without_an_export(find_check: FindCheck) -> None:
         (25, False, "warn", "bq show p:d.t"),
         (49, False, "fail", "bq show p:d.t"),
         (None, False, "fail", "bq show p:d.t"),
-        (49, True, "warn", "runner tenant show acme"),
-        (None, True, "warn", "runner tenant show acme"),
+        (49, True, "warn", "runner catch-up --tenant acme"),
+        (None, True, "warn", "runner catch-up --tenant acme"),
     ],
 )
 def test_an_export_that_no_longer_grows(
@@ -898,3 +898,19 @@ def test_doctor_changes_nothing(find_check: FindCheck, control: Control) -> None
     find_check("runs", "--tenant", "acme")
     assert control.sql("select * from acme.x_meta_pipeline_runs") == before
     assert len(spool.waiting(control.settings)) == 1
+
+
+@pytest.mark.parametrize(
+    ("remedy", "printed"),
+    [
+        ("runner catch-up --tenant T", "runner catch-up --tenant T --target prod"),
+        ("runner a && runner b", "runner a --target prod && runner b --target prod"),
+        ("runner run --date D  # fewer", "runner run --date D --target prod  # fewer"),
+        ("bq show p:d.t", "bq show p:d.t"),
+    ],
+)
+def test_a_remedy_has_the_callers_target(remedy: str, printed: str) -> None:
+    scope = Scope(Settings(ROOT, "prod", {}), lambda: None)  # type: ignore[arg-type, return-value]
+    one = check.Check("x", lambda scope: check.fail("wrong", remedy))
+    (result,) = check.CheckRunner().run([one], scope)
+    assert result.remedy == printed

@@ -167,7 +167,7 @@ def test_a_restore_in_place_keeps_what_was_there_and_the_next_is_refused(
     for words, problem in (
         (["--restore", tmp_path / "backup", *places], f"{kept} exists: move or delete it first.\n"),
         ([*places, tmp_path / "backup"], "warehouse exists: name a folder that does not"),
-        (["--restore", tmp_path, *places], "has no warehouse/control.db: name the folder"),
+        (["--restore", tmp_path, *places], "has no file complete.txt: name the folder"),
         ([logs, logs, tmp_path / "other"], "has no control.db: name the folder"),
         (places, "python backup.py WAREHOUSE_DIR RUNNER_LOG_DIR FOLDER"),
     ):

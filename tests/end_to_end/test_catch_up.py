@@ -368,17 +368,20 @@ def test_a_range_joined_for_the_quota_takes_in_no_date_whose_rows_expired(scene:
     assert scene.costs() == {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: Decimal("4.5")}
 
 
-def test_an_export_that_stopped_fails_the_catch_up_that_has_nothing_to_run(scene: Scene) -> None:
+def test_an_export_that_stopped_fails_the_catch_up_and_a_run_of_yesterday(scene: Scene) -> None:
     """A sample of 2024 has not stopped; what was billed this month and has no more rows has."""
     now = datetime.now(UTC)
     days = [(now - timedelta(days=n)).date().isoformat() for n in (6, 5)]
     scene.write([*ROWS, *(charge(day) for day in days)])
     assert scene.catch_up()["error"] is None, "it has just been loaded for the first time"
-    document = scene.catch_up(code=1)
-    assert document["runs"] == [] and "has stopped" in document["error"]
-    answer = scene.world("catch-up", "--tenant", "late")
+    for _ in range(2):
+        document = scene.catch_up(code=1)
+        (run,) = document["runs"]
+        assert (run["run_date"], run["status"]) == (f"{now.date() - timedelta(days=1)}", "FAILED")
+        assert "has stopped" in document["error"]
+    answer = scene.world("catch-up", "--tenant", "late", "--dry-run")
     assert answer.exit_code == 1
-    assert "nothing to run" in answer.stdout and "has stopped" in answer.stdout
+    assert "1 date to run" in answer.stdout and "has stopped" in answer.stdout
     fresh = {"export_time": f"{now - timedelta(hours=40):%F %T}+00"}
     scene.write([*ROWS, *(charge(day) for day in days), charge(days[1], **fresh)])
     assert scene.catch_up()["error"] is None

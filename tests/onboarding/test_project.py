@@ -98,12 +98,12 @@ def test_a_newer_version_first_lists_what_it_would_change(
     restore = f"mkdir -p {ours}/models && cp {wheel}/models/c.sql {ours}/models/c.sql"
     assert lines == [
         "  remove  .gitignore",
-        "  change  dbt_project.yml",
         "  change  models/a.sql",
         f"  keep    models/b.sql, which you changed; {compare['models/b.sql']}",
         f"  removed models/c.sql, by you; restore it: {restore}",
         "  add     models/new.sql",
         f"  keep    models/own.sql, which you changed; {compare['models/own.sql']}",
+        "  change  dbt_project.yml",
     ]
     assert texts(ours) == before, "nothing was changed"
 
@@ -223,10 +223,25 @@ def test_an_init_that_broke_off_is_completed_by_the_next(
     with pytest.raises(UsageProblem, match=r"broken cannot be read or written \(no space left"):
         project.sync(folder, False)
     monkeypatch.setattr(project, "_write", write)
+    assert (folder / "dbt_project.yml").exists() == (written == 6), "before, it is no project"
+    if written:
+        before = texts(folder)
+        (checked,) = project.sync(folder, False, is_check=True)
+        assert checked.endswith("is not complete: --upgrade completes it")
+        assert texts(folder) == before, "a check writes nothing"
     (created,) = project.sync(folder, False)
     assert created.endswith("was created, version 1")
     assert texts(folder) == texts(wheel)
     assert project.sync(folder, False)[0].endswith("is up to date, version 1")
+
+
+def test_a_project_that_lost_the_file_that_makes_it_one_is_restored_as_printed(ours: Path) -> None:
+    (ours / "dbt_project.yml").unlink()
+    for upgrade in (False, True):
+        with pytest.raises(UsageProblem, match=r"no dbt_project\.yml: restore it: cp ") as lost:
+            project.sync(ours, upgrade)
+    subprocess.run(lost.value.message.partition("restore it: ")[2], shell=True, check=True)
+    assert project.sync(ours, False)[0].endswith("is up to date, version 1")
 
 
 def test_another_dbt_project_is_refused(wheel: Path, tmp_path: Path) -> None:

@@ -40,7 +40,6 @@ def send(
     values = {"tenant_id": "acme", "admin_email": "admin@acme.example", "alert_to": alert_to}
     mail = mail_at(inbox.port)
     values["company_name"] = reported.get("company", "Acme")
-    values |= {"project_dir": "/srv/billing", "host": "night.example"}
     failed = run or a_run()
     written = of_end(ALERT, failed, outcome, values)
     refused = mailing.SmtpMailbox(lambda: mail).send(message(written, mail.sender, failed.id))
@@ -101,7 +100,6 @@ def test_both_parts_have_all_that_is_needed(inbox: Inbox, kind: str) -> None:
     for needed in (
         *("acme", "Acme", "11111111-2222-3333-4444-555555555555", "2024-11-01"),
         *("2024-11-02 03:04:05 UTC", "cron", "test cost_type_is_known"),
-        "/srv/billing on night.example",
         "billing_cost_daily: cost_type_is_known failed for 3 rows (cost_type is one that Google",
         *('for example {"cost_type": "surprise"}', "sku_is_not_null failed for 12 rows"),
         "runner status 11111111-2222-3333-4444-555555555555 --tenant acme",

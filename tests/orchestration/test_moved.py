@@ -46,6 +46,25 @@ def test_an_export_has_stopped_when_the_data_quality_test_reports_it() -> None:
     assert timedelta(hours=hours) == moved.STOPPED_AFTER
 
 
+def test_a_stopped_export_has_one_date_of_the_last_week_to_fail() -> None:
+    """Yesterday, or one that has failed; never one that the test of its bill no longer judges."""
+    now = NOON + timedelta(days=20)
+    today = now.date()
+    yesterday, long_ago = today - timedelta(days=1), today - timedelta(days=7)
+
+    def failing(failed: set[date], charged: set[date] = frozenset(), at: datetime = NOON):
+        return moved.failing(failed, charged, at, now)
+
+    assert failing(set()) == {yesterday}
+    assert failing({today - timedelta(days=6)}) == {today - timedelta(days=6)}
+    assert failing({long_ago}) == {yesterday}, "it would complete without charges"
+    assert failing({long_ago}, {long_ago}) == {long_ago, yesterday}
+    # Judged by the end of yesterday, not by now: on the third day's morning it has not failed.
+    end = datetime.combine(today, datetime.min.time(), UTC) - moved.STOPPED_AFTER
+    assert failing(set(), at=end) == set()
+    assert failing(set(), at=end - timedelta(seconds=1)) == {yesterday}
+
+
 def test_the_newest_end_of_a_date_counts() -> None:
     runs = [
         Ended(False, DateRange(day(2), day(2))),

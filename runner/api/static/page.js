@@ -205,7 +205,7 @@ function showCosts() {
   const total = rows.reduce((all, row) => all + row.cost, 0);
   $("costs-total").textContent = rows.length ? money(total) : "";
   $("currency").hidden = $("charts").hidden = !rows.length;
-  $("costs-note").textContent = rows.length ? `from ${days[0][0]} to ${days.at(-1)[0]}` : 
+  $("costs-note").textContent = rows.length ? `from ${days[0][0]} to ${days.at(-1)[0]}` :
     $("from").value || $("to").value ? "No cost is loaded for these dates." : "No cost is loaded yet: run a date below.";
   const published = new Map(state.costs.filter((row) => row.published_at).map((row) => [row.usage_date, row]));
   showProof(published.size, new Set(state.costs.map((row) => row.usage_date)).size);
@@ -284,20 +284,21 @@ function serviceChart(services, colour, currency) {
 }
 
 async function loadCosts() {
-  const tenant = state.tenant;
+  const tenant = state.tenant, asked = new URLSearchParams();
+  for (const name of ["from", "to"]) if ($(name).value) asked.set(`${name}_date`, $(name).value);
+  const mine = state.asked = `${tenant}?${asked}`;
   try {
-    const asked = new URLSearchParams();
-    for (const name of ["from", "to"]) if ($(name).value) asked.set(`${name}_date`, $(name).value);
     const costs = await call(`/api/v1/tenants/${encodeURIComponent(tenant)}/costs?${asked}`);
-    if (tenant !== state.tenant) return;
+    if (mine !== state.asked) return;  // others were asked for meanwhile
     state.costs = costs;
     showCosts();
   } catch (error) {
     // While a run loads, its file is taken: the numbers of before stay, and are asked for again.
-    if (tenant !== state.tenant) return;
+    if (mine !== state.asked) return;
     if (error.status === 503) $("costs-note").textContent = "A run is building the tables: the costs are shown after its end.";
-    if (error.status === 503) setTimeout(() => { if (tenant === state.tenant) loadCosts(); }, (error.wait || 5) * 1000);
-    else trouble(error);
+    if (error.status === 503) return setTimeout(() => { if (mine === state.asked) loadCosts(); }, (error.wait || 5) * 1000);
+    if (error.status === 422) { state.costs = []; showCosts(); }  // not the costs of other dates
+    trouble(error);
   }
 }
 
