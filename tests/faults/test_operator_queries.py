@@ -222,6 +222,14 @@ def test_a_mistyped_name_is_refused_with_the_nearest(history: Scene, sql: str, n
     assert "LINE" not in done.stderr and done.stderr.endswith(": correct it.\n")
 
 
+def test_a_value_that_cannot_be_converted_is_not_shown(history: Scene) -> None:
+    """It may be another tenant's: views read exports that several tenants share."""
+    sql = "select cast(status as int) from acme.x_meta_pipeline_runs"
+    done = history.call("query", sql)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "COMPLETED" not in done.stderr and "FAILED" not in done.stderr, done.stderr
+
+
 def test_in_bigquerys_words_they_read_as_an_operator_would_write_them(scene: Scene) -> None:
     """Compiled only: their results are DuckDB's to prove, their words BigQuery's."""
     sql = compiled(
