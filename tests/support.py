@@ -1,5 +1,6 @@
 """Where a test finds the project, and folders of its own."""
 
+import os
 import re
 import shutil
 import socket
@@ -100,6 +101,14 @@ class Inbox:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         self.mails.append(envelope)
         return "250 OK"
+
+
+def of_session(factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run of pytest, the same in each process of pytest-xdist."""
+    own = factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def free_port() -> int:

@@ -6,6 +6,7 @@ with its own environment, folder and pipes, and can be killed.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import socket
@@ -31,28 +32,58 @@ ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_t
 
 
 @contextlib.contextmanager
-def serving(tenant: str, target: str = "local", **environ: str) -> Iterator[None]:
+def serving(
+    tenant: str, target: str = "local", shared: Path | None = None, **environ: str
+) -> Iterator[None]:
     """Have the process that is forked, and have `subprocess` use it.
 
     What dbt parses for the tenant first is parsed before, for that target of the profile, with
-    these variables.
+    these variables. Processes that name the same folder as `shared` have one: the first starts it,
+    and it ends when the last of them has left.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        address = f"{folder}/socket"
-        server = START(
-            [sys.executable, SERVER, address, tenant, target],
-            env={**os.environ, **ONE_THREAD, **environ, "PYTHONPATH": ":".join(map(str, FOLDERS))},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert server.stdin and server.stdout and server.stdout.readline() == b"ready\n"
+    with tempfile.TemporaryDirectory() as own:
+        folder = shared or Path(own)
+        address = str(folder / "socket")
+        with open(folder / "lock", "w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            users = _joined(folder / "users")
+            if users is None:
+                users = _started(folder, [address, tenant, target], environ)
         use(address)
         try:
             yield
         finally:
             subprocess.Popen = START  # type: ignore[misc]
-            server.stdin.close()
-            server.wait()
+            os.close(users)
+
+
+def _joined(users: Path) -> int | None:
+    """Open the pipe on whose last closing the process ends; None where there is no process yet."""
+    try:
+        return os.open(users, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:  # there is no pipe, or nothing reads it any more
+        return None
+
+
+def _started(folder: Path, words: list[str], environ: dict[str, str]) -> int:
+    """Start the process; its pipe, as `_joined` opens it."""
+    for name in ("users", "socket"):
+        (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / "users")
+    reading = os.open(folder / "users", os.O_RDONLY | os.O_NONBLOCK)
+    users = _joined(folder / "users")
+    assert users is not None
+    server = START(
+        [sys.executable, SERVER, *words],
+        env={**os.environ, **ONE_THREAD, **environ, "PYTHONPATH": ":".join(map(str, FOLDERS))},
+        stdin=reading,
+        stdout=subprocess.PIPE,
+    )
+    os.close(reading)
+    assert server.stdout and server.stdout.readline() == b"ready\n"
+    server.stdout.close()
+    server.returncode = 0  # it may outlast this process: nothing waits for it
+    return users
 
 
 def use(address: str) -> None:

@@ -8,15 +8,34 @@ from typing import Any
 import pytest
 from exports import ACCOUNT, charge, write_parquet
 from shop_rows import EUROS, OTHER, shared_rows
-from support import only
+from support import of_session, only
 from warm import serving
 from world import SharedWorker, World, a_world
+from xdist.scheduler import LoadFileScheduling
+
+# Files that share the warehouse with the tenant shop: one process has all of them, and makes it.
+OF_SHOP = ("charges", "data_quality", "dates_are_replaced", "own_models", "tenants_are_apart")
+
+
+class ByFile(LoadFileScheduling):
+    """Each process of pytest-xdist takes the next file; those of the shop are as one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "shop" if file.endswith(tuple(f"/test_{name}.py" for name in OF_SHOP)) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def shared_worker(clean_environment: None) -> Iterator[None]:
+def shared_worker(
+    clean_environment: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     """Commands called in this process share one dbt; programs that are started are forks."""
-    with serving("mini"), pytest.MonkeyPatch.context() as patch:
+    forks = serving("mini", shared=of_session(tmp_path_factory))
+    with forks, pytest.MonkeyPatch.context() as patch:
         os.umask(0o077)  # as the command has it
         patch.setattr("runner.engine.pool.Worker", SharedWorker)
         patch.setattr("runner.onboarding.builder.Worker", SharedWorker)

@@ -9,13 +9,16 @@ import pytest
 # The tables without dbt are the fast layer's.
 from control_file import Control
 from scene import Scene, made_in
+from support import of_session
 from warm import serving
 
 
 @pytest.fixture(scope="session", autouse=True)
-def warm_programs(clean_environment: None) -> Iterator[None]:
+def warm_programs(
+    clean_environment: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     """What a test starts is forked, but for what `unshare` starts."""
-    with serving("acme"):
+    with serving("acme", shared=of_session(tmp_path_factory)):
         yield
 
 
