@@ -22,6 +22,7 @@ from connection import connect
 from emulator import Emulator
 from exports import charge, credit
 from few_models import as_dbt_knows_it
+from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 from support import ROOT, SHARED, environment_in, only
 from world import worker_of_one_parse
@@ -133,9 +134,9 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def quick_path() -> str:
-    """PYTHONPATH for commands of the layer: see short_stack.py and texts_once.py."""
-    return ":".join(map(str, (HERE / "as_itself", HERE, ROOT)))
+def quick_path(signs_in: str = "as_itself") -> str:
+    """PYTHONPATH for commands of the layer: see short_stack.py, texts_once.py, made_once.py."""
+    return ":".join(map(str, (HERE / signs_in, HERE, HERE.parent, ROOT)))
 
 
 def live(emulator: Emulator, folder: Path) -> Story:
@@ -197,6 +198,25 @@ def lines(rows: list[dict[str, Any]], tenant: str) -> bytes:
     for row in made:
         del row["_PARTITIONTIME"]
     return "".join(json.dumps(row) + "\n" for row in made).encode()
+
+
+def make_export_of_two(client: bigquery.Client) -> None:
+    """An export with one charge of each account, on BETA."""
+    client.create_dataset("billing")
+    client.query_and_wait(ddl(EXPORT, json.loads(SCHEMA.read_text())))
+    for tenant in ACCOUNTS:
+        append_rows(client, EXPORT, SCHEMA, lines([charge(BETA, 1.5)], tenant))
+
+
+def is_onboarded(client: bigquery.Client, tenant: str) -> bool:
+    """Whether a test before has added the tenant."""
+    try:
+        found = client.query_and_wait(
+            f"select 1 from tenants.tenant_profiles where tenant_id = '{tenant}'"
+        )
+    except NotFound:
+        return False
+    return found.total_rows == 1
 
 
 def _make_exports(client: bigquery.Client) -> None:

@@ -13,7 +13,7 @@ import pytest
 # Rows of an export and a warehouse of DuckDB's, to compare with, are the end-to-end layer's.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "end_to_end"))
 
-from cloud import Story, live
+from cloud import Story, live, make_export_of_two
 from connection import connect
 from emulator import Emulator, running_emulator
 from google.cloud import bigquery
@@ -74,6 +74,16 @@ def dataset(client: bigquery.Client, request: pytest.FixtureRequest) -> Iterator
 def rows(client: bigquery.Client) -> Callable[[str], list[tuple[object, ...]]]:
     """Run a query and give its rows as tuples."""
     return lambda sql: [tuple(row.values()) for row in client.query_and_wait(sql)]
+
+
+@pytest.fixture(scope="session")
+def two_accounts(
+    emulator_venv: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Emulator]:
+    """An emulator with an export of two accounts; who onboards alpha leaves it to the next test."""
+    with running_emulator(emulator_venv, tmp_path_factory.mktemp("two_accounts")) as running:
+        make_export_of_two(connect(running))
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -15,18 +15,16 @@ from pathlib import Path
 import gate_login
 import google.auth
 import pytest
-from billing_export import append_rows, ddl
 from click.testing import CliRunner, Result
-from cloud import ACCOUNTS, BETA, EXPORT, SCHEMA, lines, one_dbt
+from cloud import ACCOUNTS, BETA, EXPORT, is_onboarded, one_dbt, quick_path
 from connection import connect
-from emulator import running_emulator
-from exports import charge
+from emulator import Emulator
 from fastapi.testclient import TestClient
 from gate import Gate, open_gate
 from gate_login import OWN
 from google.auth import iam
 from google.cloud import bigquery
-from support import DBT_TARGET, ROOT, Inbox, environment_in, only
+from support import DBT_TARGET, Inbox, environment_in, only
 
 from runner import settings
 from runner.api import app, auth
@@ -73,7 +71,7 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(emulator_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(two_accounts: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Alpha and beta, added by the process's own account, and then given one each."""
     folder = tmp_path_factory.mktemp("accounts")
     environ = {
@@ -82,19 +80,14 @@ def world(emulator_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "RUNNER_TARGET_DIR": str(DBT_TARGET / "accounts"),
         "DBT_TARGET": "bigquery",
         "GCP_PROJECT": "local",
-        "PYTHONPATH": f"{HERE / 'as_google'}:{HERE}:{ROOT}",
+        "PYTHONPATH": quick_path("as_google"),
     }
     with (
-        running_emulator(emulator_venv, folder / "bigquery") as emulator,
-        open_gate(emulator) as gate,
+        open_gate(two_accounts) as gate,
         pytest.MonkeyPatch.context() as patch,
         one_dbt(),
     ):
-        client = connect(emulator)
-        client.create_dataset("billing")
-        client.query_and_wait(ddl(EXPORT, json.loads(SCHEMA.read_text())))
-        for tenant in ACCOUNTS:
-            append_rows(client, EXPORT, SCHEMA, lines([charge(BETA, 1.5)], tenant))
+        client = connect(two_accounts)
         profile = folder / "profiles" / "profiles.yml"
         reported = profile.read_text().splitlines()
         [n] = [n for n, line in enumerate(reported) if "api_endpoint:" in line]
@@ -106,10 +99,11 @@ def world(emulator_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         gate_login.aim(gate.url)
         made = World(gate, client, environ)
         for tenant, account in ACCOUNTS.items():
-            made.done(
-                f"tenant add {tenant} --admin-email a@b.example --plan scale --export {EXPORT}"
-                f" --billing-account {account}"
-            )
+            if not is_onboarded(client, tenant):
+                made.done(
+                    f"tenant add {tenant} --admin-email a@b.example --plan scale --export {EXPORT}"
+                    f" --billing-account {account}"
+                )
             gate.granted[SA[tenant]] = {tenant, "billing"}
             made.done(SET[tenant])
         yield made
