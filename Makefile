@@ -49,7 +49,7 @@ export NEXT
 # environments are there, and the others are made meanwhile.
 test:
 	@rm -rf target/test-times && mkdir -p target/test-times
-	@$(MAKE) --no-print-directory -j2 $(SYNC) end-to-end bigquery-story bigquery-rest faults unit api \
+	@$(MAKE) --no-print-directory -j2 $(SYNC) end-to-end bigquery-story bigquery-rest unit api faults \
 		package dbt-1.12-run lint focus types docs dbt-unit
 	@echo "The ten files of tests that took longest, in seconds:"
 	@cat target/test-times/* | sort -rn | awk 'NR <= 10'
