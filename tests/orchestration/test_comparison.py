@@ -307,7 +307,7 @@ def test_on_random_bills_the_statement_agrees_with_the_rules(compare, tables) ->
             for day, parts in copied.items()
             if since and any(source.partition and source.partition < since for source in parts)
         }, seed
-        stopped = {row["usage_date"]: row["newest_export_time"] for row in found.rows}
+        times = {row["usage_date"]: row["newest_export_time"] for row in found.rows}
         assert {day: at for day, at in stopped.items() if at} == newest(exported, copied, refs), (
             seed
         )
