@@ -1,8 +1,9 @@
 """What a run costs, as ratios measured side by side: `make bench`, or `bench.py one_run dates …`.
 
-Each section takes turns between what it compares, BENCH_TIMES times (5), and prints the median CPU
+Each section takes turns between what it compares, BENCH_TIMES times (3), and prints the median CPU
 time of the command and all its processes, the least wall time, and what both are of the first
-line. Nothing is asserted: the figures stand in docs/benchmarks.md with the machine they are of.
+line. Ten million rows and many tenants, a turn of which takes a quarter of an hour, take BENCH_LONG
+turns (1). Nothing is asserted: docs/benchmarks.md has the figures, with the machine they are of.
 The commit of before runs from target/88b007c, which `make bench` makes; without it it is left out.
 """
 
@@ -25,7 +26,8 @@ from shop import BEFORE, FIRST, ROOT, Shop, a_shop
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from macro_sql import load_macros
 
-TIMES = int(os.environ.get("BENCH_TIMES", "5"))
+TIMES = int(os.environ.get("BENCH_TIMES", "3"))
+LONG = int(os.environ.get("BENCH_LONG", "1"))
 HERE = Path(__file__).parent
 DBT = str(Path(sys.executable).with_name("dbt"))
 BUILD = ("build", "--selector", "cost_billing", "--exclude-resource-type", "unit_test")
@@ -163,7 +165,7 @@ def dates(folder: Path) -> None:
 
 
 def tenants(folder: Path) -> None:
-    """(c): all tenants of one export, one command. Many tenants are their own repetition."""
+    """(c): all tenants of one export, one command."""
     counts = [int(count) for count in os.environ.get("BENCH_TENANTS", "20 50 200").split()]
     ways = []
     for shop, when in shops(folder):
@@ -195,11 +197,7 @@ def tenants(folder: Path) -> None:
             for count in here
             for workers in (1, 2)
         ]
-    compare(
-        "Tenants by one command, seconds a tenant",
-        *ways,
-        times=int(os.environ.get("BENCH_TIMES", "1")),
-    )
+    compare("Tenants by one command, seconds a tenant", *ways, times=LONG)
 
 
 def rows(folder: Path) -> None:
@@ -217,7 +215,7 @@ def rows(folder: Path) -> None:
             ]
             if not when:
                 ways.append(Way("bare dbt", lambda n, at=shop: bare(at, "bare", FIRST)))
-        times = TIMES if count < 10_000_000 else min(TIMES, 3)
+        times = TIMES if count < 10_000_000 else LONG
         compare(f"{count:,} rows of one date", *ways, times=times)
         shutil.rmtree(folder / str(count))
 
@@ -237,7 +235,7 @@ def memory(folder: Path) -> None:
         ):
             command = (sys.executable, "-m", "runner", "run", *args)
             found = []
-            for _ in range(min(TIMES, 3)):
+            for _ in range(TIMES):
                 done = shop.call(sys.executable, str(HERE / "peak.py"), *command)
                 found.append(int(done.stdout.splitlines()[-1]))
             print(f"| {name}{when} | {statistics.median(found):.0f} |", flush=True)
@@ -317,7 +315,7 @@ def main() -> None:
         sys.exit(f"There is no section {', '.join(unknown)}: use {', '.join(SECTIONS)}.")
     print(
         f"{os.cpu_count()} cores, Python {platform.python_version()}, load before:"
-        f" {os.getloadavg()[0]:.1f}; {TIMES} turns"
+        f" {os.getloadavg()[0]:.1f}; {TIMES} turns, {LONG} of what takes long"
     )
     for name in wanted:
         with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as folder:
