@@ -3,7 +3,7 @@
 #   docker build --tag runner .
 #   docker run --rm --read-only --tmpfs /tmp --volume billing:/data runner doctor
 #
-# docs/deployment.md says what must persist in /data. There was no container engine where this was
+# What must persist in /data is in docs/deployment.md. There was no container engine where this was
 # written: hadolint has read it, and `make test-release` executes its steps as a user without rights in
 # a fresh folder. For a build that can be repeated byte by byte, pin the base by its digest, which
 # `docker buildx imagetools inspect python:3.12.12-slim-trixie` prints: PYTHON=3.12.12-slim-trixie@sha256:...

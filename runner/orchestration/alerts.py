@@ -62,11 +62,12 @@ def raised(
     """
     if run.status not in ("FAILED", "COMPLETED"):
         return []
+    mail = settings.mail
     words = {
         "tenant_id": run.tenant_id,
         "company_name": contact.company_name,
         "admin_email": contact.admin_email,
-        "alert_to": ",".join(settings.mail.alert_to),
+        "alert_to": ",".join(mail.alert_to),
         "project_dir": str(settings.project_dir),
         "host": socket.gethostname(),
         "pipeline_id": run.pipeline_id,
@@ -102,7 +103,7 @@ def raised(
             values |= {
                 f"fingerprint_{n}": f"{fingerprint(run, outcome)}/{entry.id}",
                 f"mail_step_{n}": entry.id,
-                "quiet_since": datetime.now(UTC) - timedelta(hours=settings.mail.quiet_hours),
+                "quiet_since": datetime.now(UTC) - timedelta(hours=mail.quiet_hours),
             }
         alerts.append(Alert(alert_id, content, tuple((name, n) for name in names), values))
     return alerts

@@ -85,7 +85,7 @@ def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
     google = Google(
         {
             "of_the_dead": Job(OWN, "dead"),
-            "of_another": Job(OWN, "alive"),
+            "anothers": Job(OWN, "alive"),
             "of_before": Job(OWN, "dead", "DONE"),
             # A control statement of the runner itself: it checks by itself whose the run is.
             "runner-of_the_dead": Job(OWN, "dead"),
@@ -154,7 +154,7 @@ def test_jobs_of_a_tenants_own_account_are_cancelled_as_that_account(
     states = {job_id: job.state for job_id, job in google.jobs.items()}
     assert states == {
         **dict.fromkeys(("of_the_dead", "of_the_tenant", "of_before"), "DONE"),
-        **dict.fromkeys(("of_another", "runner-of_the_dead"), "RUNNING"),
+        **dict.fromkeys(("anothers", "runner-of_the_dead"), "RUNNING"),
     }
 
 
