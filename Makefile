@@ -45,6 +45,9 @@ in warehouse/control.db, for any client of SQLite. The first command lists the t
 endef
 export NEXT
 
+# What is imported is compiled once for all processes; compiling all that is installed takes longer.
+test check: export PYTHONPYCACHEPREFIX := $(CURDIR)/target/bytecode
+
 # Two at a time, each part's output in one piece, the longest first: each begins as soon as its own
 # environments are there, and the others are made meanwhile.
 test:

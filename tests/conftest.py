@@ -16,7 +16,6 @@ from support import ROOT, Inbox, free_port
 # What a shell may have set, and would lead a test to another warehouse or mail server.
 OURS = ("WAREHOUSE_", "RUNNER_", "DBT_", "SMTP_", "ALERT_", "BIGQUERY_", "GOOGLE_", "GCP_", "LOG_")
 
-sys.dont_write_bytecode = True
 set_hypothesis_home_dir(tempfile.mkdtemp(prefix="hypothesis-"))
 # Before tests/, whose folders would pass for packages of their names.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -45,7 +44,6 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         for name in [name for name in os.environ if name.startswith(OURS)]:
             patch.delenv(name)
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv("PYTHONDONTWRITEBYTECODE", "1")
         patch.setenv("DO_NOT_TRACK", "1")
         yield
 

@@ -13,7 +13,7 @@ import duckdb
 import jinja2
 import yaml
 from control_db import ask
-from support import ROOT
+from support import ROOT, SYSTEM
 
 from runner.context import open_context
 from runner.control import claim
@@ -48,7 +48,7 @@ def at_once(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**control.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**SYSTEM, **control.environ, "PYTHONPATH": paths},
         )
         for arguments in calls
     ]

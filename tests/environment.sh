@@ -6,13 +6,10 @@ python=$1 dir=$2
 shift 2
 uv() { bash "$(dirname "${BASH_SOURCE[0]}")/uv.sh" "$python" "$@"; }
 
-# Compiled now: the tests write no bytecode, and would compile it in every process.
-export UV_COMPILE_BYTECODE=${UV_COMPILE_BYTECODE:-1}
-
 if { [ -e "$dir/pyvenv.cfg" ] || uv venv --quiet --python "$python" "$dir"; } &&
     uv pip install --quiet --python "$dir/bin/python" "$@"; then
     exit 0
 fi
 echo "uv did not make $dir: pip does" >&2
 "$dir/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv "$dir"
-"$dir/bin/python" -m pip install --quiet "$@"
+"$dir/bin/python" -m pip install --quiet --no-compile "$@"

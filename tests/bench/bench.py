@@ -201,7 +201,7 @@ def tenants(folder: Path) -> None:
 
 
 def rows(folder: Path) -> None:
-    """(e): a date in exports of growing size; all rows are of the date."""
+    """(d): a date in exports of growing size; all rows are of the date."""
     counts = os.environ.get("BENCH_ROWS", "100000 1000000 10000000").split()
     for count in map(int, counts):
         ways = []

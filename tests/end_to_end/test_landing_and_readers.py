@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 from exports import ACCOUNT, charge, write_parquet
-from support import ROOT, only
-from world import SYSTEM, SharedWorker, World, a_world
+from support import ROOT, SYSTEM, only
+from world import SharedWorker, World, a_world
 
 from runner.context import open_context
 from runner.control import claim, tenants

@@ -21,7 +21,7 @@ import pytest
 from click.testing import CliRunner, Result
 from control_db import ask
 from few_models import as_dbt_knows_it
-from support import ROOT, environment_in
+from support import ROOT, SYSTEM, environment_in
 
 from runner.cli.app import cli as command_line
 from runner.engine.job import Event, Job, Outcome
@@ -32,7 +32,6 @@ ONE_PARSE = Path(__file__).with_name("one_parse.py")
 EMAIL = "admin@acme.example"
 # Onboarding's first job: the control tables of a tenant's dataset.
 DATASET = ("run", "--selector", "dataset")
-SYSTEM = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def worker_of_one_parse(settings: Settings, log_path: Path) -> Worker:

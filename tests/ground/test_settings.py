@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from support import ROOT
+from support import ROOT, SYSTEM
 
 from runner import settings
 from runner.cli.app import cli
@@ -231,7 +231,7 @@ def test_the_home_folder_does_not_matter(tmp_path: Path) -> None:
         answer = subprocess.run(
             [sys.executable, "-m", "runner", "--help"],
             cwd=tmp_path,
-            env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **home},
+            env={**SYSTEM, **home},
             capture_output=True,
             text=True,
         )

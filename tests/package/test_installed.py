@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from support import ROOT
 
-# What was downloaded before is not downloaded again, and only what is imported is compiled. The
-# installed program gets none of this.
-CACHE = {"HOME": pwd.getpwuid(os.getuid()).pw_dir, "UV_COMPILE_BYTECODE": "0"}
+# What was downloaded before is not downloaded again. The installed program gets none of this.
+CACHE = {"HOME": pwd.getpwuid(os.getuid()).pw_dir}
 INSTALLER = ("PIP_", "UV_", "SSL_", "REQUESTS_", "HTTP", "http", "NO_PROXY", "no_proxy")
 
 
