@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from support import ROOT
 
+from runner.onboarding import project
+
 DOCS = ROOT / "dbt_project" / "docs"
 DEPLOYMENT = (DOCS / "deployment.md").read_text()
 TESTS = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
@@ -148,3 +150,29 @@ def test_the_lines_with_wrong_values_are_found_as_exports_md_has_it(tmp_path: Pa
     )
     found = re.findall(r"\b(\d+) │ (\S+)", done.stdout)
     assert found == [("3", "n.a."), ("5", "-")], done
+
+
+LINK = re.compile(r"\]\((?!https?:)([^)\s#]*)(?:#([^)\s]*))?\)")
+# What a project without a checkout has is what `runner init` copies.
+SHIPPED = {str(ROOT / path) for path in project._shipped()}
+
+
+def anchors(text: str) -> set[str]:
+    """The names of a document's headings, as GitHub makes them."""
+    titles = re.findall(r"(?m)^#+ +(.+)$", text)
+    return {re.sub(r"[^\w\- ]", "", title).lower().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize(
+    "document",
+    ["README.md", "DECISIONS.md", "CHANGELOG.md", *sorted(p for p in SHIPPED if p.endswith(".md"))],
+    ids=lambda path: Path(path).name,
+)
+def test_every_link_of_a_document_leads_to_something(document: str) -> None:
+    """In a project that `runner init` made, too, for the documents that it has."""
+    path = ROOT / document
+    for name, anchor in LINK.findall(path.read_text()):
+        there = (path.parent / name).resolve() if name else path
+        assert there.exists(), name
+        assert document not in SHIPPED or str(there) in SHIPPED | {str(ROOT)}, f"{name}: no copy"
+        assert not anchor or anchor in anchors(there.read_text()), f"{name}#{anchor}"
