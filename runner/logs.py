@@ -22,7 +22,7 @@ from runner.errors import UsageProblem
 from runner.settings import Settings
 
 _context: ContextVar[dict[str, str] | None] = ContextVar("log_context", default=None)
-_SECRET_NAMES = ("PASS", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY")
+_SECRET_NAMES = ("PASS", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY", "ADMIN_KEY")
 KEEP_RUN_LOGS_DAYS = 30
 LOG_BYTES = 5_000_000
 FORMATS = ("auto", "json", "text")

@@ -28,7 +28,10 @@ def logged(tmp_path: Path) -> Iterator[Settings]:
     yield Settings(
         tmp_path,
         None,
-        {"SMTP_PASSWORD": SECRET, "SMTP_PASS": "abcd", "RUNNER_LOG_DIR": str(tmp_path)},
+        {
+            **{"SMTP_PASSWORD": SECRET, "RUNNER_ADMIN_KEY_SHA256": "abcd"},
+            "RUNNER_LOG_DIR": str(tmp_path),
+        },
     )
     for handler in [one for one in logger.handlers if one not in before]:
         logger.removeHandler(handler)
