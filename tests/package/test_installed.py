@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import ROOT
+from support import ROOT, SYSTEM
 
 # What was downloaded before is not downloaded again. The installed program gets none of this.
 CACHE = {"HOME": pwd.getpwuid(os.getuid()).pw_dir}
@@ -21,7 +21,7 @@ def sh(*words: str | Path, environ: dict[str, str] | None = None, cwd: Path = RO
     kept = {name: text for name, text in os.environ.items() if name.startswith(INSTALLER)}
     answer = subprocess.run(
         list(map(str, words)),
-        env={"PATH": os.environ["PATH"], **kept, **CACHE} if environ is None else environ,
+        env={**SYSTEM, **kept, **CACHE} if environ is None else environ,
         cwd=cwd,
         capture_output=True,
         text=True,
