@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
+import compiled_once  # noqa: F401  before what it is for
 import pytest
 from aiosmtpd.controller import Controller
 from hypothesis.configuration import set_hypothesis_home_dir

@@ -12,8 +12,9 @@ from typing import Any
 import duckdb
 import jinja2
 import yaml
+from compiled_once import SYSTEM
 from control_db import ask
-from support import ROOT, SYSTEM
+from support import ROOT
 
 from runner.context import open_context
 from runner.control import claim

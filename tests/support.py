@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,12 +20,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 # What dbt parsed for a tenant is the same in every test of one dbt: tests share it.
 DBT_TARGET = ROOT / "target" / f"tests-dbt-{version('dbt-core')}"
-
-# What is imported is compiled once for all processes, and beside nothing that is tested.
-BYTECODE = os.environ.setdefault("PYTHONPYCACHEPREFIX", str(ROOT / "target" / "bytecode"))
-sys.pycache_prefix = BYTECODE
-# The environment of a process that is to have nothing of the tests' own.
-SYSTEM = {"PATH": os.environ["PATH"], "PYTHONPYCACHEPREFIX": BYTECODE}
 
 LOAD = templates.load
 

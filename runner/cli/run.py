@@ -180,7 +180,7 @@ def _result(context: Context, tenant: str, dates: DateRange, done: Sequence[Repo
         return Result(reports.parts_document(tenant, done), None, (note,))
     has_parts = len(dates.chunks()) > 1
     document = reports.parts_document(tenant, done) if has_parts else reports.report_document(last)
-    if not last.covered and last.outcome:
+    if not last.covered and last.status != "REFUSED" and last.outcome:
         error = RunnerError(last.outcome.error or "")
         error.document = document
         raise error

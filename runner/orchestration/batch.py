@@ -55,13 +55,13 @@ def load(context: Context, known: tenants.Known, order: Order) -> list[Report]:
         request = claiming.request_of(context.settings, known, template, dates, order.trigger)
         start = partial(run.run_dates, context, request, template)
         try:
-            ended = follow.or_start(context, start) if order.wait else start()
+            last = follow.or_start(context, start) if order.wait else start()
         except Refused as refusal:
             if not reports or not isinstance(refusal.run, runs.Run):
                 raise
-            ended = Report(refusal.run, "REFUSED", 0, Outcome(False, refusal.message))
-        reports.append(ended)
-        if ended.status != "COMPLETED":
+            last = Report(refusal.run, "REFUSED", 0, Outcome(False, refusal.message), covered=False)
+        reports.append(last)
+        if last.status != "COMPLETED":
             break
     return reports
 
@@ -121,7 +121,7 @@ def status_of(done: Done[list[Report]]) -> str:
     if done.error:
         return "REFUSED" if isinstance(done.error, Refused) else "ERROR"
     reports = done.result or []
-    if any(not report.covered for report in reports):
+    if any(not report.covered and report.status != "REFUSED" for report in reports):
         return "OVERLAPS"
     return reports[-1].status if reports else "COMPLETED"
 

@@ -17,6 +17,7 @@ from datetime import date, timedelta
 import pytest
 import uvicorn
 from click.testing import CliRunner
+from compiled_once import SYSTEM
 from control_file import Control, request
 from serving import Scene
 from support import ROOT
@@ -121,7 +122,7 @@ def test_another_command_has_its_turn_while_the_service_is_busy(control: Control
     try:
         result = subprocess.run(
             [sys.executable, "-m", "runner", "tenant", "list"],
-            env={**control.environ, "PYTHONPATH": str(ROOT), "PATH": ""},
+            env={**SYSTEM, **control.environ, "PYTHONPATH": str(ROOT), "PATH": ""},
             capture_output=True,
             text=True,
             timeout=60,
@@ -147,7 +148,7 @@ def test_a_killed_service_loses_no_claim(control: Control) -> None:
     folders = [str(ROOT / "tests"), str(ROOT), str(control.folder)]
     killed = subprocess.run(
         [sys.executable, "-c", script, *folders],
-        env={**control.environ, "PYTHONPATH": str(ROOT), "PATH": ""},
+        env={**SYSTEM, **control.environ, "PYTHONPATH": str(ROOT), "PATH": ""},
         timeout=60,
     )
     assert killed.returncode == -9

@@ -334,7 +334,12 @@ def test_what_was_committed_is_reported_as_such_though_no_file_may_grow(
     paths = (str(ROOT), str(ROOT / "tests"), str(control.folder))
     run = subprocess.run(
         [sys.executable, "-c", FULL, *paths, str(more)],
-        env={**control.environ, "PYTHONPATH": str(ROOT / "tests")},
+        # Nor bytecode, which Python would cut off.
+        env={
+            **control.environ,
+            "PYTHONPATH": str(ROOT / "tests"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
         capture_output=True,
         text=True,
         timeout=120,

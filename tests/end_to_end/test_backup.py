@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from compiled_once import SYSTEM
 from support import ROOT
 from test_served import ADMIN_KEY, Server
 from world import World
@@ -50,6 +51,7 @@ def in_shell(folder: Path, *lines: str) -> None:
     done = subprocess.run(
         ["sh", "-ec", script.replace("/backup/2024-11-01", str(folder / "backup"))],
         env={
+            **SYSTEM,
             "PATH": f"{programs}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "HOME": str(folder),

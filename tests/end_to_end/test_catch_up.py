@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from compiled_once import SYSTEM
 from exports import charge, write_ndjson, write_parquet
 from support import ROOT, only
 from world import SharedWorker, World, a_world
@@ -429,7 +430,7 @@ def test_when_nothing_moved_dbt_is_never_imported(scene: Scene) -> None:
     )
     answer = subprocess.run(
         ["env", sys.executable, "-c", program],
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **scene.world.environ},
+        env={**SYSTEM, "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **scene.world.environ},
         capture_output=True,
         text=True,
     )

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from compiled_once import SYSTEM
 from exports import ACCOUNT, charge, write_parquet
-from support import ROOT, SYSTEM, only
+from support import ROOT, only
 from world import SharedWorker, World, a_world
 
 from runner.context import open_context

@@ -19,9 +19,10 @@ from typing import Any, ClassVar
 import duckdb
 import pytest
 from click.testing import CliRunner, Result
+from compiled_once import SYSTEM
 from control_db import ask
 from few_models import as_dbt_knows_it
-from support import ROOT, SYSTEM, environment_in
+from support import ROOT, environment_in
 
 from runner.cli.app import cli as command_line
 from runner.engine.job import Event, Job, Outcome

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from support import ROOT, SYSTEM
+from compiled_once import SYSTEM
+from support import ROOT
 
 from runner import settings
 from runner.cli.app import cli

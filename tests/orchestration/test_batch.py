@@ -102,6 +102,7 @@ def test_what_completed_is_reported_when_a_later_part_is_refused(control, dbt) -
     control.subscribe(daily_limit=1)
     reports = load(control, THREE_YEARS)
     assert [report.status for report in reports] == ["COMPLETED", "REFUSED"]
+    assert [report.covered for report in reports] == [True, False]
     assert "daily limit reached" in (reports[1].outcome.error if reports[1].outcome else "")
 
 
@@ -112,6 +113,7 @@ def test_a_range_in_parts_is_one_document_however_many_are_left(control, dbt, ru
     document = json.loads(answer.stdout)
     assert answer.exit_code == 3 and document["status"] == "REFUSED"
     assert [run["status"] for run in document["runs"]] == ["COMPLETED", "COMPLETED", "REFUSED"]
+    assert [run["covered"] for run in document["runs"]] == [True, True, False]
     assert "--resume" in answer.stderr
     control.subscribe(daily_limit=25)
     answer = runner(*words, "--resume")

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import ROOT, SYSTEM
+from compiled_once import SYSTEM
+from support import ROOT
 
 # What was downloaded before is not downloaded again. The installed program gets none of this.
 CACHE = {"HOME": pwd.getpwuid(os.getuid()).pw_dir}

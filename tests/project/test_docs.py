@@ -102,16 +102,16 @@ def git(folder: Path, *words: str) -> str:
 
 
 def test_git_takes_no_bill_and_no_log_into_a_project(tmp_path: Path) -> None:
-    """An export of every form, in any folder of the project."""
+    """An export of every form, beside the project as README has it, or in `exports`."""
     rows = re.findall(r"(?m)^\| (`\..*?) \|", (DOCS / "exports.md").read_text())
     endings = {*re.findall(r"`(\.[a-z.]+)`", " ".join(rows))} - {".gz"}
     assert {".parquet", ".ndjson", ".jsonl", ".json", ".csv", ".csv.gz"} <= endings
     endings |= {f"{one}.gz" for one in (".ndjson", ".jsonl", ".json")}
     shutil.copy(ROOT / ".gitignore", tmp_path)
     (tmp_path / "exports").mkdir()
-    bills = [f"{folder}my_export{one}" for folder in ("", "exports/", "any/") for one in endings]
+    bills = [f"{folder}my_export{one}" for folder in ("", "exports/") for one in endings]
     kept = [".gitignore", ".runner.json", "dbt_project.yml", "dbt_project/seeds/budgets.csv"]
-    kept += ["dbt_project/seeds/own/rates.csv"]
+    kept += ["tests/dbt/unit/fixtures/rows.csv"]
     bills += [f"warehouse{one}/control.db" for one in ("", ".old")]
     for name in (*bills, "logs/runner.jsonl", "profiles.yml", *kept):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -136,6 +136,8 @@ def test_the_user_of_cron_and_systemd_is_made_with_its_folder_and_its_variables(
     for of, command in lines:
         assert of == user and command.startswith(f"cd {folder} && set -a && . {variables} && ")
     assert len(lines) == 2
+    (line,) = re.findall(r"\n    0 6 \* \* \*  (.*)", (ROOT / "README.md").read_text())
+    assert line.startswith(f"cd {folder} && set -a && . {variables} && ")
     unit = (DOCS.parent / "examples" / "runner-catch-up.service").read_text()
     for line in (f"User={user}", f"WorkingDirectory={folder}", f"EnvironmentFile=-{variables}"):
         assert f"\n{line}\n" in unit
