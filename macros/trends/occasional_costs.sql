@@ -1,6 +1,6 @@
 {#
-    A query for what a forecast's means leave out: for each month of `months`, of each day of the eight weeks
-    up to its last settled day, the regular cost of the SKUs of a project that within the same four weeks
+    A query for what a forecast's means leave out: for each month of `months` that has remaining days, of each
+    day of the eight weeks up to its last settled day, the regular cost of the SKUs of a project that within the same four weeks
     had charges on fewer than every seventh day, or only within four days, and made up over a hundredth of what four weeks cost. Such
     a charge predicts nothing about later days.
 #}
@@ -30,6 +30,7 @@
                 months.billing_account_id = sku_days.billing_account_id
                 and months.currency = sku_days.currency
                 and sku_days.day_number between months.settled_until - 55 and months.settled_until
+        where months.remaining_days > 0
         window one_sku as (
             partition by
                 months.usage_month, months.billing_account_id, months.currency,
