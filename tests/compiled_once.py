@@ -10,4 +10,4 @@ BYTECODE = os.environ.setdefault("PYTHONPYCACHEPREFIX", str(ROOT / "target" / "b
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.pycache_prefix, sys.dont_write_bytecode = BYTECODE, False
 # The environment of a process that is to have nothing of the tests' own.
-SYSTEM = {"PATH": os.environ["PATH"], "PYTHONPYCACHEPREFIX": BYTECODE}
+SYSTEM = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONPYCACHEPREFIX": BYTECODE}

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from compiled_once import SYSTEM
 from control_db import ask
 from control_file import Control, at_once
 from support import ROOT
@@ -314,6 +315,7 @@ control = Control(Path(sys.argv[3]), dict(os.environ))
 control.take(DAY - timedelta(days=1))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 size = control.path.with_name("control.db-wal").stat().st_size + int(sys.argv[4])
+sys.dont_write_bytecode = True  # or it is cut off
 resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 reported = []
 for n in range(30):
@@ -334,12 +336,7 @@ def test_what_was_committed_is_reported_as_such_though_no_file_may_grow(
     paths = (str(ROOT), str(ROOT / "tests"), str(control.folder))
     run = subprocess.run(
         [sys.executable, "-c", FULL, *paths, str(more)],
-        # Nor bytecode, which Python would cut off.
-        env={
-            **control.environ,
-            "PYTHONPATH": str(ROOT / "tests"),
-            "PYTHONDONTWRITEBYTECODE": "1",
-        },
+        env={**SYSTEM, **control.environ, "PYTHONPATH": str(ROOT / "tests")},
         capture_output=True,
         text=True,
         timeout=120,
