@@ -178,7 +178,7 @@ focus: .venv/.tests .venvs/validator/.ready
 .venvs/%/.ready: tests/bigquery/setup_%.sh tests/bigquery/requirements-%.txt | .venvs/uv/.tried
 	bash $< .venvs/$*; test $$? -eq 0 -o $$? -eq 3
 
-# Ratios side by side, for docs/benchmarks.md: an hour and a half on a machine that does nothing else.
+# Ratios side by side, for docs/benchmarks.md: up to three hours on a machine that does nothing else.
 bench: .venv/.tests .venvs/sqlmesh/.made
 	@test -d target/88b007c || git worktree add --force --detach target/88b007c 88b007c \
 		|| echo "Commit 88b007c is not in this clone: left out"
