@@ -58,7 +58,7 @@ email = _matching(EMAIL, "mail address", "write it as name@example.com")
 _tenant_id = _matching(
     TENANT,
     "tenant id",
-    "write 1 to 63 characters of a to z, 0 to 9 and _, the first of a to z, such as acme1281",
+    "write 1 to 63 characters from a to z, 0 to 9 and _, beginning with a to z, such as acme1281",
     UnknownTenant,
 )
 

@@ -12,8 +12,8 @@
     {%- endif -%}
     {%- if not modules.re.fullmatch('[a-z][a-z0-9_]{0,62}', id | string) -%}
         {%- do exceptions.raise_compiler_error(
-            "The var tenant_id is '" ~ id ~ "': a tenant id is 1 to 63 characters of"
-            ~ " a to z, 0 to 9 and _, the first of a to z."
+            "The var tenant_id is '" ~ id ~ "': a tenant id is 1 to 63 characters from"
+            ~ " a to z, 0 to 9 and _, beginning with a to z."
         ) -%}
     {%- endif -%}
     {{ return(id | string) }}

@@ -13,7 +13,7 @@
         ) -%}
     {%- elif not modules.re.fullmatch('[a-z][a-z0-9_]{0,99}', expectation.get('name', found[0])) -%}
         {%- do exceptions.raise_compiler_error(
-            "The name of an expectation is characters of a to z, 0 to 9 and _: "
+            "The name of an expectation is characters from a to z, 0 to 9 and _: "
             ~ expectation.name
         ) -%}
     {%- endif -%}
