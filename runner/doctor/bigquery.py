@@ -29,8 +29,8 @@ def credentials(scope: Scope) -> CheckResult:
             return ok("no service account is set: the process's own account is used")
         scope.dataset.bytes_read(scope.tenant, sql.PROBE)
     except WarehouseProblem as error:
-        show = f"runner tenant credentials show --tenant {scope.tenant}"
-        pairs = ("`(gcloud [^`]*)`", "{0}"), ("", show)
+        remedy = f"runner tenant credentials show --tenant {scope.tenant}"
+        pairs = ("`(gcloud [^`]*)`", "{0}"), ("", remedy)
         return fail(error.message, remedy_for(error.message, *pairs))
     return ok(f"acts as {account}, which may run jobs")
 
@@ -38,7 +38,7 @@ def credentials(scope: Scope) -> CheckResult:
 def pruning(scope: Scope) -> CheckResult:
     """Dry runs: a day of the export is read at the price of a day, and a date of the bill is."""
     tenant, dataset = scope.tenant, scope.dataset
-    now, show = datetime.now(UTC), f"runner tenant show {scope.tenant}"
+    now, remedy = datetime.now(UTC), f"runner tenant show {scope.tenant}"
     export = doctor_sql.EXPORT_BYTES.format(tenant=tenant)
     day = dataset.bytes_read(tenant, export, since=now - DAY) or 0
     total = dataset.bytes_read(tenant, export, since=datetime(1970, 1, 1, tzinfo=UTC)) or 0
@@ -47,10 +47,10 @@ def pruning(scope: Scope) -> CheckResult:
         dataset.bytes_read(tenant, bill, day=(now - DAY).date())
     except StatementRefused as error:
         if type(error.__cause__).__name__ != "NotFound":  # before the first run
-            return fail(f"a date of the bill cannot be queried: {error.message}", show)
+            return fail(f"a date of the bill cannot be queried: {error.message}", remedy)
     detail = f"one day of the export reads {day:,} bytes, the complete export {total:,}"
     if total == 0:
-        return warn(f"{detail}: an empty export cannot show whether pruning works", show)
+        return warn(f"{detail}: an empty export cannot show whether pruning works", remedy)
     if day >= total:
         ref = scope.exports[0].ref.replace(".", ":", 1)
         detail += ": every run reads every partition"

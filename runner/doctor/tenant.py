@@ -140,8 +140,8 @@ def export(scope: Scope) -> CheckResult:
     add = shlex.join(("runner", "tenant", "add", tenant, "--admin-email", email))
     if re.search("not found| lacks ", error := outcome.error or ""):
         return fail(error, f"{add} --export NEW_EXPORT")
-    again = f"{error} Once that is corrected, check again."
-    return fail(again, f"runner doctor --tenant {tenant}")
+    detail = f"{error} Once that is corrected, check again."
+    return fail(detail, f"runner doctor --tenant {tenant}")
 
 
 def _opened(scope: Scope) -> Outcome:

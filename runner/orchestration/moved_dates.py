@@ -94,11 +94,11 @@ def find(context: Context, known: tenants.Known, template: templates.Template) -
         bill = landings.bill_of(template)
         has_bill = context.dataset.has_table(tenant, bill)
         behind, published = publications.disagreeing(context.dataset, tenant, complete, bill)
-        again = {row["usage_date"] for row in behind}
-        again |= {day for day, completed in ends.items() if not completed}
+        to_rerun = {row["usage_date"] for row in behind}
+        to_rerun |= {day for day, completed in ends.items() if not completed}
         # A bill that was deleted or restored from a backup lacks dates: then all is compared.
         lost = {day for day in ends if ends[day] and day not in published}
-        again |= lost
+        to_rerun |= lost
         if lost or not has_bill:
             mark = since = None
         comparison = Comparison(
@@ -109,10 +109,10 @@ def find(context: Context, known: tenants.Known, template: templates.Template) -
         if mark and is_landed:
             never_ran = _never_ran(before.landed, ends)
             landed = _landed_since(mark["checked_at"] - moved.MARGIN, before.landed)
-            exported = _hull(again | never_ran | landed)
-        loaded = comparison.loaded_dates(again) if since else exported
+            exported = _hull(to_rerun | never_ran | landed)
+        loaded = comparison.loaded_dates(to_rerun) if since else exported
         rows = comparison.rows(loaded, exported) if loaded and exported else []
-        days = again | never_ran | {row["usage_date"] for row in rows if row["has_moved"]}
+        days = to_rerun | never_ran | {row["usage_date"] for row in rows if row["has_moved"]}
         days |= _never_loaded(rows, since, ends)
         hull = _hull(days)
         if loaded and any(
