@@ -10,13 +10,11 @@
 {% test expectations(model, expect) %}
 {{ config(fail_calc='count(distinct expectation)') }}
 {%- set table = attached_table() -%}
+{%- set rows = rows_on_tested_dates(model, table) -%}
 {#- What a view costs it costs once, where the engine keeps what is named here. -#}
-{%- set tested = rows_on_tested_dates(model, table) -%}
-{%- if execute and expect | length > 1 and graph.nodes[table].config.materialized == 'view' -%}
-with tested_rows as (select * from {{ tested }})
-
-{{ expectation_failures('tested_rows', expect, table) }}
-{%- else -%}
-{{ expectation_failures(tested, expect, table) }}
-{%- endif -%}
+{%- if execute and expect | length > 1 and graph.nodes[table].config.materialized == 'view' %}
+with tested_rows as (select * from {{ rows }})
+    {%- set rows = 'tested_rows' %}
+{% endif -%}
+{{ expectation_failures(rows, expect, table) }}
 {% endtest %}
