@@ -48,7 +48,6 @@ export NEXT
 # What is imported is compiled once for all processes; compiling all that is installed takes longer.
 test check: export PYTHONPYCACHEPREFIX := $(CURDIR)/target/bytecode
 test check: export PYTHONDONTWRITEBYTECODE :=
-test check: export PYTHONDONTWRITEBYTECODE :=
 
 # Two at a time, each part's output in one piece, the longest first: each begins as soon as its own
 # environments are there, and the others are made meanwhile.

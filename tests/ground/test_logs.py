@@ -29,7 +29,7 @@ def logged(tmp_path: Path) -> Iterator[Settings]:
         tmp_path,
         None,
         {
-            **{"SMTP_PASSWORD": SECRET, "RUNNER_ADMIN_KEY_SHA256": "abcd"},
+            **{"SMTP_PASSWORD": SECRET, "SMTP_PASS": "abcd", "RUNNER_ADMIN_KEY_SHA256": "0f" * 32},
             "RUNNER_LOG_DIR": str(tmp_path),
         },
     )
@@ -52,6 +52,8 @@ def test_no_secret_stands_in_a_log_nor_on_the_terminal(
     assert SECRET not in line and json.dumps(SECRET, ensure_ascii=False)[1:-1] not in line
     document = json.loads(line)
     assert document["message"] == "could not log in with *** or ***"
+    logging.getLogger("runner.x").error("the hash is %s", "0f" * 32)
+    assert json.loads(path.read_text().splitlines()[-1])["message"] == "the hash is ***"
     assert "ValueError: login with ***" in document["traceback"]
 
 
