@@ -1,8 +1,8 @@
 {#
     A query for what a forecast's means leave out: for each month of `months` that has remaining days, of each
-    day of the eight weeks up to its last settled day, the regular cost of the SKUs of a project that within the same four weeks
-    had charges on fewer than every seventh day, or only within four days, and made up over a hundredth of what four weeks cost. Such
-    a charge predicts nothing about later days.
+    day of the eight weeks up to its last settled day, the regular cost of the SKUs of a project that within
+    the same four weeks had charges on fewer than every seventh day, or only within four days, and made up
+    over a hundredth of what four weeks cost. Such a charge predicts nothing about later days.
 #}
 {% macro occasional_costs(months, sku_days) -%}
     select
